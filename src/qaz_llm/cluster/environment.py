@@ -1,0 +1,192 @@
+"""Where this process runs: alone, under torchrun, or as a task of a Slurm step.
+
+Whatever starts a distributed run says so in environment variables, each in its own words:
+
+    what            torchrun            srun
+    world size      WORLD_SIZE          SLURM_STEP_NUM_TASKS
+    rank            RANK                SLURM_PROCID
+    rank on node    LOCAL_RANK          SLURM_LOCALID
+    ranks on node   LOCAL_WORLD_SIZE    SLURM_STEP_TASKS_PER_NODE, e.g. `8(x2)`
+    meeting place   MASTER_ADDR, _PORT  first of SLURM_STEP_NODELIST
+
+A batch script under Slurm also sees SLURM_NTASKS, though it is no task of a step: only the SLURM_STEP_ names count.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from qaz_llm.errors import ConfigError
+
+DeviceKind = Literal["cpu", "cuda"]
+Launcher = Literal["alone", "torchrun", "slurm"]
+
+DEFAULT_PORT = 29500
+PORT_RANGE = 20_000
+"""Ports for a job's processes to meet at are taken from DEFAULT_PORT upwards by the job's number, so that two jobs on
+one node do not meet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The machine as one process sees it. `gpu_memory_bytes` is of one device, 0 on a CPU."""
+
+    world_size: int = 1
+    rank: int = 0
+    local_rank: int = 0
+    local_world_size: int = 1
+    launcher: Launcher = "alone"
+    device: DeviceKind = "cpu"
+    device_name: str = "cpu"
+    gpu_memory_bytes: int = 0
+    cpus: int = 1
+    memory_bytes: int = 0
+    host: str = "localhost"
+    master_addr: str = "127.0.0.1"
+    master_port: int = DEFAULT_PORT
+    job_id: str | None = None
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+    @property
+    def num_nodes(self) -> int:
+        return -(-self.world_size // self.local_world_size)
+
+    def describe(self) -> str:
+        """One line for a person: `2 processes on 2 nodes (slurm), cpu, 2 CPUs and 23.5 GiB on host a`."""
+        processes = f"{self.world_size} process{'es' if self.world_size > 1 else ''}"
+        nodes = f" on {self.num_nodes} node{'s' if self.num_nodes > 1 else ''} ({self.launcher})"
+        device = (
+            "cpu" if self.device == "cpu" else f"{self.device_name}, {self.gpu_memory_bytes / 2**30:.0f} GiB per device"
+        )
+        return f"{processes}{nodes}, {device}, {self.cpus} CPUs and {self.memory_bytes / 2**30:.1f} GiB on {self.host}"
+
+
+def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
+    """The environment of this process, from the launcher's variables and the hardware that is there.
+
+    Raises:
+        ConfigError: where the launcher's variables contradict each other.
+    """
+    env = os.environ if variables is None else variables
+    launcher, ranks = _read_ranks(env)
+    device, name, memory = _read_device(ranks["local_rank"])
+    return Environment(
+        **ranks,
+        launcher=launcher,
+        device=device,
+        device_name=name,
+        gpu_memory_bytes=memory,
+        cpus=_usable_cpus(),
+        memory_bytes=_memory_bytes(),
+        host=socket.gethostname(),
+        master_addr=env.get("MASTER_ADDR") or _first_node(env),
+        master_port=int(env.get("MASTER_PORT") or _default_port(env)),
+        job_id=env.get("SLURM_JOB_ID"),
+    )
+
+
+def export_variables(environment: Environment) -> None:
+    """Say where this process stands in torchrun's words, which torch, accelerate and DeepSpeed all read.
+
+    Does nothing for a process that is alone: it needs no process group.
+    """
+    if environment.launcher == "alone":
+        return
+    values = {
+        "RANK": environment.rank,
+        "WORLD_SIZE": environment.world_size,
+        "LOCAL_RANK": environment.local_rank,
+        "LOCAL_WORLD_SIZE": environment.local_world_size,
+        "MASTER_ADDR": environment.master_addr,
+        "MASTER_PORT": environment.master_port,
+    }
+    os.environ.update({name: str(value) for name, value in values.items()})
+
+
+def _read_ranks(env: Mapping[str, str]) -> tuple[Launcher, dict[str, int]]:
+    if "RANK" in env and "WORLD_SIZE" in env:
+        launcher: Launcher = "torchrun"
+        world_size, rank = int(env["WORLD_SIZE"]), int(env["RANK"])
+        local_rank = int(env.get("LOCAL_RANK", rank))
+        local_world_size = int(env.get("LOCAL_WORLD_SIZE", world_size))
+    elif "SLURM_STEP_NUM_TASKS" in env and "SLURM_PROCID" in env:
+        launcher = "slurm"
+        world_size, rank = int(env["SLURM_STEP_NUM_TASKS"]), int(env["SLURM_PROCID"])
+        local_rank = int(env.get("SLURM_LOCALID", 0))
+        local_world_size = tasks_on_node(
+            env.get("SLURM_STEP_TASKS_PER_NODE", str(world_size)), int(env.get("SLURM_NODEID", 0))
+        )
+    else:
+        return "alone", {"world_size": 1, "rank": 0, "local_rank": 0, "local_world_size": 1}
+    if not 0 <= rank < world_size or not 0 <= local_rank < max(local_world_size, 1):
+        raise ConfigError(
+            f"the launcher says rank {rank} of {world_size}, local rank {local_rank} of {local_world_size}",
+            hint="start with torchrun --nproc-per-node N -m qaz_llm …, or srun python -m qaz_llm …",
+        )
+    return launcher, {
+        "world_size": world_size,
+        "rank": rank,
+        "local_rank": local_rank,
+        "local_world_size": local_world_size,
+    }
+
+
+def tasks_on_node(spelling: str, node: int) -> int:
+    """The number of tasks on the node with index `node`, from Slurm's spelling.
+
+    >>> [tasks_on_node("8(x2),4", node) for node in range(3)]
+    [8, 8, 4]
+    """
+    counts: list[int] = []
+    for part in spelling.split(","):
+        match = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part.strip())
+        if match is None:
+            raise ConfigError(f"SLURM_STEP_TASKS_PER_NODE is {spelling!r}, expected for instance '8(x2)'")
+        counts += [int(match[1])] * int(match[2] or 1)
+    return counts[min(node, len(counts) - 1)]
+
+
+def _first_node(env: Mapping[str, str]) -> str:
+    """The first host of Slurm's list, `node[03-05,7],other` → `node03`; this machine outside Slurm."""
+    nodes = env.get("SLURM_STEP_NODELIST") or env.get("SLURM_JOB_NODELIST")
+    if not nodes:
+        return "127.0.0.1"
+    match = re.match(r"([^\[,]+)(?:\[(\d+))?", nodes)
+    return "127.0.0.1" if match is None else match[1] + (match[2] or "")
+
+
+def _default_port(env: Mapping[str, str]) -> int:
+    job = env.get("SLURM_JOB_ID", "0")
+    return DEFAULT_PORT + (int(job) % PORT_RANGE if job.isdigit() else 0)
+
+
+def _read_device(local_rank: int) -> tuple[DeviceKind, str, int]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return "cpu", "cpu", 0
+    properties = torch.cuda.get_device_properties(local_rank % torch.cuda.device_count())
+    return "cuda", properties.name, properties.total_memory
+
+
+def _usable_cpus() -> int:
+    """CPUs this process may use: a Slurm task sees only its own."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 0

@@ -1,0 +1,58 @@
+"""The one small tree of errors.
+
+Every error a user can meet says four things: what was found, where, what was expected, and what to type next.
+The exit code is a property of the error's kind: 2 where the user's input is wrong, 1 where the work failed.
+"""
+
+
+class QazError(Exception):
+    """Base of all errors this project raises on purpose.
+
+    Args:
+        message: what was found and where.
+        hint: what to do or to type next; printed on a line of its own.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\n  → {self.hint}"
+
+
+class UserError(QazError):
+    """The user's input is wrong: the command ends with exit code 2 and no traceback."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """A configuration file or an override that cannot be accepted."""
+
+
+class InputError(UserError):
+    """A file, folder, model or argument the user named is missing or is not what it was said to be."""
+
+
+class DataError(QazError):
+    """Data that cannot be processed: a corrupt shard, an empty result, a manifest that does not add up."""
+
+
+class LabelSpanError(DataError):
+    """A training example in which no token would be learned from, or the learned span is not the assistant's."""
+
+
+class CheckpointError(QazError):
+    """A checkpoint that is incomplete, or that belongs to another run."""
+
+
+class WriteError(QazError):
+    """An output that could not be written whole: disk full, read-only folder, short write."""
+
+
+class WorkError(QazError):
+    """Work that failed for a reason that is not the user's: diverged training, a stage that produced nothing."""

@@ -1,0 +1,393 @@
+"""Files: where they lie, how they are read and written, and by what fingerprint they are known.
+
+Nothing half-written is ever trusted. Every artefact is written beside its place, flushed, and renamed into it, so a
+file that has its final name is whole; a folder is whole when its manifest is there, because the manifest comes last.
+"""
+
+from __future__ import annotations
+
+import bz2
+import errno
+import glob
+import gzip
+import hashlib
+import io
+import json
+import lzma
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+import xxhash
+import zstandard
+
+from qaz_llm.errors import DataError, InputError, WriteError
+
+EMBEDDED_PREFIX = "embedded:"
+"""A path such as `embedded:documents_kk_a.jsonl` names a file that ships with the package."""
+
+CORPUS_DIR_VARIABLE = "QAZ_CORPUS_DIR"
+ZSTD_LEVEL = 6
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".bz2": "bz2"}
+
+
+def embedded_path(name: str) -> Path:
+    """The file `name` that ships with the package. Raises InputError, naming those that exist, where there is none."""
+    folder = Path(__file__).parent / "embedded"
+    path = folder / name
+    if not path.exists():
+        known = ", ".join(sorted(p.name for p in folder.iterdir() if p.suffix in {".jsonl", ".json"}))
+        raise InputError(f"no embedded file {name!r}", hint=f"the embedded files are: {known}")
+    return path
+
+
+def resolve_path(path: str, *, root: Path | None = None) -> Path:
+    """Where the path of a config points to.
+
+    `embedded:NAME` lies in the package; an absolute path is itself; a relative path is taken below `root` where one
+    is given, else from the current folder if it exists there, else below the folder that QAZ_CORPUS_DIR names.
+    The path may hold glob characters; whether it exists is asked by `expand_paths`.
+    """
+    if path.startswith(EMBEDDED_PREFIX):
+        return embedded_path(path.removeprefix(EMBEDDED_PREFIX))
+    given = Path(path).expanduser()
+    if given.is_absolute():
+        return given
+    if root is not None:
+        return root / given
+    corpus_dir = os.environ.get(CORPUS_DIR_VARIABLE)
+    if corpus_dir and not glob.glob(str(given)):
+        return Path(corpus_dir) / given
+    return given
+
+
+def expand_paths(path: Path, *, suffixes: tuple[str, ...] | None = None) -> list[Path]:
+    """The files of a file, a glob or a folder (all below it), sorted, so that shards are dealt the same everywhere.
+
+    Raises InputError where there are none.
+    """
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found = [p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")]
+    else:
+        found = [Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file()]
+    if suffixes is not None:
+        found = [p for p in found if _bare_suffix(p) in suffixes]
+    if not found:
+        what = "folder holds no readable file" if path.is_dir() else "no such file or folder"
+        raise InputError(
+            f"{path}: {what}",
+            hint=f"check the path; relative paths start at data.root, here, or ${CORPUS_DIR_VARIABLE}",
+        )
+    return sorted(found)
+
+
+def _bare_suffix(path: Path) -> str:
+    return Path(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
+
+
+def file_format(path: Path) -> str:
+    """The suffix without its compression: `.jsonl` for `a.jsonl.zst`."""
+    return _bare_suffix(path)
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """A stream of the uncompressed bytes of `path`, whatever its compression suffix. Raises InputError if absent."""
+    try:
+        match COMPRESSIONS.get(path.suffix):
+            case "gzip":
+                return cast(IO[bytes], gzip.open(path, "rb"))
+            case "zstd":
+                return zstandard.ZstdDecompressor().stream_reader(
+                    path.open("rb"), read_across_frames=True, closefd=True
+                )
+            case "xz":
+                return lzma.open(path, "rb")
+            case "bz2":
+                return bz2.open(path, "rb")
+            case _:
+                return path.open("rb")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file", hint="check the path") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a folder, a file was expected", hint="name a file in it, or a glob") from error
+    except PermissionError as error:
+        raise InputError(f"{path}: may not be read", hint="check the file's permissions") from error
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[IO[str]]:
+    """The text of `path`, decompressed, UTF-8. Raises DataError on a damaged file, with the path."""
+    stream = io.TextIOWrapper(io.BufferedReader(open_bytes(path), 1 << 20), encoding="utf-8", newline="\n")  # type: ignore[type-var]
+    with stream:
+        try:
+            yield stream
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path}: byte {error.start} is not UTF-8", hint="convert the file to UTF-8, or leave it out"
+            ) from error
+        except (EOFError, OSError, zstandard.ZstdError, lzma.LZMAError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise DataError(f"{path}: damaged or cut off ({error})", hint="fetch the file again") from error
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a JSONL file, compressed or not. Raises DataError with the line's number where one is no object."""
+    with open_text(path) as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise DataError(f"{path}:{number}: not JSON ({error})") from error
+            if not isinstance(row, dict):
+                raise DataError(f"{path}:{number}: expected an object, found {type(row).__name__}")
+            yield row
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a JSONL or Parquet file."""
+    if file_format(path) == ".parquet":
+        yield from read_parquet(path)
+    else:
+        yield from read_jsonl(path)
+
+
+def read_parquet(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file, one batch in memory at a time."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(columns=columns):
+                yield from batch.to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowException) as error:
+        raise DataError(f"{path}: not a readable Parquet file ({error})") from error
+
+
+# ---------------------------------------------------------------------------------------------------------- writing
+
+
+@contextmanager
+def _write_errors(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reasons = {
+            errno.ENOSPC: (
+                "the disk is full",
+                "free some space or choose another folder; the next run goes on from here",
+            ),
+            errno.EROFS: ("the file system is read-only", "choose another output folder"),
+            errno.EACCES: ("permission denied", "choose a folder you may write to"),
+            errno.EDQUOT: ("your disk quota is used up", "free some space or choose another folder"),
+        }
+        if error.errno not in reasons:
+            raise
+        what, hint = reasons[error.errno]
+        raise WriteError(f"{target}: {what}", hint=hint) from error
+
+
+def make_dir(path: Path) -> Path:
+    """Create the folder where it is missing. Raises WriteError where that is not allowed, InputError where a file is in the way."""
+    try:
+        with _write_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{path}: a file is where a folder is to be", hint="choose another output folder") from error
+    return path
+
+
+def check_writable(path: Path) -> None:
+    """Create the folder and a file in it, and take the file away. Raises WriteError as UserError's cause where it fails.
+
+    Called before long work: a read-only output folder is the user's input, so it is an InputError.
+    """
+    try:
+        make_dir(path)
+        probe = path / f".write-test-{os.getpid()}"
+        with _write_errors(path):
+            probe.write_bytes(b"x")
+            probe.unlink()
+    except WriteError as error:
+        raise InputError(error.message, hint=error.hint) from error
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """A path beside `target` to write to; renamed to `target` when the block ends well, removed when it does not."""
+    make_dir(target.parent)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with _write_errors(target):
+        try:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_dir(target: Path) -> Iterator[Path]:
+    """A folder beside `target` to fill; takes the place of `target` when the block ends well, removed when it does not."""
+    make_dir(target.parent)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    retired = target.with_name(f".{target.name}.{os.getpid()}.old.tmp")
+    with _write_errors(target):
+        try:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir()
+            yield temporary
+            if target.exists():
+                target.replace(retired)
+            temporary.replace(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(retired, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all, letters unescaped."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file. Raises InputError where it is missing, DataError where it is no JSON."""
+    with open_text(path) as stream:
+        try:
+            return json.load(stream)
+        except ValueError as error:
+            raise DataError(f"{path}: not JSON ({error})") from error
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows to a `.jsonl` or `.jsonl.zst` file, whole or not at all; returns their number."""
+    count = 0
+    with atomic_path(path) as temporary, open_jsonl_for_writing(temporary, compressed=path.suffix == ".zst") as write:
+        for row in rows:
+            write(row)
+            count += 1
+    return count
+
+
+@contextmanager
+def open_jsonl_for_writing(path: Path, *, compressed: bool) -> Iterator[Callable[[Mapping[str, Any]], int]]:
+    """A function that appends one row to `path` and returns its uncompressed bytes."""
+    with path.open("wb") as raw:
+        compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+        stream = compressor.stream_writer(raw, closefd=False) if compressed else raw
+
+        def write(row: Mapping[str, Any]) -> int:
+            line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+            stream.write(line)
+            return len(line)
+
+        yield write
+        if compressed:
+            stream.close()
+
+
+class ShardWriter:
+    """Writes rows to `PREFIX-00000.jsonl.zst`, `PREFIX-00001.jsonl.zst` … in a folder; each shard appears when whole.
+
+    Use as a context manager. Shards are cut by uncompressed bytes, so the same rows give the same shards.
+    """
+
+    def __init__(self, folder: Path, prefix: str, *, shard_bytes: int = 256 << 20) -> None:
+        self.folder = folder
+        self.prefix = prefix
+        self.shard_bytes = shard_bytes
+        self.paths: list[Path] = []
+        self.rows = 0
+        self._bytes = 0
+        self._open: Any = None
+        self._write: Callable[[Mapping[str, Any]], int] | None = None
+
+    def __enter__(self) -> ShardWriter:
+        make_dir(self.folder)
+        return self
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append one row, starting a new shard where the current one is full."""
+        if self._write is None:
+            path = self.folder / f"{self.prefix}-{len(self.paths):05d}.jsonl.zst"
+            self._open = _shard(path)
+            self._write = self._open.__enter__()
+            self.paths.append(path)
+        self._bytes += self._write(row)
+        self.rows += 1
+        if self._bytes >= self.shard_bytes:
+            self._close(None, None, None)
+
+    def _close(self, *exc: Any) -> None:
+        if self._open is not None:
+            opened, self._open, self._write, self._bytes = self._open, None, None, 0
+            opened.__exit__(*exc)
+
+    def __exit__(self, *exc: Any) -> None:
+        self._close(*exc)
+
+
+@contextmanager
+def _shard(path: Path) -> Iterator[Callable[[Mapping[str, Any]], int]]:
+    with atomic_path(path) as temporary, open_jsonl_for_writing(temporary, compressed=True) as write:
+        yield write
+
+
+# ----------------------------------------------------------------------------------------------------- fingerprints
+
+
+def fingerprint_file(path: Path) -> str:
+    """XXH3-128 of the bytes of a file, as hex. Tells versions apart; it is no protection against forgery."""
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 22):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def fingerprint_paths(paths: Iterable[Path], *, relative_to: Path | None = None) -> str:
+    """One fingerprint of several files or folders: of their names and bytes, in sorted order."""
+    digest = xxhash.xxh3_128()
+    for path in sorted(paths):
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        for file in files:
+            name = file.relative_to(relative_to) if relative_to else file.relative_to(path.parent)
+            digest.update(f"{name}\0{fingerprint_file(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def fingerprint_value(value: Any) -> str:
+    """SHA-256 (first 32 hex digits) of a JSON value with sorted keys: equal values, equal fingerprints."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def code_fingerprint(*rooms: str) -> str:
+    """One fingerprint of the source of the rooms (and of the modules all rooms stand on).
+
+    >>> code_fingerprint("data") == code_fingerprint("data")
+    True
+    """
+    package = Path(__file__).parent
+    files = [package / f"{name}.py" for name in ("records", "io")]
+    for room in rooms:
+        path = package / room
+        files += (
+            sorted(path.rglob("*.py")) + sorted(path.rglob("*.yaml")) if path.is_dir() else [path.with_suffix(".py")]
+        )
+    return fingerprint_paths(files, relative_to=package)

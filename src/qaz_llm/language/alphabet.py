@@ -1,0 +1,78 @@
+"""The Kazakh alphabet and its neighbours: letters, letters that look alike, and the small words that make prose.
+
+Everything here is data. Cyrillic Kazakh has 42 letters, 33 of them shared with Russian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+KAZAKH_SPECIFIC = "әғқңөұүһі"
+"""The nine letters of Kazakh that Russian does not have, lower case."""
+
+RUSSIAN_LETTERS = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
+KAZAKH_LETTERS = "аәбвгғдеёжзийкқлмнңоөпрстуұүфхһцчшщъыіьэюя"
+
+KAZAKH_VOWELS = "аәеёиоөуұүыіэюя"
+FRONT_VOWELS = "әеөүі"
+BACK_VOWELS = "аоұы"
+
+FORBIDDEN_LETTERS = "ўҳҷҙҡҫӯӣҗєїґјљњћђџѓќӧӱӓӹѕӝӟӥӵ"
+"""Cyrillic letters that no Kazakh word has: of Karakalpak, Uzbek, Tajik, Bashkir, Tatar, Khakas, Altai, Ukrainian,
+South Slavic and Udmurt. One in a sentence of otherwise Kazakh letters says that it is a neighbour's."""
+
+LATIN_TO_CYRILLIC: Mapping[str, str] = dict(
+    zip(
+        "aceopxyihABCEHIKMOPTXYəƏɵƟ",
+        "асеорхуіһАВСЕНІКМОРТХУәӘөӨ",
+        strict=True,
+    )
+)
+"""Latin letters that look like a Cyrillic one in most fonts. Capital H looks like Н, small h like һ."""
+
+CYRILLIC_TO_LATIN: Mapping[str, str] = {
+    cyrillic: latin for latin, cyrillic in LATIN_TO_CYRILLIC.items() if latin not in "əƏɵƟ"
+}
+
+CYRILLIC_VARIANTS: Mapping[str, str] = {
+    "ӊ": "ң",
+    "Ӊ": "Ң",
+    "ӄ": "қ",
+    "Ӄ": "Қ",
+    "ҝ": "қ",
+    "Ҝ": "Қ",
+    "ѳ": "ө",
+    "Ѳ": "Ө",
+    "ӛ": "ә",
+    "Ӛ": "Ә",
+}
+"""Letters of other Cyrillic alphabets that stand in for a Kazakh one in badly typed text."""
+
+FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
+    "kk": frozenset(
+        "және мен бен пен үшін туралы бойынша арқылы дейін кейін соң бұрын сияқты ғана тек да де та те "
+        "бірақ немесе егер өйткені сондықтан ал әрі бір бұл ол осы сол өз оның олар біз мың бар жоқ емес "
+        "болып болған болды болады деп деген еді екен керек мүмкін қалай қандай көп әр барлық ең өте"
+        "".split()
+    ),
+    "ru": frozenset(
+        "и в во не на я он она они что с со как а то все его но да ты к у же вы за бы по из от о об для "
+        "это был была было так или если при до быть мы их ее её который которые также можно когда"
+        "".split()
+    ),
+    "en": frozenset(
+        "the of and to in a is that it he was for on are as with his they i at be this have from or by "
+        "not but what all were we when your can there an which their if will you she had him has"
+        "".split()
+    ),
+}
+"""Small words that running prose cannot do without, by language: chosen by grammar (conjunctions, postpositions,
+pronouns, auxiliaries), not counted from a corpus, so that no kind of page is favoured. Word lists counted from
+Wikipedia hold its place stubs instead (орналасқан, гз, коды) and reject good prose."""
+
+KAZAKH_ONLY_WORDS = frozenset(
+    "және үшін туралы бойынша арқылы дейін кейін соң сияқты ғана бірақ немесе өйткені сондықтан емес болып "
+    "болған болды болады деп деген екен керек қалай қандай барлық жоқ оның осы олар біз бұл жылы адам қазақ".split()
+)
+"""Words that Turkish, Uzbek, Azerbaijani or Tatar do not have in the same spelling once written in Kazakh Cyrillic;
+they tell Kazakh in Latin or Arabic letters from its neighbours after conversion."""

@@ -1,0 +1,95 @@
+"""What `qaz run` is told: one section per stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from qaz_llm.config import LanguageCode, StrictModel
+from qaz_llm.data.config import DataSettings
+from qaz_llm.evals.config import EvalSettings
+from qaz_llm.model.config import ArchitectureConfig
+from qaz_llm.tokenizer.config import TokenizerSettings
+from qaz_llm.train.config import TrainSettings
+
+
+class ModelSection(StrictModel):
+    """The model to adapt: a checkpoint, or an architecture that stage `pretrain` trains first."""
+
+    checkpoint: str | None = Field(None, description="folder or hub id")
+    architecture: ArchitectureConfig | None = None
+    embedding_init: Literal["mean", "weighted_mean", "random"] = Field("mean", description="start of the new rows")
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if (self.checkpoint is None) == (self.architecture is None):
+            raise ValueError("give exactly one of checkpoint and architecture")
+        return self
+
+
+class TextStage(TrainSettings):
+    """Training on documents of the corpus, languages mixed by weight in tokens."""
+
+    mix: dict[LanguageCode, float] = Field(description="weight of each language, in tokens")
+    total_tokens: int | None = Field(None, gt=0, description="null: as many as weights and max_passes allow")
+    max_passes: float = Field(4.0, gt=0, description="how often one document may be repeated")
+
+    @model_validator(mode="after")
+    def _positive_weights(self) -> Self:
+        wrong = [language for language, weight in self.mix.items() if weight <= 0]
+        if wrong or not self.mix:
+            raise ValueError("mix needs at least one language, each with a weight above 0")
+        return self
+
+
+class PretrainStage(TextStage):
+    """Training of a fresh model on the languages it is to know before it is adapted."""
+
+    method: Literal["pretrain"] = "pretrain"
+    mix: dict[LanguageCode, float] = Field({"ru": 1.0, "en": 1.0}, description="weight of each language, in tokens")
+
+
+class ContinueStage(TextStage):
+    """Continued pretraining: mostly Kazakh, with Russian and English replayed so that they are not forgotten."""
+
+    method: Literal["cpt"] = "cpt"
+    mix: dict[LanguageCode, float] = Field(
+        {"kk": 0.8, "ru": 0.1, "en": 0.1}, description="weight of each language, in tokens"
+    )
+
+
+class InstructStage(TrainSettings):
+    """Instruction tuning on the conversations of the corpus; only the assistant's words are learned."""
+
+    method: Literal["sft"] = "sft"
+
+
+class RunConfig(StrictModel):
+    """The main job. Stages: corpus, tokenizer, (pretrain), cpt, (sft), eval, report."""
+
+    run_dir: Path
+    title: str = Field("Kazakh adaptation", description="title of the report")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    data: DataSettings
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    model: ModelSection
+    pretrain: PretrainStage | None = None
+    cpt: ContinueStage = ContinueStage()
+    sft: InstructStage | None = InstructStage()
+    eval: EvalSettings
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> Self:
+        if self.model.architecture is not None and self.pretrain is None:
+            raise ValueError("model.architecture has no weights yet: add a pretrain section, or give model.checkpoint")
+        if self.model.checkpoint is not None and self.pretrain is not None:
+            raise ValueError("pretrain is for a fresh architecture; with model.checkpoint leave the section out")
+        if self.model.architecture is not None and self.tokenizer.base is None and self.tokenizer.train_base is None:
+            raise ValueError("a fresh architecture has no tokenizer: set tokenizer.train_base or tokenizer.base")
+        if self.model.checkpoint is not None and self.tokenizer.train_base is not None:
+            raise ValueError("tokenizer.train_base makes a tokenizer that model.checkpoint cannot read; leave it out")
+        if self.sft is not None and not self.data.conversations:
+            raise ValueError("stage sft needs data.conversations; add a source, or set sft: null")
+        return self

@@ -1,0 +1,287 @@
+"""Stages that are skipped when nothing they depend on has changed, and that go on where they stopped.
+
+A stage's fingerprint is made of its settings, the source of the rooms it uses, the files it reads and the outputs of
+the stages before it. While a stage runs, `stages/NAME.started.json` holds that fingerprint; when it has ended well,
+`stages/NAME.json` holds it too, with what was made. So on the next run
+
+    NAME.json has this fingerprint, outputs are there      → skipped, "unchanged"
+    NAME.started.json has this fingerprint                 → goes on in the same folder (training resumes)
+    anything else                                          → the folder is emptied first
+
+Only the first process of a distributed run carries out stages that are not distributed; the others wait for the manifest.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from qaz_llm.errors import DataError, InputError, WorkError
+from qaz_llm.io import code_fingerprint, fingerprint_file, fingerprint_value, read_json, write_json
+from qaz_llm.progress import format_duration, get_logger, is_main_process
+
+Status = Literal["done", "unchanged", "resumed"]
+
+WHOLE_HASH_BYTES = 256 << 20
+"""Input files up to this size are known by their bytes, larger ones by size and time of change."""
+
+_logger = get_logger("run")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the main job.
+
+    Attributes:
+        folder: what the stage makes; emptied before a fresh start.
+        rooms: packages whose source decides the result.
+        after: names of the stages whose outputs it reads.
+        settings: the part of the config that decides the result, as JSON values.
+        inputs: files from outside the run folder.
+        work: does the work and returns a summary of what was made.
+        size: what would be done, in words, for a dry run.
+        estimate_s: how long it will take, in seconds, or None where that is not known.
+        distributed: every process takes part.
+    """
+
+    name: str
+    folder: Path
+    rooms: tuple[str, ...]
+    after: tuple[str, ...]
+    settings: Mapping[str, Any]
+    work: Callable[[], Mapping[str, Any]]
+    size: Callable[[], str]
+    estimate_s: Callable[[], float | None]
+    inputs: Callable[[], Sequence[Path]] = field(default=lambda: ())
+    distributed: bool = False
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """How a stage ended. `seconds` is the time its work took, also when it was done in an earlier run."""
+
+    name: str
+    status: Status
+    seconds: float
+    summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """What a dry run says of a stage."""
+
+    name: str
+    action: Literal["run", "resume", "skip", "unchanged"]
+    reason: str
+    size: str
+    estimate_s: float | None
+
+
+class StageRunner:
+    """Runs stages in order below one run folder."""
+
+    def __init__(self, run_dir: Path, stages: Sequence[Stage]) -> None:
+        self.run_dir = run_dir
+        self.stages = tuple(stages)
+
+    def select(self, first: str | None, last: str | None) -> tuple[Stage, ...]:
+        """The stages from `first` until `last`. Raises InputError for unknown names or an empty range."""
+        names = [stage.name for stage in self.stages]
+        for option, name in (("--from", first), ("--until", last)):
+            if name is not None:
+                self.check_name(option, name)
+        start = names.index(first) if first else 0
+        end = names.index(last) + 1 if last else len(names)
+        if start >= end:
+            raise InputError(f"--from {first} comes after --until {last}", hint=f"the order is: {', '.join(names)}")
+        return self.stages[start:end]
+
+    def check_name(self, option: str, name: str) -> None:
+        """Raise InputError where no stage has this name."""
+        names = [stage.name for stage in self.stages]
+        if name not in names:
+            raise InputError(f"{option} {name}: no such stage in this run", hint=f"the stages are: {', '.join(names)}")
+
+    def plan(self, selected: Sequence[Stage], forced: Sequence[str]) -> list[PlannedStage]:
+        """What `run` would do, without doing it. A stage after one that would run is planned to run too."""
+        planned: list[PlannedStage] = []
+        changed: set[str] = set()
+        for stage in self.stages:
+            if stage not in selected:
+                planned.append(PlannedStage(stage.name, "skip", "outside --from/--until", "", None))
+                continue
+            stale = [name for name in stage.after if name in changed]
+            if stage.name in forced:
+                action, reason = "run", "forced"
+            elif stale:
+                action, reason = "run", f"{stale[0]} will have changed"
+            else:
+                action, reason = self._look(stage)
+            if action != "unchanged":
+                changed.add(stage.name)
+            estimate = stage.estimate_s() if action != "unchanged" else 0.0
+            planned.append(PlannedStage(stage.name, action, reason, stage.size(), estimate))  # type: ignore[arg-type]
+        return planned
+
+    def run(self, selected: Sequence[Stage], forced: Sequence[str]) -> list[StageResult]:
+        """Carry out the stages that are not up to date. Raises InputError where one before them was never run."""
+        for stage in self.stages[: self.stages.index(selected[0])]:
+            if self.manifest(stage.name) is None:
+                raise InputError(
+                    f"stage '{selected[0].name}' needs '{stage.name}', which was not run in {self.run_dir}",
+                    hint=f"leave out --from, or use --from {stage.name}",
+                )
+        return [self._run_stage(stage, n, len(selected), stage.name in forced) for n, stage in enumerate(selected, 1)]
+
+    # ------------------------------------------------------------------------------------------------- one stage
+
+    def _run_stage(self, stage: Stage, number: int, total: int, force: bool) -> StageResult:
+        label = f"[{number}/{total}] {stage.name}"
+        action, reason = self._look(stage)
+        if action == "unchanged" and not force:
+            manifest = self.manifest(stage.name) or {}
+            _logger.info("%s: unchanged, skipped", label)
+            return StageResult(stage.name, "unchanged", manifest["seconds"], manifest["summary"])
+        fingerprint = self.fingerprint(stage)
+        if not is_main_process() and not stage.distributed:
+            return self._wait_for(stage, fingerprint)
+        resume = action == "resume" and not force
+        if is_main_process():
+            self._prepare(stage, fingerprint, keep=resume)
+            estimate = stage.estimate_s()
+            expected = f", about {format_duration(estimate)}" if estimate is not None else ""
+            _logger.info(
+                "%s: %s%s (%s)", label, stage.size(), expected, "goes on where it stopped" if resume else reason
+            )
+        started = time.monotonic()
+        summary = dict(stage.work())
+        seconds = round(time.monotonic() - started, 2)
+        if is_main_process():
+            self._complete(stage, fingerprint, summary, seconds)
+            _logger.info("%s: done in %s; %s", label, format_duration(seconds), _in_words(summary))
+        return StageResult(stage.name, "resumed" if resume else "done", seconds, summary)
+
+    def _look(self, stage: Stage) -> tuple[str, str]:
+        """What is to be done about a stage, and why: unchanged, resume or run."""
+        if any(self.manifest(name) is None for name in stage.after):
+            return "run", "not run before"
+        fingerprint = self.fingerprint(stage)
+        manifest = self.manifest(stage.name)
+        if manifest is not None and manifest["fingerprint"] == fingerprint:
+            missing = [name for name, size in manifest["outputs"].items() if _size(self.run_dir / name) != size]
+            if not missing:
+                return "unchanged", "same settings, code and inputs"
+            return "run", f"{missing[0]} is missing or was changed"
+        if self._started(stage.name) == fingerprint:
+            return "resume", "was interrupted"
+        if manifest is None:
+            return "run", "not run before"
+        changed = [key for key, value in self._parts(stage).items() if manifest["parts"].get(key) != value]
+        return "run", f"changed: {', '.join(changed)}"
+
+    def _prepare(self, stage: Stage, fingerprint: str, *, keep: bool) -> None:
+        self._manifest_path(stage.name).unlink(missing_ok=True)
+        if not keep and stage.folder.exists():
+            shutil.rmtree(stage.folder)
+        write_json(self._started_path(stage.name), {"fingerprint": fingerprint})
+
+    def _complete(self, stage: Stage, fingerprint: str, summary: Mapping[str, Any], seconds: float) -> None:
+        files = sorted(p for p in stage.folder.rglob("*") if p.is_file() and "checkpoints" not in p.parts)
+        if not files:
+            raise WorkError(f"stage '{stage.name}' made nothing in {stage.folder}")
+        outputs = {str(p.relative_to(self.run_dir)): p.stat().st_size for p in files}
+        manifest = {
+            "stage": stage.name,
+            "fingerprint": fingerprint,
+            "parts": self._parts(stage),
+            "settings": stage.settings,
+            "seconds": seconds,
+            "summary": summary,
+            "outputs": outputs,
+            "outputs_fingerprint": _outputs_fingerprint(files, self.run_dir),
+        }
+        write_json(self._manifest_path(stage.name), manifest)
+        self._started_path(stage.name).unlink(missing_ok=True)
+
+    def _wait_for(self, stage: Stage, fingerprint: str) -> StageResult:
+        while True:
+            manifest = self.manifest(stage.name)
+            if manifest is not None and manifest["fingerprint"] == fingerprint:
+                return StageResult(stage.name, "done", manifest["seconds"], manifest["summary"])
+            time.sleep(0.5)
+
+    # ----------------------------------------------------------------------------------------------- fingerprints
+
+    def fingerprint(self, stage: Stage) -> str:
+        """One value that changes when anything the stage depends on does."""
+        return fingerprint_value(self._parts(stage))
+
+    def _parts(self, stage: Stage) -> dict[str, str]:
+        before = {f"output of {n}": (self.manifest(n) or {}).get("outputs_fingerprint", "") for n in stage.after}
+        inputs = [[str(path), _input_fingerprint(path)] for path in stage.inputs()]
+        return {
+            "settings": fingerprint_value(stage.settings),
+            "code": code_fingerprint(*stage.rooms),
+            "input files": fingerprint_value(inputs),
+            **before,
+        }
+
+    def manifest(self, name: str) -> dict[str, Any] | None:
+        """The manifest of a stage that ended well, or None."""
+        return _read_if_whole(self._manifest_path(name))
+
+    def _started(self, name: str) -> str | None:
+        started = _read_if_whole(self._started_path(name))
+        return started["fingerprint"] if started else None
+
+    def _manifest_path(self, name: str) -> Path:
+        return self.run_dir / "stages" / f"{name}.json"
+
+    def _started_path(self, name: str) -> Path:
+        return self.run_dir / "stages" / f"{name}.started.json"
+
+
+def _read_if_whole(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None where the file is missing or damaged, which both mean: do the work again."""
+    if not path.is_file():
+        return None
+    try:
+        value = read_json(path)
+    except DataError:
+        return None
+    return value if isinstance(value, dict) and "fingerprint" in value else None
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def _input_fingerprint(path: Path) -> str:
+    status = path.stat()
+    if status.st_size <= WHOLE_HASH_BYTES:
+        return fingerprint_file(path)
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _outputs_fingerprint(files: Sequence[Path], run_dir: Path) -> str:
+    """Of the files' names and bytes, without what differs from run to run: logs and timings."""
+    steady = [p for p in files if p.suffix not in {".log", ".html"} and p.name not in {"metrics.jsonl", "run.json"}]
+    return fingerprint_value([[str(p.relative_to(run_dir)), _input_fingerprint(p)] for p in steady])
+
+
+def _in_words(summary: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{key.replace('_', ' ')} {_number(value)}"
+        for key, value in summary.items()
+        if not isinstance(value, (dict, list))
+    )
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"

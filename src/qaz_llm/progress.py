@@ -1,0 +1,141 @@
+"""Progress for people and for logs: a bar on a terminal, plain lines elsewhere, and a log file in the run folder.
+
+Only the first process of a distributed run speaks; the others stay silent unless something goes wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+LOG_EVERY_S = 15.0
+"""Seconds between two plain lines of progress where there is no terminal."""
+
+
+def get_logger(name: str) -> logging.Logger:
+    """The logger of one room, below the common parent `qaz`."""
+    return logging.getLogger(f"qaz.{name}")
+
+
+def is_main_process() -> bool:
+    """True in a process that is alone or has rank 0."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def set_up_logging(*, debug: bool = False, quiet: bool = False) -> None:
+    """Send plain lines to stderr: everything from rank 0, warnings from other ranks. Call once, at start."""
+    logger = logging.getLogger("qaz")
+    logger.handlers.clear()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    logger.addHandler(handler)
+    logger.propagate = False
+    level = logging.DEBUG if debug else logging.WARNING if quiet or not is_main_process() else logging.INFO
+    logger.setLevel(level)
+
+
+@contextmanager
+def log_to_file(path: Path) -> Iterator[None]:
+    """Also append all lines to `path` while the block runs (rank 0 only)."""
+    if not is_main_process():
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger = logging.getLogger("qaz")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds as a person reads them: `4 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+@contextmanager
+def progress(description: str, *, total: float | None, unit: str) -> Iterator[Callable[[float], None]]:
+    """Show work of `total` units while the block runs; the block calls what it is given with each number done.
+
+    On a terminal a rich bar with rate and remaining time; elsewhere a line at most every LOG_EVERY_S seconds.
+    """
+    if not is_main_process():
+        yield lambda _done: None
+    elif sys.stderr.isatty():
+        with _terminal_bar(description, total, unit) as advance:
+            yield advance
+    else:
+        yield _line_logger(description, total, unit)
+
+
+def track(items: Iterable[T], description: str, *, total: int | None = None, unit: str = "items") -> Iterator[T]:
+    """Yield `items` unchanged while showing how many have passed."""
+    with progress(description, total=total, unit=unit) as advance:
+        for item in items:
+            yield item
+            advance(1)
+
+
+@contextmanager
+def _terminal_bar(description: str, total: float | None, unit: str) -> Iterator[Callable[[float], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} " + unit if total else "{task.completed:,.0f} " + unit),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=total, rate="")
+        started = time.monotonic()
+
+        def advance(done: float) -> None:
+            bar.advance(task, done)
+            elapsed = max(time.monotonic() - started, 1e-9)
+            bar.update(task, rate=f"{bar.tasks[0].completed / elapsed:,.0f} {unit}/s")
+
+        yield advance
+
+
+def _line_logger(description: str, total: float | None, unit: str) -> Callable[[float], None]:
+    logger = get_logger("progress")
+    started = time.monotonic()
+    state = {"done": 0.0, "said": started}
+
+    def advance(done: float) -> None:
+        state["done"] += done
+        now = time.monotonic()
+        if now - state["said"] < LOG_EVERY_S:
+            return
+        state["said"] = now
+        rate = state["done"] / (now - started)
+        line = f"{description}: {state['done']:,.0f}"
+        if total:
+            left = format_duration(max(total - state["done"], 0) / max(rate, 1e-9))
+            line += f"/{total:,.0f} {unit}, {rate:,.1f} {unit}/s, {left} left"
+        else:
+            line += f" {unit}, {rate:,.1f} {unit}/s"
+        logger.info(line)
+
+    return advance

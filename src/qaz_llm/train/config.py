@@ -1,0 +1,156 @@
+"""What a training run is told. The hyperparameters alone (`TrainSettings`) are what a pipeline's stage takes too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from qaz_llm.config import LanguageCode, StrictModel
+from qaz_llm.model.config import ModelConfig
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+LLAMA_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+class AdapterConfig(StrictModel):
+    """Train all weights (`full`) or low-rank adapters beside frozen ones (`lora`, arXiv 2106.09685).
+
+    `new_embeddings` says what happens to the rows of an extended vocabulary under LoRA: only those rows are trained
+    (`trainable_token_indices`), whole tables are (`modules_to_save`), or they stay as initialised (`frozen`).
+    """
+
+    type: Literal["full", "lora"] = "full"
+    r: int = Field(default=16, gt=0)
+    alpha: float = Field(default=32.0, gt=0)
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    target_modules: tuple[str, ...] = LLAMA_PROJECTIONS
+    rank_stabilised: bool = False
+    new_embeddings: Literal["trainable_token_indices", "modules_to_save", "frozen"] = "trainable_token_indices"
+
+    @model_validator(mode="after")
+    def _check_targets(self) -> AdapterConfig:
+        if self.type == "lora" and not self.target_modules:
+            raise ValueError("adapter.type lora needs target_modules, for instance [q_proj, v_proj]")
+        return self
+
+
+class DistributedConfig(StrictModel):
+    """How several processes share the work. `deepspeed` is the path of a DeepSpeed JSON; null means DDP."""
+
+    backend: Literal["auto", "ddp"] = "auto"
+    deepspeed: str | None = None
+    timeout_minutes: int = Field(default=360, gt=0)
+
+    @model_validator(mode="after")
+    def _check_backend(self) -> DistributedConfig:
+        if self.backend == "ddp" and self.deepspeed is not None:
+            raise ValueError("backend ddp and a deepspeed config exclude each other; leave one of them out")
+        return self
+
+
+class TrainSettings(StrictModel):
+    """The hyperparameters of one training run. tokens per step = seq_len × micro_batch_size × grad_accum_steps × processes.
+
+    `method`: `pretrain` (fresh weights, plain text), `cpt` (continued pretraining, plain text) or `sft` (dialogues, only
+    the assistant's words are learned). `max_steps` wins over `epochs` where both are given.
+    """
+
+    method: Literal["pretrain", "cpt", "sft"]
+    seq_len: int = Field(default=1024, ge=8)
+    micro_batch_size: int = Field(default=8, gt=0)
+    grad_accum_steps: int = Field(default=1, gt=0)
+    epochs: float = Field(default=1.0, gt=0)
+    max_steps: int | None = Field(default=None, gt=0)
+    overflow: Literal["split", "drop"] | None = None
+
+    lr: float = Field(default=3e-4, gt=0)
+    min_lr_frac: Fraction = 0.1
+    schedule: Literal["cosine", "linear", "constant", "wsd"] = "cosine"
+    warmup_steps: int = Field(default=0, ge=0)
+    decay_frac: Fraction = 0.2
+    weight_decay: float = Field(default=0.1, ge=0)
+    adam_beta1: float = Field(default=0.9, ge=0, lt=1)
+    adam_beta2: float = Field(default=0.95, ge=0, lt=1)
+    adam_eps: float = Field(default=1e-8, gt=0)
+    max_grad_norm: float = Field(default=1.0, ge=0)
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    gradient_checkpointing: bool = False
+    adapter: AdapterConfig = AdapterConfig()
+    distributed: DistributedConfig = DistributedConfig()
+    seed: int = Field(default=0, ge=0)
+
+    log_every_steps: int = Field(default=10, gt=0)
+    checkpoint_every_steps: int | None = Field(default=500, gt=0)
+    keep_checkpoints: int = Field(default=2, gt=0)
+    eval_every_steps: int | None = Field(default=None, gt=0)
+
+    @property
+    def packs_by_splitting(self) -> bool:
+        """True where long examples are cut and continued in the next row: plain text, unless `overflow` says drop."""
+        return (self.overflow or ("drop" if self.method == "sft" else "split")) == "split"
+
+    @model_validator(mode="after")
+    def _check_method(self) -> TrainSettings:
+        if self.method == "sft" and self.overflow == "split":
+            raise ValueError(
+                "overflow split would cut dialogues in the middle of an answer; sft needs drop (the default)"
+            )
+        if self.method == "pretrain" and self.adapter.type == "lora":
+            raise ValueError("pretrain starts from fresh weights, LoRA needs trained ones; use adapter.type full")
+        return self
+
+
+class MixEntry(StrictModel):
+    """One part of the training text: a file, a glob, a folder or `embedded:NAME`, and its weight in tokens."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
+    path: str
+    language: LanguageCode | None = None
+    weight: float = Field(default=1.0, gt=0)
+
+
+class TrainDataConfig(StrictModel):
+    """What is trained on. `total_tokens` null means as much as the weights and `max_passes` allow."""
+
+    mix: tuple[MixEntry, ...] = Field(min_length=1)
+    total_tokens: int | None = Field(default=None, gt=0)
+    max_passes: float = Field(default=4.0, gt=0)
+    cache_dir: Path | None = None
+
+    @model_validator(mode="after")
+    def _check_names(self) -> TrainDataConfig:
+        names = [entry.name for entry in self.mix]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"the names of the mix must differ, found {', '.join(repeated)} more than once")
+        return self
+
+
+class TrainConfig(TrainSettings):
+    """One run of `qaz train`: the hyperparameters, the model, the data and the folder that everything goes to."""
+
+    run_dir: Path
+    model: ModelConfig
+    data: TrainDataConfig
+    resume: bool = True
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @model_validator(mode="after")
+    def _check_model(self) -> TrainConfig:
+        architecture = self.model.architecture
+        if self.method == "pretrain" and architecture is None:
+            raise ValueError("pretrain starts from model.architecture; to go on from a checkpoint use method cpt")
+        if self.method != "pretrain" and architecture is not None:
+            raise ValueError(
+                f"method {self.method} goes on from model.checkpoint; an architecture is trained with pretrain"
+            )
+        if architecture is not None and architecture.max_position_embeddings < self.seq_len:
+            raise ValueError(
+                f"seq_len {self.seq_len} exceeds the architecture's max_position_embeddings "
+                f"{architecture.max_position_embeddings}"
+            )
+        return self
