@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -27,12 +28,13 @@ from typing import Annotated, Any, TypeVar, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from qaz_llm.errors import ConfigError
 from qaz_llm.records import LANGUAGES
 
 BASE_KEY = "base"
+_TAG = "tag:yaml.org,2002:"
 Location = tuple[str | int, ...]
 
 
@@ -118,8 +120,8 @@ def validate(cls: type[T], raw: RawConfig, where: str) -> T:
     try:
         return cls.model_validate_json(text, strict=True)
     except ValidationError as error:
-        problems = [_describe(cls, raw, problem) for problem in error.errors()]
-        lines = "\n".join(f"  {problem}" for problem in dict.fromkeys(problems))
+        problems = list(dict.fromkeys(_describe(cls, raw, problem) for problem in error.errors()))
+        lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(
             f"{where}: {len(problems)} problem{'s' if len(problems) > 1 else ''} in the configuration\n{lines}"
         ) from error
@@ -167,7 +169,10 @@ def _inherit(
     if not names_file:
         return own, origins
     del own[BASE_KEY]
-    base_values, base_origins = _read_with_bases(path.parent / str(base), seen)
+    try:
+        base_values, base_origins = _read_with_bases(path.parent / str(base), seen)
+    except ConfigError as error:
+        raise ConfigError(f"{error.message} (base of {origins[(*location, BASE_KEY)]})", hint=error.hint) from error
     return _merge(base_values, own), {**{(*location, *k): v for k, v in base_origins.items()}, **origins}
 
 
@@ -188,37 +193,78 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[Location, str]]:
         raise ConfigError(f"{path}: no such config file", hint=hint) from error
     except (IsADirectoryError, PermissionError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a config ({error})") from error
-    yaml = YAML(typ="safe", pure=True)
     try:
-        node = yaml.compose(text)
-        values = YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise ConfigError(f"{path}:{line}: {error.problem or error.context}") from error
+        node = _compose(text)
     except YAMLError as error:
-        raise ConfigError(f"{path}: not YAML ({error})") from error
+        line, problem = _yaml_problem(error)
+        raise ConfigError(f"{path}:{line}: {problem}") from error
+    origins: dict[Location, str] = {}
+    values = None if node is None else _construct(node, (), str(path), origins)
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected keys and values at the top, found {type(values).__name__}")
-    return values, _origins(node, path)
+        found = "nothing" if values is None else type(values).__name__
+        raise ConfigError(f"{path}: expected keys and values at the top, found {found}")
+    return values, origins
 
 
-def _origins(node: Node, path: Path) -> dict[Location, str]:
-    found: dict[Location, str] = {}
+def _compose(text: str) -> Node | None:
+    """The node tree of a YAML 1.2 text. Raises YAMLError."""
+    if re.search(r"^%YAML\s+1\.[01]\b", text, re.MULTILINE):
+        raise YAMLError("configs are read as YAML 1.2; leave out the %YAML line")
+    return cast("Node | None", YAML(typ="safe", pure=True).compose(text))
 
-    def walk(current: Node, location: Location) -> None:
-        if isinstance(current, MappingNode):
-            for key, value in current.value:
-                child = (*location, key.value)
-                found[child] = f"{path}:{key.start_mark.line + 1}"
-                walk(value, child)
-        elif isinstance(current, SequenceNode):
-            for index, value in enumerate(current.value):
-                child = (*location, index)
-                found[child] = f"{path}:{value.start_mark.line + 1}"
-                walk(value, child)
 
-    walk(node, ())
-    return found
+def _yaml_problem(error: YAMLError) -> tuple[int, str]:
+    """The line, counted from 1, and the words of a YAML error."""
+    if isinstance(error, MarkedYAMLError):
+        return error.problem_mark.line + 1 if error.problem_mark else 1, str(error.problem or error.context)
+    return 1, str(error)
+
+
+def _scalar(node: Node) -> Any:
+    """The value of a single word. A date, a lone `=` and a lone `<<` are text in YAML 1.2. Raises KeyError for other tags."""
+    constructor = YAML(typ="safe", pure=True).constructor
+    construct: Mapping[str, Callable[[Node], Any]] = {
+        "null": lambda _node: None,
+        "bool": constructor.construct_yaml_bool,
+        "int": constructor.construct_yaml_int,
+        "float": constructor.construct_yaml_float,
+        **dict.fromkeys(("str", "timestamp", "value", "merge"), lambda node: node.value),
+    }
+    return construct[str(node.tag).removeprefix(_TAG)](node)
+
+
+def _construct(
+    node: Node, location: Location, where: str, origins: dict[Location, str], above: tuple[Node, ...] = ()
+) -> Any:
+    """The JSON value of a node, every key being text; notes in `origins` where each key and list item was written."""
+
+    def inside(child: Node, key: str | int, written: Node) -> Any:
+        origins[(*location, key)] = f"{where}:{written.start_mark.line + 1}"
+        return _construct(child, (*location, key), where, origins, (*above, node))
+
+    place = f"{where}:{node.start_mark.line + 1}"
+    if node in above:
+        raise ConfigError(f"{place}: this value contains itself")
+    if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
+        return [inside(child, index, child) for index, child in enumerate(node.value)]
+    if isinstance(node, MappingNode) and node.tag == f"{_TAG}map":
+        values: dict[str, Any] = {}
+        for key, child in node.value:
+            here = f"{where}:{key.start_mark.line + 1}"
+            if not isinstance(key, ScalarNode):
+                raise ConfigError(f"{here}: a key must be one word, found a list or mapping")
+            if key.tag == f"{_TAG}merge":
+                raise ConfigError(f"{here}: YAML 1.2 has no merge key '<<'", hint="inherit from a file with 'base:'")
+            if key.value in values:
+                raise ConfigError(
+                    f"{here}: duplicate key {key.value!r}, given before at {origins[(*location, key.value)]}"
+                )
+            values[key.value] = inside(child, key.value, key)
+        return values
+    try:
+        return _scalar(node)
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"{place}: a value tagged {node.tag} cannot be read here") from error
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,9 +285,12 @@ def _apply_override(values: dict[str, Any], origins: dict[Location, str], overri
             f"{override!r} is no override", hint="overrides have the form section.key=value, for instance train.lr=3e-4"
         )
     try:
-        value = YAML(typ="safe", pure=True).load(text) if text.strip() else None
+        node = _compose(text)
     except YAMLError as error:
-        raise ConfigError(f"{override!r}: the value is not YAML ({error})", hint="put it in quotes") from error
+        raise ConfigError(
+            f"{override!r}: the value is not YAML ({_yaml_problem(error)[1]})", hint="put it in quotes"
+        ) from error
+    value = None if node is None else _construct(node, (), f"override {override!r}", {})
     location: Location = ()
     current: Any = values
     parts = key.split(".")
@@ -249,7 +298,7 @@ def _apply_override(values: dict[str, Any], origins: dict[Location, str], overri
         last = depth == len(parts) - 1
         step: str | int = part
         if isinstance(current, list):
-            if not part.isdigit() or int(part) >= len(current):
+            if not part.isdecimal() or int(part) >= len(current):
                 raise ConfigError(
                     f"{override!r}: {'.'.join(map(str, location))} is a list of {len(current)}, no place {part!r} in it"
                 )
@@ -259,6 +308,8 @@ def _apply_override(values: dict[str, Any], origins: dict[Location, str], overri
         location = (*location, step)
         origins[location] = f"override {override!r}"
         if last:
+            for inner in [known for known in origins if known[: depth + 1] == location and known != location]:
+                del origins[inner]  # what the file said below this key is gone
             cast(Any, current)[step] = value
         else:
             child = cast(Any, current)[step] if isinstance(current, list) else current.get(step)
@@ -286,9 +337,10 @@ def _describe(cls: type[BaseModel], raw: RawConfig, problem: Any) -> str:
         hint = f"did you mean '{near[0]}'?" if near else f"known keys here: {', '.join(known)}"
         return f"{prefix}: unknown key; {hint}"
     if kind == "missing":
-        return f"{'.'.join(map(str, problem['loc']))}: missing, it has no default"
+        name = ".".join(map(str, problem["loc"]))
+        return f"{origin}: {name}: missing, it has no default" if origin else f"{name}: missing, it has no default"
     message = problem["msg"].removeprefix("Value error, ")
-    if (kind == "int_type" and isinstance(found, float)) or kind == "int_from_float":
+    if kind in {"int_type", "int_from_float"} and isinstance(found, float) and found.is_integer():
         message += f"; write it as {found:.0f}"
     shown = json.dumps(found, ensure_ascii=False, default=str)
     if (kind == "value_error" and isinstance(found, dict)) or len(shown) > 120:

@@ -16,6 +16,8 @@ import json
 import lzma
 import os
 import shutil
+import subprocess
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,7 +74,7 @@ def expand_paths(path: Path, *, suffixes: tuple[str, ...] | None = None) -> list
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = [p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")]
+        found = [p for p in path.rglob("*") if p.is_file() and not _is_hidden(p.relative_to(path))]
     else:
         found = [Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file()]
     if suffixes is not None:
@@ -86,6 +88,11 @@ def expand_paths(path: Path, *, suffixes: tuple[str, ...] | None = None) -> list
     return sorted(found)
 
 
+def _is_hidden(path: Path) -> bool:
+    """True below a name that starts with a dot, as what a killed run left half-written does."""
+    return any(part.startswith(".") for part in path.parts)
+
+
 def _bare_suffix(path: Path) -> str:
     return Path(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
 
@@ -96,15 +103,19 @@ def file_format(path: Path) -> str:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """A stream of the uncompressed bytes of `path`, whatever its compression suffix. Raises InputError if absent."""
+    """A stream of the uncompressed bytes of `path`, whatever its compression suffix.
+
+    Raises InputError where the file is absent, DataError where it is compressed and of 0 bytes; a file cut off raises
+    EOFError when its end is read.
+    """
     try:
+        if path.suffix in COMPRESSIONS and path.stat().st_size == 0:
+            raise DataError(f"{path}: is empty, not even compressed nothing", hint="fetch the file again")
         match COMPRESSIONS.get(path.suffix):
             case "gzip":
                 return cast(IO[bytes], gzip.open(path, "rb"))
             case "zstd":
-                return zstandard.ZstdDecompressor().stream_reader(
-                    path.open("rb"), read_across_frames=True, closefd=True
-                )
+                return cast(IO[bytes], _ZstdFile(path))
             case "xz":
                 return lzma.open(path, "rb")
             case "bz2":
@@ -119,6 +130,49 @@ def open_bytes(path: Path) -> IO[bytes]:
         raise InputError(f"{path}: may not be read", hint="check the file's permissions") from error
 
 
+class _ZstdFile(io.RawIOBase):
+    """The bytes of a zstd file of one or several frames.
+
+    Why not the library's `stream_reader`: at the end of a file that was cut off it ends without a word. Here that is an
+    EOFError, as with gzip and xz.
+    """
+
+    CHUNK_BYTES = 64 << 10
+    MAX_WINDOW_BYTES = 1 << 31
+    """What `zstd --long=31` needs; the library's default refuses such files."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._frame: Any = None
+        self._compressed = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            if not self._compressed and not (chunk := self._file.read(self.CHUNK_BYTES)):
+                if self._frame is not None:
+                    raise EOFError("compressed file ended before the end of its last frame")
+                return 0
+            self._compressed = self._compressed or chunk
+            if self._frame is None:
+                self._frame = zstandard.ZstdDecompressor(max_window_size=self.MAX_WINDOW_BYTES).decompressobj()
+            self._ready = memoryview(self._frame.decompress(self._compressed))
+            self._compressed = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame = None
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 @contextmanager
 def open_text(path: Path) -> Iterator[IO[str]]:
     """The text of `path`, decompressed, UTF-8. Raises DataError on a damaged file, with the path."""
@@ -128,12 +182,26 @@ def open_text(path: Path) -> Iterator[IO[str]]:
             yield stream
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{path}: byte {error.start} is not UTF-8", hint="convert the file to UTF-8, or leave it out"
+                f"{path}:{_first_undecodable_line(path)}: not UTF-8 ({error.reason})",
+                hint="convert the file to UTF-8, or leave it out",
             ) from error
-        except (EOFError, OSError, zstandard.ZstdError, lzma.LZMAError) as error:
+        except (EOFError, OSError, zlib.error, zstandard.ZstdError, lzma.LZMAError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             raise DataError(f"{path}: damaged or cut off ({error})", hint="fetch the file again") from error
+
+
+def _first_undecodable_line(path: Path) -> int:
+    """The number of the line that no UTF-8 decoder reads; the error itself counts from the start of a buffer."""
+    number = 1
+    with io.BufferedReader(open_bytes(path)) as lines:  # type: ignore[type-var]
+        for line in lines:
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                break
+            number += 1
+    return number
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -160,15 +228,16 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    """The rows of a Parquet file, one batch in memory at a time."""
+    """The rows of a Parquet file, one batch in memory at a time. Raises InputError if absent, DataError if damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    open_bytes(path).close()  # a missing file, a folder, a forbidden one: the same message as for all other files
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(columns=columns):
                 yield from batch.to_pylist()
-    except (pa.ArrowInvalid, pa.ArrowException) as error:
+    except (pa.ArrowException, OSError) as error:  # pyarrow says OSError for a damaged page
         raise DataError(f"{path}: not a readable Parquet file ({error})") from error
 
 
@@ -237,8 +306,13 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_dir(target: Path) -> Iterator[Path]:
-    """A folder beside `target` to fill; takes the place of `target` when the block ends well, removed when it does not."""
+    """A folder beside `target` to fill; takes the place of `target` when the block ends well, removed when it does not.
+
+    Raises InputError where `target` is a file.
+    """
     make_dir(target.parent)
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target}: a file is where a folder is to be", hint="choose another output folder")
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     retired = target.with_name(f".{target.name}.{os.getpid()}.old.tmp")
     with _write_errors(target):
@@ -288,7 +362,7 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
 def open_jsonl_for_writing(path: Path, *, compressed: bool) -> Iterator[Callable[[Mapping[str, Any]], int]]:
     """A function that appends one row to `path` and returns its uncompressed bytes."""
     with path.open("wb") as raw:
-        compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+        compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
         stream = compressor.stream_writer(raw, closefd=False) if compressed else raw
 
         def write(row: Mapping[str, Any]) -> int:
@@ -391,3 +465,16 @@ def code_fingerprint(*rooms: str) -> str:
             sorted(path.rglob("*.py")) + sorted(path.rglob("*.yaml")) if path.is_dir() else [path.with_suffix(".py")]
         )
     return fingerprint_paths(files, relative_to=package)
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout the package runs from, `+` after it where files differ; None outside a checkout."""
+    folder = Path(__file__).parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
+        changes = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")

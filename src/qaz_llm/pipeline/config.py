@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from qaz_llm.config import LanguageCode, StrictModel
-from qaz_llm.data.config import DataSettings
+from qaz_llm.data.config import DataConfig
 from qaz_llm.evals.config import EvalSettings
 from qaz_llm.model.config import ArchitectureConfig
 from qaz_llm.tokenizer.config import TokenizerSettings
@@ -72,7 +72,7 @@ class RunConfig(StrictModel):
     run_dir: Path
     title: str = Field("Kazakh adaptation", description="title of the report")
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    data: DataSettings
+    data: DataConfig = Field(description="the corpus; `out` is set to RUN_DIR/corpus")
     tokenizer: TokenizerSettings = TokenizerSettings()
     model: ModelSection
     pretrain: PretrainStage | None = None

@@ -46,6 +46,7 @@ class Stage:
         size: what would be done, in words, for a dry run.
         estimate_s: how long it will take, in seconds, or None where that is not known.
         distributed: every process takes part.
+        also: further folders that belong to what the stage makes.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Stage:
     estimate_s: Callable[[], float | None]
     inputs: Callable[[], Sequence[Path]] = field(default=lambda: ())
     distributed: bool = False
+    also: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,8 @@ class StageRunner:
         write_json(self._started_path(stage.name), {"fingerprint": fingerprint})
 
     def _complete(self, stage: Stage, fingerprint: str, summary: Mapping[str, Any], seconds: float) -> None:
-        files = sorted(p for p in stage.folder.rglob("*") if p.is_file() and "checkpoints" not in p.parts)
+        made = [path for folder in (stage.folder, *stage.also) for path in folder.rglob("*")]
+        files = sorted(p for p in made if p.is_file() and "checkpoints" not in p.parts)
         if not files:
             raise WorkError(f"stage '{stage.name}' made nothing in {stage.folder}")
         outputs = {str(p.relative_to(self.run_dir)): p.stat().st_size for p in files}

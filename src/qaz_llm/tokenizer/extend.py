@@ -9,15 +9,16 @@ that the base really produces:
     extended   " қала"  into  [Ġқала]                  (1 token)
 
 Why a text never gets longer: every base merge outranks every new one, so the base's own cut is reached first, and from
-there new merges can only join. Why English stays as it is: only words with a non-Latin letter are learned from, so no new
-token is made of ASCII letters, digits or punctuation.
+there new merges can only join. Why English stays as it is: only words of letters outside ASCII are learned from, so no
+new token holds an ASCII letter, a digit or punctuation. A character that the base lacks and spells byte by byte (byte
+fallback, as in Llama-2) becomes a token first: byte tokens are decoded one by one, so none can be part of a merge.
 The alternative, `add_tokens`, matches strings before pre-tokenization, splits words that contain them, and lengthens text.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import atomic_dir, fingerprint_value, read_json, write_json
-from qaz_llm.progress import get_logger, track
+from qaz_llm.progress import get_logger
+from qaz_llm.tokenizer.words import Unit, count_words, cut_words, unit_speller
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -37,6 +39,10 @@ FIRST_PRIVATE_USE = 0xF0000
 
 MAX_WORD_OCCURRENCES = 20_000_000
 """Words fed to the trainer are thinned, in proportion to their counts, to this many; it bounds time and memory."""
+
+RARE_CHARACTER_FRAC = 1e-5
+"""A character the base lacks gets a token of its own from this share of all units on; the rarest Kazakh letter, һ, has ten
+times as much, a Chinese sign in a quotation less."""
 
 _logger = get_logger("tokenizer")
 
@@ -114,72 +120,14 @@ def extend_tokenizer(
             f"the base tokenizer is {spec['model']['type']}, only BPE can be extended by merges",
             hint="choose a base with a BPE tokenizer (Llama, Qwen, Gemma, Mistral …)",
         )
-    word_counts = _count_words(base, corpus)
-    if not word_counts:
+    if spec["model"]["continuing_subword_prefix"] or spec["model"]["end_of_word_suffix"]:
+        raise InputError("the base tokenizer marks the inside or end of words, as CLIP's does; it cannot be extended")
+    words = cut_words(base, count_words(base, corpus))
+    if not words:
         raise DataError("the corpus holds no word with a non-Latin letter to learn from", hint="give Kazakh text")
-    pieces = _cut_words(base, word_counts)
-    merges = _train_merges(pieces, num_new_tokens=num_new_tokens, min_frequency=min_frequency)
-    return _append_merges(base, spec, merges, num_new_tokens)
-
-
-# ------------------------------------------------------------------------------------------------- counting and cutting
-
-
-def _count_words(base: PreTrainedTokenizerFast, corpus: Iterable[str]) -> Counter[str]:
-    """How often each learnable pre-token occurs, as the base's normalizer and pre-tokenizer write it."""
-    backend = base.backend_tokenizer
-    normalise = backend.normalizer.normalize_str if backend.normalizer is not None else str
-    counts: Counter[str] = Counter()
-    for text in track(corpus, "count words", unit="texts"):
-        normalised = normalise(text)
-        if backend.pre_tokenizer is None:
-            counts.update(_split_before_spaces(normalised))
-        else:
-            counts.update(word for word, _span in backend.pre_tokenizer.pre_tokenize_str(normalised))
-    decode = _piece_decoder(base)
-    return Counter({word: n for word, n in counts.items() if _is_learnable(decode(word))})
-
-
-def _split_before_spaces(text: str) -> Iterator[str]:
-    """Pieces that each start at a SentencePiece space: `▁бұл▁қала` → `▁бұл`, `▁қала`, and at every change to non-letters."""
-    start = 0
-    for index in range(1, len(text) + 1):
-        if (
-            index == len(text)
-            or text[index] == "▁"
-            or (text[index].isalpha() != text[index - 1].isalpha() and text[index - 1] != "▁")
-        ):
-            yield text[start:index]
-            start = index
-
-
-def _piece_decoder(base: PreTrainedTokenizerFast) -> Any:
-    """A function from the tokenizer's own spelling of a piece (`ĠÒĽ`, `▁қ`) to bytes-decoded text."""
-    decoder = base.backend_tokenizer.decoder
-    if decoder is None:
-        return lambda piece: piece.replace("▁", " ")
-    return lambda piece: decoder.decode([piece]) if "▁" not in piece else piece.replace("▁", " ")
-
-
-def _is_learnable(text: str) -> bool:
-    """True for a word of letters and marks, after at most one other leading sign, with a letter outside ASCII's."""
-    body = text[1:] if text[:1] and not text[0].isalpha() else text
-    return (
-        bool(body)
-        and not body.isascii()
-        and all(unicodedata.category(c)[0] in "LM" for c in body)
-        and text[:1] in (" ", body[:1])
-    )
-
-
-def _cut_words(base: PreTrainedTokenizerFast, counts: Mapping[str, int]) -> list[tuple[tuple[int, ...], int]]:
-    """Each word as the base's own token ids, with its count."""
-    model = base.backend_tokenizer.model
-    words = sorted(counts.items())  # sorted: the same corpus in another order gives the same tokenizer
-    return [
-        (tuple(token.id for token in model.tokenize(word)), count)
-        for word, count in track(words, "cut words", total=len(words), unit="words")
-    ]
+    characters = _missing_characters(words, min_frequency)
+    merges = _train_merges(words, num_new_tokens=num_new_tokens, min_frequency=min_frequency)
+    return _append_merges(base, spec, characters, merges, num_new_tokens)
 
 
 # ------------------------------------------------------------------------------------------------------------ learning
@@ -193,22 +141,33 @@ def _private_use(index: int) -> str:
     return chr(FIRST_PRIVATE_USE + plane * 0x10000 + offset)
 
 
+def _missing_characters(words: Sequence[tuple[tuple[Unit, ...], int]], min_frequency: int) -> list[Unit]:
+    """The characters that the base spells by their bytes, the most frequent first, without the very rare."""
+    counts: Counter[Unit] = Counter()
+    for units, count in words:
+        for unit in units:
+            counts[unit] += count
+    least = max(min_frequency, counts.total() * RARE_CHARACTER_FRAC)
+    missing = [(-count, unit) for unit, count in counts.items() if len(unit) > 1 and count >= least]
+    return [unit for _count, unit in sorted(missing)]
+
+
 def _train_merges(
-    words: Sequence[tuple[tuple[int, ...], int]], *, num_new_tokens: int, min_frequency: int
-) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """The merges an ordinary BPE trainer learns on base tokens, each side as the base ids it stands for."""
+    words: Sequence[tuple[tuple[Unit, ...], int]], *, num_new_tokens: int, min_frequency: int
+) -> list[tuple[tuple[Unit, ...], tuple[Unit, ...]]]:
+    """The merges an ordinary BPE trainer learns on units, each side as the units it stands for."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-    alphabet = sorted({token for ids, _count in words for token in ids})
-    to_char = {token: _private_use(index) for index, token in enumerate(alphabet)}
-    to_token = {char: token for token, char in to_char.items()}
-    occurrences = sum(count for _ids, count in words)
+    alphabet = sorted({unit for units, _count in words for unit in units})
+    to_char = {unit: _private_use(index) for index, unit in enumerate(alphabet)}
+    to_unit = {char: unit for unit, char in to_char.items()}
+    occurrences = sum(count for _units, count in words)
     keep_frac = min(1.0, MAX_WORD_OCCURRENCES / occurrences)
 
     def repeated() -> Iterator[str]:
-        for ids, count in words:
-            if len(ids) > 1 and (times := round(count * keep_frac)):
-                word = "".join(to_char[token] for token in ids)
+        for units, count in words:
+            if len(units) > 1 and (times := round(count * keep_frac)):
+                word = "".join(to_char[unit] for unit in units)
                 while times > 0:  # lines of bounded length
                     yield " ".join([word] * min(times, 1_000))
                     times -= 1_000
@@ -216,7 +175,7 @@ def _train_merges(
     trainer = trainers.BpeTrainer(
         # some merges spell a token that another path spells too, so learn a few more than asked for
         vocab_size=len(alphabet) + num_new_tokens + num_new_tokens // 20 + 64,
-        initial_alphabet=list(to_token),
+        initial_alphabet=list(to_unit),
         limit_alphabet=len(alphabet),
         min_frequency=max(1, round(min_frequency * keep_frac)),
         show_progress=False,
@@ -227,39 +186,44 @@ def _train_merges(
     learner.train_from_iterator(repeated(), trainer)
     learned = json.loads(learner.to_str())["model"]["merges"]
 
-    def ids(piece: str) -> tuple[int, ...]:
-        return tuple(to_token[char] for char in piece)
+    def side(piece: str) -> tuple[Unit, ...]:
+        return tuple(to_unit[char] for char in piece)
 
-    return [(ids(left), ids(right)) for left, right in learned]
+    return [(side(left), side(right)) for left, right in learned]
 
 
 def _append_merges(
     base: PreTrainedTokenizerFast,
     spec: dict[str, Any],
-    merges: Iterable[tuple[tuple[int, ...], tuple[int, ...]]],
+    characters: Iterable[Unit],
+    merges: Iterable[tuple[tuple[Unit, ...], tuple[Unit, ...]]],
     num_new_tokens: int,
 ) -> ExtendedTokenizer:
     """The base with the merges at the end of its list and a new id for each string it did not have."""
     vocab: dict[str, int] = dict(spec["model"]["vocab"])
     # Added tokens get ids by the vocabulary's size when a tokenizer is loaded; in the vocabulary they keep their own.
     vocab.update({token["content"]: token["id"] for token in spec["added_tokens"]})
-    spelling = {index: token for token, index in vocab.items()}
+    spell = unit_speller(base)
+    base_size = max(vocab.values()) + 1  # the number of tokens, or more where the ids have holes
+    sub_tokens: dict[int, tuple[int, ...]] = {}
+
+    def add(token: str, units: Iterable[Unit]) -> None:
+        vocab[token] = base_size + len(sub_tokens)
+        sub_tokens[vocab[token]] = tuple(index for unit in units for index in unit)
+
+    for unit in itertools.islice(characters, num_new_tokens):
+        add(spell(unit), [unit])
     old_merges = [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in spec["model"]["merges"]]
     known_merges = set(old_merges)
-    base_size = len(base)
-    sub_tokens: dict[int, tuple[int, ...]] = {}
     new_merges: list[tuple[str, str]] = []
     for left, right in merges:
-        pair = ("".join(spelling[i] for i in left), "".join(spelling[i] for i in right))
-        joined = pair[0] + pair[1]
+        pair = ("".join(map(spell, left)), "".join(map(spell, right)))
         if pair in known_merges or pair[0] not in vocab or pair[1] not in vocab:
             continue
-        if joined not in vocab:
+        if pair[0] + pair[1] not in vocab:
             if len(sub_tokens) == num_new_tokens:
                 break
-            new_id = base_size + len(sub_tokens)
-            vocab[joined] = new_id
-            sub_tokens[new_id] = left + right
+            add(pair[0] + pair[1], left + right)
         known_merges.add(pair)
         new_merges.append(pair)
     if len(sub_tokens) < num_new_tokens:

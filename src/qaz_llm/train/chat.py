@@ -57,9 +57,7 @@ def render_chat(
                 hint="raise seq_len, or leave such dialogues out",
             )
         input_ids, mask = input_ids[: ends[-1]], mask[: ends[-1]]
-    labels = tuple(
-        token if learned else IGNORE_INDEX for token, learned in zip(input_ids, mask, strict=True)
-    )
+    labels = tuple(token if learned else IGNORE_INDEX for token, learned in zip(input_ids, mask, strict=True))
     return TokenizedExample(tuple(input_ids), labels, source_id)
 
 

@@ -12,7 +12,7 @@ Shape legend: R rows, L seq_len.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -131,12 +131,13 @@ def build_dataset(
         return PackedDataset.open(folder)
     _logger.info("tokenising %s: %s", entry.name, entry.path)
     dropped: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     examples = (
         _chat_examples(entry, tokenizer, settings.seq_len, dropped)
         if settings.method == "sft"
         else _text_examples(entry, tokenizer)
     )
-    counted = _count_examples(examples, counts := Counter())
+    counted = _count_examples(examples, counts)
     rows = pack(
         track(counted, f"tokenising {entry.name}", unit="examples"),
         seq_len=settings.seq_len,
@@ -238,9 +239,7 @@ class MixedDataset:
         return np.concatenate([part.row_tokens_R for part in self.parts])
 
 
-def mix_rows(
-    lengths: Sequence[int], passes: Sequence[float], *, seed: int
-) -> np.ndarray[Any, np.dtype[np.int64]]:
+def mix_rows(lengths: Sequence[int], passes: Sequence[float], *, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Row numbers of one traversal of the mix, unshuffled: each part's rows as often as its passes say.
 
     2.5 passes over 4 rows are each row twice and two rows, drawn by `seed`, a third time.
@@ -266,6 +265,7 @@ class StepSampler:
         self.rows = rows
         self.num_rows = num_rows
         self.seed = seed
+        self._shuffled: tuple[int, np.ndarray[Any, np.dtype[np.int64]]] = (-1, rows)  # the last traversal asked for
 
     def __len__(self) -> int:
         return self.num_rows
@@ -277,12 +277,14 @@ class StepSampler:
 
     def traversal(self, number: int) -> np.ndarray[Any, np.dtype[np.int64]]:
         """All rows of the mix in the order of their `number`-th traversal."""
-        return np.random.default_rng([self.seed, 2, number]).permutation(self.rows)
+        if self._shuffled[0] != number:
+            self._shuffled = (number, np.random.default_rng([self.seed, 2, number]).permutation(self.rows))
+        return self._shuffled[1]
 
-    def tokens_of_steps(
-        self, row_tokens_R: np.ndarray[Any, np.dtype[np.int32]], rows_per_step: int
-    ) -> Callable[[int], int]:
-        """A function: step n (from 1) → tokens of its rows over all processes, padding left out."""
-        lengths = row_tokens_R[np.fromiter(self, np.int64, self.num_rows)]
-        sums = lengths.reshape(-1, rows_per_step).sum(axis=1)
-        return lambda step: int(sums[step - 1])
+    def rows_of_step(self, step: int, rows_per_step: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The rows that step `step` (from 1) learns from, over all processes."""
+        first, last = (step - 1) * rows_per_step, step * rows_per_step
+        size = len(self.rows)
+        numbers = range(first // size, -(-last // size))
+        parts = [self.traversal(n)[max(first - n * size, 0) : last - n * size] for n in numbers]
+        return np.concatenate(parts)

@@ -1,0 +1,299 @@
+"""The stages of the main job: what each reads, does and makes.
+
+    corpus ─► tokenizer ─► (pretrain) ─► cpt ─► (sft) ─► eval ─► report
+
+Each `_…_stage` function ties one section of the config to the room that does the work; the work itself lies there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qaz_llm.io import atomic_dir, expand_paths, resolve_path, write_json
+from qaz_llm.pipeline.config import InstructStage, RunConfig, TextStage
+from qaz_llm.pipeline.layout import Layout
+from qaz_llm.pipeline.stages import Stage
+
+if TYPE_CHECKING:
+    from qaz_llm.train.config import TrainConfig
+    from qaz_llm.train.plan import TrainPlan
+
+TEXT_STAGE_KEYS = {"mix", "total_tokens", "max_passes"}
+
+
+def make_stages(config: RunConfig) -> tuple[Stage, ...]:
+    """The stages of this config, in order."""
+    layout = Layout(config.run_dir)
+    stages = [_corpus_stage(config, layout), _tokenizer_stage(config, layout)]
+    if config.pretrain is not None:
+        stages.append(_training_stage(config, layout, "pretrain"))
+    stages.append(_training_stage(config, layout, "cpt"))
+    if config.sft is not None:
+        stages.append(_training_stage(config, layout, "sft"))
+    return (*stages, _eval_stage(config, layout), _report_stage(config, layout))
+
+
+def last_training(config: RunConfig) -> str:
+    """The stage whose model is the adapted one."""
+    return "cpt" if config.sft is None else "sft"
+
+
+def base_model(config: RunConfig, layout: Layout) -> str:
+    """The model before adaptation: the checkpoint, or what stage `pretrain` made."""
+    return config.model.checkpoint or str(layout.trained_model("pretrain"))
+
+
+# ------------------------------------------------------------------------------------------------------------ corpus
+
+
+def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
+    build_config = config.data.model_copy(update={"out": layout.corpus})
+
+    def work() -> Mapping[str, Any]:
+        from qaz_llm.data.build import build
+
+        return build(build_config).summary()
+
+    def size() -> str:
+        from qaz_llm.data.build import build
+
+        return build(build_config, dry_run=True).describe_size()
+
+    return Stage(
+        name="corpus",
+        folder=layout.corpus,
+        rooms=("language", "data"),
+        after=(),
+        settings=_without(config.data.to_dict(), "workers", "out"),
+        inputs=lambda: _data_files(config),
+        work=work,
+        size=size,
+        estimate_s=lambda: None,
+    )
+
+
+def _data_files(config: RunConfig) -> list[Path]:
+    """Every local file the corpus is built from or cleaned against."""
+    named = [*config.data.sources, *config.data.conversations]
+    paths = [source.path for source in named if getattr(source, "format", "") != "hub"]
+    paths += config.data.decontaminate.paths
+    return sorted({file for path in paths for file in expand_paths(resolve_path(path, root=config.data.root))})
+
+
+# --------------------------------------------------------------------------------------------------------- tokenizer
+
+
+def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
+    settings = config.tokenizer
+
+    def work() -> Mapping[str, Any]:
+        from qaz_llm.tokenizer.base import train_base_tokenizer
+        from qaz_llm.tokenizer.corpus import read_texts
+        from qaz_llm.tokenizer.extend import extend_tokenizer, load_fast_tokenizer
+
+        if settings.train_base is None:
+            base = load_fast_tokenizer(settings.base or str(config.model.checkpoint))
+        else:
+            texts = (t for lang in settings.train_base.languages for t in read_texts(layout.corpus, language=lang))
+            base = train_base_tokenizer(texts, vocab_size=settings.train_base.vocab_size)
+        with atomic_dir(layout.base_tokenizer) as folder:
+            base.save_pretrained(folder)
+        extended = base
+        if settings.num_new_tokens:
+            kazakh = read_texts(layout.corpus, language=settings.language)
+            result = extend_tokenizer(
+                base, kazakh, num_new_tokens=settings.num_new_tokens, min_frequency=settings.min_frequency
+            )
+            result.save(layout.extended_tokenizer)
+            extended = result.tokenizer
+        fertility = _fertility(config, {"base": base, "extended": extended})
+        write_json(layout.fertility, fertility)
+        before, after = (fertility[name]["kk"]["tokens_per_word"] for name in ("base", "extended"))
+        return {"tokens": len(extended), "new_tokens": len(extended) - len(base), "kk_tokens_per_word": f"{before:.2f} → {after:.2f}"}
+
+    return Stage(
+        name="tokenizer",
+        folder=layout.tokenizer,
+        rooms=("tokenizer",),
+        after=("corpus",),
+        settings={**settings.to_dict(), "checkpoint": config.model.checkpoint, "suite": config.eval.suite},
+        inputs=lambda: _folder_files(settings.base or config.model.checkpoint, "tokenizer"),
+        work=work,
+        size=lambda: f"{settings.num_new_tokens:,} new tokens from the corpus's {settings.language} text",
+        estimate_s=lambda: None,
+    )
+
+
+def _fertility(config: RunConfig, tokenizers: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
+    """Fertility of each tokenizer per language, on the held-out sentences that bits per byte are measured on too."""
+    from qaz_llm.evals.items import heldout_texts
+    from qaz_llm.tokenizer.fertility import measure_fertility
+
+    texts = heldout_texts(config.eval.suite, root=config.eval.root or config.data.root)
+    return {
+        name: {language: measure_fertility(tokenizer, texts[language]).to_dict() for language in texts}
+        for name, tokenizer in tokenizers.items()
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------- training
+
+
+def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
+    section = getattr(config, name)
+    before = _stages_before(config, name)
+
+    def work() -> Mapping[str, Any]:
+        from qaz_llm.train.run import train
+
+        result = train(_plan(config, layout, name))
+        if name == last_training(config):
+            _publish(result.model_dir, layout.model)
+        return {"steps": result.steps, "tokens": result.tokens, "final_loss": result.final_loss}
+
+    return Stage(
+        name=name,
+        folder=layout.training(name),
+        rooms=("tokenizer", "model", "train"),
+        after=before,
+        settings={**section.to_dict(), "model": config.model.to_dict(), "device": config.device},
+        inputs=lambda: _folder_files(config.model.checkpoint, ""),
+        work=work,
+        size=lambda: _training_size(section),
+        estimate_s=lambda: None,
+        distributed=True,
+        also=(layout.model,) if name == last_training(config) else (),
+    )
+
+
+def _stages_before(config: RunConfig, name: str) -> tuple[str, ...]:
+    chain = [stage for stage in ("pretrain", "cpt", "sft") if getattr(config, stage) is not None]
+    return ("corpus", "tokenizer", *chain[: chain.index(name)])
+
+
+def _plan(config: RunConfig, layout: Layout, name: str) -> TrainPlan:
+    from qaz_llm.cluster.environment import read_environment
+    from qaz_llm.train.plan import make_plan
+
+    return make_plan(train_config(config, layout, name), read_environment())
+
+
+def train_config(config: RunConfig, layout: Layout, name: str) -> TrainConfig:
+    """The config that `qaz train` would be given for this stage."""
+    from qaz_llm.config import config_from_values
+    from qaz_llm.train.config import TrainConfig
+
+    section = getattr(config, name)
+    values = _without(section.to_dict(), *TEXT_STAGE_KEYS)
+    return config_from_values(
+        TrainConfig,
+        {
+            **values,
+            "run_dir": str(layout.training(name)),
+            "device": config.device,
+            "model": _model_values(config, layout, name),
+            "data": _mix_values(layout, section),
+        },
+        where=f"stage {name}",
+    )
+
+
+def _model_values(config: RunConfig, layout: Layout, name: str) -> dict[str, Any]:
+    if name == "pretrain":
+        return {"architecture": config.model.to_dict()["architecture"], "tokenizer": str(layout.base_tokenizer)}
+    if name == "sft":
+        return {"checkpoint": str(layout.trained_model("cpt"))}
+    extended = layout.extended_tokenizer if config.tokenizer.num_new_tokens else layout.base_tokenizer
+    init = config.model.embedding_init
+    return {"checkpoint": base_model(config, layout), "tokenizer": str(extended), "embedding_init": init}
+
+
+def _mix_values(layout: Layout, section: TextStage | InstructStage) -> dict[str, Any]:
+    if isinstance(section, InstructStage):
+        return {"mix": [{"name": "conversations", "path": str(layout.corpus)}]}
+    entries = [
+        {"name": language, "path": str(layout.corpus), "language": language, "weight": weight}
+        for language, weight in section.mix.items()
+    ]
+    return {"mix": entries, "total_tokens": section.total_tokens, "max_passes": section.max_passes}
+
+
+def _training_size(section: TextStage | InstructStage) -> str:
+    per_step = section.seq_len * section.micro_batch_size * section.grad_accum_steps
+    length = f"{section.max_steps:,} steps" if section.max_steps else f"{section.epochs:g} epochs"
+    kind = "LoRA" if section.adapter.type == "lora" else "all weights"
+    return f"{length} of up to {per_step:,} tokens per process, {kind}"
+
+
+def _publish(model_dir: Path, target: Path) -> None:
+    """The trained model under its final name: the same files, linked where the file system allows it, else copied."""
+    with atomic_dir(target) as folder:
+        shutil.copytree(model_dir, folder, dirs_exist_ok=True, copy_function=_link_or_copy)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+# --------------------------------------------------------------------------------------------- evaluation and report
+
+
+def _eval_stage(config: RunConfig, layout: Layout) -> Stage:
+    models = tuple(name for name in ("pretrain", "cpt", "sft") if getattr(config, name) is not None)
+
+    def work() -> Mapping[str, Any]:
+        from qaz_llm.pipeline.evaluate import evaluate_models
+
+        return evaluate_models(config, layout)
+
+    return Stage(
+        name="eval",
+        folder=layout.evaluation,
+        rooms=("evals", "model", "pipeline/evaluate"),
+        after=("tokenizer", *models),
+        settings={**config.eval.to_dict(), "embedding_init": config.model.embedding_init, "device": config.device},
+        work=work,
+        size=lambda: f"suite '{config.eval.suite}', before and after adaptation",
+        estimate_s=lambda: None,
+    )
+
+
+def _report_stage(config: RunConfig, layout: Layout) -> Stage:
+    def work() -> Mapping[str, Any]:
+        from qaz_llm.pipeline.report import write_report
+
+        return write_report(config, layout)
+
+    training = tuple(name for name in ("pretrain", "cpt", "sft") if getattr(config, name) is not None)
+    return Stage(
+        name="report",
+        folder=layout.report,
+        rooms=("report", "pipeline/report"),
+        after=("corpus", "tokenizer", *training, "eval"),
+        settings={"title": config.title},
+        work=work,
+        size=lambda: "one HTML file and its JSON",
+        estimate_s=lambda: 1.0,
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- helpers
+
+
+def _without(values: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}
+
+
+def _folder_files(name: str | None, part: str) -> Sequence[Path]:
+    """The files of a local model folder whose names hold `part`; none for a hub id."""
+    folder = Path(name) if name else None
+    if folder is None or not folder.is_dir():
+        return ()
+    return sorted(p for p in folder.iterdir() if p.is_file() and part in p.name)

@@ -1,0 +1,79 @@
+"""`qaz run`: build the stages of a config, and carry them out or say what they would do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from qaz_llm.cluster.environment import export_variables, read_environment
+from qaz_llm.cluster.preflight import package_versions
+from qaz_llm.config import dump_yaml
+from qaz_llm.io import check_writable, git_commit, write_json, write_text
+from qaz_llm.pipeline.config import RunConfig
+from qaz_llm.pipeline.job import make_stages
+from qaz_llm.pipeline.layout import Layout
+from qaz_llm.pipeline.stages import PlannedStage, StageResult, StageRunner
+from qaz_llm.progress import format_duration, get_logger, is_main_process, log_to_file
+
+_logger = get_logger("run")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run made; `report` and `model` are None where the stages that make them were not reached."""
+
+    run_dir: Path
+    stages: tuple[StageResult, ...]
+    report: Path | None
+    model: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "run_dir": str(self.run_dir),
+            "report": str(self.report) if self.report else None,
+            "model": str(self.model) if self.model else None,
+            "stages": {stage.name: asdict(stage) for stage in self.stages},
+        }
+
+
+def plan_job(config: RunConfig, *, first: str | None, last: str | None, forced: Sequence[str]) -> list[PlannedStage]:
+    """What `run_job` would do. Raises InputError for unknown stage names and missing input files."""
+    runner = _runner(config, forced)
+    return runner.plan(runner.select(first, last), forced)
+
+
+def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: Sequence[str]) -> RunResult:
+    """Carry out the stages that are not up to date.
+
+    Raises:
+        InputError: unknown stage names, a run folder that cannot be written, missing input files.
+        QazError: whatever a stage raises; what it had done is kept, and the next run goes on from there.
+    """
+    runner = _runner(config, forced)
+    selected = runner.select(first, last)
+    export_variables(read_environment())
+    layout = Layout(config.run_dir)
+    if is_main_process():
+        check_writable(layout.run_dir)
+        write_text(layout.run_dir / "config.yaml", dump_yaml(config.to_dict()))
+        write_json(layout.run_dir / "run.json", {"packages": package_versions(), "git_commit": git_commit()})
+    with log_to_file(layout.run_dir / "run.log"):
+        results = runner.run(selected, forced)
+        total = format_duration(sum(result.seconds for result in results if result.status != "unchanged"))
+        _logger.info("all stages are done; this run worked for %s", total)
+    report = layout.report / "report.html"
+    return RunResult(
+        layout.run_dir,
+        tuple(results),
+        report if report.exists() else None,
+        layout.model if layout.model.exists() else None,
+    )
+
+
+def _runner(config: RunConfig, forced: Sequence[str]) -> StageRunner:
+    runner = StageRunner(config.run_dir, make_stages(config))
+    for name in forced:
+        runner.check_name("--force", name)
+    return runner

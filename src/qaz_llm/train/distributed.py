@@ -1,0 +1,82 @@
+"""Several processes as one: meeting, letting one work while the others wait, agreeing to stop."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+from qaz_llm.cluster.environment import Environment, export_variables
+
+T = TypeVar("T")
+
+
+def start_process_group(environment: Environment, *, on_cpu: bool, deepspeed: bool, timeout_minutes: int) -> None:
+    """Meet the other processes. Also alone where DeepSpeed runs, which knows no work without a process group."""
+    import torch
+    import torch.distributed as dist
+
+    export_variables(environment)
+    if dist.is_initialized() or (environment.world_size == 1 and not deepspeed):
+        return
+    if environment.launcher == "alone":
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+        os.environ.update(alone | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)})
+    if not on_cpu:
+        torch.cuda.set_device(environment.local_rank)
+    dist.init_process_group("gloo" if on_cpu else "nccl", timeout=timedelta(minutes=timeout_minutes))
+
+
+def stop_process_group() -> None:
+    """Part from the other processes, if ever met."""
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def barrier() -> None:
+    """Wait until all processes are here."""
+    import torch.distributed as dist
+
+    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+        dist.barrier()
+
+
+def on_main(work: Callable[[], T]) -> T:
+    """Let the first process do `work` while the others wait, and give all of them its result.
+
+    What it raises is raised everywhere, so that no process waits for one that has failed.
+    """
+    import torch.distributed as dist
+
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return work()
+    box: list[Any] = [None, None]
+    if dist.get_rank() == 0:
+        try:
+            box[0] = work()
+        except Exception as error:
+            box[1] = error
+    dist.broadcast_object_list(box, src=0)
+    if box[1] is not None:
+        raise box[1]
+    return cast(T, box[0])
+
+
+def any_process(flag: bool) -> bool:
+    """True on all processes as soon as one of them says so."""
+    import torch
+    import torch.distributed as dist
+
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return flag
+    device = "cpu" if dist.get_backend() == "gloo" else "cuda"
+    vote = torch.tensor([int(flag)], dtype=torch.int32, device=device)
+    dist.all_reduce(vote, op=dist.ReduceOp.MAX)
+    return bool(vote.item())

@@ -1,0 +1,67 @@
+"""metrics.jsonl: one row per logged step, each step once, however often the run was interrupted.
+
+    {"step": 20, "loss": 3.41, "lr": 0.0003, "grad_norm": 0.8, "tokens": 81920, "tokens_per_s": 10400.0, "seconds": 7.9}
+
+`loss` is the mean over all learned tokens of the steps since the last row, in nats; `tokens` counts from the run's
+start, padding left out; `tokens_per_s` is over the steps since the last row; `mfu_frac`, on a GPU whose peak is known,
+is the share of that peak which the model's own FLOPs reach.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qaz_llm.io import write_text
+
+METRICS_FILE = "metrics.jsonl"
+
+PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12}
+"""Dense bf16 FLOP/s by the makers' data sheets, by a part of the device's name."""
+
+
+def flops_per_token(parameters: int, *, trains_all: bool) -> int:
+    """Model FLOPs of one training token: 6N for full training, 4N for LoRA.
+
+    Forward 2N, gradient of the activations 2N, gradient of the weights 2N, which frozen weights do not need
+    (Kaplan et al. 2020, arXiv 2001.08361, section 2.1; attention's own share is left out, as is customary).
+    """
+    return (6 if trains_all else 4) * parameters
+
+
+def peak_flops(device_name: str) -> float | None:
+    """The device's peak in FLOP/s, None where it is not in the table."""
+    return next((peak for part, peak in PEAK_FLOPS.items() if part in device_name), None)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics file; a last line that was cut off is left out. Empty where there is no file."""
+    if not path.is_file():
+        return []
+    rows: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def truncate_metrics(path: Path, *, last_step: int) -> list[dict[str, Any]]:
+    """Forget the rows after `last_step`, whose weights were lost with the interruption. Returns what stays."""
+    if not path.is_file():
+        return []
+    kept = [row for row in read_metrics(path) if row["step"] <= last_step]
+    write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+    return kept
+
+
+def append_metrics(path: Path, row: Mapping[str, Any]) -> None:
+    """Add one row and hand it to the operating system, so that a killed run has all rows before."""
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(row) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())

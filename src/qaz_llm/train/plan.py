@@ -1,0 +1,294 @@
+"""What a run will take, before it runs: parameters, memory, FLOPs, steps, time, and whether it fits.
+
+Bytes per parameter that is trained, Adam in float32 (Rajbhandari et al. 2020, arXiv 1910.02054, section 3.1):
+
+    plain / DDP      weights 4 + gradients 4 + moments 8                             = 16
+    DeepSpeed bf16   weights 2 + gradients 2 + master, moments 12                    = 16, of which ZeRO-2 shares 14
+                                                                                       and ZeRO-3 all 16 between ranks
+    frozen (LoRA)    weights 4, or 2 in bf16
+
+Activations per token and layer without checkpointing: 34 bytes × hidden in 16 bit, twice that in 32 (Korthikanti et al.
+2022, arXiv 2205.05198, equation 2, without the attention matrix, which sdpa never stores); with checkpointing 2 (4) bytes
+× hidden per layer and one layer in full. Logits: 4 bytes × vocabulary, three times over (logits, log-softmax, gradient).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qaz_llm.cluster.environment import Environment
+from qaz_llm.errors import ConfigError
+from qaz_llm.io import read_json
+from qaz_llm.model.config import ModelConfig
+from qaz_llm.progress import format_duration
+from qaz_llm.train.config import TrainConfig
+from qaz_llm.train.metrics import flops_per_token, peak_flops
+from qaz_llm.train.sources import training_files
+
+ASSUMED_MFU_FRAC = 0.40
+"""Share of a GPU's peak that a training run reaches; what published 7–8 B runs in bf16 report lies at 39–46 %."""
+
+ASSUMED_CPU_FRAC = 0.35
+"""Share of a CPU's speed in a large matrix product that training a small model reaches, measured on two cores."""
+
+BYTES_PER_TOKEN = 3.0
+"""UTF-8 bytes of a token of mixed Kazakh, Russian and English text, for estimates before the text is tokenised."""
+
+COMPRESSION = {".zst": 4.0, ".gz": 3.5, ".xz": 5.0, ".bz2": 4.5}
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """A config met with a machine. `steps` is an estimate until the text is tokenised, unless max_steps is given."""
+
+    config: TrainConfig
+    environment: Environment
+    device: str
+    parameters: int
+    trainable_parameters: int
+    steps: int
+    steps_are_exact: bool
+    tokens_per_step: int
+    memory_bytes: int
+    available_bytes: int
+    flops_per_token: int
+    flops_per_s: float
+    zero_stage: int
+    deepspeed_path: Path | None
+
+    @property
+    def rows_per_step(self) -> int:
+        return self.tokens_per_step // self.config.seq_len
+
+    @property
+    def tokens(self) -> int:
+        return self.steps * self.tokens_per_step
+
+    @property
+    def flops(self) -> float:
+        return float(self.tokens) * self.flops_per_token
+
+    @property
+    def seconds(self) -> float:
+        """Estimated seconds of training."""
+        return self.flops / (self.flops_per_s * self.environment.world_size)
+
+    @property
+    def fits(self) -> bool:
+        return self.available_bytes == 0 or self.memory_bytes <= 0.95 * self.available_bytes
+
+    @property
+    def disk_bytes(self) -> int:
+        """What run_dir will hold: checkpoints (weights and moments of what is trained) and the final model."""
+        kept = self.config.keep_checkpoints + 1 if self.config.checkpoint_every_steps else 1
+        return kept * 12 * self.trainable_parameters + 4 * self.parameters
+
+    def describe(self) -> str:
+        """The plan as a person reads it."""
+        config, about = self.config, "" if self.steps_are_exact else "about "
+        n, k = _millions(self.parameters), 6 if self.config.adapter.type == "full" else 4
+        zero = f", ZeRO-{self.zero_stage}" if self.zero_stage else ""
+        fit = "fits" if self.fits else "does NOT fit"
+        lines = [
+            f"{config.method} of {n} parameters, {_millions(self.trainable_parameters)} of them trained"
+            f" ({config.adapter.type}, {config.precision})",
+            f"on {self.environment.describe()}{zero}",
+            f"{about}{self.steps:,} steps of {self.tokens_per_step:,} tokens ({config.seq_len} × "
+            f"{config.micro_batch_size} × {config.grad_accum_steps} × {self.environment.world_size}), "
+            f"{about}{_millions(self.tokens)} tokens",
+            f"memory per device: about {self.memory_bytes / 2**30:,.2f} GiB of {self.available_bytes / 2**30:,.1f}; {fit}",
+            f"compute: {self.flops:.2e} FLOPs ({k} per parameter and token), about {format_duration(self.seconds)} "
+            f"at {self.flops_per_s:.1e} FLOP/s",
+            f"disk: about {self.disk_bytes / 2**30:,.2f} GiB in {config.run_dir}",
+        ]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON values, for `--json`."""
+        names = (
+            "device", "parameters", "trainable_parameters", "steps", "steps_are_exact", "tokens_per_step", "tokens",
+            "memory_bytes", "available_bytes", "fits", "flops", "seconds", "disk_bytes", "zero_stage",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names} | {"world_size": self.environment.world_size}
+
+
+def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
+    """Meet a config with a machine. Reads the model's config and the sizes of the files, never the weights or the text.
+
+    Raises:
+        ConfigError: what the config asks for this machine cannot do.
+        InputError: a model, tokenizer or text that is not there.
+    """
+    device = _device(config, environment)
+    deepspeed_path, stage = _deepspeed(config)
+    _check_combination(config, device, stage)
+    model_config = _model_config(config.model)
+    parameters, trainable = _count(config, model_config)
+    tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
+    steps = config.max_steps or max(round(config.epochs * _estimate_tokens(config) / tokens_per_step), 1)
+    _check_tokenizer(config.model)
+    return TrainPlan(
+        config=config,
+        environment=environment,
+        device=device,
+        parameters=parameters,
+        trainable_parameters=trainable,
+        steps=steps,
+        steps_are_exact=config.max_steps is not None,
+        tokens_per_step=tokens_per_step,
+        memory_bytes=_memory(config, model_config, parameters, trainable, stage, environment.world_size),
+        available_bytes=environment.gpu_memory_bytes
+        if device == "cuda"
+        else environment.memory_bytes // environment.local_world_size,
+        flops_per_token=flops_per_token(parameters, trains_all=config.adapter.type == "full"),
+        flops_per_s=_speed(environment, device),
+        zero_stage=stage,
+        deepspeed_path=deepspeed_path,
+    )
+
+
+def _device(config: TrainConfig, environment: Environment) -> str:
+    if config.device == "cuda" and environment.device != "cuda":
+        raise ConfigError(
+            "device: cuda was asked for, but torch sees no GPU here", hint="use device=auto or device=cpu"
+        )
+    return environment.device if config.device == "auto" else config.device
+
+
+def _deepspeed(config: TrainConfig) -> tuple[Path | None, int]:
+    """The DeepSpeed file and its ZeRO stage; (None, 0) for DDP."""
+    if config.distributed.deepspeed is None:
+        return None, 0
+    path = Path(config.distributed.deepspeed).expanduser()
+    if not path.is_file():
+        raise ConfigError(
+            f"distributed.deepspeed: {path}: no such file",
+            hint="ready ones are configs/deepspeed/zero2.json and configs/deepspeed/zero3.json",
+        )
+    values = read_json(path)
+    if "optimizer" in values or "scheduler" in values:
+        raise ConfigError(
+            f"{path}: 'optimizer' and 'scheduler' belong to the training config, not to DeepSpeed's",
+            hint="take them out; a fused optimizer would be compiled for minutes and the schedule run twice",
+        )
+    return path.resolve(), int(values.get("zero_optimization", {}).get("stage", 0))
+
+
+def _check_combination(config: TrainConfig, device: str, stage: int) -> None:
+    adapter = config.adapter
+    grows = config.model.checkpoint is not None and config.model.tokenizer is not None
+    if (
+        stage == 3
+        and device == "cpu"
+        and adapter.type == "lora"
+        and grows
+        and adapter.new_embeddings == "trainable_token_indices"
+    ):
+        raise ConfigError(
+            "LoRA with new_embeddings trainable_token_indices under ZeRO-3 works on GPUs only: PEFT gathers the rows on cuda",
+            hint="use configs/deepspeed/zero2.json, or adapter.new_embeddings=modules_to_save",
+        )
+    if config.model.attn_implementation == "flash_attention_2" and (device == "cpu" or config.precision == "fp32"):
+        raise ConfigError("flash_attention_2 needs a GPU and precision bf16", hint="use model.attn_implementation=sdpa")
+
+
+def _model_config(model: ModelConfig) -> Any:
+    """The transformers config. With a tokenizer still to be trained its vocabulary is the size asked for."""
+    from qaz_llm.model.architecture import llama_config
+    from qaz_llm.model.load import load_config_of
+
+    if model.architecture is None:
+        assert model.checkpoint is not None
+        return load_config_of(model.checkpoint, trust_remote_code=model.trust_remote_code)
+    size = model.train_vocab_size
+    if size is None:
+        from qaz_llm.model.load import load_tokenizer
+
+        assert model.tokenizer is not None
+        size = len(load_tokenizer(model.tokenizer))
+    return llama_config(model.architecture, vocab_size=size)
+
+
+def _check_tokenizer(model: ModelConfig) -> None:
+    """Fail before any work where a tokenizer folder is none."""
+    from qaz_llm.model.load import load_tokenizer
+
+    name = model.tokenizer or model.checkpoint
+    if name is not None:
+        load_tokenizer(name)
+
+
+def _count(config: TrainConfig, model_config: Any) -> tuple[int, int]:
+    """(all parameters, trained parameters)."""
+    from qaz_llm.model.architecture import count_parameters
+
+    total = count_parameters(model_config)
+    if config.adapter.type == "full":
+        return total, total
+    hidden = model_config.hidden_size
+    inner = model_config.intermediate_size
+    head = getattr(model_config, "head_dim", None) or hidden // model_config.num_attention_heads
+    queries = head * model_config.num_attention_heads
+    keys = head * (getattr(model_config, "num_key_value_heads", None) or model_config.num_attention_heads)
+    shapes = {
+        "q_proj": hidden + queries, "k_proj": hidden + keys, "v_proj": hidden + keys, "o_proj": queries + hidden,
+        "gate_proj": hidden + inner, "up_proj": hidden + inner, "down_proj": inner + hidden,
+    }  # fmt: skip
+    per_layer = sum(shapes.get(name, 2 * hidden) for name in config.adapter.target_modules)
+    lora = config.adapter.r * per_layer * model_config.num_hidden_layers
+    return total + lora, lora
+
+
+def _memory(
+    config: TrainConfig, model_config: Any, parameters: int, trainable: int, stage: int, world_size: int
+) -> int:
+    """Bytes per device by the formulas at the head of this file."""
+    wide = 2 if config.precision == "bf16" else 4
+    frozen = parameters - trainable
+    match stage:
+        case 2:
+            state = wide * parameters + (14 if wide == 2 else 12) * trainable / world_size
+        case 3:
+            state = (wide * frozen + 16 * trainable) / world_size
+        case _:
+            state = wide * frozen + 16 * trainable
+    hidden, layers = model_config.hidden_size, model_config.num_hidden_layers
+    tokens = config.seq_len * config.micro_batch_size
+    full_layer = 17 * wide * hidden
+    per_token = full_layer + wide * hidden * layers if config.gradient_checkpointing else full_layer * layers
+    return int(state + tokens * (per_token + 3 * 4 * model_config.vocab_size))
+
+
+def _estimate_tokens(config: TrainConfig) -> int:
+    """Tokens of one traversal of the mix, from the sizes of the files."""
+    available: dict[str, int] = {}
+    for entry in config.data.mix:
+        files = training_files(entry, chat=config.method == "sft")
+        size = sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in files)
+        available[entry.name] = max(int(size / BYTES_PER_TOKEN), 1)
+    total = sum(available.values())
+    return min(config.data.total_tokens or total, int(total * config.data.max_passes))
+
+
+def _speed(environment: Environment, device: str) -> float:
+    """FLOP/s that training will reach on one device: by the data sheet on a known GPU, by a short trial elsewhere."""
+    peak = peak_flops(environment.device_name) if device == "cuda" else None
+    if peak is not None:
+        return peak * ASSUMED_MFU_FRAC
+    import torch
+
+    where = torch.device(device)
+    a = torch.ones(512, 512, device=where)
+    a @ a
+    repeats, started = 8, time.perf_counter()
+    for _ in range(repeats):
+        b = a @ a
+    float(b[0, 0])  # waits for a GPU
+    return repeats * 2 * 512**3 / (time.perf_counter() - started) * ASSUMED_CPU_FRAC
+
+
+def _millions(count: float) -> str:
+    return f"{count / 1e9:,.2f} B" if count >= 1e9 else f"{count / 1e6:,.2f} M"

@@ -1,0 +1,213 @@
+"""Everything a run needs before its first step: tokenizer, packed rows, the mix, and what identifies the run.
+
+The first process does the work of `prepare_files`; all of them then open what it made.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qaz_llm.data.mix import plan_mix
+from qaz_llm.io import atomic_dir, write_json, write_text
+from qaz_llm.progress import get_logger
+from qaz_llm.train.dataset import MixedDataset, PackedDataset, StepSampler, build_dataset, mix_rows
+from qaz_llm.train.plan import TrainPlan
+from qaz_llm.train.sources import read_conversations, read_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from qaz_llm.train.config import TrainConfig
+
+_logger = get_logger("train")
+
+PACKAGES = ("torch", "transformers", "tokenizers", "peft", "accelerate", "deepspeed", "numpy", "safetensors")
+
+FREE_KEYS = (
+    "run_dir", "resume", "device", "log_every_steps", "checkpoint_every_steps", "keep_checkpoints", "eval_every_steps",
+    "micro_batch_size", "grad_accum_steps", "gradient_checkpointing", "max_steps", "epochs",
+)  # fmt: skip
+"""Keys that may change between a run and its resumption: they change no step. Rows per step and the number of steps are
+compared by their values, so that 8×1 may go on as 4×2 and `max_steps` may stand for `epochs`."""
+
+
+@dataclass(frozen=True)
+class PreparedFiles:
+    """Where the first process has put things; small enough to send to all others."""
+
+    tokenizer: str
+    datasets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """What every process trains with. `identity` tells one run from another."""
+
+    tokenizer: PreTrainedTokenizerFast
+    tokenizer_name: str
+    rows: MixedDataset
+    sampler: StepSampler
+    steps: int
+    identity: dict[str, Any]
+
+
+def prepare_files(plan: TrainPlan) -> PreparedFiles:
+    """Make the tokenizer where one is to be trained, and tokenise what has not been tokenised."""
+    from qaz_llm.model.load import load_tokenizer
+
+    config = plan.config
+    name = _tokenizer_name(config)
+    tokenizer = load_tokenizer(name)
+    cache = config.data.cache_dir or config.run_dir / "packed"
+    parts = [build_dataset(entry, tokenizer, config, cache=cache) for entry in config.data.mix]
+    return PreparedFiles(name, tuple(str(part.folder) for part in parts))
+
+
+def open_prepared(plan: TrainPlan, files: PreparedFiles) -> PreparedRun:
+    """Open what `prepare_files` made, and fix the mix, the order and the number of steps."""
+    from qaz_llm.model.load import load_tokenizer
+
+    config = plan.config
+    tokenizer = load_tokenizer(files.tokenizer)
+    parts = [PackedDataset.open(Path(folder)) for folder in files.datasets]
+    passes = _passes(config, parts)
+    rows = mix_rows([len(part) for part in parts], passes, seed=config.seed)
+    steps = config.max_steps or max(round(config.epochs * len(rows) / plan.rows_per_step), 1)
+    sampler = StepSampler(rows, num_rows=steps * plan.rows_per_step, seed=config.seed)
+    identity = _identity(plan, parts, steps=steps, tokenizer=tokenizer)
+    return PreparedRun(tokenizer, files.tokenizer, MixedDataset(parts), sampler, steps, identity)
+
+
+def describe_data(plan: TrainPlan, run: PreparedRun) -> str:
+    """One line on what is trained on and how often."""
+    traversals = run.sampler.num_rows / len(run.sampler.rows)
+    parts = ", ".join(
+        f"{entry.name} {part.meta['tokens']:,} tokens"
+        for entry, part in zip(plan.config.data.mix, run.rows.parts, strict=True)
+    )
+    return f"{run.steps:,} steps over {parts}: {traversals:.2f} traversals of the mix"
+
+
+def _tokenizer_name(config: TrainConfig) -> str:
+    """The folder or hub id of the tokenizer; trains one in run_dir/tokenizer where the config asks for that."""
+    name = config.model.tokenizer or config.model.checkpoint
+    if name is not None:
+        return name
+    from qaz_llm.tokenizer.base import train_base_tokenizer
+
+    folder = config.run_dir / "tokenizer"
+    size = config.model.train_vocab_size
+    assert size is not None
+    if not (folder / "tokenizer_config.json").is_file():
+        _logger.info("training a tokenizer of %d tokens on the training text", size)
+        tokenizer = train_base_tokenizer(_all_texts(config), vocab_size=size)
+        with atomic_dir(folder) as temporary:
+            tokenizer.save_pretrained(temporary)
+    return str(folder)
+
+
+def _all_texts(config: TrainConfig) -> Iterator[str]:
+    if config.method == "sft":
+        conversations = chain.from_iterable(read_conversations(entry) for entry in config.data.mix)
+        return (message.content for conversation in conversations for message in conversation.messages)
+    return (text for _, text in chain.from_iterable(read_texts(entry) for entry in config.data.mix))
+
+
+def _passes(config: TrainConfig, parts: list[PackedDataset]) -> list[float]:
+    """How often each part is traversed in one traversal of the mix, by weights in tokens."""
+    names = [entry.name for entry in config.data.mix]
+    mix = plan_mix(
+        {name: int(part.meta["tokens"]) for name, part in zip(names, parts, strict=True)},
+        {entry.name: entry.weight for entry in config.data.mix},
+        total_tokens=config.data.total_tokens,
+        max_passes=config.data.max_passes,
+    )
+    return [mix.entries[name].passes for name in names]
+
+
+def _identity(
+    plan: TrainPlan, parts: list[PackedDataset], *, steps: int, tokenizer: PreTrainedTokenizerFast
+) -> dict[str, Any]:
+    """What decides the weights of each step. A schedule that depends on the number of steps makes that part of it."""
+    from qaz_llm.tokenizer.extend import tokenizer_fingerprint
+
+    config = plan.config
+    values = {key: value for key, value in config.to_dict().items() if key not in FREE_KEYS}
+    values["data"] = {key: value for key, value in values["data"].items() if key != "cache_dir"}
+    values["distributed"] = {"zero_stage": plan.zero_stage}
+    values["rows_per_step"] = plan.rows_per_step
+    if config.schedule != "constant":
+        values["steps"] = steps
+    if plan.zero_stage:
+        values["processes"] = plan.environment.world_size  # ZeRO's shards fit one number of processes
+    names = [entry.name for entry in config.data.mix]
+    values["data_fingerprints"] = {n: part.meta["fingerprint"] for n, part in zip(names, parts, strict=True)}
+    values["tokenizer_fingerprint"] = tokenizer_fingerprint(tokenizer)
+    checkpoint = config.model.checkpoint
+    if checkpoint is not None and Path(checkpoint).is_dir():
+        values["model"] = values["model"] | {"checkpoint": _weights_fingerprint(Path(checkpoint))}
+    return values
+
+
+def _weights_fingerprint(folder: Path) -> str:
+    """Names and sizes of a checkpoint's weight files and the bytes of its config; hashing 16 GB at each start would be dear."""
+    from qaz_llm.io import fingerprint_file, fingerprint_value
+
+    sizes = {p.name: p.stat().st_size for p in sorted(folder.glob("*.safetensors*"))}
+    return fingerprint_value([sizes, fingerprint_file(folder / "config.json")])
+
+
+def write_run_facts(plan: TrainPlan, run: PreparedRun) -> None:
+    """`config.yaml`, the resolved config that repeats this run, and `run.json`, what it ran on."""
+    from qaz_llm.config import dump_yaml
+
+    folder = plan.config.run_dir
+    write_text(folder / "config.yaml", dump_yaml(plan.config.to_dict()))
+    write_json(
+        folder / "run.json",
+        {
+            "plan": plan.to_dict(),
+            "steps": run.steps,
+            "identity": run.identity,
+            "data": {part.folder.name: dict(part.meta) for part in run.rows.parts},
+            "environment": plan.environment.describe(),
+            "python": platform.python_version(),
+            "packages": _versions(),
+            "git_commit": git_commit(),
+        },
+    )
+
+
+def _versions() -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for name in ("qaz-llm", *PACKAGES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """The commit of the code that runs, with `+` where files differ from it; None outside a repository."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,310 @@
+"""`qaz train`: a plan carried out, or carried on where it was interrupted.
+
+run_dir/
+  config.yaml run.json        what was asked for, and what it ran on
+  tokenizer/ packed/          made once
+  metrics.jsonl evals.jsonl   one row per logged step; one per evaluation
+  checkpoints/step-<n>/       to go on from
+  adapter/                    LoRA only: the adapter by itself
+  model/                      the result, adapter merged
+  complete.json               written last: the run is done
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from qaz_llm.cluster.preemption import PreemptedError, StopFlag, stop_on_signal
+from qaz_llm.cluster.preflight import preflight
+from qaz_llm.errors import CheckpointError, InputError
+from qaz_llm.io import make_dir, read_json, write_json
+from qaz_llm.progress import format_duration, get_logger, log_to_file, progress
+from qaz_llm.train import checkpoint as checkpoints
+from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
+from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
+from qaz_llm.train.plan import TrainPlan
+
+if TYPE_CHECKING:
+    from qaz_llm.train.callbacks import OnEval
+    from qaz_llm.train.prepare import PreparedRun
+    from qaz_llm.train.trainer import PackedTrainer
+
+_logger = get_logger("train")
+
+COMPLETE_FILE = "complete.json"
+EVALS_FILE = "evals.jsonl"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run made. `seconds` and `tokens` are of all its sittings; `status` says what this call did."""
+
+    model_dir: Path
+    steps: int
+    tokens: int
+    final_loss: float
+    seconds: float
+    metrics_path: Path
+    status: Literal["trained", "resumed", "complete"]
+
+
+def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
+    """Train until the last step of the plan, going on from the newest whole checkpoint in its run_dir.
+
+    Args:
+        on_eval: called as `on_eval(model, tokenizer, step)` on every rank each `eval_every_steps` and at the end;
+            what it returns goes into evals.jsonl.
+
+    Raises:
+        InputError: run_dir cannot be written, the disk is too small, or it holds a run and `resume` is false.
+        CheckpointError: run_dir belongs to a run with another config or other data; the keys are named.
+        PreemptedError: told to stop by SIGTERM or SIGUSR1; a checkpoint was saved, the same command goes on from it.
+        WorkError: the loss is no longer a number.
+    """
+    config = plan.config
+    on_cpu = plan.device == "cpu"
+    started_before = _quiet_libraries(deepspeed=plan.deepspeed_path is not None)
+    start_process_group(
+        plan.environment,
+        on_cpu=on_cpu,
+        deepspeed=plan.deepspeed_path is not None,
+        timeout_minutes=config.distributed.timeout_minutes,
+    )
+    try:
+        on_main(lambda: preflight(config.run_dir, needed_bytes=plan.disk_bytes))
+        with log_to_file(config.run_dir / "train.log"), stop_on_signal() as flag:
+            return _train(plan, flag, on_eval)
+    except KeyboardInterrupt:
+        newest = checkpoints.newest_complete(config.run_dir / "checkpoints")
+        where = f"from step {newest.step}" if newest else "from the start"
+        _logger.warning("interrupted; the same command goes on %s", where)
+        raise
+    finally:
+        if not started_before:
+            stop_process_group()
+
+
+def _train(plan: TrainPlan, flag: StopFlag, on_eval: OnEval | None) -> TrainResult:
+    from qaz_llm.train.prepare import describe_data, open_prepared, prepare_files, write_run_facts
+
+    for line in plan.describe().splitlines():
+        _logger.info(line)
+    if not plan.fits:
+        _logger.warning("the estimate says that this does not fit; trying all the same")
+    run = open_prepared(plan, on_main(lambda: prepare_files(plan)))
+    done = _completed(plan, run)
+    if done is not None:
+        _logger.info("complete: %d steps are done, the model is in %s; nothing to do", done.steps, done.model_dir)
+        return done
+    resumed = _checkpoint_to_resume(plan, run)
+    on_main(lambda: write_run_facts(plan, run))
+    _logger.info(describe_data(plan, run))
+    if flag.signal_name is not None and resumed is None:
+        raise PreemptedError(f"told to stop ({flag.signal_name}) before the first step", hint="start again")
+    trainer = _run_trainer(plan, run, resumed, flag, on_eval)
+    return _finish(plan, run, trainer, resumed)
+
+
+def _completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:
+    """The result of a run that is done. Raises CheckpointError where it is another run's."""
+    marker = plan.config.run_dir / COMPLETE_FILE
+    if not marker.is_file():
+        return None
+    facts = read_json(marker)
+    checkpoints.check_same_run(run.identity, facts["identity"], where=plan.config.run_dir)
+    if facts["steps"] < run.steps:
+        return None  # a constant schedule may go further
+    return TrainResult(
+        plan.config.run_dir / "model",
+        facts["steps"],
+        facts["tokens"],
+        facts["final_loss"],
+        facts["seconds"],
+        plan.config.run_dir / METRICS_FILE,
+        "complete",
+    )
+
+
+def _checkpoint_to_resume(plan: TrainPlan, run: PreparedRun) -> checkpoints.Checkpoint | None:
+    """The newest whole checkpoint, if it is this run's; brings metrics.jsonl back to its step."""
+    config = plan.config
+    newest = checkpoints.newest_complete(config.run_dir / "checkpoints")
+    if newest is not None and not config.resume:
+        raise InputError(
+            f"{config.run_dir}: holds a run at step {newest.step}, and resume is false",
+            hint="choose another run_dir, or leave resume at true",
+        )
+    if newest is not None:
+        checkpoints.check_same_run(run.identity, newest.identity, where=newest.path)
+        if newest.step > run.steps:
+            raise CheckpointError(
+                f"{newest.path}: is past the {run.steps} steps asked for",
+                hint=f"ask for max_steps={newest.step} or more, or choose another run_dir",
+            )
+        _logger.info("resuming from %s", newest.path)
+    last_step = newest.step if newest else 0
+    for name in (METRICS_FILE, EVALS_FILE):
+        on_main(partial(truncate_metrics, config.run_dir / name, last_step=last_step))
+    return newest
+
+
+def _run_trainer(
+    plan: TrainPlan, run: PreparedRun, resumed: checkpoints.Checkpoint | None, flag: StopFlag, on_eval: OnEval | None
+) -> PackedTrainer:
+    from qaz_llm.train.callbacks import EvalCallback, MetricsCallback, ProgressCallback, StopCallback
+    from qaz_llm.train.dataset import pad_id_of
+    from qaz_llm.train.trainer import PackedTrainer, training_arguments
+
+    config = plan.config
+    model = _make_model(plan, run)
+    row_tokens_R = run.rows.row_tokens_R
+    before = read_metrics(config.run_dir / METRICS_FILE)
+    done_steps = resumed.step if resumed else 0
+
+    def tokens_of_step(step: int) -> int:
+        return int(row_tokens_R[run.sampler.rows_of_step(step, plan.rows_per_step)].sum())
+
+    metrics = MetricsCallback(
+        config.run_dir / METRICS_FILE,
+        tokens_of_step=tokens_of_step,
+        tokens_before=sum(tokens_of_step(step) for step in range(1, done_steps + 1)),
+        seconds_before=before[-1]["seconds"] if before else 0.0,
+        flops_per_token=plan.flops_per_token,
+        peak_flops=peak_flops(plan.environment.device_name) if plan.device == "cuda" else None,
+    )
+    stop = StopCallback(flag)
+    with ExitStack() as stack:
+        advance = stack.enter_context(progress("training", total=run.steps, unit="steps"))
+        advance(done_steps)
+        callbacks: list[Any] = [metrics, ProgressCallback(advance), stop]
+        if on_eval is not None and config.eval_every_steps:
+            path = config.run_dir / EVALS_FILE
+            callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps))
+        make_dir(config.run_dir / "checkpoints")
+        trainer = PackedTrainer(
+            model,
+            training_arguments(
+                config,
+                total_steps=run.steps,
+                on_cpu=plan.device == "cpu",
+                world_size=plan.environment.world_size,
+                deepspeed=str(plan.deepspeed_path) if plan.deepspeed_path else None,
+            ),
+            config=config,
+            rows=run.rows,
+            sampler=run.sampler,
+            pad_id=pad_id_of(run.tokenizer),
+            identity=run.identity,
+            callbacks=callbacks,
+        )
+        started = time.monotonic()
+        trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
+    if stop.stopped_at is not None and stop.stopped_at < run.steps:
+        raise PreemptedError(
+            f"told to stop; step {stop.stopped_at} of {run.steps} is saved in {config.run_dir / 'checkpoints'}",
+            hint="the same command goes on from there",
+        )
+    _logger.info("trained steps %d to %d in %s", done_steps + 1, run.steps, format_duration(time.monotonic() - started))
+    return trainer
+
+
+def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
+    """The model to train, on the CPU and whole: it gets its new rows and adapters before an engine may shard it."""
+    from qaz_llm.model.adapters import add_lora
+    from qaz_llm.model.architecture import make_model
+    from qaz_llm.model.load import describe_model, extension_of, fit_vocabulary, load_model
+
+    config, adapter = plan.config, plan.config.adapter
+    attention = config.model.attn_implementation
+    if config.model.architecture is not None:
+        model = make_model(config.model.architecture, run.tokenizer, seed=config.seed, attn_implementation=attention)
+        new_tokens = None
+    else:
+        assert config.model.checkpoint is not None
+        half = config.precision == "bf16" and (adapter.type == "lora" or plan.zero_stage > 0)
+        model = load_model(
+            config.model.checkpoint,
+            dtype="bfloat16" if half else "float32",
+            attn_implementation=attention,
+            trust_remote_code=config.model.trust_remote_code,
+        )
+        extended = extension_of(config.model.tokenizer)
+        new_tokens = fit_vocabulary(model, run.tokenizer, extended, init=config.model.embedding_init, seed=config.seed)
+    if config.gradient_checkpointing:
+        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
+    model.config.use_cache = False  # see collate.py: a cache would switch off the separation of packed documents
+    _logger.info(describe_model(model))
+    if adapter.type == "full":
+        return model.train()
+    if config.gradient_checkpointing:
+        model.enable_input_require_grads()  # frozen embeddings would cut the graph off at the first layer
+    return add_lora(
+        model,
+        r=adapter.r,
+        alpha=adapter.alpha,
+        dropout=adapter.dropout,
+        target_modules=adapter.target_modules,
+        rank_stabilised=adapter.rank_stabilised,
+        new_tokens=new_tokens,
+        new_embeddings=adapter.new_embeddings,
+    )
+
+
+def _finish(
+    plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer, resumed: checkpoints.Checkpoint | None
+) -> TrainResult:
+    """Write the model, then the marker that says the run is done."""
+    from qaz_llm.train.save import save_result
+
+    config = plan.config
+    save_result(plan, run, trainer)
+    last = (read_metrics(config.run_dir / METRICS_FILE) or [{"loss": float("nan"), "tokens": 0, "seconds": 0.0}])[-1]
+    facts = {
+        "steps": run.steps,
+        "tokens": last["tokens"],
+        "final_loss": last["loss"],
+        "seconds": last["seconds"],
+        "identity": run.identity,
+    }
+    on_main(lambda: write_json(config.run_dir / COMPLETE_FILE, facts))
+    _logger.info(
+        "done: %d steps, %s tokens, loss %.4f, %s of training",
+        run.steps, f"{last['tokens']:,}", last["loss"], format_duration(last["seconds"]),
+    )  # fmt: skip
+    return TrainResult(
+        config.run_dir / "model",
+        run.steps,
+        last["tokens"],
+        last["loss"],
+        last["seconds"],
+        config.run_dir / METRICS_FILE,
+        "resumed" if resumed else "trained",
+    )
+
+
+def _quiet_libraries(*, deepspeed: bool) -> bool:
+    """Keep the libraries' own lines out of ours. Returns whether a process group was there before."""
+    import logging
+
+    import torch.distributed as dist
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    if deepspeed:
+        logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+        skip_slow_builds()
+    return dist.is_available() and dist.is_initialized()
+
+
+def skip_slow_builds() -> None:
+    """Keep DeepSpeed from compiling its shared-memory collectives on a CPU: three minutes, and the losses are the same."""
+    import deepspeed.ops
+
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False

@@ -1,0 +1,97 @@
+"""The result of a run as a model folder, from whatever holds the weights: one process, DDP or ZeRO."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qaz_llm.errors import LabelSpanError
+from qaz_llm.io import atomic_dir, write_json
+from qaz_llm.model.export import ADAPTER_FACTS, export_model, write_model
+from qaz_llm.tokenizer.extend import EXTENSION_FILE
+from qaz_llm.train.chat import end_of_turn_id
+from qaz_llm.train.distributed import on_main
+
+if TYPE_CHECKING:
+    from qaz_llm.train.plan import TrainPlan
+    from qaz_llm.train.prepare import PreparedRun
+    from qaz_llm.train.trainer import PackedTrainer
+
+
+def save_result(plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer) -> None:
+    """Write `model/`, and for LoRA `adapter/` before it. Called on every rank: ZeRO-3 gathers from all of them."""
+    state_dict = gather_weights(trainer)
+    on_main(lambda: _write(plan, run, trainer, state_dict))
+
+
+def gather_weights(trainer: PackedTrainer) -> dict[str, Any] | None:
+    """The whole weights on the first rank where DeepSpeed holds them; None where the model itself does."""
+    if not trainer.is_deepspeed_enabled:
+        return None
+    adapter_only = trainer.settings.adapter.type == "lora" and trainer.deepspeed.zero_optimization_stage() == 3
+    gathered: dict[str, Any] = (
+        trainer.deepspeed._zero3_consolidated_16bit_state_dict(exclude_frozen_parameters=True)
+        if adapter_only
+        else trainer.accelerator.get_state_dict(trainer.deepspeed)
+    )
+    return gathered
+
+
+def _write(plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer, state_dict: dict[str, Any] | None) -> None:
+    config = plan.config
+    facts = {
+        "method": config.method,
+        "base": config.model.checkpoint or "fresh weights",
+        "parameters": f"{plan.parameters:,}",
+        "steps": run.steps,
+        "data": ", ".join(f"{entry.name} (weight {entry.weight:g})" for entry in config.data.mix),
+    }
+    end_of_turn = _end_of_turn(plan, run)
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    out = config.run_dir / "model"
+    if config.adapter.type == "full":
+        if config.precision == "bf16":
+            model, state_dict = _to_bf16(model, state_dict)
+        write_model(model, run.tokenizer, out, facts=facts, state_dict=state_dict, end_of_turn=end_of_turn)
+        return
+    adapter = config.run_dir / "adapter"
+    _write_adapter(plan, run, trainer, adapter, state_dict)
+    export_model(adapter, out, facts=facts, end_of_turn=end_of_turn)
+
+
+def _write_adapter(
+    plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer, folder: Path, state_dict: dict[str, Any] | None
+) -> None:
+    """The adapter with all that is needed to make its base again: tokenizer, extension, initialisation, seed."""
+    config = plan.config
+    checkpoint = config.model.checkpoint or ""
+    base = str(Path(checkpoint).resolve()) if Path(checkpoint).is_dir() else checkpoint
+    with atomic_dir(folder) as temporary:
+        trainer._save(str(temporary), state_dict)
+        run.tokenizer.save_pretrained(temporary)
+        extension = Path(run.tokenizer_name) / EXTENSION_FILE
+        if extension.is_file():
+            shutil.copy(extension, temporary / EXTENSION_FILE)
+        facts = {"base": base, "embedding_init": config.model.embedding_init, "seed": config.seed}
+        write_json(temporary / ADAPTER_FACTS, facts)
+
+
+def _end_of_turn(plan: TrainPlan, run: PreparedRun) -> int | None:
+    """The token that ends an answer, for a model that answers."""
+    if plan.config.method != "sft":
+        return None
+    try:
+        return end_of_turn_id(run.tokenizer)
+    except LabelSpanError:
+        return None
+
+
+def _to_bf16(model: Any, state_dict: dict[str, Any] | None) -> tuple[Any, dict[str, Any] | None]:
+    """Weights trained under bf16 are stored as such: half the size, and the precision they were used in."""
+    import torch
+
+    if state_dict is None:
+        return model.to(torch.bfloat16), None
+    model.config.dtype = torch.bfloat16
+    return model, {k: v.to(torch.bfloat16) if v.is_floating_point() else v for k, v in state_dict.items()}

@@ -1,0 +1,149 @@
+"""The training loop: transformers.Trainer with our order of rows, our collator, our schedule and our checkpoints.
+
+The loss of a step, over all its micro-batches m on all ranks r, with n learned tokens in all:
+
+    loss = Σ_r Σ_m Σ_tokens nll / n
+
+Trainer counts n before the first forward pass, divides each micro-batch's sum by it, and undoes the averaging over ranks
+that gradient reduction does by multiplying with their number. So 1×8, 8×1 and 2 processes learn the same; a mean of
+means would not, wherever the micro-batches have different numbers of learned tokens.
+"""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+from qaz_llm.errors import WriteError
+from qaz_llm.model.adapters import save_adapter
+from qaz_llm.train import checkpoint as checkpoints
+from qaz_llm.train.collate import collate
+from qaz_llm.train.config import TrainConfig
+from qaz_llm.train.distributed import barrier, on_main
+from qaz_llm.train.schedule import lr_factor
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, TrainerCallback
+
+    from qaz_llm.train.dataset import MixedDataset, StepSampler
+
+
+class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
+    """Trains on packed rows in the order of a StepSampler, and saves whole checkpoints only."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        arguments: TrainingArguments,
+        *,
+        config: TrainConfig,
+        rows: MixedDataset,
+        sampler: StepSampler,
+        pad_id: int,
+        identity: dict[str, Any],
+        callbacks: list[TrainerCallback],
+    ) -> None:
+        self.settings = config
+        self.sampler = sampler
+        self.identity = identity
+        self.checkpoints = config.run_dir / "checkpoints"
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=rows,
+            data_collator=partial(collate, pad_id=pad_id),
+            callbacks=callbacks,
+        )
+        self.remove_callback(PrinterCallback)  # our own lines say it
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> StepSampler:
+        return self.sampler
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
+        """The schedule of schedule.py, in place of those that transformers knows."""
+        scheduler: LambdaLR | None = self.lr_scheduler
+        if scheduler is None:
+            factor = partial(lr_factor, settings=self.settings, total_steps=num_training_steps)
+            scheduler = LambdaLR(optimizer if optimizer is not None else self.optimizer, factor)
+            self.lr_scheduler = scheduler
+            self._created_lr_scheduler = True
+        return scheduler
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Nothing: FLOPs are counted by metrics.py from the tokens; Trainer's own count walks all parameters each time."""
+        return 0
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None) -> None:
+        """Write the weights: of a model all, of an adapter its own alone."""
+        from peft import PeftModel
+
+        model = self.accelerator.unwrap_model(self.model)
+        if isinstance(model, PeftModel) and self.args.should_save:
+            save_adapter(model, Path(output_dir or self.args.output_dir), state_dict=state_dict)
+        elif self.args.should_save:
+            super()._save(output_dir, state_dict)
+
+    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
+        """Let Trainer write into the staging folder on all ranks, then commit it as `step-<n>` on the first."""
+        staging = checkpoints.staging_folder(self.checkpoints)
+        on_main(partial(shutil.rmtree, staging, ignore_errors=True))
+        try:
+            super()._save_checkpoint(model, trial)
+        except OSError as error:
+            raise WriteError(
+                f"{staging}: the checkpoint of step {self.state.global_step} could not be written ({error})",
+                hint="free some space or choose another run_dir; older checkpoints are whole",
+            ) from error
+        barrier()
+        on_main(self._commit)
+
+    def _commit(self) -> None:
+        step = self.state.global_step
+        staged = checkpoints.staging_folder(self.checkpoints) / f"checkpoint-{step}"
+        checkpoints.commit(staged, self.checkpoints, step=step, identity=self.identity, world_size=self.args.world_size)
+        checkpoints.prune(self.checkpoints, keep=self.settings.keep_checkpoints)
+
+
+def training_arguments(
+    config: TrainConfig, *, total_steps: int, on_cpu: bool, world_size: int, deepspeed: str | None
+) -> TrainingArguments:
+    """Trainer's arguments for a run. One epoch of exactly `total_steps` steps: the sampler knows the passes."""
+    return TrainingArguments(
+        output_dir=str(checkpoints.staging_folder(config.run_dir / "checkpoints")),
+        per_device_train_batch_size=config.micro_batch_size,
+        gradient_accumulation_steps=config.grad_accum_steps,
+        max_steps=total_steps,
+        learning_rate=config.lr,
+        weight_decay=config.weight_decay,
+        adam_beta1=config.adam_beta1,
+        adam_beta2=config.adam_beta2,
+        adam_epsilon=config.adam_eps,
+        max_grad_norm=config.max_grad_norm,
+        optim="adamw_torch_fused",
+        bf16=config.precision == "bf16",
+        seed=config.seed,
+        data_seed=config.seed,
+        logging_strategy="steps",
+        logging_steps=config.log_every_steps,
+        logging_nan_inf_filter=False,
+        save_strategy="no" if config.checkpoint_every_steps is None else "steps",
+        save_steps=config.checkpoint_every_steps or total_steps,
+        save_total_limit=None,
+        average_tokens_across_devices=True,
+        remove_unused_columns=False,
+        use_cpu=on_cpu,
+        ddp_backend="gloo" if on_cpu and world_size > 1 else None,
+        ddp_timeout=config.distributed.timeout_minutes * 60,
+        ddp_find_unused_parameters=False,
+        dataloader_pin_memory=not on_cpu,
+        dataloader_num_workers=0,
+        deepspeed=deepspeed,
+        disable_tqdm=True,
+        report_to=[],
+    )
