@@ -181,13 +181,14 @@ def tokenizer_extend(
     as_json: AsJson = False,
 ) -> None:
     """Add tokens learned from a corpus as new merges; no text gets longer, English stays as it is."""
-    from qaz_llm.io import check_writable
+    from qaz_llm.io import check_replaceable, check_writable
     from qaz_llm.tokenizer.corpus import corpus_texts, first_text
-    from qaz_llm.tokenizer.extend import extend_tokenizer, load_fast_tokenizer
+    from qaz_llm.tokenizer.extend import EXTENSION_FILE, extend_tokenizer, load_fast_tokenizer
 
     paths = [*corpus, *(more or [])]
     for path in paths:
         first_text(path)  # a missing file is found before any work
+    check_replaceable(out, marker=EXTENSION_FILE)
     check_writable(out.parent)
     loaded = load_fast_tokenizer(base)
     extended = extend_tokenizer(loaded, corpus_texts(paths), num_new_tokens=num_new_tokens, min_frequency=min_frequency)
@@ -346,13 +347,18 @@ def _load_any(path: Path, overrides: list[str], kind: str | None) -> tuple[str, 
 
 @app.command()
 def export(
-    model: Annotated[str, typer.Argument(metavar="DIR_OR_HUB_ID", help="A model, or a folder with a LoRA adapter.")],
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="A model, or a folder with a LoRA adapter.")],
     out: Annotated[Path, typer.Argument(metavar="DIR", help="Where the Hugging Face folder goes.")],
+    base: Annotated[
+        str | None, typer.Option(metavar="DIR_OR_HUB_ID", help="The adapter's base, if it names none.")
+    ] = None,
 ) -> None:
     """Write a model as one Hugging Face folder: adapter merged, safetensors, tokenizer, chat template, model card."""
+    from qaz_llm.io import check_replaceable
     from qaz_llm.model.export import export_model
 
-    typer.echo(export_model(model, out))
+    check_replaceable(out, marker="config.json")
+    typer.echo(export_model(source, out, base=base))
 
 
 @app.command()
@@ -361,7 +367,7 @@ def chat(
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 128,
 ) -> None:
     """Talk to a model; an empty line ends it."""
-    from qaz_llm.model.load import chat_session
+    from qaz_llm.model.chat import chat_session
 
     reply = chat_session(model, max_new_tokens=max_new_tokens)
     while question := input("› ").strip():
@@ -371,10 +377,12 @@ def chat(
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """What this machine has, and whether everything needed is installed."""
-    from qaz_llm.cluster.environment import read_environment
-    from qaz_llm.cluster.preflight import package_versions
+    from dataclasses import asdict
 
-    facts: dict[str, Any] = {"environment": read_environment().to_dict(), "packages": package_versions()}
+    from qaz_llm.cluster.environment import read_environment
+    from qaz_llm.provenance import package_versions
+
+    facts: dict[str, Any] = {"environment": asdict(read_environment()), "packages": package_versions()}
     if as_json:
         _print_json(facts)
     else:
@@ -434,8 +442,10 @@ def main() -> NoReturn:
     set_up_logging(debug=debug)
     try:
         app(args=arguments, standalone_mode=True)
-    except KeyboardInterrupt:
-        _fail("interrupted; run the same command again to go on where it stopped", 1)
+    except SystemExit as end:
+        if end.__context__ is not None and isinstance(end.__context__.__cause__, KeyboardInterrupt):
+            _fail("interrupted; run the same command again to go on where it stopped", 1)  # typer ends without a word
+        raise
     except Exception as error:
         if debug:
             raise

@@ -16,7 +16,6 @@ import json
 import lzma
 import os
 import shutil
-import subprocess
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -289,6 +288,17 @@ def check_writable(path: Path) -> None:
         raise InputError(error.message, hint=error.hint) from error
 
 
+def check_replaceable(path: Path, *, marker: str) -> None:
+    """Raise InputError where `path` is a file, or a folder with files in it but without `marker`, the sign of our own.
+
+    Called before a folder that the user names is made with `atomic_dir`, which takes the place of what was there.
+    """
+    if path.is_dir() and any(path.iterdir()) and not (path / marker).exists():
+        raise InputError(f"{path}: holds other files, which would be lost", hint="name a new or an empty folder")
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: a file is where a folder is to be", hint="choose another output folder")
+
+
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """A path beside `target` to write to; renamed to `target` when the block ends well, removed when it does not."""
@@ -310,6 +320,7 @@ def atomic_dir(target: Path) -> Iterator[Path]:
 
     Raises InputError where `target` is a file.
     """
+    target = target.absolute()
     make_dir(target.parent)
     if target.exists() and not target.is_dir():
         raise InputError(f"{target}: a file is where a folder is to be", hint="choose another output folder")
@@ -465,16 +476,3 @@ def code_fingerprint(*rooms: str) -> str:
             sorted(path.rglob("*.py")) + sorted(path.rglob("*.yaml")) if path.is_dir() else [path.with_suffix(".py")]
         )
     return fingerprint_paths(files, relative_to=package)
-
-
-def git_commit() -> str | None:
-    """The commit of the checkout the package runs from, `+` after it where files differ; None outside a checkout."""
-    folder = Path(__file__).parent
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
-        changes = subprocess.run(
-            ["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")

@@ -174,6 +174,8 @@ class ConversationSourceConfig(StrictModel):
     texts: Mapping[LanguageCode, str] = {}
     text_field: str = "text"
     label_field: str = "category"
+    labels: Mapping[str, Mapping[LanguageCode, str]] = {}
+    """How a label is written in a language; labels that are not named are written as they are."""
     question_field: str = "question"
     answer_field: str = "answer"
     context_field: str | None = None
@@ -199,7 +201,7 @@ class ConversationSourceConfig(StrictModel):
 class DataConfig(StrictModel):
     """A data build: sources in, cleaned shards out."""
 
-    out: Path = Path("out/data")
+    out: Path = Field(default=Path("out/data"), validate_default=False)
     root: Path | None = None
     """Folder that relative source paths start at; without it the current folder, then $QAZ_CORPUS_DIR."""
     seed: int = 0

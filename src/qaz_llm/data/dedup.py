@@ -76,7 +76,7 @@ class MinHasher:
     seed: int
 
     def signature(self, text: str) -> Signature:
-        """bands × rows 32-bit minima."""
+        """The bands × rows 32-bit minima of a text."""
         a, b = self._parameters()
         values = shingles(text, self.config.shingle_words) >> np.uint64(32)
         smallest = np.full(len(a), np.iinfo(np.uint32).max, dtype=np.uint32)

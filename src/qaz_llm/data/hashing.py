@@ -23,7 +23,7 @@ _MIX = np.uint64(0xFF51AFD7ED558CCD)
 
 @lru_cache(maxsize=1 << 18)
 def _word_hash(word: str) -> int:
-    return xxhash.xxh3_64_intdigest(word)
+    return xxhash.xxh3_64_intdigest(word.encode())
 
 
 def word_hashes(words: Sequence[str]) -> Hashes:
@@ -55,8 +55,8 @@ def shingles(text: str, n: int) -> Hashes:
 
 def text_hash(text: str) -> str:
     """A 128-bit hash of the words of a text, blind to case, punctuation and layout. Equal hashes are equal texts."""
-    return xxhash.xxh3_128_hexdigest(" ".join(match_words(text)))
+    return xxhash.xxh3_128_hexdigest(" ".join(match_words(text)).encode())
 
 
 def line_hash(line: str) -> int:
-    return xxhash.xxh3_64_intdigest(" ".join(match_words(line)))
+    return xxhash.xxh3_64_intdigest(" ".join(match_words(line)).encode())

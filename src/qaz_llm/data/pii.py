@@ -68,7 +68,7 @@ def count_placeholders(text: str) -> Mapping[str, int]:
     return {kind: number for kind, number in sorted(counts.items()) if number}
 
 
-_MAY_HOLD = re.compile(r"@|\d[\d\s().-]{3}")
+_MAY_HOLD = re.compile(r"@|\d\D?\d\D?\d")
 
 
 # ------------------------------------------------------------------------------------------------- control arithmetic
@@ -129,13 +129,21 @@ def is_iban(code: str) -> bool:
 
 # ------------------------------------------------------------------------------------------------------------ rules
 
-_ID_CONTEXT = re.compile(r"(?i)\b(?:ИИН|ЖСН|IIN|жеке сәйкестендіру нөмір\w*|индивидуальн\w+ идентификационн\w+ номер\w*)\b")
+_ID_CONTEXT = re.compile(
+    r"(?i)\b(?:ИИН|ЖСН|IIN|жеке сәйкестендіру нөмір\w*|индивидуальн\w+ идентификационн\w+ номер\w*)\b"
+)
 _BIN_CONTEXT = re.compile(r"(?i)\b(?:БИН|БСН|BIN|бизнес.?сәйкестендіру нөмір\w*|бизнес.идентификационн\w+ номер\w*)\b")
-_PHONE_CONTEXT = re.compile(r"(?i)(?:\bтел\b|телефон|факс|ұялы|моб\b|whatsapp|ватсап|\btel\b|phone|call|қоңырау|хабарлас|звон)")
-_PLATE_CONTEXT = re.compile(r"(?i)(?:автокөлік|көлік|машина|автомобил|\bавто|нөмірлі|нөмірі|гос\.?\s?номер|госномер|номерн|г/н|\bplate|\bcar\b|vehicle)")
+_PHONE_CONTEXT = re.compile(
+    r"(?i)(?:\bтел\b|телефон|факс|ұялы|моб\b|whatsapp|ватсап|\btel\b|phone|call|қоңырау|хабарлас|звон)"
+)
+_PLATE_CONTEXT = re.compile(
+    r"(?i)(?:автокөлік|көлік|машина|автомобил|\bавто|нөмірлі|нөмірі|гос\.?\s?номер|госномер|номерн|г/н|\bplate|\bcar\b|vehicle)"
+)
 _DOCUMENT_CONTEXT = re.compile(r"(?i)(?:куәлі[кг]|төлқұжат|паспорт|удостоверени|passport|identity card|\bID card)")
 _VERSION_CONTEXT = re.compile(r"(?i)(?:верси\w*|нұсқа\w*|version|\bver\.?|\bv\.?)\s*$")
-_CURRENCIES = frozenset("USD EUR KZT RUB RUR GBP CNY JPY TRY UZS KGS AED CHF UAH BYN".split())
+_CURRENCIES = frozenset(
+    ("USD", "EUR", "KZT", "RUB", "RUR", "GBP", "CNY", "JPY", "TRY", "UZS", "KGS", "AED", "CHF", "UAH", "BYN")
+)
 
 
 def _before(match: re.Match[str], length: int = CONTEXT_CHARS) -> str:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 from xml.etree import ElementTree
 
 import zstandard
@@ -144,7 +144,7 @@ def _read_table(path: Path, delimiter: str) -> Iterator[Row]:
     """Rows of a CSV or TSV file under its header. Bytes that are no UTF-8 become U+FFFD, which the filters see."""
     csv.field_size_limit(MAX_LINE_BYTES)
     with io.TextIOWrapper(_buffered(path), encoding="utf-8-sig", errors="replace", newline="") as stream:
-        quoting = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
         try:
             for number, fields in enumerate(csv.DictReader(stream, delimiter=delimiter, quoting=quoting)):
                 yield Row(number, {key: value for key, value in fields.items() if key is not None})

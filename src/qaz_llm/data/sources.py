@@ -7,7 +7,7 @@ row is lost without a word. Problems: `missing_text` (no such field, null, or no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -37,43 +37,46 @@ def source_files(source: SourceConfig, *, root: Path | None = None) -> list[Path
 
 
 def read_documents(
-    source: SourceConfig, *, shard: int = 0, num_shards: int = 1, root: Path | None = None, stop_on_bad_row: bool = False
+    source: SourceConfig,
+    *,
+    shard: int = 0,
+    num_shards: int = 1,
+    root: Path | None = None,
+    stop_on_bad_row: bool = False,
 ) -> Iterator[Document]:
     """The documents of one part of a source: files `shard`, `shard + num_shards`, … (rows, for a data set of the hub).
 
-    Sources with max_documents or max_bytes are read in one part, because the limit is of the whole.
+    The limits max_documents and max_bytes hold for what one call reads; a build reads a source that has them in one part.
 
     Raises:
         InputError: no such file, or no row of the first 100 of a file has the text field.
         DataError: a damaged archive; a bad row, where `stop_on_bad_row`.
     """
-    files = source_files(source, root=root)
     if source.format == "hub":
         local = resolve_path(source.path, root=root)
         rows = read_hub(source, local if local.is_dir() else None, shard=shard, num_shards=num_shards)
-        parts: Iterator[tuple[str, Iterator[Row]]] = iter([(source.name, rows)])
-    else:
-        names = _short_names(files)
-        parts = ((name, read_rows_of(path, source)) for name, path in list(zip(names, files, strict=True))[shard::num_shards])
+        yield from _limit(_documents_of_rows(rows, source, source.name, stop_on_bad_row=stop_on_bad_row), source)
+        return
+    files = source_files(source, root=root)
+    named = list(zip(files, file_names(files), strict=True))[shard::num_shards]
+    yield from read_files(source, named, stop_on_bad_row=stop_on_bad_row)
+
+
+def read_files(
+    source: SourceConfig, named: Iterable[tuple[Path, str]], *, stop_on_bad_row: bool = False
+) -> Iterator[Document]:
+    """The documents of some files of a source; each file's name goes into the ids of rows without one of their own."""
     documents = chain.from_iterable(
-        _documents_of_rows(rows, source, name, stop_on_bad_row=stop_on_bad_row) for name, rows in parts
+        _documents_of_rows(read_rows_of(path, source), source, name, stop_on_bad_row=stop_on_bad_row)
+        for path, name in named
     )
     return _limit(documents, source)
 
 
-def read_file_documents(
-    source: SourceConfig, path: Path, name: str, *, stop_on_bad_row: bool = False
-) -> Iterator[Document]:
-    """The documents of one file of a source; `name` goes into the ids of documents without one of their own."""
-    return _limit(
-        _documents_of_rows(read_rows_of(path, source), source, name, stop_on_bad_row=stop_on_bad_row), source
-    )
-
-
-def _short_names(files: Sequence[Path]) -> list[str]:
+def file_names(files: Sequence[Path]) -> list[str]:
     """A name per file that tells it apart from the others: its path below their common folder."""
-    if len(files) == 1:
-        return [files[0].name.partition(".")[0]]
+    if len(files) <= 1:
+        return [file.name.partition(".")[0] for file in files]
     common = Path(*_common_parts([file.parent for file in files]))
     return [file.relative_to(common).as_posix() for file in files]
 
@@ -237,12 +240,11 @@ def _limit(documents: Iterator[Document], source: SourceConfig) -> Iterator[Docu
     if source.max_documents is None and source.max_bytes is None:
         yield from documents
         return
-    count = size = 0
-    for document in documents:
+    size = 0
+    for count, document in enumerate(documents):
         size += len(document.text.encode("utf-8", "replace"))
         if (source.max_bytes is not None and size > source.max_bytes) or (
             source.max_documents is not None and count >= source.max_documents
         ):
             return
-        count += 1
         yield document

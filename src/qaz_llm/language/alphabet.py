@@ -48,31 +48,33 @@ CYRILLIC_VARIANTS: Mapping[str, str] = {
 }
 """Letters of other Cyrillic alphabets that stand in for a Kazakh one in badly typed text."""
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
-    "kk": frozenset(
+    "kk": _words(
         "және мен бен пен үшін туралы бойынша арқылы дейін кейін соң бұрын сияқты ғана тек да де та те "
         "бірақ немесе егер өйткені сондықтан ал әрі бір бұл ол осы сол өз оның олар біз мың бар жоқ емес "
         "болып болған болды болады деп деген еді екен керек мүмкін қалай қандай көп әр барлық ең өте"
-        "".split()
     ),
-    "ru": frozenset(
+    "ru": _words(
         "и в во не на я он она они что с со как а то все его но да ты к у же вы за бы по из от о об для "
         "это был была было так или если при до быть мы их ее её который которые также можно когда"
-        "".split()
     ),
-    "en": frozenset(
+    "en": _words(
         "the of and to in a is that it he was for on are as with his they i at be this have from or by "
         "not but what all were we when your can there an which their if will you she had him has"
-        "".split()
     ),
 }
 """Small words that running prose cannot do without, by language: chosen by grammar (conjunctions, postpositions,
 pronouns, auxiliaries), not counted from a corpus, so that no kind of page is favoured. Word lists counted from
 Wikipedia hold its place stubs instead (орналасқан, гз, коды) and reject good prose."""
 
-KAZAKH_ONLY_WORDS = frozenset(
+KAZAKH_ONLY_WORDS = _words(
     "және үшін туралы бойынша арқылы дейін кейін соң сияқты ғана бірақ немесе өйткені сондықтан емес болып "
-    "болған болды болады деп деген екен керек қалай қандай барлық жоқ оның осы олар біз бұл жылы адам қазақ".split()
+    "болған болды болады деп деген екен керек қалай қандай барлық жоқ оның осы олар біз бұл жылы адам қазақ"
 )
 """Words that Turkish, Uzbek, Azerbaijani or Tatar do not have in the same spelling once written in Kazakh Cyrillic;
 they tell Kazakh in Latin or Arabic letters from its neighbours after conversion."""

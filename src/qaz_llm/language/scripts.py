@@ -59,7 +59,7 @@ def to_cyrillic(text: str) -> Conversion | None:
 
     The alphabet is the one under which most words become known Kazakh ones and keep vowel harmony.
 
-    >>> to_cyrillic("Bul kitap öte qyzyq jäne paidaly boldy, sondyqtan barlyq adam oqydy.").text
+    >>> to_cyrillic("Būl kıtap öte qyzyq jäne paidaly boldy, sondyqtan barlyq adam oqydy.").text
     'Бұл кітап өте қызық және пайдалы болды, сондықтан барлық адам оқыды.'
     """
     script = detect_script(text)
@@ -72,7 +72,10 @@ def to_cyrillic(text: str) -> Conversion | None:
         ]
     elif script == "Arab":
         converted = arabic_to_cyrillic(text)
-        candidates = [Conversion(converted, "arabic-tote", known_words_frac(converted))]
+        conversion = Conversion(converted, "arabic-tote", known_words_frac(converted))
+        if _has_only_tote_letters(text):
+            return conversion
+        candidates = [conversion]
     else:
         return None
     best = max(candidates, key=_plausibility, default=None)
@@ -80,10 +83,11 @@ def to_cyrillic(text: str) -> Conversion | None:
 
 
 def _plausibility(conversion: Conversion) -> float:
-    """Known words less broken harmony: ı read as ы where it is і makes елдың of елдің."""
+    """Known words, less words left in Latin, less broken harmony: ı read as ы where it is і makes елдың of елдің."""
     found = match_words(conversion.text)
+    left = sum(_LATIN.search(word) is not None for word in found)
     broken = sum(any(c in BACK_VOWELS for c in word) and any(c in FRONT_VOWELS for c in word) for word in found)
-    return conversion.known_words_frac - 0.5 * broken / max(len(found), 1)
+    return conversion.known_words_frac - (1.5 * left + 0.5 * broken) / max(len(found), 1)
 
 
 _KNOWN_WORDS = FUNCTION_WORDS["kk"] | KAZAKH_ONLY_WORDS
@@ -114,12 +118,10 @@ class LatinAlphabet:
         return re.search(self.markers, text.replace("’", "'").replace("ʼ", "'"), re.IGNORECASE) is not None
 
 
-_SHARED = dict(
-    zip("abdefgjklmnopqrstvzABDEFGJKLMNOPQRSTVZ", "абдефгжклмнопқрствзАБДЕФГЖКЛМНОПҚРСТВЗ", strict=True)
-)
+_SHARED = dict(zip("abdefgjklmnopqrstvzABDEFGJKLMNOPQRSTVZ", "абдефгжклмнопқрствзАБДЕФГЖКЛМНОПҚРСТВЗ", strict=True))
 
 
-def _alphabet(name: str, markers: str, pairs: str, **exact: str) -> LatinAlphabet:
+def _alphabet(name: str, markers: str, pairs: str, exact: Mapping[str, str]) -> LatinAlphabet:
     return LatinAlphabet(name, {**_SHARED, **_cased(pairs), **exact}, markers)
 
 
@@ -140,31 +142,31 @@ LATIN_ALPHABETS: tuple[LatinAlphabet, ...] = (
         "latin-2021",
         "[äğñŋöşüūıy]",
         "ä=ә ğ=ғ ñ=ң ŋ=ң ö=ө ş=ш ü=ү ū=ұ u=у y=ы h=х",
-        **{"ı": "і", "I": "І", "i": "*", "İ": "^"},
+        {"ı": "і", "I": "І", "i": "*", "İ": "^"},
     ),
     _alphabet(
         "latin-wikipedia",
         "[äğñöşüıïýw]",
         "ä=ә ç=ч ğ=ғ ñ=ң ö=ө ş=ш ü=ү u=ұ w=у x=х h=һ ï=и y=й ý=й c=ц é=э",
-        **{"ı": "ы", "I": "Ы", "i": "і", "İ": "І", "ʺ": "ъ", "ʹ": "ь"},
+        {"ı": "ы", "I": "Ы", "i": "і", "İ": "І", "ʺ": "ъ", "ʹ": "ь"},
     ),
     _alphabet(
         "latin-2018",
         "[áǵńóúý]|sh|y",
         "á=ә ǵ=ғ ń=ң ó=ө ú=ү ý=у u=ұ y=ы h=х sh=ш ch=ч ı=*",
-        **{"i": "і", "I": "І", "İ": "І"},
+        {"i": "і", "I": "І", "İ": "І"},
     ),
     _alphabet(
         "latin-2019",
         "[äğŋöşüwı]",
         "ä=ә ç=ч ğ=ғ ŋ=ң ñ=ң ö=ө ş=ш ü=ү u=ұ w=у y=ы h=х",
-        **{"ı": "*", "I": "^", "i": "і", "İ": "І"},
+        {"ı": "*", "I": "^", "i": "і", "İ": "І"},
     ),
     _alphabet(
         "latin-2017",
         "[aginouscy]'",
         "a'=ә g'=ғ i'=* n'=ң o'=ө u'=ү s'=ш c'=ч y'=у u=ұ y=ы h=х",
-        **{"i": "і", "I": "І"},
+        {"i": "і", "I": "І"},
     ),
 )
 
@@ -220,8 +222,8 @@ _FRONT = dict(zip("оұы", "өүі", strict=True))
 _HAMZA = "\u0674\u0621"
 _ARABIC_WORD = re.compile(f"[{''.join(_ARABIC_LETTERS)}{_HAMZA}ـ]+")
 _ARABIC_SIGNS = str.maketrans("،؛؟۔٪٫٬۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", ",;?.%.,01234567890123456789")
-_I_FOR_Y = re.compile(r"[ыі]\*(?=[ае])|(?<!\b[тс])[ыі]\*(?=[уыі])")
-"""и is written ىي: тىياناقتى is тиянақты; тыйым and сыйы are the common words in which ый is meant."""
+_I_FOR_Y = re.compile(r"[ыі]\*(?=[ае])|(?<!\b[тс])[ыі]\*")
+"""и is written ىي: تىياناقتى is тиянақты; тый- and сый- are the common stems in which ый is meant."""
 _SENTENCE_START = re.compile(r"(?:^|[.!?…]\s+|\n)[«\"(—–\- ]*([а-яәғқңөұүһі])")
 
 
@@ -236,6 +238,17 @@ def arabic_to_cyrillic(text: str) -> str:
     return _SENTENCE_START.sub(lambda match: match.group()[:-1] + match.group(1).upper(), text)
 
 
+def _has_only_tote_letters(text: str) -> bool:
+    """Eight words or more without a letter foreign to Kazakh, and with the letters ە and ى that Arabic and Persian lack.
+
+    Uyghur has these two as well, but no ten words of it go without ئ, ې, ۈ or ۆ, and no Kurdish without ێ or ی.
+    """
+    letters = _ARABIC.findall(text)
+    foreign = sum(c not in _ARABIC_LETTERS and c not in _HAMZA for c in letters)
+    telling = min(letters.count("ە"), letters.count("ى"))
+    return len(text.split()) >= 8 and not foreign and telling >= 0.02 * len(letters)
+
+
 def _arabic_word(word: str) -> str:
     word = word.replace("ـ", "")
     bare = word.translate(dict.fromkeys(map(ord, _HAMZA)))
@@ -248,11 +261,18 @@ def _arabic_word(word: str) -> str:
             front = not by_letter and (marked or _is_front(letters, index))
             if front and letter in _FRONT:
                 letters[index] = _FRONT[letter]
-            elif front and first_vowel and letter == "а":
+            elif front and first_vowel and letter == "а" and _may_be_front_a(letters, index):
                 letters[index] = "ә"
         if letter in "аеоұыіәөү":
             first_vowel = False
     return "".join(letters)
+
+
+def _may_be_front_a(letters: list[str], index: int) -> bool:
+    """ә comes neither after қ and ғ nor before another ا: مالىمەت is мәлімет, but جاۋاپكەر жауапкер, كىتاپ кітап."""
+    after_back = index > 0 and letters[index - 1] in "қғ"
+    next_vowel = next((letter for letter in letters[index + 1 :] if letter in "аеоұыіәөү"), "")
+    return not after_back and next_vowel != "а"
 
 
 def _is_front(letters: list[str], index: int) -> bool:

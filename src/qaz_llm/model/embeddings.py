@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from qaz_llm.errors import InputError
+from qaz_llm.tokenizer.words import token_lengths_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +74,8 @@ def _fill_rows(table_VD: torch.Tensor, extended: ExtendedTokenizer, init: Embedd
         noise_VD = torch.randn(len(extended.sub_tokens), table_VD.shape[1], generator=generator).to(table_VD.device)
         table_VD[extended.base_size : first_free] = (mean_D + noise_VD * std_D).to(table_VD.dtype)
         return
-    lengths = _token_lengths_bytes(extended) if init == "weighted_mean" else None
+    used = {i for old_ids in extended.sub_tokens.values() for i in old_ids}
+    lengths = token_lengths_bytes(extended.tokenizer, used) if init == "weighted_mean" else None
     for new_id, old_ids in extended.sub_tokens.items():
         rows_SD = old_VD[list(old_ids)]
         if lengths is None:
@@ -82,10 +84,3 @@ def _fill_rows(table_VD: torch.Tensor, extended: ExtendedTokenizer, init: Embedd
             weights_S = torch.tensor([lengths[i] for i in old_ids], dtype=torch.float32, device=rows_SD.device)
             row_D = (weights_S[:, None] * rows_SD).sum(0) / weights_S.sum()
         table_VD[new_id] = row_D.to(table_VD.dtype)
-
-
-def _token_lengths_bytes(extended: ExtendedTokenizer) -> dict[int, int]:
-    """Length of each old sub-token in characters of the tokenizer's own spelling: bytes for byte-level BPE."""
-    used = sorted({i for ids in extended.sub_tokens.values() for i in ids})
-    tokens = extended.tokenizer.convert_ids_to_tokens(used)
-    return {i: len(token) for i, token in zip(used, tokens, strict=True)}

@@ -76,10 +76,18 @@ def write_model(
     model.config.use_cache = True
     set_generation_config(model, tokenizer, end_of_turn=end_of_turn)
     with atomic_dir(out) as temporary:
-        model.save_pretrained(temporary, state_dict=state_dict)
+        model.save_pretrained(temporary, state_dict=_untied(model, state_dict))
         tokenizer.save_pretrained(temporary)
         (temporary / "README.md").write_text(model_card(model, facts), encoding="utf-8")
     _logger.info("model: %s", out)
+
+
+def _untied(model: PreTrainedModel, state_dict: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The gathered weights without the copies of tied ones, which DeepSpeed lists beside their originals."""
+    if state_dict is None or not model.config.tie_word_embeddings:
+        return state_dict
+    tied = getattr(model, "_tied_weights_keys", None) or {}
+    return {key: value for key, value in state_dict.items() if key not in tied}
 
 
 def set_generation_config(

@@ -78,8 +78,8 @@ def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
 
 def _data_files(config: RunConfig) -> list[Path]:
     """Every local file the corpus is built from or cleaned against."""
-    named = [*config.data.sources, *config.data.conversations]
-    paths = [source.path for source in named if getattr(source, "format", "") != "hub"]
+    paths = [source.path for source in config.data.sources if source.format != "hub"]
+    paths += [source.path for source in config.data.conversations]
     paths += config.data.decontaminate.paths
     return sorted({file for path in paths for file in expand_paths(resolve_path(path, root=config.data.root))})
 
@@ -113,7 +113,11 @@ def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
         fertility = _fertility(config, {"base": base, "extended": extended})
         write_json(layout.fertility, fertility)
         before, after = (fertility[name]["kk"]["tokens_per_word"] for name in ("base", "extended"))
-        return {"tokens": len(extended), "new_tokens": len(extended) - len(base), "kk_tokens_per_word": f"{before:.2f} → {after:.2f}"}
+        return {
+            "tokens": len(extended),
+            "new_tokens": len(extended) - len(base),
+            "kk_tokens_per_word": f"{before:.2f} → {after:.2f}",
+        }
 
     return Stage(
         name="tokenizer",
@@ -251,7 +255,7 @@ def _eval_stage(config: RunConfig, layout: Layout) -> Stage:
     def work() -> Mapping[str, Any]:
         from qaz_llm.pipeline.evaluate import evaluate_models
 
-        return evaluate_models(config, layout)
+        return evaluate_models(config, layout, base=base_model(config, layout))
 
     return Stage(
         name="eval",

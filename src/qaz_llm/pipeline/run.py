@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.cluster.environment import export_variables, read_environment
-from qaz_llm.cluster.preflight import package_versions
 from qaz_llm.config import dump_yaml
-from qaz_llm.io import check_writable, git_commit, write_json, write_text
+from qaz_llm.io import check_writable, write_json, write_text
 from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.pipeline.job import make_stages
 from qaz_llm.pipeline.layout import Layout
 from qaz_llm.pipeline.stages import PlannedStage, StageResult, StageRunner
 from qaz_llm.progress import format_duration, get_logger, is_main_process, log_to_file
+from qaz_llm.provenance import git_commit, package_versions
 
 _logger = get_logger("run")
 

@@ -110,6 +110,7 @@ class StageRunner:
 
     def plan(self, selected: Sequence[Stage], forced: Sequence[str]) -> list[PlannedStage]:
         """What `run` would do, without doing it. A stage after one that would run is planned to run too."""
+        self._check_ready(selected)
         planned: list[PlannedStage] = []
         changed: set[str] = set()
         for stage in self.stages:
@@ -130,14 +131,20 @@ class StageRunner:
         return planned
 
     def run(self, selected: Sequence[Stage], forced: Sequence[str]) -> list[StageResult]:
-        """Carry out the stages that are not up to date. Raises InputError where one before them was never run."""
-        for stage in self.stages[: self.stages.index(selected[0])]:
-            if self.manifest(stage.name) is None:
-                raise InputError(
-                    f"stage '{selected[0].name}' needs '{stage.name}', which was not run in {self.run_dir}",
-                    hint=f"leave out --from, or use --from {stage.name}",
-                )
+        """Carry out the stages that are not up to date. Raises InputError where one they read from was never run."""
+        self._check_ready(selected)
         return [self._run_stage(stage, n, len(selected), stage.name in forced) for n, stage in enumerate(selected, 1)]
+
+    def _check_ready(self, selected: Sequence[Stage]) -> None:
+        """Raise InputError where a selected stage reads from one that is neither selected nor was run before."""
+        names = {stage.name for stage in selected}
+        for stage in selected:
+            for needed in stage.after:
+                if needed not in names and self.manifest(needed) is None:
+                    raise InputError(
+                        f"stage '{stage.name}' needs '{needed}', which was not run in {self.run_dir}",
+                        hint=f"leave out --from, or use --from {needed}",
+                    )
 
     # ------------------------------------------------------------------------------------------------- one stage
 
@@ -162,9 +169,10 @@ class StageRunner:
         started = time.monotonic()
         summary = dict(stage.work())
         seconds = round(time.monotonic() - started, 2)
-        if is_main_process():
-            self._complete(stage, fingerprint, summary, seconds)
-            _logger.info("%s: done in %s; %s", label, format_duration(seconds), _in_words(summary))
+        if not is_main_process():  # the next stage's fingerprint needs this one's manifest
+            return self._wait_for(stage, fingerprint)
+        self._complete(stage, fingerprint, summary, seconds)
+        _logger.info("%s: done in %s; %s", label, format_duration(seconds), _in_words(summary))
         return StageResult(stage.name, "resumed" if resume else "done", seconds, summary)
 
     def _look(self, stage: Stage) -> tuple[str, str]:
@@ -174,7 +182,7 @@ class StageRunner:
         fingerprint = self.fingerprint(stage)
         manifest = self.manifest(stage.name)
         if manifest is not None and manifest["fingerprint"] == fingerprint:
-            missing = [name for name, size in manifest["outputs"].items() if _size(self.run_dir / name) != size]
+            missing = self._missing(manifest)
             if not missing:
                 return "unchanged", "same settings, code and inputs"
             return "run", f"{missing[0]} is missing or was changed"
@@ -185,6 +193,10 @@ class StageRunner:
         changed = [key for key, value in self._parts(stage).items() if manifest["parts"].get(key) != value]
         return "run", f"changed: {', '.join(changed)}"
 
+    def _missing(self, manifest: Mapping[str, Any]) -> list[str]:
+        """The outputs of a manifest that are not there, or not with the size they had."""
+        return [name for name, size in manifest["outputs"].items() if _size(self.run_dir / name) != size]
+
     def _prepare(self, stage: Stage, fingerprint: str, *, keep: bool) -> None:
         self._manifest_path(stage.name).unlink(missing_ok=True)
         if not keep and stage.folder.exists():
@@ -192,8 +204,8 @@ class StageRunner:
         write_json(self._started_path(stage.name), {"fingerprint": fingerprint})
 
     def _complete(self, stage: Stage, fingerprint: str, summary: Mapping[str, Any], seconds: float) -> None:
-        made = [path for folder in (stage.folder, *stage.also) for path in folder.rglob("*")]
-        files = sorted(p for p in made if p.is_file() and "checkpoints" not in p.parts)
+        made = [(path, folder) for folder in (stage.folder, *stage.also) for path in folder.rglob("*")]
+        files = sorted(p for p, top in made if p.is_file() and "checkpoints" not in p.relative_to(top).parts)
         if not files:
             raise WorkError(f"stage '{stage.name}' made nothing in {stage.folder}")
         outputs = {str(p.relative_to(self.run_dir)): p.stat().st_size for p in files}
@@ -213,7 +225,7 @@ class StageRunner:
     def _wait_for(self, stage: Stage, fingerprint: str) -> StageResult:
         while True:
             manifest = self.manifest(stage.name)
-            if manifest is not None and manifest["fingerprint"] == fingerprint:
+            if manifest is not None and manifest["fingerprint"] == fingerprint and not self._missing(manifest):
                 return StageResult(stage.name, "done", manifest["seconds"], manifest["summary"])
             time.sleep(0.5)
 
@@ -246,6 +258,13 @@ class StageRunner:
 
     def _started_path(self, name: str) -> Path:
         return self.run_dir / "stages" / f"{name}.started.json"
+
+
+def read_stage_manifests(run_dir: Path) -> dict[str, dict[str, Any]]:
+    """The manifests of all stages that have ended well, in the order they ended; each with `status` "done"."""
+    paths = (p for p in (run_dir / "stages").glob("*.json") if not p.name.endswith(".started.json"))
+    ordered = sorted(paths, key=lambda path: path.stat().st_mtime_ns)
+    return {p.stem: {**manifest, "status": "done"} for p in ordered if (manifest := _read_if_whole(p)) is not None}
 
 
 def _read_if_whole(path: Path) -> dict[str, Any] | None:

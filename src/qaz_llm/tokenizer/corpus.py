@@ -21,7 +21,7 @@ def read_texts(path: Path, *, language: str | None = None) -> Iterator[str]:
     for file in expand_paths(pattern, suffixes=(".txt", ".jsonl", ".parquet")):
         if file_format(file) == ".txt":
             with open_text(file) as lines:
-                yield from (line.rstrip("\n") for line in lines if line.strip())
+                yield from (line.rstrip("\r\n") for line in lines if line.strip())
         else:
             yield from _row_texts(file, language)
 
@@ -31,9 +31,10 @@ def _row_texts(file: Path, language: str | None) -> Iterator[str]:
         if language is not None and row.get("language", language) != language:
             continue
         text = row.get("text")
-        if text is None:
+        if not isinstance(text, str):
+            found = f"a 'text' of type {type(text).__name__}" if "text" in row else "no field 'text'"
             raise InputError(
-                f"{file}: row {number} has no field 'text'; it has: {', '.join(row)}",
+                f"{file}: row {number} has {found}; it has: {', '.join(row)}",
                 hint="rename the field, or build the corpus first with `qaz data build`",
             )
         yield text

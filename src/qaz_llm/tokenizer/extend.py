@@ -41,8 +41,8 @@ MAX_WORD_OCCURRENCES = 20_000_000
 """Words fed to the trainer are thinned, in proportion to their counts, to this many; it bounds time and memory."""
 
 RARE_CHARACTER_FRAC = 1e-5
-"""A character the base lacks gets a token of its own from this share of all units on; the rarest Kazakh letter, һ, has ten
-times as much, a Chinese sign in a quotation less."""
+"""A character that the base lacks gets a token of its own from this share of all units on. In 0.8 million letters of
+Kazakh news and encyclopedia text the rarest Kazakh letter, һ, has ten times as much, щ one and a half times."""
 
 _logger = get_logger("tokenizer")
 

@@ -64,7 +64,7 @@ def cut_words(base: PreTrainedTokenizerFast, counts: Mapping[str, int]) -> list[
 
 def unit_speller(base: PreTrainedTokenizerFast) -> Callable[[Unit], str]:
     """A function from a unit to its spelling in the vocabulary: of a token its own, of fallen-back bytes the character."""
-    spelling = {index: token for token, index in base.get_vocab().items()}
+    spelling: dict[int, str] = {index: token for token, index in base.get_vocab().items()}
 
     def spell(unit: Unit) -> str:
         if len(unit) == 1:
@@ -72,6 +72,19 @@ def unit_speller(base: PreTrainedTokenizerFast) -> Callable[[Unit], str]:
         return bytes(int(spelling[index][3:5], 16) for index in unit).decode()
 
     return spell
+
+
+def token_lengths_bytes(tokenizer: PreTrainedTokenizerFast, ids: Iterable[int]) -> dict[int, int]:
+    """How many bytes of text each token stands for, its leading space included."""
+    byte_fallback = bool(getattr(tokenizer.backend_tokenizer.model, "byte_fallback", False))
+    lengths = {}
+    for index in ids:
+        token: str = tokenizer.convert_ids_to_tokens(index)
+        if not byte_fallback:  # byte-level: one character for each byte
+            lengths[index] = len(token)
+        else:
+            lengths[index] = 1 if _BYTE_TOKEN.fullmatch(token) else len(token.replace(SPACE, " ").encode())
+    return lengths
 
 
 def _join_bytes(tokens: Sequence[tuple[int, str]]) -> tuple[Unit, ...]:

@@ -26,6 +26,10 @@ GENERATION_MARKER = re.compile(r"{%-?\s*generation\s*-?%}")
 SHOWN_CHARS = 60
 
 
+class AnswerTooLongError(LabelSpanError):
+    """The first answer of a dialogue ends beyond the end of a row."""
+
+
 def render_chat(
     messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast, *, seq_len: int, source_id: str = ""
 ) -> TokenizedExample:
@@ -34,7 +38,8 @@ def render_chat(
     A dialogue that is too long is cut after the last answer that fits whole, never inside one.
 
     Raises:
-        LabelSpanError: no answer fits; the template fails on these messages or hides the assistant's words; or the
+        AnswerTooLongError: not even the first answer fits.
+        LabelSpanError: the template fails on these messages or hides the assistant's words; or the
             labelled tokens, decoded, are not exactly what the assistant said.
     """
     rows = [{"role": m.role, "content": m.content} for m in messages]
@@ -52,7 +57,7 @@ def render_chat(
     if len(input_ids) > seq_len:
         ends = [end for _, end in runs if end <= seq_len]
         if not ends:
-            raise LabelSpanError(
+            raise AnswerTooLongError(
                 f"dialogue {source_id!r}: the first answer ends at token {runs[0][1]:,}, a row has {seq_len:,}",
                 hint="raise seq_len, or leave such dialogues out",
             )
@@ -130,7 +135,7 @@ def _apply(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Mapping[str, str]]
 
     try:
         return tokenizer.apply_chat_template(list(rows), **how)
-    except (TemplateError, ValueError, TypeError) as error:
+    except (TemplateError, ValueError, TypeError, OverflowError) as error:  # the last: an empty generation block
         roles = " ".join(row["role"] for row in rows)
         raise LabelSpanError(
             f"dialogue {source_id!r}: the chat template refuses the turns [{roles}] ({error})"

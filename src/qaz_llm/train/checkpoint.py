@@ -84,11 +84,13 @@ def check_same_run(identity: Mapping[str, Any], recorded: Mapping[str, Any], *, 
     differing = [key for key in sorted(now.keys() | then.keys()) if now.get(key) != then.get(key)]
     if not differing:
         return
+    differing.sort(key=lambda key: "fingerprint" in key)  # a changed setting explains a changed fingerprint
     shown = "; ".join(f"{key}: {_show(then.get(key))} then, {_show(now.get(key))} now" for key in differing[:6])
     more = f" and {len(differing) - 6} more" if len(differing) > 6 else ""
     raise CheckpointError(
         f"{where} belongs to a run with another configuration or other data: {shown}{more}",
-        hint="give the same arguments as then, or another run_dir for the new run",
+        hint="give the same arguments as then, or another run_dir for the new run"
+        + ("; only schedule constant lets a run be prolonged" if differing == ["max_steps"] else ""),
     )
 
 

@@ -114,7 +114,10 @@ class MixEntry(StrictModel):
 
 
 class TrainDataConfig(StrictModel):
-    """What is trained on. `total_tokens` null means as much as the weights and `max_passes` allow."""
+    """What is trained on. One traversal of the mix has `total_tokens`; null means as many as all parts hold together.
+
+    No part is repeated more than `max_passes` times in one traversal; `epochs` and `max_steps` say how many there are.
+    """
 
     mix: tuple[MixEntry, ...] = Field(min_length=1)
     total_tokens: int | None = Field(default=None, gt=0)

@@ -25,7 +25,7 @@ from qaz_llm.io import atomic_dir, fingerprint_paths, fingerprint_value, read_js
 from qaz_llm.progress import get_logger, track
 from qaz_llm.records import IGNORE_INDEX, PackedRow, TokenizedExample
 from qaz_llm.tokenizer.extend import tokenizer_fingerprint
-from qaz_llm.train.chat import render_chat
+from qaz_llm.train.chat import AnswerTooLongError, render_chat
 from qaz_llm.train.config import MixEntry, TrainSettings
 from qaz_llm.train.packing import pack
 from qaz_llm.train.sources import read_conversations, read_texts, training_files
@@ -189,7 +189,7 @@ def _chat_examples(
         try:
             yield render_chat(conversation.messages, tokenizer, seq_len=seq_len, source_id=conversation.id)
         except LabelSpanError as error:
-            dropped["no_learnable_answer"] += 1
+            dropped["answer_longer_than_seq_len" if isinstance(error, AnswerTooLongError) else "bad_label_span"] += 1
             if first_error is None:
                 first_error = error
                 _logger.warning("%s: %s", entry.name, error)

@@ -128,7 +128,8 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
     model_config = _model_config(config.model)
     parameters, trainable = _count(config, model_config)
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
-    steps = config.max_steps or max(round(config.epochs * _estimate_tokens(config) / tokens_per_step), 1)
+    available_tokens = _estimate_tokens(config)  # also says which files are missing, before any work
+    steps = config.max_steps or max(round(config.epochs * available_tokens / tokens_per_step), 1)
     _check_tokenizer(config.model)
     return TrainPlan(
         config=config,
@@ -264,12 +265,9 @@ def _memory(
 
 def _estimate_tokens(config: TrainConfig) -> int:
     """Tokens of one traversal of the mix, from the sizes of the files."""
-    available: dict[str, int] = {}
-    for entry in config.data.mix:
-        files = training_files(entry, chat=config.method == "sft")
-        size = sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in files)
-        available[entry.name] = max(int(size / BYTES_PER_TOKEN), 1)
-    total = sum(available.values())
+    files = [path for entry in config.data.mix for path in training_files(entry, chat=config.method == "sft")]
+    size_bytes = sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in files)
+    total = max(int(size_bytes / BYTES_PER_TOKEN), 1)
     return min(config.data.total_tokens or total, int(total * config.data.max_passes))
 
 

@@ -123,13 +123,20 @@ def _all_texts(config: TrainConfig) -> Iterator[str]:
 def _passes(config: TrainConfig, parts: list[PackedDataset]) -> list[float]:
     """How often each part is traversed in one traversal of the mix, by weights in tokens."""
     names = [entry.name for entry in config.data.mix]
+    available = {name: int(part.meta["tokens"]) for name, part in zip(names, parts, strict=True)}
     mix = plan_mix(
-        {name: int(part.meta["tokens"]) for name, part in zip(names, parts, strict=True)},
+        available,
         {entry.name: entry.weight for entry in config.data.mix},
-        total_tokens=config.data.total_tokens,
+        total_tokens=config.data.total_tokens or sum(available.values()),
         max_passes=config.data.max_passes,
     )
-    return [mix.entries[name].passes for name in names]
+    if mix.is_short:
+        _logger.warning(
+            "the mix holds %s tokens, %s were asked for: data.max_passes is %g",
+            f"{mix.total_tokens:,}", f"{mix.requested_tokens:,}", config.data.max_passes,
+        )  # fmt: skip
+    passes = {entry.name: entry.passes for entry in mix.entries}
+    return [passes[name] for name in names]
 
 
 def _identity(
@@ -144,7 +151,7 @@ def _identity(
     values["distributed"] = {"zero_stage": plan.zero_stage}
     values["rows_per_step"] = plan.rows_per_step
     if config.schedule != "constant":
-        values["steps"] = steps
+        values["max_steps"] = steps
     if plan.zero_stage:
         values["processes"] = plan.environment.world_size  # ZeRO's shards fit one number of processes
     names = [entry.name for entry in config.data.mix]

@@ -12,10 +12,13 @@ run_dir/
 
 from __future__ import annotations
 
+import logging
 import time
+import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -68,17 +71,21 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
     """
     config = plan.config
     on_cpu = plan.device == "cpu"
-    started_before = _quiet_libraries(deepspeed=plan.deepspeed_path is not None)
+    started_before = _quiet_libraries(with_deepspeed=plan.deepspeed_path is not None)
     start_process_group(
         plan.environment,
         on_cpu=on_cpu,
         deepspeed=plan.deepspeed_path is not None,
         timeout_minutes=config.distributed.timeout_minutes,
     )
+    stopped: PreemptedError | None = None
     try:
         on_main(lambda: preflight(config.run_dir, needed_bytes=plan.disk_bytes))
         with log_to_file(config.run_dir / "train.log"), stop_on_signal() as flag:
             return _train(plan, flag, on_eval)
+    except PreemptedError as error:
+        # Raised anew below: the traceback's frames hold the model, which is to be gone before the process group is.
+        stopped = PreemptedError(error.message, hint=error.hint)
     except KeyboardInterrupt:
         newest = checkpoints.newest_complete(config.run_dir / "checkpoints")
         where = f"from step {newest.step}" if newest else "from the start"
@@ -87,6 +94,7 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
     finally:
         if not started_before:
             stop_process_group()
+    raise stopped
 
 
 def _train(plan: TrainPlan, flag: StopFlag, on_eval: OnEval | None) -> TrainResult:
@@ -181,10 +189,11 @@ def _run_trainer(
     with ExitStack() as stack:
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps"))
         advance(done_steps)
-        callbacks: list[Any] = [metrics, ProgressCallback(advance), stop]
+        callbacks: list[Any] = [metrics, ProgressCallback(advance)]
         if on_eval is not None and config.eval_every_steps:
             path = config.run_dir / EVALS_FILE
             callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps))
+        callbacks.append(stop)
         make_dir(config.run_dir / "checkpoints")
         trainer = PackedTrainer(
             model,
@@ -288,17 +297,20 @@ def _finish(
     )
 
 
-def _quiet_libraries(*, deepspeed: bool) -> bool:
+def _quiet_libraries(*, with_deepspeed: bool) -> bool:
     """Keep the libraries' own lines out of ours. Returns whether a process group was there before."""
-    import logging
-
     import torch.distributed as dist
     import transformers
 
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    if deepspeed:
-        logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(torch|transformers|peft|accelerate)\.")
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    if find_spec("deepspeed") is not None:  # accelerate imports it in any case, and that sets its own level
+        import deepspeed.utils
+
+        deepspeed.utils.logger.setLevel(logging.ERROR)
+    if with_deepspeed:
         skip_slow_builds()
     return dist.is_available() and dist.is_initialized()
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 def save_result(plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer) -> None:
     """Write `model/`, and for LoRA `adapter/` before it. Called on every rank: ZeRO-3 gathers from all of them."""
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+
     state_dict = gather_weights(trainer)
+    unset_hf_deepspeed_config()  # else the base that an adapter is merged into would be sharded too, by one rank alone
     on_main(lambda: _write(plan, run, trainer, state_dict))
 
 

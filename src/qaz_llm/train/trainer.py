@@ -67,7 +67,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
         """The schedule of schedule.py, in place of those that transformers knows."""
-        scheduler: LambdaLR | None = self.lr_scheduler
+        scheduler: LambdaLR | None = getattr(self, "lr_scheduler", None)
         if scheduler is None:
             factor = partial(lr_factor, settings=self.settings, total_steps=num_training_steps)
             scheduler = LambdaLR(optimizer if optimizer is not None else self.optimizer, factor)

@@ -1,0 +1,32 @@
+"""What an evaluation is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from qaz_llm.config import StrictModel
+
+
+class EvalSettings(StrictModel):
+    """Suite, data and machine: what stays the same for every model that is to be compared."""
+
+    suite: str = Field(description="a set of tasks, see evals/tasks/suites.yaml")
+    tasks: tuple[str, ...] | None = Field(None, description="only these tasks of the suite")
+    root: Path | None = Field(None, description="folder that the tasks' data paths start at, else $QAZ_CORPUS_DIR")
+    max_items: int | None = Field(None, ge=1, description="the first so many groups of each task, for a quick look")
+    samples: bool = Field(True, description="also write sample generations in kk, ru and en")
+    sample_tokens: int = Field(60, ge=1, description="length of a sample, in tokens")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    batch_tokens: int = Field(8192, ge=64, description="tokens of one forward pass, padding included")
+    seed: int = Field(0, ge=0, description="of everything random; scoring itself draws nothing")
+
+
+class EvalConfig(EvalSettings):
+    """One model on one suite."""
+
+    model: str = Field(description="folder or hub id")
+    out: Path = Field(description="folder for items.jsonl, parity.json, samples.jsonl and report.html")

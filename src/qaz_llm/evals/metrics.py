@@ -1,0 +1,105 @@
+"""From scored requests to `ItemScore`s; every normalisation is kept, the task names the primary one.
+
+For a choice with log-probability l, t tokens and b bytes:
+
+    acc            the choice with the largest l
+    acc_per_token  the largest l / t    (long choices are not punished for their length)
+    acc_per_byte   the largest l / b    (nor does it matter how a tokenizer cuts them)
+
+Bits per byte of a text: −l / (b · ln 2); the item's score is its bits, its weight its bytes, and a language's figure is
+the sum of bits over the sum of bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from qaz_llm.evals.task import TaskConfig
+from qaz_llm.records import EvalItem, ItemScore, Scored
+
+
+def score_choices(task: TaskConfig, item: EvalItem, scored: Sequence[Scored]) -> list[ItemScore]:
+    """One row per normalisation. A tie counts for the first choice, whichever is right."""
+    measures = {
+        "acc": [s.logprob for s in scored],
+        "acc_per_token": [s.logprob / max(s.num_tokens, 1) for s in scored],
+        "acc_per_byte": [s.logprob / max(s.num_bytes, 1) for s in scored],
+    }
+    logprobs = [round(s.logprob, 4) for s in scored]
+    rows = []
+    for metric, values in measures.items():
+        prediction = max(range(len(values)), key=values.__getitem__)
+        detail = {"prediction": prediction, "answer": item.answer, "logprobs": logprobs}
+        rows.append(_row(task, item, metric, float(prediction == item.answer), detail=detail))
+    return rows
+
+
+def score_text(task: TaskConfig, item: EvalItem, scored: Scored) -> ItemScore:
+    """Bits of the whole text; weight is its bytes."""
+    bits = -scored.logprob / math.log(2)
+    detail = {"tokens": scored.num_tokens, "bits_per_byte": round(bits / max(scored.num_bytes, 1), 5)}
+    return _row(task, item, "bits_per_byte", bits, weight=scored.num_bytes, higher_is_better=False, detail=detail)
+
+
+def score_answer(task: TaskConfig, item: EvalItem, generated: str, gold: Scored) -> list[ItemScore]:
+    """Exact match and F1 of a generated answer against the best reference, and bits per byte of the first reference.
+
+    An empty answer scores 0 and stays in the count.
+    """
+    detail = {"answer": generated[:200], "references": list(item.references[:3])}
+    bits = -gold.logprob / math.log(2)
+    return [
+        _row(task, item, "f1", max(token_f1(generated, r) for r in item.references), detail=detail),
+        _row(task, item, "exact_match", float(any(_same(generated, r) for r in item.references)), detail=detail),
+        _row(task, item, "bits_per_byte", bits, weight=gold.num_bytes, higher_is_better=False),
+    ]
+
+
+def normalise_answer(text: str) -> list[str]:
+    """Lower-cased words without punctuation, as SQuAD's script has them (Rajpurkar et al. 2016), no articles removed."""
+    folded = unicodedata.normalize("NFC", text).lower()
+    return re.sub(r"[^\w\s]", " ", folded).split()
+
+
+def token_f1(answer: str, reference: str) -> float:
+    """Harmonic mean of precision and recall over words.
+
+    >>> round(token_f1("үлкен ақ үй", "ақ үй"), 3)
+    0.8
+    """
+    found, wanted = Counter(normalise_answer(answer)), Counter(normalise_answer(reference))
+    shared = sum((found & wanted).values())
+    return 2 * shared / (found.total() + wanted.total()) if shared else 0.0
+
+
+def _same(answer: str, reference: str) -> bool:
+    words = normalise_answer(answer)
+    return bool(words) and words == normalise_answer(reference)
+
+
+def _row(
+    task: TaskConfig,
+    item: EvalItem,
+    metric: str,
+    score: float,
+    *,
+    weight: float = 1.0,
+    higher_is_better: bool = True,
+    detail: Mapping[str, object] | None = None,
+) -> ItemScore:
+    return ItemScore(
+        item_id=item.item_id,
+        group_id=item.group_id,
+        cluster_id=item.cluster_id,
+        task=task.name,
+        language=item.language,
+        metric=metric,
+        score=score,
+        higher_is_better=higher_is_better,
+        weight=weight,
+        detail=detail or {},
+    )

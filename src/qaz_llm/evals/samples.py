@@ -1,0 +1,69 @@
+"""Sample generations: the same short beginnings and questions for every model, in Kazakh, Russian and English."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from qaz_llm.evals.score import Scorer
+from qaz_llm.language.identify import identify
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class SamplePrompt:
+    """A text to go on from (`continue`) or a question to an assistant (`chat`)."""
+
+    id: str
+    language: str
+    kind: Literal["continue", "chat"]
+    text: str
+
+
+PROMPTS = (
+    SamplePrompt("kk-1", "kk", "continue", "Қазақстанның оңтүстігінде"),
+    SamplePrompt("kk-2", "kk", "continue", "Мектеп оқушылары"),
+    SamplePrompt("ru-1", "ru", "continue", "На юге Казахстана"),
+    SamplePrompt("en-1", "en", "continue", "In the south of Kazakhstan"),
+    SamplePrompt("kk-chat-1", "kk", "chat", "Күн неге шығыстан шығады?"),
+    SamplePrompt("kk-chat-2", "kk", "chat", "Кітапханаға қалай жазылуға болады?"),
+    SamplePrompt("ru-chat-1", "ru", "chat", "Как записаться в библиотеку?"),
+    SamplePrompt("en-chat-1", "en", "chat", "How do I join a library?"),
+)
+
+
+def write_samples(
+    scorer: Scorer,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    max_new_tokens: int,
+    prompts: Sequence[SamplePrompt] = PROMPTS,
+) -> list[dict[str, Any]]:
+    """Greedy answers as rows: prompt_id, kind, language, prompt, text, and the language that was answered in.
+
+    Questions go through the tokenizer's chat template; without one they are left out.
+    """
+    chosen = [p for p in prompts if p.kind == "continue" or tokenizer.chat_template is not None]
+    rendered = [_render(tokenizer, prompt) for prompt in chosen]
+    texts = scorer.generate(rendered, max_new_tokens=max_new_tokens, stop=())
+    return [
+        {
+            "prompt_id": prompt.id,
+            "kind": prompt.kind,
+            "language": prompt.language,
+            "prompt": prompt.text,
+            "text": text,
+            "answered_in": identify(text).main if text.strip() else "none",
+        }
+        for prompt, text in zip(chosen, texts, strict=True)
+    ]
+
+
+def _render(tokenizer: PreTrainedTokenizerFast, prompt: SamplePrompt) -> str:
+    if prompt.kind == "continue":
+        return prompt.text
+    turns = [{"role": "user", "content": prompt.text}]
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))

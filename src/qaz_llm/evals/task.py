@@ -1,0 +1,94 @@
+"""Tasks and suites as they ship with the package: `tasks/NAME.yaml`, and `tasks/suites.yaml` naming sets of them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from qaz_llm.config import LanguageCode, StrictModel, load_config, read_raw
+from qaz_llm.errors import InputError
+
+TASKS = Path(__file__).parent / "tasks"
+Metric = Literal["acc", "acc_per_token", "acc_per_byte", "f1", "exact_match", "bits_per_byte"]
+
+
+class FieldMap(StrictModel):
+    """Which field of a row holds what. A tuple of names is joined (`id`, `group`, `cluster`) or listed (`choices`)."""
+
+    id: str | tuple[str, ...]
+    group: str | tuple[str, ...] | None = Field(None, description="ties the twins of an item; by default the id")
+    cluster: str | tuple[str, ...] | None = Field(None, description="ties items that share a passage; default: the id")
+    language: str | None = Field(None, description="field with the row's language, where one file holds them all")
+    text: str | dict[LanguageCode, str] | None = Field(
+        None, description="text or passage; per language where columns are"
+    )
+    question: str | None = None
+    choices: str | tuple[str, ...] | None = None
+    answer: str | None = Field(None, description="number of the right choice, or the name of the right label")
+    references: str | None = Field(None, description="accepted answers; a dot goes into an object: answers.text")
+
+
+class TaskConfig(StrictModel):
+    """One task: its data, its prompts in each language, and what is scored.
+
+    `scoring`: `text` scores each choice's own words after the prompt; `letters` lists the choices in the prompt and
+    scores A, B, C, D. `version` rises with any change to prompts or data, so that scores of two versions never meet.
+    """
+
+    name: str
+    version: int = Field(ge=1)
+    kind: Literal["multiple_choice", "bits_per_byte", "qa"]
+    description: str
+    licence: str
+    citation: str
+    file: str | None = Field(None, description="one file for all languages")
+    files: dict[LanguageCode, str] = Field({}, description="or one per language")
+    fields: FieldMap
+    first_answer: int = Field(0, description="number of the first choice in the data")
+    labels: dict[LanguageCode, dict[str, str]] = Field({}, description="the words of each label, in each language")
+    scoring: Literal["text", "letters"] = "text"
+    prompts: dict[LanguageCode, str] = Field({}, description="template with {text}, {question}, {choices}")
+    max_new_tokens: int = Field(24, ge=1)
+    metric: Metric
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if (self.file is None) == (not self.files):
+            raise ValueError("give either file or files")
+        if self.kind != "bits_per_byte" and not self.prompts:
+            raise ValueError(f"a task of kind {self.kind} needs prompts")
+        return self
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        if self.files:
+            return tuple(self.files)
+        if isinstance(self.fields.text, dict):
+            return tuple(self.fields.text)
+        return tuple(self.prompts)
+
+
+def load_task(name: str) -> TaskConfig:
+    """The task of this name. Raises InputError, with what was probably meant, where there is none."""
+    path = TASKS / f"{name}.yaml"
+    known = sorted(p.stem for p in TASKS.glob("*.yaml") if p.stem != "suites")
+    if name not in known:
+        raise InputError(f"{name}: no such task", hint=_meant(name, known, "tasks"))
+    return load_config(TaskConfig, path)
+
+
+def load_suite(name: str) -> tuple[TaskConfig, ...]:
+    """The tasks of a suite, in order. Raises InputError, with what was probably meant, where there is none."""
+    suites: Mapping[str, list[str]] = read_raw(TASKS / "suites.yaml").values
+    if name not in suites:
+        raise InputError(f"{name}: no such suite", hint=_meant(name, sorted(suites), "suites"))
+    return tuple(load_task(task) for task in suites[name])
+
+
+def _meant(name: str, known: list[str], what: str) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"the {what} are: {', '.join(known)}"

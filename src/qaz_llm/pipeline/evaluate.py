@@ -1,0 +1,107 @@
+"""The eval stage: the whole suite before and after adaptation, bits per byte at every step between.
+
+eval/base      the base model with its own tokenizer          eval/extended   new tokens, not trained yet (bits only)
+eval/cpt       after continued pretraining (bits only)        eval/adapted    the final model
+eval/comparison/   adapted against base, item by item         eval/summary.json   all figures of the report
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qaz_llm.evals.compare import compare
+from qaz_llm.evals.config import EvalConfig
+from qaz_llm.evals.run import EvalResult, run_eval
+from qaz_llm.evals.score import HFScorer, choose_device
+from qaz_llm.evals.task import load_suite
+from qaz_llm.io import read_json, read_jsonl, write_json, write_jsonl
+from qaz_llm.pipeline.config import RunConfig
+from qaz_llm.pipeline.layout import Layout
+from qaz_llm.progress import get_logger
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+_logger = get_logger("eval")
+
+
+def evaluate_models(config: RunConfig, layout: Layout, *, base: str) -> dict[str, Any]:
+    """Evaluate every step of the adaptation, compare its ends, and write eval/summary.json and eval/samples.jsonl."""
+    out = layout.evaluation
+    results = {"base": run_eval(_eval_config(config, out / "base", base))}
+    if config.tokenizer.num_new_tokens:
+        results["extended"] = _evaluate_extended(config, layout, base)
+    if config.sft is not None:
+        cpt = str(layout.trained_model("cpt"))
+        results["cpt"] = run_eval(_eval_config(config, out / "cpt", cpt, bits_only=True))
+    results["adapted"] = run_eval(_eval_config(config, out / "adapted", str(layout.model)))
+    compare(out / "base", out / "adapted", out / "comparison")
+    write_jsonl(out / "samples.jsonl", _samples(out))
+    summary = summarise(results, read_json(out / "comparison" / "comparison.json"))
+    write_json(out / "summary.json", summary)
+    before, after = (summary["bits_per_byte"][name]["kk"] for name in ("base", "adapted"))
+    return {"kk_bits_per_byte": f"{before:.3f} → {after:.3f}", "bits_per_byte": summary["bits_per_byte"]}
+
+
+def summarise(results: Mapping[str, EvalResult], comparison: Mapping[str, Any]) -> dict[str, Any]:
+    """What the report shows: bits of every model, scores and gaps of the two ends, and what changed between them."""
+    return {
+        "bits_per_byte": {name: result.parity["bits_per_byte"] for name, result in results.items()},
+        "bits_per_sentence": {name: result.parity["bits_per_sentence"] for name, result in results.items()},
+        "parity": {
+            name: {key: results[name].parity[key] for key in ("scores", "gaps")} for name in ("base", "adapted")
+        },
+        "adaptation": comparison["changes"],
+        "difference_of_differences": comparison["difference_of_differences"],
+        "forgetting": comparison["forgetting"],
+        "tasks": results["adapted"].parity["tasks"],
+        "data": results["adapted"].parity["data"],
+    }
+
+
+def _eval_config(config: RunConfig, out: Path, model: str, *, bits_only: bool = False) -> EvalConfig:
+    settings = dict(config.eval)
+    settings["root"] = config.eval.root or config.data.root
+    if config.device != "auto":
+        settings["device"] = config.device
+    if bits_only:
+        settings |= {"tasks": _bits_tasks(config.eval.suite), "samples": False}
+    return EvalConfig(**settings, model=model, out=out)
+
+
+def _bits_tasks(suite: str) -> tuple[str, ...]:
+    return tuple(task.name for task in load_suite(suite) if task.kind == "bits_per_byte")[:1]
+
+
+def _evaluate_extended(config: RunConfig, layout: Layout, base: str) -> EvalResult:
+    """Bits per byte right after the vocabulary grew: what the new rows cost before anything was trained."""
+    scorer, _tokenizer = extended_scorer(config, layout, base)
+    eval_config = _eval_config(config, layout.evaluation / "extended", base, bits_only=True)
+    return run_eval(eval_config, scorer=scorer)
+
+
+def extended_scorer(config: RunConfig, layout: Layout, base: str) -> tuple[HFScorer, PreTrainedTokenizerFast]:
+    """The base model with rows for the new tokens, in memory."""
+    from qaz_llm.model.embeddings import resize_embeddings
+    from qaz_llm.model.load import load_model
+    from qaz_llm.tokenizer.extend import ExtendedTokenizer
+
+    extended = ExtendedTokenizer.load(layout.extended_tokenizer)
+    model = load_model(base, dtype=config.eval.dtype)
+    resize_embeddings(model, extended, init=config.model.embedding_init)
+    device = choose_device(config.device if config.device != "auto" else config.eval.device)
+    scorer = HFScorer(model.to(device), extended.tokenizer, batch_tokens=config.eval.batch_tokens)
+    return scorer, extended.tokenizer
+
+
+def _samples(out: Path) -> list[dict[str, Any]]:
+    """The samples of both ends, beginning by beginning, so that a reader sees them side by side."""
+    rows = []
+    for name in ("base", "adapted"):
+        path = out / name / "samples.jsonl"
+        rows += [{**row, "model": name} for row in read_jsonl(path)] if path.is_file() else []
+    # The base model was never taught to answer, so questions are shown for the adapted one alone.
+    rows = [row for row in rows if row["model"] == "adapted" or row["kind"] == "continue"]
+    return sorted(rows, key=lambda row: (row["kind"] == "chat", row["prompt_id"], row["model"] == "adapted"))

@@ -1,0 +1,85 @@
+"""Where a process runs, told by what torchrun and srun say."""
+
+import os
+import signal
+
+import pytest
+
+from qaz_llm.cluster.environment import Environment, export_variables, read_environment, tasks_on_node
+from qaz_llm.cluster.preemption import stop_on_signal
+from qaz_llm.cluster.preflight import preflight
+from qaz_llm.errors import ConfigError, InputError
+
+SRUN = {
+    "SLURM_JOB_ID": "41234",
+    "SLURM_PROCID": "9",
+    "SLURM_LOCALID": "1",
+    "SLURM_NODEID": "1",
+    "SLURM_STEP_NUM_TASKS": "16",
+    "SLURM_STEP_TASKS_PER_NODE": "8(x2)",
+    "SLURM_STEP_NODELIST": "gpu[003-004]",
+}
+
+
+def test_a_process_without_launcher_is_alone() -> None:
+    environment = read_environment({})
+    assert (environment.world_size, environment.rank, environment.launcher) == (1, 0, "alone")
+
+
+def test_torchrun_variables_are_read() -> None:
+    environment = read_environment(
+        {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "h"}
+    )
+    assert (environment.rank, environment.local_rank, environment.num_nodes) == (3, 1, 2)
+    assert environment.master_addr == "h" and not environment.is_main
+
+
+def test_srun_variables_are_read() -> None:
+    environment = read_environment(SRUN)
+    assert (environment.rank, environment.world_size, environment.local_rank) == (9, 16, 1)
+    assert (environment.local_world_size, environment.num_nodes, environment.launcher) == (8, 2, "slurm")
+    assert environment.master_addr == "gpu003"
+    assert environment.master_port == 29500 + 41234 % 20000
+
+
+def test_a_batch_script_is_no_task_of_a_step() -> None:
+    batch = {"SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_NTASKS": "16", "SLURM_LOCALID": "0"}
+    assert read_environment(batch).world_size == 1
+
+
+def test_contradictions_are_refused() -> None:
+    with pytest.raises(ConfigError, match="rank 5 of 4"):
+        read_environment({"RANK": "5", "WORLD_SIZE": "4"})
+
+
+@pytest.mark.parametrize(
+    ("spelling", "node", "tasks"), [("8(x2),4", 2, 4), ("8(x2),4", 1, 8), ("1", 0, 1), ("2,3", 1, 3)]
+)
+def test_slurms_spelling_of_tasks_per_node(spelling: str, node: int, tasks: int) -> None:
+    assert tasks_on_node(spelling, node) == tasks
+
+
+def test_variables_are_exported_only_when_launched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {})
+    export_variables(Environment())
+    assert os.environ == {}
+    export_variables(Environment(world_size=2, rank=1, local_world_size=1, launcher="slurm", master_addr="n1"))
+    assert os.environ["RANK"] == "1" and os.environ["MASTER_ADDR"] == "n1"
+
+
+def test_a_signal_raises_a_flag_and_the_former_handler_comes_back() -> None:
+    former = signal.getsignal(signal.SIGUSR1)
+    with stop_on_signal() as flag:
+        assert flag.signal_name is None
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert flag.signal_name == "SIGUSR1"
+    assert signal.getsignal(signal.SIGUSR1) is former
+
+
+def test_preflight_asks_for_room_and_a_folder(tmp_path) -> None:
+    preflight(tmp_path / "new", needed_bytes=1)
+    with pytest.raises(InputError, match="GiB free"):
+        preflight(tmp_path, needed_bytes=1 << 60)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError):
+        preflight(tmp_path / "file", needed_bytes=1)

@@ -1,0 +1,109 @@
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qaz_llm.language.repair import detokenise, repair
+
+SENTENCE = "Қазақ тілі – біздің мәдениетіміздің іргетасы. Һәм ғасырлар бойы өзгерді, «ұлы» үй салынды."
+
+KAZAKH = "аәбвгғдеёжзийкқлмнңоөпрстуұүфхһцчшщъыіьэюя"
+TRICKY = st.one_of(
+    st.text(max_size=60),
+    st.text(alphabet=KAZAKH + "aceopxyiTHM" + " \n\t\u00a0\u200b\u00ad&<>;/`ampltgnbsp", max_size=80),
+    st.lists(
+        st.sampled_from(
+            ["&amp;", "&lt;p&gt;", "```", "\n", "<br>", "\u200d", "Р°", "ÐºÐ°", "і\u0306", "\r\n", "\ud800", "бiр"]
+        ),
+        max_size=12,
+    ).map("".join),
+    st.text(alphabet=KAZAKH, min_size=3, max_size=30).map(lambda t: t.encode().decode("latin-1")),
+)
+
+
+@given(TRICKY)
+@settings(max_examples=400, deadline=None)
+def test_repair_is_idempotent(text: str) -> None:
+    once = repair(text).text
+    assert repair(once).text == once
+
+
+@given(TRICKY)
+@settings(max_examples=200, deadline=None)
+def test_what_comes_out_is_composed_and_can_be_written(text: str) -> None:
+    repaired = repair(text).text
+    assert unicodedata.is_normalized("NFC", repaired)
+    repaired.encode("utf-8")
+    assert not re.search("[\x00-\x08\u200b\ufeff\ud800-\udfff]", repaired)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "sloppy-windows-1252", "sloppy-windows-1251"])
+def test_mojibake_goes_back_to_the_text_it_was_made_from(encoding: str) -> None:
+    import ftfy.bad_codecs
+
+    ftfy.bad_codecs.ok()
+    broken = SENTENCE.encode("utf-8").decode(encoding)
+    assert broken != SENTENCE
+    repaired = repair(broken)
+    assert repaired.text == SENTENCE
+    assert repaired.counts["mojibake"] == 1
+
+
+def test_mojibake_is_undone_in_its_line_only() -> None:
+    broken = "Бұл жол дұрыс.\n" + SENTENCE.encode().decode("latin-1")
+    assert repair(broken).text == "Бұл жол дұрыс.\n" + SENTENCE
+
+
+@pytest.mark.parametrize(
+    "text", [SENTENCE, "Рим – Италия астанасы. Сүт, Тұз, Рұқсат.", "Señor Müller’s café — naïve", "ÑANDÚ"]
+)
+def test_healthy_text_is_left_alone(text: str) -> None:
+    assert repair(text).text == text
+    assert not repair(text).counts
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("бiлiм", "білім"),
+        ("мeктeп", "мектеп"),
+        ("Aлматы қалаcы", "Алматы қаласы"),
+        ("жемісі iрi болады", "жемісі ірі болады"),
+        ("hәм", "һәм"),
+        ("good fооd", "good food"),
+        ("iPhoneды алдым", "iPhoneды алдым"),
+        ("IТ саласы", "IТ саласы"),
+        ("XXI ғасыр", "XXI ғасыр"),
+        ("ѳмір, жаӊа", "өмір, жаңа"),
+    ],
+)
+def test_lookalikes(written: str, meant: str) -> None:
+    assert repair(written).text == meant
+
+
+def test_every_single_planted_lookalike_is_found() -> None:
+    """Oracle: a Cyrillic sentence in which each letter that has a Latin twin is replaced, one at a time."""
+    from qaz_llm.language.alphabet import LATIN_TO_CYRILLIC
+
+    sentence = "Қарасу ауылында жаңа көпір салынып, тұрғындар енді мектепке бірден жетеді"
+    twins = {cyrillic: latin for latin, cyrillic in LATIN_TO_CYRILLIC.items()}
+    planted = [i for i, letter in enumerate(sentence) if letter in twins]
+    assert len(planted) > 20
+    for i in planted:
+        assert repair(sentence[:i] + twins[sentence[i]] + sentence[i + 1 :]).text == sentence
+
+
+def test_markup_and_spaces_go_and_code_stays() -> None:
+    text = "<p>Бір&nbsp;&amp;&nbsp;екі</p>\n```python\ndef f():\n    return '<b>'\n```\n  үш   төрт "
+    assert repair(text).text == "Бір & екі\n```python\ndef f():\n    return '<b>'\n```\nүш төрт"
+
+
+def test_placeholders_and_generics_are_no_tags() -> None:
+    assert repair("тел. <PHONE>, Vec<String>, a < b > c").text == "тел. <PHONE>, Vec<String>, a < b > c"
+
+
+def test_detokenise_against_the_sentence_it_came_from() -> None:
+    spaced = re.sub(r"([.,!?:»])", r" \1", re.sub("([«(])", r"\1 ", SENTENCE))
+    assert detokenise(spaced) == SENTENCE
