@@ -104,7 +104,11 @@ def build(config: DataConfig, *, dry_run: bool = False) -> BuildResult:
     started = time.monotonic()
     decontaminator = make_decontaminator(texts, config.decontaminate)
     cleaner = make_cleaner(config, decontaminator)
-    spooled = _clean_all(plan, cleaner, config.out / SPOOL)
+    try:
+        spooled = _clean_all(plan, cleaner, config.out / SPOOL)
+    except BaseException:
+        _remove_if_empty(config.out / SPOOL, config.out)
+        raise
     staging = config.out / SPOOL / "result"
     shutil.rmtree(staging, ignore_errors=True)
     ledger = Ledger(config, plan, decontaminator)
@@ -159,6 +163,15 @@ def _move_into_place(staging: Path, out: Path) -> None:
             old.unlink()
     for made in sorted(staging.iterdir(), key=lambda path: path.name == MANIFEST):
         made.replace(out / made.name)
+
+
+def _remove_if_empty(*folders: Path) -> None:
+    """After a failure nothing is left behind that no later run has a use for."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:  # it is not there, or something of worth is in it
+            pass
 
 
 # --------------------------------------------------------------------------------------------------------- cleaning

@@ -210,7 +210,7 @@ class DataConfig(StrictModel):
     shard_bytes: int = Field(default=256 << 20, ge=1024)
     on_bad_row: Literal["drop", "stop"] = "drop"
     """A row that cannot be read (no JSON, not UTF-8) is counted and dropped, or ends the build."""
-    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    sources: tuple[SourceConfig, ...]
     languages: LanguagePolicy = LanguagePolicy()
     filters: FilterConfig = FilterConfig()
     pii: PiiConfig = PiiConfig()
@@ -220,7 +220,9 @@ class DataConfig(StrictModel):
     conversations: tuple[ConversationSourceConfig, ...] = ()
 
     @model_validator(mode="after")
-    def _names_are_unique(self) -> DataConfig:
+    def _sources_are_there_and_told_apart(self) -> DataConfig:
+        if not self.sources:
+            raise ValueError("sources: at least one is needed, for instance {name: wiki, path: wiki.jsonl}")
         for kind, names in (
             ("sources", [source.name for source in self.sources]),
             ("conversations", [source.name for source in self.conversations]),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.evals.parity import BITS_PER_BYTE, BITS_PER_SENTENCE
+from qaz_llm.evals.stats import ALPHA
 from qaz_llm.io import read_json, read_jsonl, write_text
 from qaz_llm.records import LANGUAGE_NAMES, LANGUAGES
 from qaz_llm.report.charts import interval_chart
@@ -47,12 +48,11 @@ def render_evaluation(values: Row, examples: Mapping[str, Sequence[Row]], sample
         *_tasks(values.get("tasks", {})),
         _origin(values),
     ]
-    suite = values.get("suite")
     return render_page(
         "Evaluation",
         sections,
         subtitle="The same questions in Kazakh, Russian and English, with the uncertainty of every number",
-        facts={"model": _name(values.get("model")), "suite": _name(suite)},
+        facts={"model": _name(values.get("model")), "suite": _name(values.get("suite"))},
     )
 
 
@@ -108,12 +108,7 @@ def _scores(scores: Cells) -> Section:
     ]
     headers = ["task", "metric", "items", *(LANGUAGE_NAMES.get(code, code) for code in codes)]
     charts = [
-        _chart(
-            [(f"{task} {code}", by[code]) for task, by in tasks.items() for code in by],
-            "score",
-            title=f"Scores, {metric}",
-            x_label=_direction(metric, tasks),
-        )
+        _chart(tasks, "score", title=f"Scores, {metric}", x_label=_direction(metric, tasks))
         for metric, tasks in _by_metric(shares).items()
     ]
     return Section(
@@ -125,30 +120,29 @@ def _scores(scores: Cells) -> Section:
 
 def _gaps(gaps: Cells) -> Section:
     if not gaps:
-        return Section("Gaps", (paragraph("No task has the same items in two languages, so no gap can be taken."),))
-    rows = [
-        [task, pair, row["metric"], row["n"], _interval(row, "gap"), _p(row["p"]), _p(row["p_holm"]), _number(row["minimum_detectable"])]
-        for task, by in gaps.items()
-        for pair, row in by.items()
-    ]  # fmt: skip
-    charts = [
-        _chart(
-            [(f"{task} {pair}", row) for task, by in tasks.items() for pair, row in by.items()],
-            "gap",
-            title=f"Gaps, {metric}",
-            x_label=f"first language minus second; {_direction(metric, tasks)}",
-            zero_line=True,
-        )
-        for metric, tasks in _by_metric(gaps).items()
-    ]
-    headers = ["task", "pair", "metric", "pairs of items", "gap", "p", "p (Holm)", "smallest gap detectable"]
+        return _no_gaps()
+    headers = ["task", "pair", "pairs", "gap", "p", "p (Holm)", "detectable"]
+    parts: list[str] = []
+    for metric, tasks in _by_metric(gaps).items():
+        rows = [
+            [
+                task,
+                pair,
+                row["n"],
+                _interval(row, "gap"),
+                _p(row["p"]),
+                _p(row["p_holm"]),
+                _number(row["minimum_detectable"]),
+            ]
+            for task, pair, row in _flat(tasks)
+        ]
+        label = f"first language minus second; {_direction(metric, tasks)}"
+        parts += [_chart(tasks, "gap", title=f"Gaps, {metric}", x_label=label, zero_line=True), table(headers, rows)]
     note = (
-        "p (Holm) allows for all the gaps tested here. The smallest gap detectable is the true gap that a test of this size "
-        "would find in four of five repetitions; a gap that is not significant and below it may well exist."
+        "p (Holm) allows for all the gaps tested here. Detectable is the true gap that a test of this size would find in four "
+        "of five repetitions (a single test at 5 %); a smaller one that is not significant may well exist."
     )
-    return Section(
-        "Gaps", (*charts, table(headers, rows), paragraph(note)), lead="On the items that both languages have."
-    )
+    return Section("Gaps", (*parts, paragraph(note)), lead="On the items that both languages have.")
 
 
 def _bits(values: Row) -> Iterator[Section]:
@@ -157,7 +151,7 @@ def _bits(values: Row) -> Iterator[Section]:
         return
     sentences = {_aligned_task(values): values.get(BITS_PER_SENTENCE, {})}
     rows = [
-        [task, LANGUAGE_NAMES.get(code, code), row["n"], _interval(row, "score"), _number(sentences.get(task, {}).get(code), 1)]
+        [task, LANGUAGE_NAMES.get(code, code), row["n"], _interval(row, "score"), _number(sentences.get(task, {}).get(code))]
         for task, by in tasks.items()
         for code, row in by.items()
     ]  # fmt: skip
@@ -221,28 +215,39 @@ def _origin(values: Row) -> Section:
 
 
 def _changes(changes: Cells, scores: Mapping[str, Cells]) -> Section:
-    rows = [
-        [task, code, row["metric"], row["n"], *(_number(scores[side].get(task, {}).get(code, {}).get("score")) for side in ("base", "adapted")), _interval(row, "change"), _p(row["p_holm"]), _verdict(row)]
-        for task, by in changes.items()
-        for code, row in by.items()
-    ]  # fmt: skip
-    charts = _change_charts(changes, "Change", "adapted minus base")
-    headers = ["task", "language", "metric", "items", "before", "after", "change", "p (Holm)", "verdict"]
-    return Section("Changes", (*charts, table(headers, rows)), lead="Adapted minus base, with 95 % intervals.")
+    headers = ["task", "language", "items", "before", "after", "change", "p (Holm)", "verdict"]
+    parts: list[str] = []
+    for metric, tasks in _by_metric(changes).items():
+        rows = []
+        for task, code, row in _flat(tasks):
+            cells = [scores[side].get(task, {}).get(code, {}) for side in ("base", "adapted")]
+            before_after = [_number(cell.get("score")) for cell in cells]
+            rows.append(
+                [task, code, row["n"], *before_after, _interval(row, "change"), _p(row["p_holm"]), _verdict(row)]
+            )
+        label = f"adapted minus base; {_direction(metric, tasks)}"
+        parts += [
+            _chart(tasks, "change", title=f"Change, {metric}", x_label=label, zero_line=True),
+            table(headers, rows),
+        ]
+    return Section("Changes", tuple(parts), lead="Adapted minus base, with 95 % intervals.")
 
 
 def _moved_gaps(moved: Cells) -> Section:
     if not moved:
-        return Section("Gaps", (paragraph("No task has the same items in two languages, so no gap can be taken."),))
-    rows = [
-        [task, pair, row["metric"], row["n"], _interval(row, "change"), _p(row["p_holm"])]
-        for task, by in moved.items()
-        for pair, row in by.items()
-    ]
-    charts = _change_charts(moved, "Change of the gap", "gap after minus gap before")
-    headers = ["task", "pair", "metric", "pairs of items", "change of the gap", "p (Holm)"]
+        return _no_gaps()
+    headers = ["task", "pair", "pairs", "change of the gap", "p (Holm)"]
+    parts: list[str] = []
+    for metric, tasks in _by_metric(moved).items():
+        rows = [[task, pair, row["n"], _interval(row, "change"), _p(row["p_holm"])] for task, pair, row in _flat(tasks)]
+        title, label = f"Change of the gap, {metric}", f"gap after minus gap before; {_direction(metric, tasks)}"
+        parts += [_chart(tasks, "change", title=title, x_label=label, zero_line=True), table(headers, rows)]
     lead = "How adaptation moved the distance between languages: the gap after minus the gap before, on the same items."
-    return Section("Gaps", (*charts, table(headers, rows)), lead=lead)
+    return Section("Gaps", tuple(parts), lead=lead)
+
+
+def _no_gaps() -> Section:
+    return Section("Gaps", (paragraph("No task has the same items in two languages, so no gap can be taken."),))
 
 
 def _forgetting(forgetting: Mapping[str, Sequence[Row]]) -> Section:
@@ -260,22 +265,16 @@ def _forgetting(forgetting: Mapping[str, Sequence[Row]]) -> Section:
 # ----------------------------------------------------------------------------------------------------------- helpers
 
 
-def _change_charts(cells: Cells, title: str, what: str) -> list[str]:
-    return [
-        _chart(
-            [(f"{task} {key}", row) for task, by in tasks.items() for key, row in by.items()],
-            "change",
-            title=f"{title}, {metric}",
-            x_label=f"{what}; {_direction(metric, tasks)}",
-            zero_line=True,
-        )
-        for metric, tasks in _by_metric(cells).items()
+def _chart(cells: Cells, key: str, *, title: str, x_label: str, zero_line: bool = False) -> str:
+    rows = [
+        (f"{task} {code}", row[key], _or_nan(row["ci_low"]), _or_nan(row["ci_high"]))
+        for task, code, row in _flat(cells)
     ]
+    return interval_chart(rows, title=title, x_label=x_label, zero_line=zero_line)
 
 
-def _chart(rows: Sequence[tuple[str, Row]], key: str, *, title: str, x_label: str, zero_line: bool = False) -> str:
-    points = [(label, row[key], *(_or_nan(row[end]) for end in ("ci_low", "ci_high"))) for label, row in rows]
-    return interval_chart(points, title=title, x_label=x_label, zero_line=zero_line)
+def _flat(cells: Cells) -> Iterator[tuple[str, str, Row]]:
+    return ((task, key, row) for task, by in cells.items() for key, row in by.items())
 
 
 def _by_metric(cells: Cells) -> dict[str, Cells]:
@@ -302,25 +301,31 @@ def _count(by: Mapping[str, Row]) -> str:
 
 
 def _verdict(row: Row) -> str:
-    if row["p_holm"] >= 0.05:
-        return "no significant change"
+    if row["p_holm"] >= ALPHA:
+        return "not significant"
     return "better" if (row["change"] > 0) == row["higher_is_better"] else "worse"
 
 
 def _interval(row: Row | None, key: str) -> str:
     if row is None:
         return MISSING
-    if row["ci_low"] is None or row["ci_high"] is None:
-        return f"{_number(row[key])} (no interval: too few items)"
-    return f"{_number(row[key])} [{_number(row['ci_low'])}, {_number(row['ci_high'])}]"
+    value, low, high = row[key], row["ci_low"], row["ci_high"]
+    if low is None or high is None:
+        return f"{_number(value)} (no interval: too few items)"
+    widest = max(map(abs, (value, low, high)))
+    return f"{_number(value, widest)} [{_number(low, widest)}, {_number(high, widest)}]"
 
 
-def _number(value: float | None, decimals: int = 3) -> str:
-    return MISSING if value is None else f"{value:,.{decimals}f}".replace("-", "−")
+def _number(value: float | None, size: float | None = None) -> str:
+    """Three decimals below 10 (shares, bits per byte), one above (bits per sentence); `size` decides for its interval."""
+    if value is None:
+        return MISSING
+    decimals = 3 if abs(value if size is None else size) < 10 else 1
+    return f"{value:,.{decimals}f}".replace("-", "−")
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _or_nan(value: float | None) -> float:

@@ -152,9 +152,11 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
     before = _stages_before(config, name)
 
     def work() -> Mapping[str, Any]:
+        from qaz_llm.pipeline.watch import watch_bits
         from qaz_llm.train.run import train
 
-        result = train(_plan(config, layout, name))
+        watch = watch_bits(config) if section.eval_every_steps else None
+        result = train(_plan(config, layout, name), on_eval=watch)
         if name == last_training(config):
             _publish(result.model_dir, layout.model)
         return {"steps": result.steps, "tokens": result.tokens, "final_loss": result.final_loss}

@@ -16,6 +16,7 @@ from qaz_llm.progress import format_duration
 from qaz_llm.records import LANGUAGE_NAMES, LANGUAGES
 from qaz_llm.report.charts import bar_chart, funnel_chart, interval_chart, line_chart
 from qaz_llm.report.page import Section, details, paragraph, preformatted, render_page, table
+from qaz_llm.train.metrics import read_metrics
 
 TRAINING_STAGES = ("pretrain", "cpt", "sft")
 STAGE_TITLES = {"pretrain": "Base pretraining", "cpt": "Continued pretraining", "sft": "Instruction tuning"}
@@ -36,6 +37,7 @@ class RunFacts:
     corpus: Mapping[str, Any]
     fertility: Mapping[str, Mapping[str, Mapping[str, float]]]
     metrics: Mapping[str, Sequence[Mapping[str, Any]]]
+    watched: Mapping[str, Sequence[Mapping[str, Any]]]
     evaluation: Mapping[str, Any]
     samples: Sequence[Mapping[str, Any]]
     run: Mapping[str, Any]
@@ -58,7 +60,8 @@ def read_facts(config: RunConfig, layout: Layout) -> RunFacts:
         stages=read_stage_manifests(layout.run_dir),
         corpus=read_json(layout.corpus / "manifest.json"),
         fertility=read_json(layout.fertility),
-        metrics={name: list(read_jsonl(layout.training(name) / "metrics.jsonl")) for name in trained},
+        metrics={name: read_metrics(layout.training(name) / "metrics.jsonl") for name in trained},
+        watched={name: read_metrics(layout.training(name) / "evals.jsonl") for name in trained},
         evaluation=read_json(layout.evaluation / "summary.json"),
         samples=list(read_jsonl(layout.evaluation / "samples.jsonl")),
         run=read_json(layout.run_dir / "run.json"),
@@ -132,8 +135,14 @@ def _summary(facts: RunFacts) -> Section:
                 ]
             )
     headers = ["language", "bits/byte before", "after", "change", "tokens/word before", "after "]
+    before, after = bits["base"]["kk"], bits["adapted"]["kk"]
+    old, new = (words[name]["kk"]["tokens_per_word"] for name in ("base", "extended"))
+    verdict = (
+        f"Kazakh takes {after:.2f} bits per byte after adaptation, {before:.2f} before ({_change(before, after)}), "
+        f"and {new:.2f} tokens per word instead of {old:.2f}."
+    )
     note = "Lower is better in every column. Measured on sentences that were in no training text."
-    return Section("In short", (table(headers, rows, caption=note),))
+    return Section("In short", (paragraph(verdict), table(headers, rows, caption=note)))
 
 
 def _corpus(facts: RunFacts) -> Section:
@@ -168,38 +177,29 @@ def _corpus(facts: RunFacts) -> Section:
 
 
 def _tokenizer(facts: RunFacts) -> Section:
-    rows = []
-    for language in LANGUAGES:
-        if language in facts.fertility["base"]:
-            base, extended = (facts.fertility[name][language] for name in ("base", "extended"))
-            rows.append(
-                [
-                    LANGUAGE_NAMES[language],
-                    *(f"{v['tokens_per_word']:.3f}" for v in (base, extended)),
-                    *(f"{v['tokens_per_text']:.1f}" for v in (base, extended)),
-                    *(f"{v['bytes_per_token']:.2f}" for v in (base, extended)),
-                ]
-            )
-    chart = [
-        (
+    measured = facts.fertility
+    languages = [language for language in LANGUAGES if language in measured["base"]]
+    rows = [
+        [
             LANGUAGE_NAMES[language],
-            {name: facts.fertility[name][language]["tokens_per_word"] for name in ("base", "extended")},
-        )
-        for language in LANGUAGES
-        if language in facts.fertility["base"]
+            name,
+            counts["tokens_per_word"],
+            counts["tokens_per_text"],
+            counts["bytes_per_token"],
+            f"{counts['whole_words_frac']:.1%}",
+        ]
+        for language in languages
+        for name in ("base", "extended")
+        for counts in [measured[name][language]]
     ]
-    headers = [
-        "language",
-        "tokens/word base",
-        "extended",
-        "tokens/sentence base",
-        "extended ",
-        "bytes/token base",
-        "extended  ",
+    bars = [
+        (LANGUAGE_NAMES[language], {name: measured[name][language]["tokens_per_word"] for name in ("base", "extended")})
+        for language in languages
     ]
+    headers = ["language", "tokenizer", "tokens/word", "tokens/sentence", "bytes/token", "words kept whole"]
     return Section(
         "Tokenizer",
-        (bar_chart(chart, title="Tokens per word, before and after extension"), table(headers, rows)),
+        (bar_chart(bars, title="Tokens per word, before and after extension"), table(headers, rows)),
         lead="What a word costs, on the held-out sentences. English text is cut as before, to the token.",
     )
 
@@ -207,24 +207,28 @@ def _tokenizer(facts: RunFacts) -> Section:
 def _training(facts: RunFacts) -> Section:
     parts = []
     for name, rows in facts.metrics.items():
-        if rows:
-            points = [(float(row["step"]), float(row["loss"])) for row in rows]
-            last = rows[-1]
-            parts.append(
-                line_chart(
-                    {STAGE_TITLES[name]: points},
-                    title=STAGE_TITLES[name],
-                    x_label="step",
-                    y_label="loss, nats per token",
-                )
+        if not rows:
+            continue
+        title, last = STAGE_TITLES[name], rows[-1]
+        points = [(float(row["step"]), float(row["loss"])) for row in rows]
+        parts.append(line_chart({"training loss": points}, title=title, x_label="step", y_label="loss, nats per token"))
+        if watched := facts.watched.get(name):
+            curves: dict[str, list[tuple[float, float]]] = {
+                c: [(float(row["step"]), row[c]) for row in watched] for c in LANGUAGES if c in watched[0]
+            }
+            caption = f"{title}: held-out text"
+            parts.append(line_chart(curves, title=caption, x_label="step", y_label="bits per byte"))
+        speed = last["tokens"] / max(facts.stages[name]["seconds"], 1e-9)
+        parts.append(
+            paragraph(
+                f"{last['step']:,} steps, {last['tokens']:,} tokens, {speed:,.0f} tokens per second with all set-up, "
+                f"last logged loss {last['loss']:.3f}."
             )
-            parts.append(
-                paragraph(f"{last['step']:,} steps, {last['tokens']:,} tokens, last logged loss {last['loss']:.3f}.")
-            )
+        )
     return Section(
         "Training",
         tuple(parts),
-        lead="Loss per token falls when tokens get shorter, so curves of different tokenizers do not compare; bits per byte do.",
+        lead="Loss per token depends on how long tokens are, so the losses of two tokenizers do not compare; bits per byte do.",
     )
 
 
@@ -264,27 +268,21 @@ def _parity(facts: RunFacts) -> Section:
             caption="Scores with 95 % intervals",
         )
     )
-    gaps, rows = [], []
+    rows = []
     for task, pairs in parity["adapted"]["gaps"].items():
+        bars = []
         for pair, gap in pairs.items():
-            gaps.append((f"{task}: {pair}", gap["gap"], gap["ci_low"], gap["ci_high"]))
-            rows.append([task, pair, _interval(gap, "gap"), f"{gap['p_holm']:.3f}", f"{gap['minimum_detectable']:.3f}"])
-    if gaps:
-        parts.append(
-            interval_chart(
-                gaps,
-                title="Gaps of the adapted model on the same items",
-                x_label="Kazakh minus the other language",
-                zero_line=True,
-            )
-        )
-        parts.append(table(["task", "pair", "gap", "p (Holm)", "smallest gap detectable"], rows))
+            rows.append([task, pair, gap["metric"], _interval(gap, "gap"), _p(gap), _number(gap["minimum_detectable"])])
+            if gap["ci_low"] is not None:
+                bars.append((pair, gap["gap"], gap["ci_low"], gap["ci_high"]))
+        metric = next(iter(pairs.values()))["metric"]
+        title = f"{task}: gap of the adapted model on the same items"
+        parts.append(interval_chart(bars, title=title, x_label=f"Kazakh minus the other, {metric}", zero_line=True))
+    if rows:
+        headers = ["task", "pair", "in", "gap", "p (Holm)", "smallest gap detectable"]
+        parts.append(table(headers, rows))
     changes = facts.evaluation["adaptation"]
-    moved = [
-        [task, code, _interval(v, "change"), f"{v['p_holm']:.3f}"]
-        for task, by in changes.items()
-        for code, v in by.items()
-    ]
+    moved = [[task, code, _interval(v, "change"), _p(v)] for task, by in changes.items() for code, v in by.items()]
     if moved:
         parts.append(
             table(
@@ -330,10 +328,21 @@ def _reproduce(facts: RunFacts) -> Section:
 # ----------------------------------------------------------------------------------------------------------- helpers
 
 
-def _interval(value: Mapping[str, float] | None, key: str = "score") -> str:
+def _interval(value: Mapping[str, Any] | None, key: str = "score") -> str:
     if value is None:
         return "–"
-    return f"{value[key]:.3f} [{value['ci_low']:.3f}, {value['ci_high']:.3f}]"
+    if value["ci_low"] is None:
+        return f"{value[key]:.3f}"
+    return f"{value[key]:.3f} [{value['ci_low']:.3f}, {value['ci_high']:.3f}]".replace("-", "−")
+
+
+def _p(value: Mapping[str, Any]) -> str:
+    p = value["p_holm"]
+    return "–" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _change(before: float, after: float) -> str:

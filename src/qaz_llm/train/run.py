@@ -224,6 +224,8 @@ def _run_trainer(
 
 def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
     """The model to train, on the CPU and whole: it gets its new rows and adapters before an engine may shard it."""
+    from transformers import set_seed
+
     from qaz_llm.model.adapters import add_lora
     from qaz_llm.model.architecture import make_model
     from qaz_llm.model.load import describe_model, extension_of, fit_vocabulary, load_model
@@ -253,6 +255,7 @@ def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
         return model.train()
     if config.gradient_checkpointing:
         model.enable_input_require_grads()  # frozen embeddings would cut the graph off at the first layer
+    set_seed(config.seed)  # the adapters start from random numbers, the same on every rank and after a resume
     return add_lora(
         model,
         r=adapter.r,

@@ -21,7 +21,9 @@ SFT = TrainSettings(method="sft", seq_len=512)
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return train_base_tokenizer([row["text"] for row in read_jsonl(embedded_path("documents_ru.jsonl"))], vocab_size=500)
+    return train_base_tokenizer(
+        [row["text"] for row in read_jsonl(embedded_path("documents_ru.jsonl"))], vocab_size=500
+    )
 
 
 def write(path: Path, *rows: dict) -> MixEntry:

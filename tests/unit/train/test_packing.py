@@ -1,5 +1,7 @@
 """Packing: nothing lost, nothing seen across documents, rows full."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,7 +49,7 @@ def test_dropping_keeps_examples_whole_and_counts_the_rest(given_examples, seq_l
     for row in rows:
         assert len(row.input_ids) <= seq_len
         starts = [i for i, p in enumerate(row.position_ids) if p == 0] + [len(row.input_ids)]
-        kept += [row.input_ids[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+        kept += [row.input_ids[a:b] for a, b in itertools.pairwise(starts)]
     wanted = sorted(e.input_ids for e in given_examples if len(e.input_ids) <= seq_len)
     assert sorted(kept) == wanted
     assert len(dropped) == sum(len(e.input_ids) > seq_len for e in given_examples)
@@ -56,9 +58,7 @@ def test_dropping_keeps_examples_whole_and_counts_the_rest(given_examples, seq_l
 @given(examples, st.integers(2, 31), st.sampled_from(["split", "drop"]))
 def test_no_label_is_predicted_from_another_document(given_examples, seq_len: int, overflow) -> None:
     for row in pack(given_examples, seq_len=seq_len, overflow=overflow):
-        for index, (token, label, position) in enumerate(
-            zip(row.input_ids, row.labels, row.position_ids, strict=True)
-        ):
+        for index, (token, label, position) in enumerate(zip(row.input_ids, row.labels, row.position_ids, strict=True)):
             assert label == (IGNORE_INDEX if position == 0 else token)
             assert position == 0 or position == row.position_ids[index - 1] + 1
 

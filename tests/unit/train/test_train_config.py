@@ -53,7 +53,7 @@ def test_shipped_configs_are_valid(name: str) -> None:
     ],
 )
 def test_what_is_refused(overrides: list[str], said: str) -> None:
-    with pytest.raises(ConfigError, match=".*") as caught:
+    with pytest.raises(ConfigError) as caught:
         make(*overrides)
     assert said in str(caught.value)
 
