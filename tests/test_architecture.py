@@ -16,7 +16,7 @@ import qaz_llm
 PACKAGE = Path(qaz_llm.__file__).parent
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("records", "config", "progress"),
+    ("records", "config", "progress", "provenance"),
     ("io",),
     ("language", "report", "cluster"),
     ("data", "tokenizer"),
@@ -32,7 +32,7 @@ LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 BESIDE = {("config", "records")}
 """Imports inside one level: the language codes that configs check are the records'."""
 
-NO_TORCH = ("errors", "records", "config", "progress", "io", "language", "report", "data", "tokenizer")
+NO_TORCH = ("errors", "records", "config", "progress", "provenance", "io", "language", "report", "data", "tokenizer")
 HEAVY = (
     "torch",
     "transformers",

@@ -286,6 +286,8 @@ def check_writable(path: Path) -> None:
             probe.unlink()
     except WriteError as error:
         raise InputError(error.message, hint=error.hint) from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written to ({error.strerror})", hint="choose another folder") from error
 
 
 def check_replaceable(path: Path, *, marker: str) -> None:

@@ -300,6 +300,18 @@ def test_a_refused_licence_is_not_read(tmp_path: Path) -> None:
         build(config_of(tmp_path, sources[1:], licences={"non_commercial": "refuse"}))
 
 
+def test_what_is_shown_of_a_dropped_document_has_no_personal_data(tmp_path: Path) -> None:
+    rows = [{"text": "Хат: aigul@example.kz, +7 701 555 01 23"}, *read_jsonl(embedded_path("documents_kk_a.jsonl"))]
+    write_jsonl(tmp_path / "a.jsonl", rows)
+    config = config_of(
+        tmp_path, [{"name": "a", "path": str(tmp_path / "a.jsonl"), "language": "kk"}], pii={"enabled": False}
+    )
+    build(config)
+    (dropped,) = rows_of(config.out, "dropped")
+    assert dropped["text"] == "Хат: <EMAIL>, <PHONE>"
+    assert dropped["text"] in (config.out / "report.html").read_text().replace("&lt;", "<").replace("&gt;", ">")
+
+
 def test_equal_ids_are_counted(tmp_path: Path) -> None:
     rows = [{"id": "same", "text": row["text"]} for row in read_jsonl(embedded_path("documents_kk_a.jsonl"))][:3]
     write_jsonl(tmp_path / "a.jsonl", rows)

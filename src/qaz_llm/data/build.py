@@ -179,6 +179,8 @@ def _remove_if_empty(*folders: Path) -> None:
 
 def _clean_all(plan: BuildPlan, cleaner: Cleaner, spool: Path) -> list[Spooled]:
     """The results of all tasks, in the order of the plan."""
+    for unfinished in spool.glob(".*.tmp"):  # of processes that were killed
+        shutil.rmtree(unfinished, ignore_errors=True)
     folders = [task_folder(spool, task, cleaner.config) for task in plan.tasks]
     done = sum((folder / "stats.json").exists() for folder in folders)
     if done:

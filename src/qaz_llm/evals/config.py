@@ -14,7 +14,7 @@ class EvalSettings(StrictModel):
     """Suite, data and machine: what stays the same for every model that is to be compared."""
 
     suite: str = Field(description="a set of tasks, see evals/tasks/suites.yaml")
-    tasks: tuple[str, ...] | None = Field(None, description="only these tasks of the suite")
+    tasks: tuple[str, ...] | None = Field(None, min_length=1, description="only these tasks of the suite")
     root: Path | None = Field(None, description="folder that the tasks' data paths start at, else $QAZ_CORPUS_DIR")
     max_items: int | None = Field(None, ge=1, description="the first so many groups of each task, for a quick look")
     samples: bool = Field(True, description="also write sample generations in kk, ru and en")

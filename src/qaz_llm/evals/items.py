@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ def load_items(task: TaskConfig, *, root: Path | None = None, max_items: int | N
     items = [item for language, path in task_files(task, root) for item in _read_file(task, path, language)]
     if not items:
         raise DataError(f"task {task.name}: its data holds no items")
+    count, names = len(items), Counter((item.item_id, item.language) for item in items)
+    if len(names) < count:
+        (twice, language), _times = names.most_common(1)[0]
+        raise DataError(f"task {task.name}: item {twice} is there twice in {language}", hint="give each item its own id")
     if max_items is None:
         return items
     groups = set(list(dict.fromkeys(item.group_id for item in items))[:max_items])
@@ -66,34 +71,42 @@ def heldout_texts(suite: str, *, root: Path | None = None) -> dict[str, list[str
 
 
 def _read_file(task: TaskConfig, path: Path, language: str | None) -> Iterator[EvalItem]:
+    text = task.fields.text
     for number, row in enumerate(read_rows(path), 1):
         where = f"{path}:{number}"
-        if isinstance(task.fields.text, Mapping):
-            for code, field in task.fields.text.items():
-                yield _item(task, row, code, _get(row, field, where), where)
-            continue
-        code = language or check_language(_get(row, str(task.fields.language), where))
-        text = _get(row, task.fields.text, where) if task.fields.text else ""
-        yield _item(task, row, code, text, where)
+        if isinstance(text, Mapping):
+            for code, field in text.items():
+                yield _item(task, row, code, field, where)
+        else:
+            yield _item(task, row, language or _language(task, row, where), text, where)
 
 
-def _item(task: TaskConfig, row: Mapping[str, Any], language: str, text: str, where: str) -> EvalItem:
+def _item(task: TaskConfig, row: Mapping[str, Any], language: str, text: str | None, where: str) -> EvalItem:
     fields = task.fields
     base = _join(row, fields.id, where)
     choices = _choices(task, row, language, where)
-    references = _get(row, fields.references, where) if fields.references else ()
     return EvalItem(
         item_id=base,
         group_id=_join(row, fields.group, where) if fields.group else base,
         cluster_id=_join(row, fields.cluster, where) if fields.cluster else base,
         language=language,
         task=task.name,
-        text=text.strip(),
-        question=_get(row, fields.question, where).strip() if fields.question else "",
+        text=_words(row, text, where) if text else "",
+        question=_words(row, fields.question, where) if fields.question else "",
         choices=choices,
         answer=_answer(task, row, language, len(choices), where) if choices else None,
-        references=tuple(references) if isinstance(references, (list, tuple)) else (str(references),),
+        references=_references(row, fields.references, where) if fields.references else (),
     )
+
+
+def _language(task: TaskConfig, row: Mapping[str, Any], where: str) -> str:
+    try:
+        code = check_language(_get(row, str(task.fields.language), where))
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from error
+    if code not in task.languages:
+        raise DataError(f"{where}: language {code}, the task has {', '.join(task.languages)}")
+    return code
 
 
 def _choices(task: TaskConfig, row: Mapping[str, Any], language: str, where: str) -> tuple[str, ...]:
@@ -102,8 +115,15 @@ def _choices(task: TaskConfig, row: Mapping[str, Any], language: str, where: str
     if task.fields.choices is None:
         return ()
     if isinstance(task.fields.choices, str):
-        return tuple(str(choice).strip() for choice in _get(row, task.fields.choices, where))
-    return tuple(str(_get(row, field, where)).strip() for field in task.fields.choices)
+        found = _get(row, task.fields.choices, where)
+        if not isinstance(found, list):
+            raise DataError(f"{where}: {task.fields.choices} is to be a list of choices, found {type(found).__name__}")
+    else:
+        found = [_get(row, field, where) for field in task.fields.choices]
+    choices = tuple(str(choice).strip() for choice in found)
+    if len(choices) < 2 or not all(choices):
+        raise DataError(f"{where}: at least two choices are needed, none of them empty; found {list(choices)}")
+    return choices
 
 
 def _answer(task: TaskConfig, row: Mapping[str, Any], language: str, num_choices: int, where: str) -> int:
@@ -113,10 +133,25 @@ def _answer(task: TaskConfig, row: Mapping[str, Any], language: str, num_choices
         if found not in names:
             raise DataError(f"{where}: the label {found!r} is not one of {', '.join(names)}")
         return names.index(found)
-    index = int(found) - task.first_answer
-    if not 0 <= index < num_choices:
-        raise DataError(f"{where}: answer {found!r} names none of {num_choices} choices")
-    return index
+    numbers = range(task.first_answer, task.first_answer + num_choices)
+    if str(found) not in map(str, numbers):
+        raise DataError(f"{where}: answer {found!r} names none of the choices {numbers[0]} to {numbers[-1]}")
+    return int(found) - task.first_answer
+
+
+def _references(row: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
+    found = _get(row, field, where)
+    references = tuple(str(text).strip() for text in (found if isinstance(found, list) else [found]))
+    if not all(references) or not references:
+        raise DataError(f"{where}: {field} holds no accepted answer, or an empty one: {found!r}")
+    return references
+
+
+def _words(row: Mapping[str, Any], field: str, where: str) -> str:
+    found = _get(row, field, where)
+    if not isinstance(found, str) or not found.strip():
+        raise DataError(f"{where}: {field} is to be text, found {found!r}")
+    return found.strip()
 
 
 def _join(row: Mapping[str, Any], fields: str | Sequence[str], where: str) -> str:

@@ -1,6 +1,6 @@
 """Log-probabilities of continuations, and greedy answers, from a causal language model.
 
-Shape legend: B rows of a batch, L tokens of a row, V vocabulary.
+Shape legend: B rows of a batch, L tokens of a row, K last positions with logits, T targets of a row, V vocabulary.
 
 Where does a continuation start? Context and continuation are tokenised together, as the model would meet them; a token
 belongs to the continuation if it ends after the context's last character. So a token that spans the join is scored (with
@@ -171,12 +171,15 @@ class HFScorer:
         ids_BL = torch.full((len(batch), length), self.start_id, dtype=torch.long)
         for n, row in enumerate(batch):
             ids_BL[n, : len(row.input_ids)] = torch.tensor(row.input_ids)
-        logits_BLV = self.model(input_ids=ids_BL.to(self.model.device), use_cache=False).logits
+        asked = length - min(position for row in batch for _r, position, _t in row.targets)
+        ids_BL = ids_BL.to(self.model.device)
+        logits_BKV = self.model(input_ids=ids_BL, use_cache=False, logits_to_keep=asked).logits
+        unseen = length - logits_BKV.shape[1]  # positions before the first question, whose logits were not made
         results = []
         for n, row in enumerate(batch):
-            positions = torch.tensor([position for _r, position, _t in row.targets], device=logits_BLV.device)
-            tokens = torch.tensor([token for _r, _p, token in row.targets], device=logits_BLV.device)
-            logits_TV = logits_BLV[n, positions].float()
+            positions = torch.tensor([position - unseen for _r, position, _t in row.targets], device=logits_BKV.device)
+            tokens = torch.tensor([token for _r, _p, token in row.targets], device=logits_BKV.device)
+            logits_TV = logits_BKV[n, positions].float()
             chosen_T = logits_TV.gather(1, tokens[:, None])[:, 0] - torch.logsumexp(logits_TV, dim=1)
             results.append([float(value) for value in chosen_T.cpu()])
         return results

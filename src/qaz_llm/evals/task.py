@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import string
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -14,6 +15,12 @@ from qaz_llm.errors import InputError
 
 TASKS = Path(__file__).parent / "tasks"
 Metric = Literal["acc", "acc_per_token", "acc_per_byte", "f1", "exact_match", "bits_per_byte"]
+METRICS = {
+    "multiple_choice": ("acc", "acc_per_token", "acc_per_byte"),
+    "bits_per_byte": ("bits_per_byte",),
+    "qa": ("f1", "exact_match", "bits_per_byte"),
+}
+PLACEHOLDERS = {"text", "question", "choices"}
 
 
 class FieldMap(StrictModel):
@@ -57,11 +64,35 @@ class TaskConfig(StrictModel):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        if (self.file is None) == (not self.files):
-            raise ValueError("give either file or files")
-        if self.kind != "bits_per_byte" and not self.prompts:
-            raise ValueError(f"a task of kind {self.kind} needs prompts")
+        if problem := next(self._problems(), None):
+            raise ValueError(problem)
         return self
+
+    def _problems(self) -> Iterator[str]:
+        if (self.file is None) == (not self.files):
+            yield "give either file or files"
+        if self.file is not None and self.fields.language is None and not isinstance(self.fields.text, Mapping):
+            yield "one file for all languages needs fields.language, or fields.text with a column per language"
+        if self.metric not in METRICS[self.kind]:
+            yield f"a task of kind {self.kind} is scored by {', '.join(METRICS[self.kind])}, not by {self.metric}"
+        if self.kind == "bits_per_byte":
+            return
+        if not self.prompts:
+            yield f"a task of kind {self.kind} needs prompts"
+        for what, given in (("prompts", self.prompts), *([("labels", self.labels)] if self.labels else [])):
+            if missing := [code for code in self.languages if code not in given]:
+                yield f"{what} are missing for {', '.join(missing)}"
+        if len({frozenset(words) for words in self.labels.values()}) > 1:
+            yield "the labels have other names in one language than in another"
+        for code, prompt in self.prompts.items():
+            if unknown := {name for _, name, _, _ in string.Formatter().parse(prompt) if name} - PLACEHOLDERS:
+                yield f"the {code} prompt has {{{unknown.pop()}}}; it may have {{text}}, {{question}} and {{choices}}"
+        if self.kind == "qa" and self.fields.references is None:
+            yield "a task of kind qa needs fields.references"
+        if self.kind == "multiple_choice" and (
+            self.fields.answer is None or not (self.labels or self.fields.choices)
+        ):
+            yield "a task of kind multiple_choice needs fields.answer, and fields.choices or labels"
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ TRICKY = st.one_of(
     st.text(alphabet=KAZAKH + "aceopxyiTHM" + " \n\t\u00a0\u200b\u00ad&<>;/`ampltgnbsp", max_size=80),
     st.lists(
         st.sampled_from(
-            ["&amp;", "&lt;p&gt;", "```", "\n", "<br>", "\u200d", "Р°", "ÐºÐ°", "і\u0306", "\r\n", "\ud800", "бiр"]
+            ["&amp;", "&lt;p&gt;", "```", "\n", "<br>", "\u200d", "Р°", "ÐºÐ°", "и\u0306", "\r\n", "\ud800", "бiр"]
         ),
         max_size=12,
     ).map("".join),
@@ -93,6 +93,11 @@ def test_every_single_planted_lookalike_is_found() -> None:
     assert len(planted) > 20
     for i in planted:
         assert repair(sentence[:i] + twins[sentence[i]] + sentence[i + 1 :]).text == sentence
+
+
+def test_letters_are_composed() -> None:
+    assert repair("и\u0306 е\u0308 Қазақ\u200bстан").text == "й ё Қазақстан"
+    assert repair("и\u0306").counts == {"nfc": 1}
 
 
 def test_markup_and_spaces_go_and_code_stays() -> None:

@@ -301,23 +301,23 @@ def test_a_dry_run_does_nothing(job: Job) -> None:
 
 
 def test_other_processes_wait_and_work_only_where_all_do(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two threads stand for two processes; `model` is distributed, so both do it, and the second waits for the first."""
+    """Two threads stand for two processes; `extra` is distributed, so both do it, and the second waits for the first."""
     monkeypatch.setattr(engine.time, "sleep", lambda _s: threading.Event().wait(0.005))
     main = threading.local()
     monkeypatch.setattr(engine, "is_main_process", lambda: getattr(main, "yes", False))
     written_by_main: list[bool] = []
     write = engine.write_json
     monkeypatch.setattr(engine, "write_json", lambda *args: written_by_main.append(main.yes) or write(*args))  # type: ignore[func-returns-value]
-    job.distributed.add("model")
-    both_in_model = threading.Barrier(2, timeout=10)
+    job.distributed.add("extra")
+    both_in_extra = threading.Barrier(2, timeout=10)
     other_is_done = threading.Event()
 
     def meet() -> None:
-        both_in_model.wait()
+        both_in_extra.wait()
         if main.yes:
             other_is_done.wait(0.2)  # the main process is the slower one: it still has to write the manifest
 
-    job.before["model"] = meet
+    job.before["extra"] = meet
     results: dict[bool, dict[str, str]] = {}
     calls: dict[bool, list[str]] = {True: [], False: []}
 
@@ -325,8 +325,8 @@ def test_other_processes_wait_and_work_only_where_all_do(job: Job, monkeypatch: 
         main.yes = is_main
         runner = job.runner()
         wrapped = [replace(s, work=lambda s=s: calls[is_main].append(s.name) or s.work()) for s in runner.stages]  # type: ignore[misc, func-returns-value]
-        if not is_main:  # the second process must not touch files: its part of `model` is the meeting alone
-            wrapped[1] = replace(wrapped[1], work=lambda: calls[False].append("model") or meet() or {})  # type: ignore[func-returns-value]
+        if not is_main:  # the second process must not touch files: its part of `extra` is the meeting alone
+            wrapped[2] = replace(wrapped[2], work=lambda: calls[False].append("extra") or meet() or {})  # type: ignore[func-returns-value]
         results[is_main] = {r.name: r.status for r in StageRunner(job.run_dir, wrapped).run(wrapped, ())}
         if not is_main:
             other_is_done.set()
@@ -335,9 +335,9 @@ def test_other_processes_wait_and_work_only_where_all_do(job: Job, monkeypatch: 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=8)
     assert not any(thread.is_alive() for thread in threads), "a process waits for a manifest that never comes"
-    assert calls == {True: ALL, False: ["model"]}
+    assert calls == {True: ALL, False: ["extra"]}
     assert set(results) == {True, False}
     assert written_by_main == [True] * 8  # four stages, each started and done
 
