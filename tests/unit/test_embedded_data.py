@@ -171,6 +171,8 @@ def test_evaluation_text_is_not_in_the_training_text() -> None:
     for language in LANGUAGES:
         for row in documents(language):
             training.update(dict.fromkeys(ngrams(row["text"]), row["id"]))
+    for row in rows("noise.jsonl"):
+        training.update(dict.fromkeys(ngrams(row["text"]), row["id"]))
     for row in rows("dialogues.jsonl"):
         for message in row["messages"]:
             training.update(dict.fromkeys(ngrams(message["content"]), row["id"]))
@@ -191,3 +193,36 @@ def test_no_document_is_there_twice() -> None:
         for number, row in enumerate(documents(language)):
             for gram in ngrams(row["text"]):
                 assert seen.setdefault(gram, number) == number, (row["id"], " ".join(gram))
+
+
+# ---------------------------------------------------------------------------------------------------------- planted noise
+
+
+def test_noise_of_every_kind_is_planted() -> None:
+    noise = rows("noise.jsonl")
+    kinds = Counter(row["plant"] for row in noise)
+    promised = {
+        "exact_duplicate", "near_duplicate", "boilerplate", "mojibake", "lookalike", "mixed", "latin_script",
+        "arabic_script", "personal_data",
+    }  # fmt: skip
+    assert promised <= set(kinds)
+    assert len({row["id"] for row in noise}) == len(noise)
+    originals = {row["id"]: row["text"] for language in LANGUAGES for row in documents(language)}
+    for row in noise:
+        assert row["licence"] == "CC0-1.0"
+        text, kind = row["text"], row["plant"]
+        if kind == "exact_duplicate":
+            assert text == originals[row["of"]]
+        elif kind == "near_duplicate":
+            same, other = ngrams(text), ngrams(originals[row["of"]])
+            assert text != originals[row["of"]]
+            assert len(same & other) > 0.3 * len(same | other), row["id"]
+        elif kind == "lookalike":
+            mixed = [w for w in CYRILLIC_WORD.findall(text) if re.search("[a-z]", w) and re.search("[а-яәғқңөұүһі]", w)]
+            assert mixed, row["id"]
+        elif kind == "arabic_script":
+            assert re.search("[\u0600-\u06ff]", text)
+        elif kind == "latin_script":
+            assert not re.search("[а-я]", text.lower())
+        elif kind == "mojibake":
+            assert re.search("[ÐÑÒÓ]|[РС][\u0400-\u040f\u0080-\u00bf°±²і]", text), row["id"]

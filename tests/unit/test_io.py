@@ -77,7 +77,7 @@ def no_leftovers(tmp_path: Path) -> Iterator[None]:
 # --------------------------------------------------------------------------------------------------------------- reading
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rows=json_rows)
 @pytest.mark.parametrize("suffix", ["", *COMPRESS])
 def test_rows_come_back_from_every_compression(
@@ -91,7 +91,7 @@ def test_rows_come_back_from_every_compression(
         assert stream.read() == data
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=json_rows, compressed=st.booleans())
 def test_rows_written_come_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], compressed: bool

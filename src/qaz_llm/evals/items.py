@@ -29,7 +29,9 @@ def load_items(task: TaskConfig, *, root: Path | None = None, max_items: int | N
     count, names = len(items), Counter((item.item_id, item.language) for item in items)
     if len(names) < count:
         (twice, language), _times = names.most_common(1)[0]
-        raise DataError(f"task {task.name}: item {twice} is there twice in {language}", hint="give each item its own id")
+        raise DataError(
+            f"task {task.name}: item {twice} is there twice in {language}", hint="give each item its own id"
+        )
     if max_items is None:
         return items
     groups = set(list(dict.fromkeys(item.group_id for item in items))[:max_items])

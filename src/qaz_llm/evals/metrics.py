@@ -60,7 +60,10 @@ def score_answer(task: TaskConfig, item: EvalItem, generated: str, gold: Scored)
 
 
 def normalise_answer(text: str) -> list[str]:
-    """Lower-cased words without punctuation, as SQuAD's script has them (Rajpurkar et al. 2016), no articles removed."""
+    """Lower-cased words, punctuation between them left out: close to SQuAD's script (Rajpurkar et al. 2016).
+
+    That one joins what a hyphen parts and removes English articles; here `2014-2017` and `2014 – 2017` are the same words.
+    """
     folded = unicodedata.normalize("NFC", text).lower()
     return re.sub(r"[^\w\s]", " ", folded).split()
 

@@ -34,7 +34,7 @@ from qaz_llm.io import (
     write_jsonl,
 )
 from qaz_llm.progress import format_duration, get_logger
-from qaz_llm.records import EvalItem, ItemScore
+from qaz_llm.records import EvalItem, ItemScore, Request
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 _logger = get_logger("eval")
 
 STOP_STRINGS = ("\n",)
+TIMED_ITEMS = 8
+"""At most so many items are timed for the estimate at a task's start, and no more than one in TIMED_SHARE."""
+TIMED_SHARE = 25
 PACKAGES = ("torch", "transformers", "tokenizers", "qaz-llm")
 
 
@@ -78,17 +81,17 @@ def run_eval(
     """
     tasks = choose_tasks(config)
     fingerprints = {task.name: task_fingerprints(task, config.root) for task in tasks}  # missing data shows first
+    identity = _model_identity(config.model) if scorer is None else f"in memory {time.time_ns()}"
     check_writable(config.out)
     if scorer is None:
-        identity = _model_identity(config.model)
         scorer, tokenizer = load_scorer(config)
-    else:
-        identity = f"in memory {time.time_ns()}"
     scores: list[tuple[ItemScore, bool]] = []
     for task in tasks:
         scores += _finished_or_scored(task, config, scorer, fingerprint_value([identity, fingerprints[task.name]]))
     if config.samples and tokenizer is not None:
         write_jsonl(config.out / "samples.jsonl", write_samples(scorer, tokenizer, max_new_tokens=config.sample_tokens))
+    else:
+        (config.out / "samples.jsonl").unlink(missing_ok=True)  # those of an earlier run may be another model's
     write_jsonl(config.out / "items.jsonl", ({**asdict(score), "primary": primary} for score, primary in scores))
     parity = _summary(config, tasks, [score for score, primary in scores if primary], fingerprints, identity)
     write_json(config.out / "parity.json", parity)
@@ -122,10 +125,11 @@ def choose_tasks(config: EvalConfig) -> tuple[TaskConfig, ...]:
 def score_task(task: TaskConfig, items: Sequence[EvalItem], scorer: Scorer) -> list[ItemScore]:
     """Ask the model about every item; one row per item and metric."""
     requests = [render_requests(task, item) for item in items]
+    prompts = [render_context(task, item) for item in items] if task.kind == "qa" else []
+    _say_how_long(task, requests, prompts, scorer)
     flat = scorer.loglikelihood([request for group in requests for request in group])
     answers = [""] * len(items)
-    if task.kind == "qa":
-        prompts = [render_context(task, item) for item in items]
+    if prompts:
         answers = scorer.generate(prompts, max_new_tokens=task.max_new_tokens, stop=STOP_STRINGS)
     rows: list[ItemScore] = []
     position = 0
@@ -141,6 +145,29 @@ def score_task(task: TaskConfig, items: Sequence[EvalItem], scorer: Scorer) -> l
     return rows
 
 
+def _say_how_long(
+    task: TaskConfig, requests: Sequence[Sequence[Request]], prompts: Sequence[str], scorer: Scorer
+) -> None:
+    """Time a few items from the shortest to the longest, and log what that makes for all, by bytes."""
+    sizes = [sum(len((r.context + r.continuation).encode()) for r in group) for group in requests]
+    count = max(1, min(TIMED_ITEMS, len(sizes) // TIMED_SHARE))
+    by_size = sorted(range(len(sizes)), key=sizes.__getitem__)
+    timed = [by_size[(2 * n + 1) * len(by_size) // (2 * count)] for n in range(count)]
+    _logger.disabled = True  # what is said of these few texts will be said of all
+    try:
+        scorer.loglikelihood(requests[timed[0]])  # the first pass is slower than those after it
+        started = time.monotonic()
+        scorer.loglikelihood([request for n in timed for request in requests[n]])
+        if prompts:
+            scorer.generate([prompts[n] for n in timed], max_new_tokens=task.max_new_tokens, stop=STOP_STRINGS)
+        elapsed_s = time.monotonic() - started
+    finally:
+        _logger.disabled = False
+    estimate_s = elapsed_s * sum(sizes) / sum(sizes[n] for n in timed)
+    about = format_duration(estimate_s)
+    _logger.info("%s: %d items in %s, about %s", task.name, len(sizes), ", ".join(task.languages), about)
+
+
 def _finished_or_scored(
     task: TaskConfig, config: EvalConfig, scorer: Scorer, fingerprint: str
 ) -> list[tuple[ItemScore, bool]]:
@@ -151,7 +178,6 @@ def _finished_or_scored(
         rows = [ItemScore(**row) for row in read_jsonl(path)]
     else:
         items = load_items(task, root=config.root, max_items=config.max_items)
-        _logger.info("%s: %d items in %s", task.name, len(items), ", ".join(task.languages))
         started = time.monotonic()
         rows = score_task(task, items, scorer)
         write_jsonl(path, (asdict(row) for row in rows))
@@ -207,10 +233,14 @@ def _warnings(config: EvalConfig) -> list[str]:
 
 
 def _model_identity(name: str) -> str:
-    """A fingerprint of a local model's weights and tokenizer; a hub id stands for itself."""
+    """A fingerprint of a local model's weights and tokenizer; a hub id stands for itself. Raises InputError for a folder
+    that is no model."""
+    from qaz_llm.model.load import check_model_folder
+
     folder = Path(name)
     if not folder.is_dir():
         return name
+    check_model_folder(folder)
     parts = [p for p in folder.iterdir() if p.suffix in {".safetensors", ".json"} and p.name != "run.json"]
     return fingerprint_paths(parts, relative_to=folder)
 

@@ -14,11 +14,12 @@ Every text is conditioned on the tokenizer's own start token (BOS, else EOS), so
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from qaz_llm.errors import InputError
+from qaz_llm.errors import InputError, WorkError
 from qaz_llm.progress import get_logger, progress
 from qaz_llm.records import Request, Scored
 
@@ -59,7 +60,13 @@ class HFScorer:
         self.model = model
         self.tokenizer = tokenizer
         self.batch_tokens = batch_tokens
-        self.max_length = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 20)
+        self.max_length = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 1 << 20)
+        rows = model.get_input_embeddings().weight.shape[0]
+        if len(tokenizer) > rows:
+            raise InputError(
+                f"the tokenizer has {len(tokenizer):,} tokens, the model {rows:,} embedding rows",
+                hint="use the tokenizer that belongs to the model",
+            )
         start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
         if start is None:
             raise InputError(
@@ -71,7 +78,11 @@ class HFScorer:
     # -------------------------------------------------------------------------------------------- log-likelihood
 
     def loglikelihood(self, requests: Sequence[Request]) -> list[Scored]:
-        """As `Scorer.loglikelihood`. Contexts too long for the model lose their beginning, continuations never."""
+        """As `Scorer.loglikelihood`. Contexts too long for the model lose their beginning, continuations never.
+
+        Raises:
+            WorkError: the model answers with what is no number.
+        """
         import torch
 
         encoded = self._encode(requests)
@@ -86,6 +97,11 @@ class HFScorer:
                     for (request, _position, _token), value in zip(row.targets, logprobs, strict=True):
                         sums[request] += value
                     advance(len(row.input_ids))
+        if any(map(math.isnan, sums)):
+            raise WorkError(
+                "the model gives no numbers (NaN) as log-probabilities",
+                hint="its training diverged or its file is damaged; in bfloat16, try dtype=float32",
+            )
         return [
             Scored(total, len(continuation), len(request.continuation.encode()))
             for total, (_context, continuation), request in zip(sums, encoded, requests, strict=True)
@@ -140,7 +156,7 @@ class HFScorer:
         ids = context + continuation
         asked = len(context)
         fits = len(continuation) <= self.max_length
-        start = max(0, len(ids) - 1 - self.max_length if fits else asked - self.max_length // 2)
+        start = max(0, len(ids) - 1 - self.max_length if fits else asked - max(self.max_length // 2, 1))
         while asked < len(ids):
             end = min(start + self.max_length, len(ids) - 1)
             targets = tuple((number, n - 1 - start, ids[n]) for n in range(asked, end + 1))
@@ -187,12 +203,18 @@ class HFScorer:
     # ------------------------------------------------------------------------------------------------ generation
 
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[str]:
-        """As `Scorer.generate`. Prompts are padded on the left and lose their beginning where they are too long."""
+        """As `Scorer.generate`. Prompts are padded on the left and lose their beginning where they are too long.
+
+        A prompt that opens with a special token, as those of chat templates do, gets no start token before it.
+        """
         import torch
 
+        if not prompts:
+            return []
         room = max(self.max_length - max_new_tokens, 1)
         encoded = self.tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
-        ids = [([self.start_id] if not row or row[0] != self.start_id else []) + row for row in encoded]
+        special = {number for number, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        ids = [row if row and row[0] in special else [self.start_id, *row] for row in encoded]
         ids = [row[-room:] for row in ids]
         answers = [""] * len(prompts)
         order = sorted(range(len(ids)), key=lambda n: -len(ids[n]))
@@ -221,6 +243,8 @@ class HFScorer:
             attention_mask=mask_BL.to(device),
             max_new_tokens=max_new_tokens,
             do_sample=False,
+            repetition_penalty=1.0,  # some models' own settings have one, and then the answer is not the greedy one
+            no_repeat_ngram_size=0,
             pad_token_id=self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.start_id,
             eos_token_id=self._end_ids(),
         )

@@ -79,7 +79,7 @@ class TaskConfig(StrictModel):
             return
         if not self.prompts:
             yield f"a task of kind {self.kind} needs prompts"
-        for what, given in (("prompts", self.prompts), *([("labels", self.labels)] if self.labels else [])):
+        for what, given in (("prompts", set(self.prompts)), ("labels", set(self.labels) or set(self.languages))):
             if missing := [code for code in self.languages if code not in given]:
                 yield f"{what} are missing for {', '.join(missing)}"
         if len({frozenset(words) for words in self.labels.values()}) > 1:
@@ -89,9 +89,7 @@ class TaskConfig(StrictModel):
                 yield f"the {code} prompt has {{{unknown.pop()}}}; it may have {{text}}, {{question}} and {{choices}}"
         if self.kind == "qa" and self.fields.references is None:
             yield "a task of kind qa needs fields.references"
-        if self.kind == "multiple_choice" and (
-            self.fields.answer is None or not (self.labels or self.fields.choices)
-        ):
+        if self.kind == "multiple_choice" and (self.fields.answer is None or not (self.labels or self.fields.choices)):
             yield "a task of kind multiple_choice needs fields.answer, and fields.choices or labels"
 
     @property

@@ -56,7 +56,8 @@ def measure_fertility(tokenizer: PreTrainedTokenizerFast, texts: Iterable[str]) 
     if not tokens:
         raise DataError("no text to measure a tokenizer on", hint="give a file with at least one line of text")
     distinct = sorted({word for line in words for word in line})
-    ids = tokenizer([f" {word}" for word in distinct], add_special_tokens=False)["input_ids"]
+    adds_space = tokenizer.tokenize("a")[0].startswith(("▁", "Ġ"))  # SentencePiece puts a space before every text
+    ids = tokenizer([word if adds_space else f" {word}" for word in distinct], add_special_tokens=False)["input_ids"]
     whole = {word for word, word_ids in zip(distinct, ids, strict=True) if len(word_ids) == 1}
     return Fertility(
         texts=len(texts),

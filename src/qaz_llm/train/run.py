@@ -13,6 +13,7 @@ run_dir/
 from __future__ import annotations
 
 import logging
+import os
 import time
 import warnings
 from contextlib import ExitStack
@@ -71,7 +72,7 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
     """
     config = plan.config
     on_cpu = plan.device == "cpu"
-    started_before = _quiet_libraries(with_deepspeed=plan.deepspeed_path is not None)
+    started_before = _quiet_libraries(on_cpu=on_cpu, with_deepspeed=plan.deepspeed_path is not None)
     start_process_group(
         plan.environment,
         on_cpu=on_cpu,
@@ -300,7 +301,7 @@ def _finish(
     )
 
 
-def _quiet_libraries(*, with_deepspeed: bool) -> bool:
+def _quiet_libraries(*, on_cpu: bool, with_deepspeed: bool) -> bool:
     """Keep the libraries' own lines out of ours. Returns whether a process group was there before."""
     import torch.distributed as dist
     import transformers
@@ -308,7 +309,7 @@ def _quiet_libraries(*, with_deepspeed: bool) -> bool:
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(torch|transformers|peft|accelerate)\.")
-    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    os.environ.setdefault("DS_ACCELERATOR", "cpu" if on_cpu else "cuda")  # else DeepSpeed looks for one, aloud
     if find_spec("deepspeed") is not None:  # accelerate imports it in any case, and that sets its own level
         import deepspeed.utils
 

@@ -46,7 +46,7 @@ mixed_text = st.lists(
     max_size=12,
 ).map(lambda parts: random.Random(len(parts)).choice(["", " "]).join(parts))
 ascii_text = st.text(alphabet=st.characters(max_codepoint=127), max_size=80)
-many = settings(max_examples=60, deadline=None)
+many = settings(max_examples=40, deadline=None)
 
 
 def _plain(text: str) -> bool:

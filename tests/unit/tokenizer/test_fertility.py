@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -35,6 +37,22 @@ def test_counts_by_hand(tokenizer: PreTrainedTokenizerFast) -> None:
     assert measured.tokens_per_text == 5 / 2
     assert measured.whole_words_frac == 2 / 4
     assert json.loads(json.dumps(measured.to_dict()))["tokens_per_word"] == 1.25
+
+
+def test_whole_words_are_counted_in_every_family(family: Any, kk_documents: tuple[str, ...]) -> None:
+    """Against the tokens that cover each word where it stands in its text."""
+    texts = [" ".join(text.split()) for text in kk_documents[:15]]
+    measured = measure_fertility(family.extended.tokenizer, texts)
+    whole = 0
+    for text in texts:
+        encoded = family.extended.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        spans = encoded["offset_mapping"]
+        for match in re.finditer(r"\S+", text):
+            covering = [(s, e) for s, e in spans if e > match.start() and s < match.end()]
+            with_space = [(s, e) for s, e in spans if s == match.start() - 1 and e <= match.start() and e > s]
+            whole += len(covering) == 1 and covering[0][1] == match.end() and (not with_space or match.start() == 0)
+    assert whole > 30
+    assert abs(measured.whole_words - whole) <= len(texts)  # the first word of a text has no space before it
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["  \n"]])

@@ -1,0 +1,94 @@
+"""Item scores against arithmetic done by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from qaz_llm.evals.metrics import normalise_answer, score_answer, score_choices, score_text, token_f1
+from qaz_llm.evals.task import load_task
+from qaz_llm.records import EvalItem, Scored
+
+MC, BITS, QA = load_task("qaz_mc"), load_task("qaz_bpb"), load_task("kazqad")
+
+
+def item(**values: Any) -> EvalItem:
+    return EvalItem(
+        **{"item_id": "i", "group_id": "g", "cluster_id": "c", "language": "kk", "task": "t", "text": ""} | values
+    )
+
+
+def test_each_normalisation_may_choose_another() -> None:
+    #            sum    per token          per byte
+    scored = [
+        Scored(-4.0, 1, 2),  #  -4.0   -4.0    -2.0
+        Scored(-6.0, 3, 8),  #  -6.0   -2.0    -0.75
+        Scored(-5.0, 2, 10),  #  -5.0  -2.5    -0.5
+    ]
+    rows = {row.metric: row for row in score_choices(MC, item(choices=("а", "ә", "б"), answer=1), scored)}
+    assert {name: row.detail["prediction"] for name, row in rows.items()} == {
+        "acc": 0,
+        "acc_per_token": 1,
+        "acc_per_byte": 2,
+    }
+    assert {name: row.score for name, row in rows.items()} == {"acc": 0.0, "acc_per_token": 1.0, "acc_per_byte": 0.0}
+    row = rows["acc"]
+    assert (row.item_id, row.group_id, row.cluster_id, row.language, row.task) == ("i", "g", "c", "kk", "qaz_mc")
+    assert row.higher_is_better and row.weight == 1.0
+    assert row.detail["logprobs"] == [-4.0, -6.0, -5.0] and row.detail["answer"] == 1
+
+
+@pytest.mark.parametrize(("answer", "score"), [(0, 1.0), (1, 0.0)])
+def test_a_tie_goes_to_the_first(answer: int, score: float) -> None:
+    rows = score_choices(MC, item(choices=("а", "ә"), answer=answer), [Scored(-1.0, 1, 2), Scored(-1.0, 1, 2)])
+    assert [row.score for row in rows] == [score] * 3
+
+
+def test_bits_of_a_text() -> None:
+    row = score_text(BITS, item(text="Алма"), Scored(-8 * math.log(2), 3, 8))
+    assert row.score == pytest.approx(8.0) and row.weight == 8
+    assert row.metric == "bits_per_byte" and not row.higher_is_better
+    assert row.detail == {"tokens": 3, "bits_per_byte": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "expected"),
+    [
+        ("ақ үй", "ақ үй", 1.0),
+        ("Ақ  ҮЙ.", "ақ үй", 1.0),
+        ("үлкен ақ үй", "ақ үй", 0.8),  # 2/3 and 2/2: 2 · 2 / (3 + 2)
+        ("ақ ақ ақ", "ақ үй", 0.4),  # one word is shared, once: 2 · 1 / (3 + 2)
+        ("көк", "ақ үй", 0.0),
+        ("", "ақ үй", 0.0),
+        ("...", "...", 0.0),  # no word at all
+        ("2014 – 2017", "2014-2017", 1.0),
+        ("й", "й", 1.0),  # one letter, and letter with breve
+    ],
+)
+def test_f1_of_words(answer: str, reference: str, expected: float) -> None:
+    assert token_f1(answer, reference) == pytest.approx(expected)
+
+
+def test_normalised_words() -> None:
+    assert normalise_answer("«Ұлы Дала» — ЕЛ, 1991 ж.") == ["ұлы", "дала", "ел", "1991", "ж"]
+
+
+def test_the_best_reference_counts() -> None:
+    references = ("Қазақ хандығы", "1465 жылы", "1465")
+    rows = {r.metric: r for r in score_answer(QA, item(references=references), "1465.", Scored(-math.log(2) * 6, 4, 3))}
+    assert rows["f1"].score == 1.0 and rows["exact_match"].score == 1.0
+    assert rows["bits_per_byte"].score == pytest.approx(6.0) and rows["bits_per_byte"].weight == 3
+    assert [r.higher_is_better for r in rows.values()] == [True, True, False]
+    near = {
+        r.metric: r.score for r in score_answer(QA, item(references=references), "1465 жылы күзде", Scored(-1, 1, 1))
+    }
+    assert near["exact_match"] == 0.0 and near["f1"] == pytest.approx(2 * 2 / (3 + 2))
+
+
+@pytest.mark.parametrize("answer", ["", "  ", "…", "?!"])
+def test_no_answer_is_wrong_and_counted(answer: str) -> None:
+    rows = score_answer(QA, item(references=("…", "иә")), answer, Scored(-1.0, 1, 1))
+    assert [row.score for row in rows][:2] == [0.0, 0.0]
+    assert len(rows) == 3

@@ -1,0 +1,64 @@
+"""Sample generations: which prompts are asked, in what form, and what is noted of the answers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from qaz_llm.evals.samples import PROMPTS, write_samples
+from qaz_llm.evals.score import HFScorer
+from qaz_llm.records import Request, Scored
+
+
+class Answering:
+    """Answers each prompt from a list, and keeps the prompts."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+
+    def loglikelihood(self, requests: Sequence[Request]) -> list[Scored]:
+        raise AssertionError
+
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[str]:
+        assert (max_new_tokens, tuple(stop)) == (7, ())
+        self.asked += prompts
+        return [self.answers[n % len(self.answers)] for n in range(len(prompts))]
+
+
+def test_prompts_cover_the_languages() -> None:
+    assert len({p.id for p in PROMPTS}) == len(PROMPTS)
+    assert {(p.language, p.kind) for p in PROMPTS} == {(c, k) for c in ("kk", "ru", "en") for k in ("continue", "chat")}
+
+
+def test_rows_tell_the_language_of_the_answer(tokenizer: PreTrainedTokenizerFast) -> None:
+    scorer = Answering(
+        "Бүгін ауа райы жақсы, балалар аулада ойнап жүр.",
+        "На юге Казахстана живёт много людей, и летом там жарко.",
+        "The weather is fine today and the children play outside.",
+        " ",
+    )
+    rows = write_samples(scorer, tokenizer, max_new_tokens=7)
+    assert [row["prompt_id"] for row in rows] == [p.id for p in PROMPTS]
+    assert [row["answered_in"] for row in rows] == ["kk", "ru", "en", "none"] * 2
+    for prompt, asked in zip(PROMPTS, scorer.asked, strict=True):
+        if prompt.kind == "continue":
+            assert asked == prompt.text
+        else:
+            assert prompt.text in asked and "<|im_start|>assistant" in asked.split(prompt.text)[1]
+
+
+def test_without_a_chat_template_questions_are_left_out(tokenizer: PreTrainedTokenizerFast) -> None:
+    bare = copy.deepcopy(tokenizer)
+    bare.chat_template = None
+    rows = write_samples(Answering("иә"), bare, max_new_tokens=7)
+    assert {row["kind"] for row in rows} == {"continue"}
+    assert write_samples(Answering("иә"), bare, max_new_tokens=7, prompts=PROMPTS[4:]) == []
+
+
+def test_same_samples_every_time(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+    rows = [write_samples(HFScorer(model, tokenizer, batch_tokens=b), tokenizer, max_new_tokens=8) for b in (64, 8192)]
+    assert rows[0] == rows[1]
+    assert all("<|" not in row["text"] for row in rows[0])

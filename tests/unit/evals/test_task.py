@@ -1,0 +1,120 @@
+"""What a task file may say, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+import qaz_llm.evals.task as module
+from qaz_llm.config import config_from_values
+from qaz_llm.errors import ConfigError, InputError
+from qaz_llm.evals.task import TASKS, TaskConfig, load_suite, load_task
+
+SHIPPED = sorted(path.stem for path in TASKS.glob("*.yaml") if path.stem != "suites")
+LICENCES = {"CC0-1.0", "CC-BY-SA-4.0"}
+
+
+def plain(name: str) -> Any:
+    return YAML(typ="safe").load((TASKS / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def task(**changes: Any) -> TaskConfig:
+    """The shipped qaz_mc with changes; None takes a key away, a dotted key goes into a section."""
+    values = plain("qaz_mc")
+    for key, value in changes.items():
+        *above, last = key.split("__")
+        section = values
+        for part in above:
+            section = section[part]
+        if value is None:
+            section.pop(last, None)
+        else:
+            section[last] = value
+    return config_from_values(TaskConfig, values, where="test")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_tasks_load(name: str) -> None:
+    loaded, written = load_task(name), plain(name)
+    assert loaded.name == name == written["name"]
+    assert loaded.licence in LICENCES and loaded.citation and loaded.description
+    assert set(loaded.languages) <= {"kk", "ru", "en"} and "kk" in loaded.languages
+    for prompt in loaded.prompts.values():
+        assert not prompt.endswith(" ")  # the space belongs to the answer
+
+
+def test_suites_hold_shipped_tasks() -> None:
+    suites = plain("suites")
+    assert {"demo", "real_small", "all"} <= set(suites)
+    for name, tasks in suites.items():
+        assert [t.name for t in load_suite(name)] == tasks
+    assert set(suites["all"]) == set(SHIPPED)
+    assert all((t.file or "").startswith("embedded:") for t in load_suite("demo"))
+
+
+@pytest.mark.parametrize(
+    ("load", "name", "hint"),
+    [
+        (load_suite, "dmeo", "did you mean 'demo'?"),
+        (load_suite, "realsmall", "did you mean 'real_small'?"),
+        (load_suite, "mmlu", "the suites are: all, demo, real_small"),
+        (load_task, "sib_200", "did you mean 'sib200'?"),
+        (load_task, "suites", "the tasks are: "),
+        (load_task, "../tasks/sib200", "sib200"),
+    ],
+)
+def test_unknown_names(load: Any, name: str, hint: str) -> None:
+    with pytest.raises(InputError, match=re.escape(name)) as caught:
+        load(name)
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"metrik": "acc"}, "unknown key; did you mean 'metric'"),
+        ({"fields__quesion": "question"}, "unknown key; did you mean 'question'"),
+        ({"licence": None}, "licence: missing"),
+        ({"version": 0}, "greater than or equal to 1"),
+        ({"kind": "essay"}, "multiple_choice"),
+        ({"metric": "f1"}, "scored by acc, acc_per_token, acc_per_byte, not by f1"),
+        ({"prompts": {}}, "needs prompts"),
+        ({"prompts": {"kz": "{question}"}}, "'kk'"),
+        ({"prompts__kk": "Сұрақ: {qestion}"}, "the kk prompt has {qestion}"),
+        ({"prompts__kk": "Сұрақ: {question"}, "expected '}'"),
+        ({"file": None}, "either file or files"),
+        ({"files": {"kk": "a.jsonl"}}, "either file or files"),
+        ({"fields__language": None}, "fields.language"),
+        ({"fields__answer": None}, "fields.answer"),
+        ({"fields__choices": None}, "fields.choices or labels"),
+        ({"kind": "qa", "metric": "f1"}, "fields.references"),
+        ({"labels": {"kk": {"a": "иә", "b": "жоқ"}, "ru": {"a": "да", "b": "нет"}}}, "labels are missing for en"),
+        (
+            {"labels": {"kk": {"a": "иә", "b": "жоқ"}, "ru": {"a": "да", "b": "нет"}, "en": {"a": "yes", "c": "no"}}},
+            "other names",
+        ),
+    ],
+)
+def test_what_is_refused(changes: dict[str, Any], message: str) -> None:
+    assert task().name == "qaz_mc"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        task(**changes)
+
+
+def test_a_language_without_a_prompt() -> None:
+    files = {"kk": "a.jsonl", "ru": "b.jsonl"}
+    prompts = {"kk": "{question}"}
+    with pytest.raises(ConfigError, match="prompts are missing for ru"):
+        task(file=None, files=files, prompts=prompts)
+
+
+def test_problems_name_file_and_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (TASKS / "qaz_bpb.yaml").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "mine.yaml").write_text("\n".join([*lines, "promts: {}"]), encoding="utf-8")
+    monkeypatch.setattr(module, "TASKS", tmp_path)
+    with pytest.raises(ConfigError, match=rf"mine\.yaml:{len(lines) + 1}: promts: unknown key; did you mean 'prompts'"):
+        load_task("mine")
