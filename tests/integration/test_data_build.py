@@ -18,7 +18,7 @@ from qaz_llm.config import config_from_values, load_config
 from qaz_llm.data.build import BuildResult, build
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.show import show_documents
-from qaz_llm.errors import DataError, InputError
+from qaz_llm.errors import InputError
 from qaz_llm.io import embedded_path, read_jsonl, write_jsonl
 from qaz_llm.language.segment import match_words
 from qaz_llm.records import Conversation, Document
@@ -333,12 +333,12 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
 def test_nothing_left_is_an_error_that_says_why(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "a.jsonl", [{"text": "аз"}, {"text": None}])
     config = config_of(tmp_path, [{"name": "a", "path": str(tmp_path / "a.jsonl"), "language": "kk"}])
-    with pytest.raises(DataError, match="no document is left of 2") as caught:
+    with pytest.raises(InputError, match="no document is left of 2") as caught:
         build(config)
     assert "too_few_words 1" in caught.value.message
     assert not (config.out / "manifest.json").exists()
     (tmp_path / "a.jsonl").write_text("")
-    with pytest.raises(DataError, match="nothing was read"):
+    with pytest.raises(InputError, match="nothing was read"):
         build(config)
 
 

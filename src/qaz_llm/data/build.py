@@ -31,7 +31,7 @@ from qaz_llm.data.merge import merge_documents
 from qaz_llm.data.plan import BuildPlan, Task, make_build_plan
 from qaz_llm.data.report import write_report
 from qaz_llm.data.spool import Spooled, run_task, task_folder
-from qaz_llm.errors import DataError, InputError
+from qaz_llm.errors import InputError
 from qaz_llm.io import check_writable, write_json
 from qaz_llm.progress import format_duration, get_logger, progress
 
@@ -89,9 +89,9 @@ def build(config: DataConfig, *, dry_run: bool = False) -> BuildResult:
     """Read, clean, deduplicate and write; with `dry_run` only look up what there is to read.
 
     Raises:
-        InputError: a source or evaluation file that is not there, a wrong field, an output folder that cannot be
+        InputError: sources that leave nothing to write; a source or evaluation file that is not there, a wrong field, an output folder that cannot be
             written to or holds files of that name which no build wrote.
-        DataError: nothing is left to write; a damaged input; counts that do not add up.
+        DataError: a damaged input; counts that do not add up.
         WriteError: the disk fills up. What is done stays in OUT/.spool, and the next run goes on from there.
     """
     plan = make_build_plan(config)
@@ -149,7 +149,7 @@ def _check_not_empty(manifest: Mapping[str, Any], config: DataConfig) -> None:
     if manifest["documents_out"]:
         return
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in manifest["dropped"].items()) or "nothing was read"
-    raise DataError(
+    raise InputError(
         f"no document is left of {manifest['documents_in']:,} ({reasons})",
         hint="check text_field and language of the sources, or loosen filters (filters.preset=none keeps all)",
     )

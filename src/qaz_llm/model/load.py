@@ -26,7 +26,9 @@ def check_model_folder(folder: Path) -> None:
     present = sorted(p.name for p in folder.iterdir())
     hint = "name a folder that holds config.json, model.safetensors and tokenizer.json, for instance a run's model/"
     if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: an adapter, not a model", hint=f"merge it first: qaz export --adapter {folder}")
+        raise InputError(
+            f"{folder}: an adapter, not a model", hint=f"merge it into its base first: qaz export {folder} OUT"
+        )
     if not (folder / "config.json").is_file():
         shown = ", ".join(present[:6]) or "nothing"
         raise InputError(f"{folder}: no model, config.json is missing; it holds {shown}", hint=hint)

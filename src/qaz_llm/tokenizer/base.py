@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from qaz_llm.errors import DataError
+from qaz_llm.errors import InputError
 from qaz_llm.tokenizer.chat_template import DEFAULT_CHAT_TEMPLATE, TURN_END, TURN_START
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def train_base_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrained
     Every text starts with BOS. The special tokens have the first ids, so that the last ids are free for extension.
 
     Raises:
-        DataError: where the texts hold too little for a vocabulary of this size.
+        InputError: where the texts hold too little for a vocabulary of this size.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -54,7 +54,7 @@ def train_base_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrained
     tokenizer.train_from_iterator(texts, trainer)
     size = tokenizer.get_vocab_size()
     if size < vocab_size:
-        raise DataError(
+        raise InputError(
             f"the text supports a base vocabulary of {size:,} tokens, {vocab_size:,} were asked for",
             hint=f"ask for at most {size}, or give more text",
         )

@@ -109,8 +109,8 @@ def extend_tokenizer(
         min_frequency: a new token joins a pair seen at least this often.
 
     Raises:
-        InputError: where the tokenizer is not BPE, or `num_new_tokens` is not positive.
-        DataError: where the corpus holds no word to learn from, or supports fewer tokens than asked for.
+        InputError: where the tokenizer is not BPE, `num_new_tokens` is not positive, the corpus holds no word to learn
+            from, or it supports fewer tokens than asked for.
     """
     if num_new_tokens < 1:
         raise InputError(f"num_new_tokens is {num_new_tokens}, at least 1 was expected")
@@ -124,7 +124,7 @@ def extend_tokenizer(
         raise InputError("the base tokenizer marks the inside or end of words, as CLIP's does; it cannot be extended")
     words = cut_words(base, count_words(base, corpus))
     if not words:
-        raise DataError("the corpus holds no word with a non-Latin letter to learn from", hint="give Kazakh text")
+        raise InputError("the corpus holds no word with a non-Latin letter to learn from", hint="give Kazakh text")
     characters = _missing_characters(words, min_frequency)
     merges = _train_merges(words, num_new_tokens=num_new_tokens, min_frequency=min_frequency)
     return _append_merges(base, spec, characters, merges, num_new_tokens)
@@ -227,7 +227,7 @@ def _append_merges(
         known_merges.add(pair)
         new_merges.append(pair)
     if len(sub_tokens) < num_new_tokens:
-        raise DataError(
+        raise InputError(
             f"the corpus supports {len(sub_tokens):,} new tokens, {num_new_tokens:,} were asked for",
             hint=f"ask for at most {len(sub_tokens)}, or give more text",
         )

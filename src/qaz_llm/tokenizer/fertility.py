@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from qaz_llm.errors import DataError
+from qaz_llm.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -49,12 +49,12 @@ class Fertility:
 
 
 def measure_fertility(tokenizer: PreTrainedTokenizerFast, texts: Iterable[str]) -> Fertility:
-    """Count over `texts`. Raises DataError where they hold no word."""
+    """Count over `texts`. Raises InputError where they hold no word."""
     texts = [text for text in texts if text.strip()]
     words = [text.split() for text in texts]
     tokens = sum(len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]) if texts else 0
     if not tokens:
-        raise DataError("no text to measure a tokenizer on", hint="give a file with at least one line of text")
+        raise InputError("no text to measure a tokenizer on", hint="give a file with at least one line of text")
     distinct = sorted({word for line in words for word in line})
     adds_space = tokenizer.tokenize("a")[0].startswith(("▁", "Ġ"))  # SentencePiece puts a space before every text
     ids = tokenizer([word if adds_space else f" {word}" for word in distinct], add_special_tokens=False)["input_ids"]

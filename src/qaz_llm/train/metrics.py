@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from qaz_llm.errors import WriteError
 from qaz_llm.io import write_text
 
 METRICS_FILE = "metrics.jsonl"
@@ -61,7 +62,13 @@ def truncate_metrics(path: Path, *, last_step: int) -> list[dict[str, Any]]:
 
 def append_metrics(path: Path, row: Mapping[str, Any]) -> None:
     """Add one row and hand it to the operating system, so that a killed run has all rows before."""
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(row) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise WriteError(
+            f"{path}: step {row['step']} could not be written ({error.strerror})",
+            hint="free some space; the same command goes on from the newest checkpoint",
+        ) from error

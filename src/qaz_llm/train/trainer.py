@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
@@ -95,7 +96,9 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         on_main(partial(shutil.rmtree, staging, ignore_errors=True))
         try:
             super()._save_checkpoint(model, trial)
-        except OSError as error:
+        except (OSError, SafetensorError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+                raise
             raise WriteError(
                 f"{staging}: the checkpoint of step {self.state.global_step} could not be written ({error})",
                 hint="free some space or choose another run_dir; older checkpoints are whole",

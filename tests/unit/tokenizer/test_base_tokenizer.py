@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qaz_llm.errors import DataError
+from qaz_llm.errors import InputError
 from qaz_llm.tokenizer.base import SPECIAL_TOKENS, train_base_tokenizer
 
 
@@ -43,7 +43,7 @@ _cache: list[object] = []
 
 def test_too_little_text_names_the_size_that_would_do() -> None:
     texts = ["бұл қала"] * 3
-    with pytest.raises(DataError, match="were asked for") as caught:
+    with pytest.raises(InputError, match="were asked for") as caught:
         train_base_tokenizer(texts, vocab_size=5_000)
     assert caught.value.hint is not None
     most = int(caught.value.hint.split()[4].strip(","))

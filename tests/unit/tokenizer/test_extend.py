@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from qaz_llm.errors import DataError, InputError
+from qaz_llm.errors import InputError
 from qaz_llm.tokenizer import extend
 from qaz_llm.tokenizer.extend import ExtendedTokenizer, extend_tokenizer, load_fast_tokenizer, tokenizer_fingerprint
 
@@ -203,7 +203,7 @@ def test_pairs_below_min_frequency_are_not_joined(families: Any) -> None:
     base = families("gpt2").base
     corpus = ["құс"] * 5 + ["өрік"] * 4
     extended = extend_tokenizer(base, corpus, num_new_tokens=1, min_frequency=5)
-    with pytest.raises(DataError, match="supports"):
+    with pytest.raises(InputError, match="supports"):
         extend_tokenizer(base, ["өрік"] * 4, num_new_tokens=1, min_frequency=5)
     ids = extended.tokenizer("өрік", add_special_tokens=False)["input_ids"]
     assert ids == base("өрік", add_special_tokens=False)["input_ids"]
@@ -304,13 +304,13 @@ def test_a_folder_without_extension_is_named(families: Any, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("corpus", [[], [""], ["The quick brown fox, 2024!"], ["123 456"], ["a b c"]])
 def test_a_corpus_without_kazakh_is_refused(families: Any, corpus: list[str]) -> None:
-    with pytest.raises(DataError, match="non-Latin"):
+    with pytest.raises(InputError, match="non-Latin"):
         extend_tokenizer(families("gpt2").base, corpus, num_new_tokens=10)
 
 
 def test_too_many_tokens_name_the_number_that_would_do(families: Any) -> None:
     corpus = ["қала бала дала"] * 4
-    with pytest.raises(DataError, match=r"supports (\d+) new tokens, 5,000 were asked for") as caught:
+    with pytest.raises(InputError, match=r"supports (\d+) new tokens, 5,000 were asked for") as caught:
         extend_tokenizer(families("gpt2").base, corpus, num_new_tokens=5_000)
     most = int(re.search(r"supports (\d+)", str(caught.value))[1])  # type: ignore[index]
     assert len(extend_tokenizer(families("gpt2").base, corpus, num_new_tokens=most).sub_tokens) == most
@@ -346,7 +346,7 @@ def test_a_base_that_cannot_spell_kazakh_is_refused() -> None:
     trainer = trainers.BpeTrainer(vocab_size=60, special_tokens=["<unk>"], show_progress=False)
     backend.train_from_iterator(["the cat sat on the mat"] * 5, trainer)
     base = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
-    with pytest.raises(DataError):
+    with pytest.raises(InputError):
         extend_tokenizer(base, ["қала бала"] * 5, num_new_tokens=2)
 
 

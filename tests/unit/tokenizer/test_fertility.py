@@ -11,7 +11,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from qaz_llm.errors import DataError, InputError
+from qaz_llm.errors import InputError
 from qaz_llm.tokenizer.fertility import measure_fertility
 from qaz_llm.tokenizer.report import compare_tokenizers, parse_text_option
 
@@ -57,7 +57,7 @@ def test_whole_words_are_counted_in_every_family(family: Any, kk_documents: tupl
 
 @pytest.mark.parametrize("texts", [[], [""], ["  \n"]])
 def test_no_text_is_an_error(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> None:
-    with pytest.raises(DataError, match="no text"):
+    with pytest.raises(InputError, match="no text"):
         measure_fertility(tokenizer, texts)
 
 
