@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from qaz_llm.errors import InputError
+from qaz_llm.errors import DataError, InputError
 from qaz_llm.tokenizer import extend
 from qaz_llm.tokenizer.extend import ExtendedTokenizer, extend_tokenizer, load_fast_tokenizer, tokenizer_fingerprint
 
