@@ -25,7 +25,7 @@ ARCHITECTURE = {
     "num_heads": 4,
     "num_kv_heads": 2,
     "intermediate_size": 64,
-    "max_position_embeddings": 256,
+    "max_position_embeddings": 1024,
 }
 
 
@@ -40,6 +40,8 @@ def make_base(folder: Path, *, tied: bool) -> Path:
     tokenizer = train_base_tokenizer(texts, vocab_size=600)
     shape = ArchitectureConfig(**ARCHITECTURE, tie_embeddings=tied)
     model = make_model(shape, tokenizer, seed=1, attn_implementation="sdpa")
+    for parameter in model.parameters():  # larger weights, so that attending to a wrong document shows
+        parameter.data.mul_(3)
     write_model(model, tokenizer, folder, facts={})
     return folder
 

@@ -18,6 +18,7 @@ from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.run import EvalResult, run_eval
 from qaz_llm.evals.task import load_task
 from qaz_llm.io import embedded_path, read_jsonl, write_jsonl
+from qaz_llm.progress import format_duration
 from qaz_llm.records import Request, Scored
 
 BITS = {"kk": 1.0, "ru": 2.0, "en": 3.0}
@@ -129,12 +130,12 @@ def test_answers_that_fail_are_wrong_and_counted(tmp_path: Path) -> None:
 
 def test_a_task_starts_with_an_estimate(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Slow(Knowing):
-        """Takes a second of a clock of its own for each thousand bytes."""
+        """Takes a second of a clock of its own for each ten bytes."""
 
         now = 0.0
 
         def loglikelihood(self, requests: Sequence[Request]) -> list[Scored]:
-            Slow.now += sum(len((r.context + r.continuation).encode()) for r in requests) / 1000
+            Slow.now += sum(len((r.context + r.continuation).encode()) for r in requests) / 10
             return super().loglikelihood(requests)
 
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.INFO, logger="qaz.eval"):
@@ -143,7 +144,7 @@ def test_a_task_starts_with_an_estimate(tmp_path: Path, caplog: pytest.LogCaptur
         run_eval(config(tmp_path, tasks=("qaz_bpb",)), scorer=scorer)
     sentences = list(read_jsonl(embedded_path("parallel_sentences.jsonl")))
     total = sum(len(row[code].strip().encode()) for row in sentences for code in BITS)
-    assert f"qaz_bpb: 216 items in kk, ru, en, about {round(total / 1000)} s" in caplog.text
+    assert f"qaz_bpb: 216 items in kk, ru, en, about {format_duration(total / 10)}" in caplog.text
     assert scorer.requests - 216 <= 0.05 * 216  # and costs little
 
 

@@ -125,7 +125,7 @@ def test_one_token_answers_share_a_pass(model: LlamaForCausalLM, tokenizer: PreT
     assert len({round(s.logprob, 3) for s in together}) == 4
 
 
-@pytest.mark.parametrize("answer", [" Обь", " Солтүстік Мұзды мұхитқа құяды", " B"])
+@pytest.mark.parametrize("answer", [" Обь", " Солтүстік Мұзды мұхитқа құяды", " of"])
 def test_long_contexts_lose_their_beginning(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, answer: str, caplog: pytest.LogCaptureFixture
 ) -> None:
