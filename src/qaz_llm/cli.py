@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from qaz_llm.errors import InputError, QazError, WriteError
-from qaz_llm.progress import get_logger, set_up_logging
+from qaz_llm.progress import get_logger, is_main_process, set_up_logging
 
 if TYPE_CHECKING:
     from qaz_llm.config import StrictModel
@@ -74,6 +74,8 @@ def run(
             _print_plan([vars(stage) for stage in planned])
         return
     result = run_job(settings, first=first, last=last, forced=force or ())
+    if not is_main_process():
+        return
     if as_json:
         _print_json(result.to_dict())
     elif result.report is not None:
@@ -96,7 +98,7 @@ def train(config: ConfigPath, overrides: Overrides = None, dry_run: DryRun = Fal
         typer.echo(plan.describe())
         return
     result = train_model(plan)
-    if as_json:
+    if as_json and is_main_process():
         _print_json(vars(result))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import errno
+import fcntl
 import glob
 import gzip
 import hashlib
@@ -31,6 +32,7 @@ EMBEDDED_PREFIX = "embedded:"
 """A path such as `embedded:documents_kk_a.jsonl` names a file that ships with the package."""
 
 CORPUS_DIR_VARIABLE = "QAZ_CORPUS_DIR"
+LOCK_FILE = ".lock"
 ZSTD_LEVEL = 6
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".bz2": "bz2"}
 
@@ -299,6 +301,27 @@ def check_replaceable(path: Path, *, marker: str) -> None:
         raise InputError(f"{path}: holds other files, which would be lost", hint="name a new or an empty folder")
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: a file is where a folder is to be", hint="choose another output folder")
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process while the block runs. The lock is the kernel's and goes with the process.
+
+    Raises:
+        InputError: where another process holds it: two runs that write the same files would spoil both.
+    """
+    make_dir(folder)
+    with (folder / LOCK_FILE).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{folder}: another process is working in this folder",
+                hint="wait for it, stop it, or choose another run_dir",
+            ) from error
+        except OSError:
+            pass  # some network file systems have no locks; a run there is not guarded, but it can run
+        yield
 
 
 @contextmanager

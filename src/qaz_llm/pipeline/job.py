@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.io import atomic_dir, expand_paths, resolve_path, write_json
+from qaz_llm.errors import InputError, QazError
+from qaz_llm.io import atomic_dir, expand_paths, read_json, resolve_path, write_json
 from qaz_llm.pipeline.config import InstructStage, RunConfig, TextStage
 from qaz_llm.pipeline.layout import Layout
 from qaz_llm.pipeline.stages import Stage
@@ -21,6 +22,9 @@ from qaz_llm.pipeline.stages import Stage
 if TYPE_CHECKING:
     from qaz_llm.train.config import TrainConfig
     from qaz_llm.train.plan import TrainPlan
+
+TOKENIZER_BYTES_PER_S = 900_000
+"""UTF-8 bytes of corpus per second of the tokenizer stage, on one core; only for estimates."""
 
 TEXT_STAGE_KEYS = {"mix", "total_tokens", "max_passes"}
 
@@ -37,6 +41,23 @@ def make_stages(config: RunConfig) -> tuple[Stage, ...]:
     return (*stages, _eval_stage(config, layout), _report_stage(config, layout))
 
 
+def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
+    """Look for everything the stages read from outside, so that nothing is found missing after an hour of training.
+
+    Raises:
+        InputError: a source, an evaluation file or a checkpoint that is not there, or is not what it was said to be.
+    """
+    from qaz_llm.model.load import check_model_folder
+
+    name = config.model.checkpoint or ""
+    if Path(name).is_dir() and name:
+        check_model_folder(Path(name))
+    elif name.startswith(("/", ".", "~")):
+        raise InputError(f"model.checkpoint {name}: no such folder", hint="check the path, or name a hub id")
+    for stage in stages:
+        stage.inputs()
+
+
 def last_training(config: RunConfig) -> str:
     """The stage whose model is the adapted one."""
     return "cpt" if config.sft is None else "sft"
@@ -51,6 +72,8 @@ def base_model(config: RunConfig, layout: Layout) -> str:
 
 
 def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
+    from qaz_llm.data.plan import make_build_plan
+
     build_config = config.data.model_copy(update={"out": layout.corpus})
 
     def work() -> Mapping[str, Any]:
@@ -59,9 +82,7 @@ def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
         return build(build_config).summary()
 
     def size() -> str:
-        from qaz_llm.data.build import build
-
-        return build(build_config, dry_run=True).describe_size()
+        return make_build_plan(build_config).lines()[-1]
 
     return Stage(
         name="corpus",
@@ -72,7 +93,7 @@ def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
         inputs=lambda: _data_files(config),
         work=work,
         size=size,
-        estimate_s=lambda: None,
+        estimate_s=lambda: make_build_plan(build_config).estimated_s,
     )
 
 
@@ -128,8 +149,17 @@ def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
         inputs=lambda: _folder_files(settings.base or config.model.checkpoint, "tokenizer"),
         work=work,
         size=lambda: f"{settings.num_new_tokens:,} new tokens from the corpus's {settings.language} text",
-        estimate_s=lambda: None,
+        estimate_s=lambda: _tokenizer_estimate_s(layout),
     )
+
+
+def _tokenizer_estimate_s(layout: Layout) -> float | None:
+    """From the size of the corpus; None while there is none."""
+    manifest = layout.corpus / "manifest.json"
+    if not manifest.is_file():
+        return None
+    size: int = sum(language["bytes"] for language in read_json(manifest)["languages"].values())
+    return 2.0 + size / TOKENIZER_BYTES_PER_S
 
 
 def _fertility(config: RunConfig, tokenizers: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
@@ -170,7 +200,7 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         inputs=lambda: _folder_files(config.model.checkpoint, ""),
         work=work,
         size=lambda: _training_size(section),
-        estimate_s=lambda: None,
+        estimate_s=lambda: _training_estimate_s(config, layout, name),
         distributed=True,
         also=(layout.model,) if name == last_training(config) else (),
     )
@@ -179,6 +209,14 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
 def _stages_before(config: RunConfig, name: str) -> tuple[str, ...]:
     chain = [stage for stage in ("pretrain", "cpt", "sft") if getattr(config, stage) is not None]
     return ("corpus", "tokenizer", *chain[: chain.index(name)])
+
+
+def _training_estimate_s(config: RunConfig, layout: Layout, name: str) -> float | None:
+    """From compute and the machine's speed; None while the model or the text it starts from is not there yet."""
+    try:
+        return _plan(config, layout, name).seconds
+    except QazError:
+        return None
 
 
 def _plan(config: RunConfig, layout: Layout, name: str) -> TrainPlan:
@@ -265,10 +303,26 @@ def _eval_stage(config: RunConfig, layout: Layout) -> Stage:
         rooms=("evals", "model", "pipeline/evaluate"),
         after=("tokenizer", *models),
         settings={**config.eval.to_dict(), "embedding_init": config.model.embedding_init, "device": config.device},
+        inputs=lambda: _eval_files(config),
         work=work,
         size=lambda: f"suite '{config.eval.suite}', before and after adaptation",
         estimate_s=lambda: None,
     )
+
+
+def _eval_files(config: RunConfig) -> list[Path]:
+    """The data files of the suite. Raises InputError where one is missing, or no task measures bits per byte."""
+    from qaz_llm.evals.items import task_files
+    from qaz_llm.evals.task import load_suite
+
+    suite = load_suite(config.eval.suite)
+    if not any(task.kind == "bits_per_byte" for task in suite):
+        raise InputError(
+            f"suite {config.eval.suite} has no task of kind bits_per_byte, which the report needs",
+            hint="choose another suite, for instance demo or real_small",
+        )
+    root = config.eval.root or config.data.root
+    return [path for task in suite for _language, path in task_files(task, root)]
 
 
 def _report_stage(config: RunConfig, layout: Layout) -> Stage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,10 +46,13 @@ class RunFacts:
 
 def write_report(config: RunConfig, layout: Layout) -> dict[str, Any]:
     """Write report.html and report.json into the run's report folder; returns where they lie."""
+    started = time.monotonic()
     facts = read_facts(config, layout)
     make_dir(layout.report)
-    write_json(layout.report / "report.json", report_values(facts))
     write_text(layout.report / "report.html", render_report(facts))
+    values = report_values(facts)
+    values["stages"]["report"] = {"status": "done", "seconds": round(time.monotonic() - started, 2)}
+    write_json(layout.report / "report.json", values)
     return {"report": str(layout.report / "report.html")}
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from qaz_llm.cluster.environment import export_variables, read_environment
 from qaz_llm.config import dump_yaml
-from qaz_llm.io import check_writable, write_json, write_text
+from qaz_llm.errors import InputError
+from qaz_llm.io import check_writable, only_one, write_json, write_text
 from qaz_llm.pipeline.config import RunConfig
-from qaz_llm.pipeline.job import make_stages
+from qaz_llm.pipeline.job import check_inputs, make_stages
 from qaz_llm.pipeline.layout import Layout
-from qaz_llm.pipeline.stages import PlannedStage, StageResult, StageRunner
+from qaz_llm.pipeline.stages import PlannedStage, Stage, StageResult, StageRunner
 from qaz_llm.progress import format_duration, get_logger, is_main_process, log_to_file
 from qaz_llm.provenance import git_commit, package_versions
 
@@ -41,7 +43,9 @@ class RunResult:
 def plan_job(config: RunConfig, *, first: str | None, last: str | None, forced: Sequence[str]) -> list[PlannedStage]:
     """What `run_job` would do. Raises InputError for unknown stage names and missing input files."""
     runner = _runner(config, forced)
-    return runner.plan(runner.select(first, last), forced)
+    selected = runner.select(first, last)
+    check_inputs(config, selected)
+    return runner.plan(selected, forced)
 
 
 def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: Sequence[str]) -> RunResult:
@@ -53,10 +57,26 @@ def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: S
     """
     runner = _runner(config, forced)
     selected = runner.select(first, last)
-    export_variables(read_environment())
+    environment = read_environment()
+    if forced and environment.world_size > 1:
+        raise InputError(
+            "--force cannot be used by several processes: they would not agree on what is old",
+            hint="force the stage in a run of one process, then start this one",
+        )
+    export_variables(environment)
+    check_inputs(config, selected)
     layout = Layout(config.run_dir)
+    with ExitStack() as held:
+        if is_main_process():
+            check_writable(layout.run_dir)
+            held.enter_context(only_one(layout.run_dir))
+        return _run_selected(config, layout, runner, selected, forced)
+
+
+def _run_selected(
+    config: RunConfig, layout: Layout, runner: StageRunner, selected: Sequence[Stage], forced: Sequence[str]
+) -> RunResult:
     if is_main_process():
-        check_writable(layout.run_dir)
         write_text(layout.run_dir / "config.yaml", dump_yaml(config.to_dict()))
         write_json(layout.run_dir / "run.json", {"packages": package_versions(), "git_commit": git_commit()})
     with log_to_file(layout.run_dir / "run.log"):

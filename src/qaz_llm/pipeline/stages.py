@@ -205,7 +205,11 @@ class StageRunner:
 
     def _complete(self, stage: Stage, fingerprint: str, summary: Mapping[str, Any], seconds: float) -> None:
         made = [(path, folder) for folder in (stage.folder, *stage.also) for path in folder.rglob("*")]
-        files = sorted(p for p, top in made if p.is_file() and "checkpoints" not in p.relative_to(top).parts)
+        files = sorted(
+            p
+            for p, top in made
+            if p.is_file() and not p.name.startswith(".") and "checkpoints" not in p.relative_to(top).parts
+        )
         if not files:
             raise WorkError(f"stage '{stage.name}' made nothing in {stage.folder}")
         outputs = {str(p.relative_to(self.run_dir)): p.stat().st_size for p in files}

@@ -34,6 +34,8 @@ ASSUMED_MFU_FRAC = 0.40
 ASSUMED_CPU_FRAC = 0.35
 """Share of a CPU's speed in a large matrix product that training a small model reaches, measured on two cores."""
 
+TRIALS = 5
+
 BYTES_PER_TOKEN = 3.0
 """UTF-8 bytes of a token of mixed Kazakh, Russian and English text, for estimates before the text is tokenised."""
 
@@ -265,7 +267,8 @@ def _memory(
 
 def _estimate_tokens(config: TrainConfig) -> int:
     """Tokens of one traversal of the mix, from the sizes of the files."""
-    files = [path for entry in config.data.mix for path in training_files(entry, chat=config.method == "sft")]
+    # the parts of a mix may be languages of the same files, which count once
+    files = {path for entry in config.data.mix for path in training_files(entry, chat=config.method == "sft")}
     size_bytes = sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in files)
     total = max(int(size_bytes / BYTES_PER_TOKEN), 1)
     return min(config.data.total_tokens or total, int(total * config.data.max_passes))
@@ -278,14 +281,16 @@ def _speed(environment: Environment, device: str) -> float:
         return peak * ASSUMED_MFU_FRAC
     import torch
 
-    where = torch.device(device)
-    a = torch.ones(512, 512, device=where)
-    a @ a
-    repeats, started = 8, time.perf_counter()
-    for _ in range(repeats):
-        b = a @ a
-    float(b[0, 0])  # waits for a GPU
-    return repeats * 2 * 512**3 / (time.perf_counter() - started) * ASSUMED_CPU_FRAC
+    size, repeats = 512, 8
+    a = torch.ones(size, size, device=torch.device(device))
+    trials = []
+    for _ in range(TRIALS):  # the first ones warm up, others may meet a busy moment: the fastest counts
+        started = time.perf_counter()
+        for _ in range(repeats):
+            b = a @ a
+        float(b[0, 0])  # waits for a GPU
+        trials.append(time.perf_counter() - started)
+    return repeats * 2 * size**3 / min(trials) * ASSUMED_CPU_FRAC
 
 
 def _millions(count: float) -> str:
