@@ -6,6 +6,7 @@ them, so `qaz --help` answers at once.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from qaz_llm.progress import get_logger, is_main_process, set_up_logging
 
 if TYPE_CHECKING:
     from qaz_llm.config import StrictModel
+    from qaz_llm.train.plan import TrainPlan
 
 app = typer.Typer(
     name="qaz",
@@ -95,7 +97,7 @@ def train(config: ConfigPath, overrides: Overrides = None, dry_run: DryRun = Fal
     settings = load_config(TrainConfig, config, overrides or ())
     plan = make_plan(settings, read_environment())
     if dry_run:
-        typer.echo(plan.describe())
+        _print_plan_of_training(plan, as_json)
         return
     result = train_model(plan)
     if as_json and is_main_process():
@@ -111,10 +113,7 @@ def plan(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fals
     from qaz_llm.train.plan import make_plan
 
     made = make_plan(load_config(TrainConfig, config, overrides or ()), read_environment())
-    if as_json:
-        _print_json(made.to_dict())
-    else:
-        typer.echo(made.describe())
+    _print_plan_of_training(made, as_json)
 
 
 # -------------------------------------------------------------------------------------------------------------- data
@@ -372,8 +371,9 @@ def chat(
     from qaz_llm.model.chat import chat_session
 
     reply = chat_session(model, max_new_tokens=max_new_tokens)
-    while question := input("› ").strip():
-        typer.echo(reply(question))
+    with contextlib.suppress(EOFError):  # Ctrl-D ends it as an empty line does
+        while question := input("› ").strip():
+            typer.echo(reply(question))
 
 
 @app.command()
@@ -396,6 +396,13 @@ def doctor(as_json: AsJson = False) -> None:
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def _print_plan_of_training(made: TrainPlan, as_json: bool) -> None:
+    if as_json:
+        _print_json(made.to_dict())
+    else:
+        typer.echo(made.describe())
 
 
 def _print_table(headers: list[str], rows: list[list[str]]) -> None:

@@ -35,6 +35,7 @@ from qaz_llm.io import (
 )
 from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.records import EvalItem, ItemScore, Request
+from qaz_llm.report.figures import interval_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -63,7 +64,7 @@ class EvalResult:
         lines = [f"{self.parity['model']} on suite {self.parity['suite']}"]
         for task, by_language in self.parity["scores"].items():
             metric = next(iter(by_language.values()))["metric"]
-            scores = "  ".join(f"{code} {_interval(score)}" for code, score in by_language.items())
+            scores = "  ".join(f"{code} {interval_text(score, 'score')}" for code, score in by_language.items())
             lines.append(f"  {task} ({metric}): {scores}")
         return "\n".join([*lines, f"report: {self.out / 'report.html'}"])
 
@@ -243,9 +244,3 @@ def _model_identity(name: str) -> str:
     check_model_folder(folder)
     parts = [p for p in folder.iterdir() if p.suffix in {".safetensors", ".json"} and p.name != "run.json"]
     return fingerprint_paths(parts, relative_to=folder)
-
-
-def _interval(score: dict[str, Any]) -> str:
-    low, high = score["ci_low"], score["ci_high"]
-    bounds = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
-    return f"{score['score']:.3f}{bounds}"

@@ -51,7 +51,9 @@ def summarise(results: Mapping[str, EvalResult], comparison: Mapping[str, Any]) 
         "bits_per_byte": {name: result.parity["bits_per_byte"] for name, result in results.items()},
         "bits_per_sentence": {name: result.parity["bits_per_sentence"] for name, result in results.items()},
         "parity": {
-            name: {key: results[name].parity[key] for key in ("scores", "gaps")} for name in ("base", "adapted")
+            **_scores_and_gaps(results["adapted"]),
+            "base": _scores_and_gaps(results["base"]),
+            "adapted": _scores_and_gaps(results["adapted"]),
         },
         "adaptation": comparison["changes"],
         "difference_of_differences": comparison["difference_of_differences"],
@@ -59,6 +61,10 @@ def summarise(results: Mapping[str, EvalResult], comparison: Mapping[str, Any]) 
         "tasks": results["adapted"].parity["tasks"],
         "data": results["adapted"].parity["data"],
     }
+
+
+def _scores_and_gaps(result: EvalResult) -> dict[str, Any]:
+    return {key: result.parity[key] for key in ("scores", "gaps")}
 
 
 def _eval_config(config: RunConfig, out: Path, model: str, *, bits_only: bool = False) -> EvalConfig:

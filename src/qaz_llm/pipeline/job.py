@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import InputError, QazError
 from qaz_llm.io import atomic_dir, expand_paths, read_json, resolve_path, write_json
-from qaz_llm.pipeline.config import InstructStage, RunConfig, TextStage
+from qaz_llm.pipeline.config import InstructStage, RunConfig, TextStage, training_stages
 from qaz_llm.pipeline.layout import Layout
 from qaz_llm.pipeline.stages import Stage
 
@@ -42,20 +42,26 @@ def make_stages(config: RunConfig) -> tuple[Stage, ...]:
 
 
 def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
-    """Look for everything the stages read from outside, so that nothing is found missing after an hour of training.
+    """Look for everything the stages read and need, so that nothing is found missing after an hour of training.
 
     Raises:
         InputError: a source, an evaluation file or a checkpoint that is not there, or is not what it was said to be.
+        ConfigError: what a training stage asks for this machine does not have.
     """
+    from qaz_llm.cluster.environment import read_environment
     from qaz_llm.model.load import check_model_folder
+    from qaz_llm.train.plan import check_machine
 
-    name = config.model.checkpoint or ""
-    if Path(name).is_dir() and name:
-        check_model_folder(Path(name))
-    elif name.startswith(("/", ".", "~")):
-        raise InputError(f"model.checkpoint {name}: no such folder", hint="check the path, or name a hub id")
+    for key, name in (("model.checkpoint", config.model.checkpoint), ("tokenizer.base", config.tokenizer.base)):
+        if name and name.startswith(("/", ".", "~")) and not Path(name).expanduser().is_dir():
+            raise InputError(f"{key} {name}: no such folder", hint="check the path, or name a hub id")
+    if config.model.checkpoint and Path(config.model.checkpoint).is_dir():
+        check_model_folder(Path(config.model.checkpoint))
+    environment = read_environment()
     for stage in stages:
         stage.inputs()
+        if stage.distributed:
+            check_machine(getattr(config, stage.name), config.device, environment)
 
 
 def last_training(config: RunConfig) -> str:
@@ -143,10 +149,13 @@ def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
     return Stage(
         name="tokenizer",
         folder=layout.tokenizer,
-        rooms=("tokenizer",),
+        rooms=("tokenizer", "evals/items", "evals/task"),
         after=("corpus",),
         settings={**settings.to_dict(), "checkpoint": config.model.checkpoint, "suite": config.eval.suite},
-        inputs=lambda: _folder_files(settings.base or config.model.checkpoint, "tokenizer"),
+        inputs=lambda: [
+            *_folder_files(settings.base or config.model.checkpoint, "tokenizer"),
+            *_heldout_files(config),  # fertility is measured on them
+        ],
         work=work,
         size=lambda: f"{settings.num_new_tokens:,} new tokens from the corpus's {settings.language} text",
         estimate_s=lambda: _tokenizer_estimate_s(layout),
@@ -194,10 +203,13 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
     return Stage(
         name=name,
         folder=layout.training(name),
-        rooms=("tokenizer", "model", "train"),
+        rooms=("tokenizer", "data/mix", "model", "train", "pipeline/watch"),
         after=before,
         settings={**section.to_dict(), "model": config.model.to_dict(), "device": config.device},
-        inputs=lambda: _folder_files(config.model.checkpoint, ""),
+        inputs=lambda: [
+            *_folder_files(config.model.checkpoint, ""),
+            *(_heldout_files(config) if section.eval_every_steps else ()),
+        ],
         work=work,
         size=lambda: _training_size(section),
         estimate_s=lambda: _training_estimate_s(config, layout, name),
@@ -207,7 +219,7 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
 
 
 def _stages_before(config: RunConfig, name: str) -> tuple[str, ...]:
-    chain = [stage for stage in ("pretrain", "cpt", "sft") if getattr(config, stage) is not None]
+    chain = training_stages(config)
     return ("corpus", "tokenizer", *chain[: chain.index(name)])
 
 
@@ -268,9 +280,18 @@ def _mix_values(layout: Layout, section: TextStage | InstructStage) -> dict[str,
 
 def _training_size(section: TextStage | InstructStage) -> str:
     per_step = section.seq_len * section.micro_batch_size * section.grad_accum_steps
-    length = f"{section.max_steps:,} steps" if section.max_steps else f"{section.epochs:g} epochs"
+    if section.max_steps:
+        length = f"{section.max_steps:,} steps"
+    elif isinstance(section, TextStage) and section.total_tokens:
+        length = f"{section.epochs * section.total_tokens:,.0f} tokens"
+    else:
+        length = f"{section.epochs:g} passes over the corpus"
+    mix = ""
+    if isinstance(section, TextStage):
+        whole = sum(section.mix.values())
+        mix = " (" + ", ".join(f"{language} {w / whole:.0%}" for language, w in section.mix.items()) + ")"
     kind = "LoRA" if section.adapter.type == "lora" else "all weights"
-    return f"{length} of up to {per_step:,} tokens per process, {kind}"
+    return f"{length}{mix}, {per_step:,} per step and process, {kind}"
 
 
 def _publish(model_dir: Path, target: Path) -> None:
@@ -290,7 +311,6 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 def _eval_stage(config: RunConfig, layout: Layout) -> Stage:
-    models = tuple(name for name in ("pretrain", "cpt", "sft") if getattr(config, name) is not None)
 
     def work() -> Mapping[str, Any]:
         from qaz_llm.pipeline.evaluate import evaluate_models
@@ -300,8 +320,8 @@ def _eval_stage(config: RunConfig, layout: Layout) -> Stage:
     return Stage(
         name="eval",
         folder=layout.evaluation,
-        rooms=("evals", "model", "pipeline/evaluate"),
-        after=("tokenizer", *models),
+        rooms=("evals", "language", "tokenizer", "model", "pipeline/evaluate"),
+        after=("tokenizer", *training_stages(config)),
         settings={**config.eval.to_dict(), "embedding_init": config.model.embedding_init, "device": config.device},
         inputs=lambda: _eval_files(config),
         work=work,
@@ -311,18 +331,20 @@ def _eval_stage(config: RunConfig, layout: Layout) -> Stage:
 
 
 def _eval_files(config: RunConfig) -> list[Path]:
-    """The data files of the suite. Raises InputError where one is missing, or no task measures bits per byte."""
+    """The data files of the suite. Raises InputError where one is missing."""
     from qaz_llm.evals.items import task_files
     from qaz_llm.evals.task import load_suite
 
-    suite = load_suite(config.eval.suite)
-    if not any(task.kind == "bits_per_byte" for task in suite):
-        raise InputError(
-            f"suite {config.eval.suite} has no task of kind bits_per_byte, which the report needs",
-            hint="choose another suite, for instance demo or real_small",
-        )
     root = config.eval.root or config.data.root
-    return [path for task in suite for _language, path in task_files(task, root)]
+    return [path for task in load_suite(config.eval.suite) for _language, path in task_files(task, root)]
+
+
+def _heldout_files(config: RunConfig) -> list[Path]:
+    """The files of the sentences that fertility and bits per byte are measured on. Raises InputError where missing."""
+    from qaz_llm.evals.items import heldout_task, task_files
+
+    task = heldout_task(config.eval.suite)
+    return [path for _language, path in task_files(task, config.eval.root or config.data.root)]
 
 
 def _report_stage(config: RunConfig, layout: Layout) -> Stage:
@@ -331,12 +353,11 @@ def _report_stage(config: RunConfig, layout: Layout) -> Stage:
 
         return write_report(config, layout)
 
-    training = tuple(name for name in ("pretrain", "cpt", "sft") if getattr(config, name) is not None)
     return Stage(
         name="report",
         folder=layout.report,
         rooms=("report", "pipeline/report"),
-        after=("corpus", "tokenizer", *training, "eval"),
+        after=("corpus", "tokenizer", *training_stages(config), "eval"),
         settings={"title": config.title},
         work=work,
         size=lambda: "one HTML file and its JSON",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ from typing import Any
 from qaz_llm.cluster.environment import export_variables, read_environment
 from qaz_llm.config import dump_yaml
 from qaz_llm.errors import InputError
-from qaz_llm.io import check_writable, only_one, write_json, write_text
+from qaz_llm.io import CORPUS_DIR_VARIABLE, check_writable, only_one, write_json, write_text
 from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.pipeline.job import check_inputs, make_stages
 from qaz_llm.pipeline.layout import Layout
@@ -78,7 +79,14 @@ def _run_selected(
 ) -> RunResult:
     if is_main_process():
         write_text(layout.run_dir / "config.yaml", dump_yaml(config.to_dict()))
-        write_json(layout.run_dir / "run.json", {"packages": package_versions(), "git_commit": git_commit()})
+        write_json(
+            layout.run_dir / "run.json",
+            {
+                "packages": package_versions(),
+                "git_commit": git_commit(),
+                "corpus_dir": None if config.data.root else os.environ.get(CORPUS_DIR_VARIABLE),
+            },
+        )
     with log_to_file(layout.run_dir / "run.log"):
         results = runner.run(selected, forced)
         total = format_duration(sum(result.seconds for result in results if result.status != "unchanged"))

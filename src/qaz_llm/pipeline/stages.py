@@ -171,9 +171,10 @@ class StageRunner:
         seconds = round(time.monotonic() - started, 2)
         if not is_main_process():  # the next stage's fingerprint needs this one's manifest
             return self._wait_for(stage, fingerprint)
-        self._complete(stage, fingerprint, summary, seconds)
+        status: Status = "resumed" if resume else "done"
+        self._complete(stage, fingerprint, summary, seconds, status)
         _logger.info("%s: done in %s; %s", label, format_duration(seconds), _in_words(summary))
-        return StageResult(stage.name, "resumed" if resume else "done", seconds, summary)
+        return StageResult(stage.name, status, seconds, summary)
 
     def _look(self, stage: Stage) -> tuple[str, str]:
         """What is to be done about a stage, and why: unchanged, resume or run."""
@@ -203,7 +204,9 @@ class StageRunner:
             shutil.rmtree(stage.folder)
         write_json(self._started_path(stage.name), {"fingerprint": fingerprint})
 
-    def _complete(self, stage: Stage, fingerprint: str, summary: Mapping[str, Any], seconds: float) -> None:
+    def _complete(
+        self, stage: Stage, fingerprint: str, summary: Mapping[str, Any], seconds: float, status: Status
+    ) -> None:
         made = [(path, folder) for folder in (stage.folder, *stage.also) for path in folder.rglob("*")]
         files = sorted(
             p
@@ -215,6 +218,7 @@ class StageRunner:
         outputs = {str(p.relative_to(self.run_dir)): p.stat().st_size for p in files}
         manifest = {
             "stage": stage.name,
+            "status": status,
             "fingerprint": fingerprint,
             "parts": self._parts(stage),
             "settings": stage.settings,
@@ -241,7 +245,8 @@ class StageRunner:
 
     def _parts(self, stage: Stage) -> dict[str, str]:
         before = {f"output of {n}": (self.manifest(n) or {}).get("outputs_fingerprint", "") for n in stage.after}
-        inputs = [[str(path), _input_fingerprint(path)] for path in stage.inputs()]
+        # by name and bytes, not by where they lie: a checkout or a corpus that was moved is the same
+        inputs = [[path.name, _input_fingerprint(path)] for path in stage.inputs()]
         return {
             "settings": fingerprint_value(stage.settings),
             "code": code_fingerprint(*stage.rooms),
@@ -265,10 +270,10 @@ class StageRunner:
 
 
 def read_stage_manifests(run_dir: Path) -> dict[str, dict[str, Any]]:
-    """The manifests of all stages that have ended well, in the order they ended; each with `status` "done"."""
+    """The manifests of all stages that have ended well, in the order they ended; `status` says whether a stage was done or resumed."""
     paths = (p for p in (run_dir / "stages").glob("*.json") if not p.name.endswith(".started.json"))
     ordered = sorted(paths, key=lambda path: path.stat().st_mtime_ns)
-    return {p.stem: {**manifest, "status": "done"} for p in ordered if (manifest := _read_if_whole(p)) is not None}
+    return {p.stem: {"status": "done", **manifest} for p in ordered if (manifest := _read_if_whole(p)) is not None}
 
 
 def _read_if_whole(path: Path) -> dict[str, Any] | None:

@@ -24,7 +24,7 @@ from qaz_llm.errors import ConfigError
 from qaz_llm.io import read_json
 from qaz_llm.model.config import ModelConfig
 from qaz_llm.progress import format_duration
-from qaz_llm.train.config import TrainConfig
+from qaz_llm.train.config import TrainConfig, TrainSettings
 from qaz_llm.train.metrics import flops_per_token, peak_flops
 from qaz_llm.train.sources import training_files
 
@@ -32,7 +32,7 @@ ASSUMED_MFU_FRAC = 0.40
 """Share of a GPU's peak that a training run reaches; what published 7–8 B runs in bf16 report lies at 39–46 %."""
 
 ASSUMED_CPU_FRAC = 0.35
-"""Share of a CPU's speed in a large matrix product that training a small model reaches, measured on two cores."""
+"""Share of a CPU's speed in a matrix product that training a small model is taken to reach; a guess, for estimates only."""
 
 TRIALS = 5
 
@@ -124,10 +124,11 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
         ConfigError: what the config asks for this machine cannot do.
         InputError: a model, tokenizer or text that is not there.
     """
-    device = _device(config, environment)
+    device = _device(config.device, environment)
     deepspeed_path, stage = _deepspeed(config)
     _check_combination(config, device, stage)
     model_config = _model_config(config.model)
+    _check_length(config, model_config)
     parameters, trainable = _count(config, model_config)
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
     available_tokens = _estimate_tokens(config)  # also says which files are missing, before any work
@@ -153,19 +154,38 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
     )
 
 
-def _device(config: TrainConfig, environment: Environment) -> str:
-    if config.device == "cuda" and environment.device != "cuda":
+def check_machine(settings: TrainSettings, device: str, environment: Environment) -> None:
+    """What can be said of a training before its model and text exist: the device and the DeepSpeed file are there.
+
+    Raises:
+        ConfigError: one of them is not.
+    """
+    _device(device, environment)
+    _deepspeed(settings)
+
+
+def _check_length(config: TrainConfig, model_config: Any) -> None:
+    longest = getattr(model_config, "max_position_embeddings", None)
+    if longest is not None and config.seq_len > longest:
+        raise ConfigError(
+            f"seq_len {config.seq_len} exceeds the {longest} positions of {config.model.checkpoint or 'the architecture'}",
+            hint=f"set seq_len to at most {longest}",
+        )
+
+
+def _device(device: str, environment: Environment) -> str:
+    if device == "cuda" and environment.device != "cuda":
         raise ConfigError(
             "device: cuda was asked for, but torch sees no GPU here", hint="use device=auto or device=cpu"
         )
-    return environment.device if config.device == "auto" else config.device
+    return environment.device if device == "auto" else device
 
 
-def _deepspeed(config: TrainConfig) -> tuple[Path | None, int]:
+def _deepspeed(settings: TrainSettings) -> tuple[Path | None, int]:
     """The DeepSpeed file and its ZeRO stage; (None, 0) for DDP."""
-    if config.distributed.deepspeed is None:
+    if settings.distributed.deepspeed is None:
         return None, 0
-    path = Path(config.distributed.deepspeed).expanduser()
+    path = Path(settings.distributed.deepspeed).expanduser()
     if not path.is_file():
         raise ConfigError(
             f"distributed.deepspeed: {path}: no such file",

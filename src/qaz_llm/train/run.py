@@ -191,8 +191,7 @@ def _run_trainer(
     )
     stop = StopCallback(flag)
     with ExitStack() as stack:
-        advance = stack.enter_context(progress("training", total=run.steps, unit="steps"))
-        advance(done_steps)
+        advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
         callbacks: list[Any] = [metrics, ProgressCallback(advance)]
         if on_eval is not None and config.eval_every_steps:
             path = config.run_dir / EVALS_FILE
