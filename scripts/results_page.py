@@ -148,7 +148,8 @@ def _training(run_dir: Path, stages: Mapping[str, Any]) -> str:
     rows = []
     for name in ("pretrain", "cpt", "sft"):
         if name in stages:
-            summary, seconds = stages[name]["summary"], stages[name]["seconds"]
+            summary = stages[name]["summary"]
+            seconds = json.loads((run_dir / name / "metrics.jsonl").read_text().splitlines()[-1])["seconds"]
             facts = _read(run_dir / name / "run.json")["plan"]
             rows.append(
                 [
@@ -161,7 +162,7 @@ def _training(run_dir: Path, stages: Mapping[str, Any]) -> str:
                     f"{summary['final_loss']:.3f}",
                 ]
             )
-    headers = ["stage", "parameters", "trained", "steps", "tokens", "tokens/s, all included", "last loss, nats/token"]
+    headers = ["stage", "parameters", "trained", "steps", "tokens", "tokens/s", "last loss, nats/token"]
     return _table(headers, rows)
 
 

@@ -160,7 +160,7 @@ def test_the_report_has_the_keys_that_programs_read(finished: Job) -> None:
     for by_language in (*report["fertility"].values(), *report["bits_per_byte"].values()):
         assert set(by_language) == set(LANGUAGES)
         assert all(math.isfinite(value) and value > 0 for value in by_language.values())
-    assert set(report["stages"]) == set(STAGES) - {"report"} or set(report["stages"]) == set(STAGES)
+    assert set(report["stages"]) >= set(STAGES) - {"report"}
     assert all({"status", "seconds"} <= stage.keys() for stage in report["stages"].values())
     for model in ("base", "adapted"):
         assert set(report["parity"][model]) == {"scores", "gaps"}
@@ -205,9 +205,7 @@ def test_the_model_is_what_instruction_tuning_made_and_loads_by_itself(finished:
     assert logits[0].isfinite().all()
 
 
-@pytest.mark.parametrize(
-    ("name", "folder"), [("base", "pretrain/model"), ("cpt", "cpt/model"), ("adapted", "model")]
-)
+@pytest.mark.parametrize(("name", "folder"), [("base", "pretrain/model"), ("cpt", "cpt/model"), ("adapted", "model")])
 def test_bits_per_byte_are_those_of_the_saved_model(finished: Job, name: str, folder: str) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -259,7 +257,9 @@ def test_a_lost_output_is_made_again_and_the_same(job: Job) -> None:
 
 
 def test_a_stage_that_was_left_out_later_is_not_reported(job: Job) -> None:
-    assert job.statuses("sft=null") == {n: "done" if n in ("eval", "report") else "unchanged" for n in STAGES if n != "sft"}
+    assert job.statuses("sft=null") == {
+        n: "done" if n in ("eval", "report") else "unchanged" for n in STAGES if n != "sft"
+    }
     assert weights(job.run_dir / "model") == weights(job.run_dir / "cpt" / "model")
     assert "sft" not in job.report()["stages"]
     page = (job.run_dir / "report" / "report.html").read_text(encoding="utf-8")

@@ -14,6 +14,8 @@ from qaz_llm import cli
 
 ROOT = Path(__file__).parents[2]
 Call = Callable[..., tuple[int, str]]
+SHORT = ("pretrain.max_steps=1", "cpt.max_steps=1", "sft.max_steps=1", "eval.max_items=2", "eval.samples=false")
+"""A mistake that is found too late is to cost the test no minutes."""
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> tuple[int, str]:
-        command = ["qaz", "run", str(ROOT / "configs" / "demo.yaml"), f"run_dir={tmp_path / 'run'}", *arguments]
+        command = ["qaz", "run", str(ROOT / "configs" / "demo.yaml"), f"run_dir={tmp_path / 'run'}", *SHORT, *arguments]
         monkeypatch.setattr(sys, "argv", command)
         with pytest.raises(SystemExit) as end:
             cli.main()
@@ -135,14 +137,14 @@ def source(tmp_path: Path, *rows: object) -> list[str]:
 
 @pytest.mark.parametrize(
     ("rows", "word"),
-    [([], "rows.jsonl"), ([{"id": "1", "txt": "Сәлем"}], "'text'")],
+    [([], "nothing was read"), ([{"id": "1", "txt": "Сәлем"}], "'text'")],
     ids=["empty file", "no text field"],
 )
 def test_a_source_that_holds_no_text(run: Call, tmp_path: Path, rows: list[object], word: str) -> None:
     check(run(*source(tmp_path, *rows)), word)
     assert not (tmp_path / "run" / "stages" / "corpus.json").exists()
-    text = "Алматы – Қазақстандағы ең үлкен қала. Мұнда көктемде алма ағаштары гүлдеп, көшелерге хош иіс тарайды. "
-    good = [{"id": str(n), "text": f"{n}. {text * 6}"} for n in range(3)]
+    embedded = (ROOT / "src" / "qaz_llm" / "embedded" / "documents_kk_a.jsonl").read_text(encoding="utf-8")
+    good = [json.loads(line) for line in embedded.splitlines()[:3]]
     code, stderr = run(*source(tmp_path, *good))
     assert code == 0, stderr
     made = json.loads((tmp_path / "run" / "corpus" / "manifest.json").read_text())

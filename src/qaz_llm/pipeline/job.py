@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 TOKENIZER_BYTES_PER_S = 900_000
 """UTF-8 bytes of corpus per second of the tokenizer stage, on one core; only for estimates."""
 
+KEYS_WITHOUT_EFFECT = ("log_every_steps", "checkpoint_every_steps", "keep_checkpoints", "gradient_checkpointing")
+"""Keys of a training stage that may change without its result changing; a stage is not run again for them."""
+
 TEXT_STAGE_KEYS = {"mix", "total_tokens", "max_passes"}
 
 
@@ -88,7 +91,8 @@ def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
         return build(build_config).summary()
 
     def size() -> str:
-        return make_build_plan(build_config).lines()[-1]
+        plan = make_build_plan(build_config)
+        return f"{len(plan.tasks)} parts, about {plan.text_bytes / 1e6:,.1f} MB of text"
 
     return Stage(
         name="corpus",
@@ -196,8 +200,6 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
 
         watch = watch_bits(config) if section.eval_every_steps else None
         result = train(_plan(config, layout, name), on_eval=watch)
-        if name == last_training(config):
-            _publish(result.model_dir, layout.model)
         return {"steps": result.steps, "tokens": result.tokens, "final_loss": result.final_loss}
 
     return Stage(
@@ -205,7 +207,7 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         folder=layout.training(name),
         rooms=("tokenizer", "data/mix", "model", "train", "pipeline/watch"),
         after=before,
-        settings={**section.to_dict(), "model": config.model.to_dict(), "device": config.device},
+        settings={**_without(section.to_dict(), *KEYS_WITHOUT_EFFECT), "model": config.model.to_dict()},
         inputs=lambda: [
             *_folder_files(config.model.checkpoint, ""),
             *(_heldout_files(config) if section.eval_every_steps else ()),
@@ -214,7 +216,6 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         size=lambda: _training_size(section),
         estimate_s=lambda: _training_estimate_s(config, layout, name),
         distributed=True,
-        also=(layout.model,) if name == last_training(config) else (),
     )
 
 
@@ -331,12 +332,16 @@ def _eval_stage(config: RunConfig, layout: Layout) -> Stage:
 
 
 def _eval_files(config: RunConfig) -> list[Path]:
-    """The data files of the suite. Raises InputError where one is missing."""
-    from qaz_llm.evals.items import task_files
-    from qaz_llm.evals.task import load_suite
+    """The data files of the tasks. Raises InputError where one is missing, or none of them measures bits per byte."""
+    from qaz_llm.evals.items import heldout_task, task_files
+    from qaz_llm.evals.task import choose_tasks
+
+    needed = heldout_task(config.eval.suite).name
+    if config.eval.tasks is not None and needed not in config.eval.tasks:
+        raise InputError(f"eval.tasks: the report needs task {needed}", hint=f"add {needed}, or leave out eval.tasks")
 
     root = config.eval.root or config.data.root
-    return [path for task in load_suite(config.eval.suite) for _language, path in task_files(task, root)]
+    return [path for task in choose_tasks(config.eval) for _language, path in task_files(task, root)]
 
 
 def _heldout_files(config: RunConfig) -> list[Path]:
@@ -348,9 +353,12 @@ def _heldout_files(config: RunConfig) -> list[Path]:
 
 
 def _report_stage(config: RunConfig, layout: Layout) -> Stage:
+    """The end of the run: the adapted model under its final name, and the report. Which model that is may change."""
+
     def work() -> Mapping[str, Any]:
         from qaz_llm.pipeline.report import write_report
 
+        _publish(layout.trained_model(last_training(config)), layout.model)
         return write_report(config, layout)
 
     return Stage(
@@ -360,7 +368,8 @@ def _report_stage(config: RunConfig, layout: Layout) -> Stage:
         after=("corpus", "tokenizer", *training_stages(config), "eval"),
         settings={"title": config.title},
         work=work,
-        size=lambda: "one HTML file and its JSON",
+        also=(layout.model,),
+        size=lambda: "one HTML file and its JSON, and the model under its final name",
         estimate_s=lambda: 1.0,
     )
 

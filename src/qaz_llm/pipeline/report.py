@@ -231,10 +231,10 @@ def _training(facts: RunFacts) -> Section:
             }
             caption = f"{title}: held-out text"
             parts.append(line_chart(curves, title=caption, x_label="step", y_label="bits per byte"))
-        speed = last["tokens"] / max(facts.stages[name]["seconds"], 1e-9)
+        speed = last["tokens"] / max(last["seconds"], 1e-9)
         parts.append(
             paragraph(
-                f"{last['step']:,} steps, {last['tokens']:,} tokens, {speed:,.0f} tokens per second with all set-up, "
+                f"{last['step']:,} steps, {last['tokens']:,} tokens, {speed:,.0f} tokens per second, "
                 f"last logged loss {last['loss']:.3f}."
             )
         )

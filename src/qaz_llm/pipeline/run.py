@@ -16,7 +16,7 @@ from qaz_llm.io import CORPUS_DIR_VARIABLE, check_writable, only_one, write_json
 from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.pipeline.job import check_inputs, make_stages
 from qaz_llm.pipeline.layout import Layout
-from qaz_llm.pipeline.stages import PlannedStage, Stage, StageResult, StageRunner
+from qaz_llm.pipeline.stages import STAGES_FOLDER, PlannedStage, Stage, StageResult, StageRunner
 from qaz_llm.progress import format_duration, get_logger, is_main_process, log_to_file
 from qaz_llm.provenance import git_commit, package_versions
 
@@ -45,6 +45,7 @@ def plan_job(config: RunConfig, *, first: str | None, last: str | None, forced: 
     """What `run_job` would do. Raises InputError for unknown stage names and missing input files."""
     runner = _runner(config, forced)
     selected = runner.select(first, last)
+    _check_own(config.run_dir, runner.stages)
     check_inputs(config, selected)
     return runner.plan(selected, forced)
 
@@ -65,6 +66,7 @@ def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: S
             hint="force the stage in a run of one process, then start this one",
         )
     export_variables(environment)
+    _check_own(config.run_dir, runner.stages)
     check_inputs(config, selected)
     layout = Layout(config.run_dir)
     with ExitStack() as held:
@@ -98,6 +100,18 @@ def _run_selected(
         report if report.exists() else None,
         layout.model if layout.model.exists() else None,
     )
+
+
+def _check_own(run_dir: Path, stages: Sequence[Stage]) -> None:
+    """Raise InputError where the stages' folders hold files and no run made them: a fresh start would empty them."""
+    if (run_dir / STAGES_FOLDER).is_dir():
+        return
+    for folder in (path for stage in stages for path in (stage.folder, *stage.also)):
+        if folder.is_dir() and any(folder.iterdir()):
+            raise InputError(
+                f"{folder}: holds files that no run made, and a stage would replace them",
+                hint="choose a run_dir of its own, for instance run_dir=runs/new",
+            )
 
 
 def _runner(config: RunConfig, forced: Sequence[str]) -> StageRunner:

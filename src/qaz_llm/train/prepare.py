@@ -144,6 +144,9 @@ def _identity(
     config = plan.config
     values = {key: value for key, value in config.to_dict().items() if key not in FREE_KEYS}
     values["data"] = {key: value for key, value in values["data"].items() if key != "cache_dir"}
+    # Text and tokenizer are known by their fingerprints below; where they lie may change, as when a folder is moved.
+    values["data"]["mix"] = [{k: v for k, v in entry.items() if k != "path"} for entry in values["data"]["mix"]]
+    values["model"] = {key: value for key, value in values["model"].items() if key != "tokenizer"}
     values["distributed"] = {"zero_stage": plan.zero_stage}
     values["rows_per_step"] = plan.rows_per_step
     if config.schedule != "constant":

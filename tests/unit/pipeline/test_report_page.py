@@ -134,7 +134,7 @@ def test_the_values_are_the_facts(facts: RunFacts) -> None:
 
 
 def test_the_page_shows_the_same_values(facts: RunFacts) -> None:
-    page, values = Page(render_report(facts)), report_values(facts)
+    page = Page(render_report(facts))
     summary = next(row for row in page.rows if row[0] == "Kazakh" and len(row) == 6)
     assert summary == ["Kazakh", "4.000", "1.000", "−75.0%", "6.00", "2.50"]
     assert ["base model", "4.0000", "2.0000", "2.1250"] in page.rows
@@ -182,7 +182,9 @@ def test_a_run_without_intervals_gaps_or_samples_still_has_a_page(facts: RunFact
     parity_of_one = {"scores": {"qaz_mc": {"kk": bare}}, "gaps": {}}
     evaluation = {**facts.evaluation, "parity": {"base": parity_of_one, "adapted": parity_of_one}, "adaptation": {}}
     page = Page(render_report(replace(facts, evaluation=evaluation, samples=[], metrics={}, watched={})))
-    assert ["qaz_mc", "adapted", "1.000", "–", "–"] in page.rows
+    (row,) = [row for row in page.rows if row[:2] == ["qaz_mc", "adapted"]]
+    assert float(row[2].split()[0]) == 1.0
+    assert row[3] == row[4] and not any(letter.isdigit() for letter in row[3]), "no value is no number"
 
 
 def test_a_negative_gap_keeps_its_interval_readable(facts: RunFacts) -> None:
