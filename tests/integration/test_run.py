@@ -68,6 +68,11 @@ TINY: dict[str, Any] = {
 }
 
 
+def listen_to_ctrl_c() -> None:
+    """In the child: a shell that starts the tests in the background has its children ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Job:
     """The tiny config with one run folder."""
 
@@ -92,7 +97,12 @@ class Job:
     def interrupt(self, signal_: signal.Signals, ready: Callable[[], bool], *arguments: str) -> tuple[int, str]:
         """Start the job, send it a signal as soon as it is `ready`, and return its exit code and stderr."""
         process = subprocess.Popen(
-            self.command(*arguments), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            self.command(*arguments),
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=listen_to_ctrl_c,
         )
         deadline = time.monotonic() + 120
         while not ready():

@@ -336,12 +336,13 @@ def _eval_files(config: RunConfig) -> list[Path]:
     from qaz_llm.evals.items import heldout_task, task_files
     from qaz_llm.evals.task import choose_tasks
 
+    tasks = choose_tasks(config.eval)
     needed = heldout_task(config.eval.suite).name
-    if config.eval.tasks is not None and needed not in config.eval.tasks:
+    if needed not in {task.name for task in tasks}:
         raise InputError(f"eval.tasks: the report needs task {needed}", hint=f"add {needed}, or leave out eval.tasks")
 
     root = config.eval.root or config.data.root
-    return [path for task in choose_tasks(config.eval) for _language, path in task_files(task, root)]
+    return [path for task in tasks for _language, path in task_files(task, root)]
 
 
 def _heldout_files(config: RunConfig) -> list[Path]:
