@@ -1,6 +1,6 @@
 # make setup   create .venv with pinned packages        make demo    the main job on embedded text, then where its report lies
 # make check   lint, format, types                      make test    all tests
-# make clean   remove .venv and runs/
+# make clean   remove .venv and runs/demo
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(PIP_ARGS) --quiet --constraint constraints.txt
-RUN := HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+RUN := HF_HUB_OFFLINE=1
 
 .PHONY: setup demo test check format clean
 
@@ -30,7 +30,7 @@ demo: setup
 	$(RUN) $(BIN)/qaz run configs/demo.yaml run_dir=runs/demo
 
 test: setup
-	$(RUN) $(BIN)/python -m pytest
+	$(RUN) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .
@@ -42,4 +42,4 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs/demo

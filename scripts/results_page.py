@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Write the results page of a finished run from its own files:  scripts/results_page.py RUN_DIR > docs/results/NAME.md
+"""Write the results page of a finished run from its own files:  scripts/results_page.py RUN_DIR --command "…" > docs/results/NAME.md
 
-Every figure on the page comes from the run folder (report.json, the corpus manifest, the stages' manifests), so the
-page cannot say what the run did not measure.
+Every measured figure comes from the run folder (report.json, the corpus manifest, the stages' manifests), so the page
+cannot say what the run did not measure. Only the line on the machine is taken from where this script runs.
 """
 
 from __future__ import annotations
@@ -15,15 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from qaz_llm.pipeline.report import STEP_TITLES
 from qaz_llm.progress import format_duration
-
-NAMES = {"kk": "Kazakh", "ru": "Russian", "en": "English"}
-STEPS = {
-    "base": "base model (ru + en)",
-    "extended": "new tokens, untrained",
-    "cpt": "after continued pretraining",
-    "adapted": "after instruction tuning",
-}
+from qaz_llm.records import LANGUAGE_NAMES
+from qaz_llm.report.figures import interval_text, number_text, p_text
 
 
 def main() -> None:
@@ -74,7 +69,7 @@ def _machine(report: Mapping[str, Any], stages: Mapping[str, Any]) -> str:
 
 def _funnel(corpus: Mapping[str, Any]) -> str:
     languages = [
-        [NAMES.get(code, code), f"{v['documents']:,}", f"{v['words']:,}", f"{v['bytes'] / 1e6:.2f}"]
+        [LANGUAGE_NAMES.get(code, code), f"{v['documents']:,}", f"{v['words']:,}", f"{v['bytes'] / 1e6:.2f}"]
         for code, v in corpus["languages"].items()
     ]
     reasons = [[reason, f"{count:,}"] for reason, count in sorted(corpus["dropped"].items(), key=lambda kv: -kv[1])]
@@ -92,7 +87,11 @@ def _funnel(corpus: Mapping[str, Any]) -> str:
 
 def _fertility(report: Mapping[str, Any]) -> str:
     rows = [
-        [NAMES[code], f"{report['fertility']['base'][code]:.3f}", f"{report['fertility']['extended'][code]:.3f}"]
+        [
+            LANGUAGE_NAMES[code],
+            f"{report['fertility']['base'][code]:.3f}",
+            f"{report['fertility']['extended'][code]:.3f}",
+        ]
         for code in report["fertility"]["base"]
     ]
     return _table(["language", "base tokenizer", "extended"], rows)
@@ -100,23 +99,30 @@ def _fertility(report: Mapping[str, Any]) -> str:
 
 def _bits(report: Mapping[str, Any]) -> str:
     codes = list(report["bits_per_byte"]["base"])
-    bits = [[STEPS[n], *(f"{v[c]:.4f}" for c in codes)] for n, v in report["bits_per_byte"].items()]
-    aligned = [[STEPS[n], *(f"{v[c]:.1f}" for c in codes)] for n, v in report["bits_per_sentence"].items()]
-    headers = ["model", *(NAMES[code] for code in codes)]
+    bits = [[STEP_TITLES[n], *(f"{v[c]:.4f}" for c in codes)] for n, v in report["bits_per_byte"].items()]
+    aligned = [[STEP_TITLES[n], *(f"{v[c]:.1f}" for c in codes)] for n, v in report["bits_per_sentence"].items()]
+    headers = ["model", *(LANGUAGE_NAMES[code] for code in codes)]
     note = "Between languages only bits per aligned sentence compare:"
     return "\n\n".join([_table(headers, bits), note, _table(headers, aligned)])
 
 
 def _parity(report: Mapping[str, Any]) -> str:
     scores = [
-        [task, model, code, by[code]["metric"], str(by[code]["n"]), _interval(by[code], "score")]
+        [task, model, code, by[code]["metric"], str(by[code]["n"]), interval_text(by[code], "score")]
         for task in report["parity"]["adapted"]["scores"]
         for model in ("base", "adapted")
         for by in [report["parity"][model]["scores"][task]]
         for code in by
     ]
     gaps = [
-        [task, pair, gap["metric"], _interval(gap, "gap"), _p(gap["p_holm"]), f"{gap['minimum_detectable']:.3f}"]
+        [
+            task,
+            pair,
+            gap["metric"],
+            interval_text(gap, "gap"),
+            p_text(gap["p_holm"]),
+            number_text(gap["minimum_detectable"]),
+        ]
         for task, pairs in report["parity"]["adapted"]["gaps"].items()
         for pair, gap in pairs.items()
     ]
@@ -131,7 +137,7 @@ def _parity(report: Mapping[str, Any]) -> str:
 
 def _changes(report: Mapping[str, Any]) -> str:
     rows = [
-        [task, code, change["metric"], _interval(change, "change"), _p(change["p_holm"])]
+        [task, code, change["metric"], interval_text(change, "change"), p_text(change["p_holm"])]
         for task, by in report["adaptation"].items()
         for code, change in by.items()
     ]
@@ -142,7 +148,8 @@ def _training(run_dir: Path, stages: Mapping[str, Any]) -> str:
     rows = []
     for name in ("pretrain", "cpt", "sft"):
         if name in stages:
-            summary, seconds = stages[name]["summary"], stages[name]["seconds"]
+            summary = stages[name]["summary"]
+            seconds = json.loads((run_dir / name / "metrics.jsonl").read_text().splitlines()[-1])["seconds"]
             facts = _read(run_dir / name / "run.json")["plan"]
             rows.append(
                 [
@@ -155,7 +162,7 @@ def _training(run_dir: Path, stages: Mapping[str, Any]) -> str:
                     f"{summary['final_loss']:.3f}",
                 ]
             )
-    headers = ["stage", "parameters", "trained", "steps", "tokens", "tokens/s, all included", "last loss, nats/token"]
+    headers = ["stage", "parameters", "trained", "steps", "tokens", "tokens/s", "last loss, nats/token"]
     return _table(headers, rows)
 
 
@@ -168,16 +175,6 @@ def _samples(run_dir: Path) -> str:
                 f"- {row['language']}, {row['kind']}: «{row['prompt']}» → {' '.join(row['text'].split()) or '(nothing)'}"
             )
     return "\n".join(blocks)
-
-
-def _interval(value: Mapping[str, Any], key: str) -> str:
-    if value["ci_low"] is None:
-        return f"{value[key]:.3f}"
-    return f"{value[key]:.3f} [{value['ci_low']:.3f}, {value['ci_high']:.3f}]"
-
-
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

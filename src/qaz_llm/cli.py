@@ -6,6 +6,7 @@ them, so `qaz --help` answers at once.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from qaz_llm.errors import InputError, QazError, WriteError
-from qaz_llm.progress import get_logger, set_up_logging
+from qaz_llm.progress import get_logger, is_main_process, set_up_logging
 
 if TYPE_CHECKING:
     from qaz_llm.config import StrictModel
+    from qaz_llm.train.plan import TrainPlan
 
 app = typer.Typer(
     name="qaz",
@@ -74,6 +76,8 @@ def run(
             _print_plan([vars(stage) for stage in planned])
         return
     result = run_job(settings, first=first, last=last, forced=force or ())
+    if not is_main_process():
+        return
     if as_json:
         _print_json(result.to_dict())
     elif result.report is not None:
@@ -93,10 +97,10 @@ def train(config: ConfigPath, overrides: Overrides = None, dry_run: DryRun = Fal
     settings = load_config(TrainConfig, config, overrides or ())
     plan = make_plan(settings, read_environment())
     if dry_run:
-        typer.echo(plan.describe())
+        _print_plan_of_training(plan, as_json)
         return
     result = train_model(plan)
-    if as_json:
+    if as_json and is_main_process():
         _print_json(vars(result))
 
 
@@ -109,10 +113,7 @@ def plan(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fals
     from qaz_llm.train.plan import make_plan
 
     made = make_plan(load_config(TrainConfig, config, overrides or ()), read_environment())
-    if as_json:
-        _print_json(made.to_dict())
-    else:
-        typer.echo(made.describe())
+    _print_plan_of_training(made, as_json)
 
 
 # -------------------------------------------------------------------------------------------------------------- data
@@ -370,8 +371,9 @@ def chat(
     from qaz_llm.model.chat import chat_session
 
     reply = chat_session(model, max_new_tokens=max_new_tokens)
-    while question := input("› ").strip():
-        typer.echo(reply(question))
+    with contextlib.suppress(EOFError):  # Ctrl-D ends it as an empty line does
+        while question := input("› ").strip():
+            typer.echo(reply(question))
 
 
 @app.command()
@@ -394,6 +396,13 @@ def doctor(as_json: AsJson = False) -> None:
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def _print_plan_of_training(made: TrainPlan, as_json: bool) -> None:
+    if as_json:
+        _print_json(made.to_dict())
+    else:
+        typer.echo(made.describe())
 
 
 def _print_table(headers: list[str], rows: list[list[str]]) -> None:

@@ -42,6 +42,12 @@ class DataError(QazError):
     """Data that cannot be processed: a corrupt shard, an empty result, a manifest that does not add up."""
 
 
+class DamagedFileError(DataError):
+    """A file that was named as input and cannot be read to its end: cut off, not UTF-8, not what its name says."""
+
+    exit_code = 2
+
+
 class LabelSpanError(DataError):
     """A training example in which no token would be learned from, or the learned span is not the assistant's."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import errno
+import fcntl
 import glob
 import gzip
 import hashlib
@@ -25,12 +26,13 @@ from typing import IO, Any, cast
 import xxhash
 import zstandard
 
-from qaz_llm.errors import DataError, InputError, WriteError
+from qaz_llm.errors import DamagedFileError, InputError, WriteError
 
 EMBEDDED_PREFIX = "embedded:"
 """A path such as `embedded:documents_kk_a.jsonl` names a file that ships with the package."""
 
 CORPUS_DIR_VARIABLE = "QAZ_CORPUS_DIR"
+LOCK_FILE = ".lock"
 ZSTD_LEVEL = 6
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".bz2": "bz2"}
 
@@ -104,12 +106,12 @@ def file_format(path: Path) -> str:
 def open_bytes(path: Path) -> IO[bytes]:
     """A stream of the uncompressed bytes of `path`, whatever its compression suffix.
 
-    Raises InputError where the file is absent, DataError where it is compressed and of 0 bytes; a file cut off raises
+    Raises InputError where the file is absent, DamagedFileError where it is compressed and of 0 bytes; a file cut off raises
     EOFError when its end is read.
     """
     try:
         if path.suffix in COMPRESSIONS and path.stat().st_size == 0:
-            raise DataError(f"{path}: is empty, not even compressed nothing", hint="fetch the file again")
+            raise DamagedFileError(f"{path}: is empty, not even compressed nothing", hint="fetch the file again")
         match COMPRESSIONS.get(path.suffix):
             case "gzip":
                 return cast(IO[bytes], gzip.open(path, "rb"))
@@ -174,20 +176,27 @@ class _ZstdFile(io.RawIOBase):
 
 @contextmanager
 def open_text(path: Path) -> Iterator[IO[str]]:
-    """The text of `path`, decompressed, UTF-8. Raises DataError on a damaged file, with the path."""
+    """The text of `path`, decompressed, UTF-8. Raises DamagedFileError on a damaged file, with the path."""
     stream = io.TextIOWrapper(io.BufferedReader(open_bytes(path), 1 << 20), encoding="utf-8", newline="\n")  # type: ignore[type-var]
-    with stream:
+    with stream, naming_damage(path):
         try:
             yield stream
         except UnicodeDecodeError as error:
-            raise DataError(
+            raise DamagedFileError(
                 f"{path}:{_first_undecodable_line(path)}: not UTF-8 ({error.reason})",
                 hint="convert the file to UTF-8, or leave it out",
             ) from error
-        except (EOFError, OSError, zlib.error, zstandard.ZstdError, lzma.LZMAError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            raise DataError(f"{path}: damaged or cut off ({error})", hint="fetch the file again") from error
+
+
+@contextmanager
+def naming_damage(path: Path) -> Iterator[None]:
+    """Turn what decompressors raise on a damaged or cut-off file into a DamagedFileError that names it."""
+    try:
+        yield
+    except (EOFError, OSError, zlib.error, zstandard.ZstdError, lzma.LZMAError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # a real error of the system, not of the data
+            raise
+        raise DamagedFileError(f"{path}: damaged or cut off ({error})", hint="fetch the file again") from error
 
 
 def _first_undecodable_line(path: Path) -> int:
@@ -204,7 +213,7 @@ def _first_undecodable_line(path: Path) -> int:
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a JSONL file, compressed or not. Raises DataError with the line's number where one is no object."""
+    """The rows of a JSONL file, compressed or not. Raises DamagedFileError with the line's number where one is no object."""
     with open_text(path) as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -212,9 +221,9 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             try:
                 row = json.loads(line)
             except ValueError as error:
-                raise DataError(f"{path}:{number}: not JSON ({error})") from error
+                raise DamagedFileError(f"{path}:{number}: not JSON ({error})") from error
             if not isinstance(row, dict):
-                raise DataError(f"{path}:{number}: expected an object, found {type(row).__name__}")
+                raise DamagedFileError(f"{path}:{number}: expected an object, found {type(row).__name__}")
             yield row
 
 
@@ -227,7 +236,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    """The rows of a Parquet file, one batch in memory at a time. Raises InputError if absent, DataError if damaged."""
+    """The rows of a Parquet file, one batch in memory at a time. Raises InputError if absent, DamagedFileError if damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -237,7 +246,7 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> Iterator[dict[
             for batch in file.iter_batches(columns=columns):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:  # pyarrow says OSError for a damaged page
-        raise DataError(f"{path}: not a readable Parquet file ({error})") from error
+        raise DamagedFileError(f"{path}: not a readable Parquet file ({error})", hint="fetch the file again") from error
 
 
 # ---------------------------------------------------------------------------------------------------------- writing
@@ -274,7 +283,7 @@ def make_dir(path: Path) -> Path:
 
 
 def check_writable(path: Path) -> None:
-    """Create the folder and a file in it, and take the file away. Raises WriteError as UserError's cause where it fails.
+    """Create the folder and a file in it, and take the file away. Raises WriteError where it fails.
 
     Called before long work: a read-only output folder is the user's input, so it is an InputError.
     """
@@ -299,6 +308,27 @@ def check_replaceable(path: Path, *, marker: str) -> None:
         raise InputError(f"{path}: holds other files, which would be lost", hint="name a new or an empty folder")
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: a file is where a folder is to be", hint="choose another output folder")
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process while the block runs. The lock is the kernel's and goes with the process.
+
+    Raises:
+        InputError: where another process holds it: two runs that write the same files would spoil both.
+    """
+    make_dir(folder)
+    with (folder / LOCK_FILE).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{folder}: another process is working in this folder",
+                hint="wait for it, stop it, or choose another run_dir",
+            ) from error
+        except OSError:
+            pass  # some network file systems have no locks; a run there is not guarded, but it can run
+        yield
 
 
 @contextmanager
@@ -353,12 +383,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file. Raises InputError where it is missing, DataError where it is no JSON."""
+    """The value of a JSON file. Raises InputError where it is missing, DamagedFileError where it is no JSON."""
     with open_text(path) as stream:
         try:
             return json.load(stream)
         except ValueError as error:
-            raise DataError(f"{path}: not JSON ({error})") from error
+            raise DamagedFileError(f"{path}: not JSON ({error})", hint="make the file again") from error
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -471,10 +501,9 @@ def code_fingerprint(*rooms: str) -> str:
     True
     """
     package = Path(__file__).parent
-    files = [package / f"{name}.py" for name in ("records", "io")]
+    files = [package / f"{name}.py" for name in ("records", "io", "config")]
     for room in rooms:
         path = package / room
-        files += (
-            sorted(path.rglob("*.py")) + sorted(path.rglob("*.yaml")) if path.is_dir() else [path.with_suffix(".py")]
-        )
+        inside = (p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+        files += sorted(inside) if path.is_dir() else [path.with_suffix(".py")]
     return fingerprint_paths(files, relative_to=package)

@@ -16,6 +16,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+FILE_ONLY = "file_only"
+"""Mark of a record that goes to the log file alone: on a terminal the bar says the same."""
+
 LOG_EVERY_S = 15.0
 """Seconds between two plain lines of progress where there is no terminal."""
 
@@ -30,11 +33,19 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+class _CurrentStderr(logging.Handler):
+    """Writes to what sys.stderr is at that moment: while a bar is shown, rich puts lines above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not getattr(record, FILE_ONLY, False):
+            print(self.format(record), file=sys.stderr, flush=True)
+
+
 def set_up_logging(*, debug: bool = False, quiet: bool = False) -> None:
     """Send plain lines to stderr: everything from rank 0, warnings from other ranks. Call once, at start."""
     logger = logging.getLogger("qaz")
     logger.handlers.clear()
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _CurrentStderr()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     logger.addHandler(handler)
     logger.propagate = False
@@ -71,18 +82,27 @@ def format_duration(seconds: float) -> str:
 
 
 @contextmanager
-def progress(description: str, *, total: float | None, unit: str) -> Iterator[Callable[[float], None]]:
+def progress(
+    description: str, *, total: float | None, unit: str, done: float = 0.0
+) -> Iterator[Callable[[float], None]]:
     """Show work of `total` units while the block runs; the block calls what it is given with each number done.
 
     On a terminal a rich bar with rate and remaining time; elsewhere a line at most every LOG_EVERY_S seconds.
+    `done` units were done in an earlier sitting: they count towards the total, not towards the rate.
     """
     if not is_main_process():
         yield lambda _done: None
     elif sys.stderr.isatty():
-        with _terminal_bar(description, total, unit) as advance:
+        log_line = _line_logger(description, total, unit, done, file_only=True)
+        with _terminal_bar(description, total, unit, done) as advance_bar:
+
+            def advance(number: float) -> None:
+                advance_bar(number)
+                log_line(number)
+
             yield advance
     else:
-        yield _line_logger(description, total, unit)
+        yield _line_logger(description, total, unit, done)
 
 
 def track(items: Iterable[T], description: str, *, total: int | None = None, unit: str = "items") -> Iterator[T]:
@@ -94,7 +114,7 @@ def track(items: Iterable[T], description: str, *, total: int | None = None, uni
 
 
 @contextmanager
-def _terminal_bar(description: str, total: float | None, unit: str) -> Iterator[Callable[[float], None]]:
+def _terminal_bar(description: str, total: float | None, unit: str, before: float) -> Iterator[Callable[[float], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -107,21 +127,23 @@ def _terminal_bar(description: str, total: float | None, unit: str) -> Iterator[
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(description, total=total, rate="")
+        task = bar.add_task(description, total=total, completed=int(before), rate="")
         started = time.monotonic()
 
         def advance(done: float) -> None:
             bar.advance(task, done)
             elapsed = max(time.monotonic() - started, 1e-9)
-            bar.update(task, rate=f"{bar.tasks[0].completed / elapsed:,.0f} {unit}/s")
+            bar.update(task, rate=f"{(bar.tasks[0].completed - before) / elapsed:,.1f} {unit}/s")
 
         yield advance
 
 
-def _line_logger(description: str, total: float | None, unit: str) -> Callable[[float], None]:
+def _line_logger(
+    description: str, total: float | None, unit: str, before: float, *, file_only: bool = False
+) -> Callable[[float], None]:
     logger = get_logger("progress")
     started = time.monotonic()
-    state = {"done": 0.0, "said": started}
+    state = {"done": before, "said": started}
 
     def advance(done: float) -> None:
         state["done"] += done
@@ -129,13 +151,13 @@ def _line_logger(description: str, total: float | None, unit: str) -> Callable[[
         if now - state["said"] < LOG_EVERY_S:
             return
         state["said"] = now
-        rate = state["done"] / (now - started)
+        rate = (state["done"] - before) / (now - started)
         line = f"{description}: {state['done']:,.0f}"
         if total:
             left = format_duration(max(total - state["done"], 0) / max(rate, 1e-9))
             line += f"/{total:,.0f} {unit}, {rate:,.1f} {unit}/s, {left} left"
         else:
             line += f" {unit}, {rate:,.1f} {unit}/s"
-        logger.info(line)
+        logger.info(line, extra={FILE_ONLY: file_only})
 
     return advance

@@ -33,6 +33,11 @@ def wait_for(run_dir: Path, step: int, process: subprocess.Popen[str]) -> None:
         time.sleep(0.1)
 
 
+def listen_to_ctrl_c() -> None:
+    """In the child: a shell that starts the tests in the background has its children ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 def test_tiny_stands_alone_survives_being_killed_and_ends_once(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
@@ -63,7 +68,7 @@ def test_tiny_stands_alone_survives_being_killed_and_ends_once(tmp_path: Path) -
 def test_being_told_to_stop(tmp_path: Path, name: str, code: int) -> None:
     run_dir = tmp_path / "run"
     command = [*COMMAND, f"run_dir={run_dir}", "max_steps=4000"]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_ctrl_c)
     wait_for(run_dir, 12, process)
     process.send_signal(getattr(signal, name))
     _, stderr = process.communicate(timeout=60)

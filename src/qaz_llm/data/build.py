@@ -36,6 +36,8 @@ from qaz_llm.io import check_writable, write_json
 from qaz_llm.progress import format_duration, get_logger, progress
 
 SPOOL = ".spool"
+UNREADABLE = {"no_messages", "no_answer"}
+"""Reasons that say a row has not the fields it was said to have."""
 _logger = get_logger("data")
 
 
@@ -64,10 +66,6 @@ class BuildResult:
         ]
         return {"out": str(self.out), "estimated_s": round(self.plan.estimated_s, 1), "tasks": parts}
 
-    def describe_size(self) -> str:
-        """One line: how much there is to read."""
-        return self.plan.lines()[-1]
-
     def describe(self) -> str:
         """What was done, or would be, as a person reads it."""
         if self.manifest is None:
@@ -78,7 +76,7 @@ class BuildResult:
         return "\n".join(
             [
                 f"{made['documents_out']:,} of {made['documents_in']:,} documents kept ({shares}), "
-                f"{made['conversations']['out']:,} conversations",
+                f"{made['conversations']['out']:,} of {made['conversations']['in']:,} conversations",
                 f"dropped: {dropped}",
                 f"report: {self.out / 'report.html'}",
             ]
@@ -115,7 +113,11 @@ def build(config: DataConfig, *, dry_run: bool = False) -> BuildResult:
     merge_documents(spooled, config, ledger, staging)
     gather_conversations(config, cleaner, ledger, staging)
     manifest = ledger.to_manifest()
-    _check_not_empty(manifest, config)
+    try:
+        _check_not_empty(manifest)
+    except InputError:
+        shutil.rmtree(config.out / SPOOL, ignore_errors=True)
+        raise
     write_json(staging / MANIFEST, manifest)
     write_report(staging)
     write_card(staging, manifest)
@@ -145,7 +147,15 @@ def _check_out(out: Path) -> None:
     check_writable(out)
 
 
-def _check_not_empty(manifest: Mapping[str, Any], config: DataConfig) -> None:
+def _check_not_empty(manifest: Mapping[str, Any]) -> None:
+    """Raises InputError where no document is left, or no row of a source of conversations could become one."""
+    for name, source in manifest["conversations"]["sources"].items():
+        if source["in"] and set(source["dropped"]) <= UNREADABLE and not source["out"]:
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in source["dropped"].items())
+            raise InputError(
+                f"conversations {name}: none of its {source['in']:,} rows became a dialogue ({reasons})",
+                hint="check its kind and the names of its fields",
+            )
     if manifest["documents_out"]:
         return
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in manifest["dropped"].items()) or "nothing was read"

@@ -1,7 +1,7 @@
 """Rows out of files of every format, one at a time, with what is wrong with a row said instead of hidden.
 
 A reader yields `Row`s. A row that cannot be read has a `problem` (`bad_json`, `bad_encoding`) and no fields, so that it
-is counted as dropped and the rest of the file is still read. A damaged archive ends the reading: DataError.
+is counted as dropped and the rest of the file is still read. A damaged archive ends the reading: DamagedFileError.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import lzma
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,11 +17,9 @@ from pathlib import Path
 from typing import IO, Any, Literal
 from xml.etree import ElementTree
 
-import zstandard
-
 from qaz_llm.data.config import SourceConfig
-from qaz_llm.errors import DataError, InputError
-from qaz_llm.io import file_format, open_bytes, read_parquet
+from qaz_llm.errors import DamagedFileError, InputError
+from qaz_llm.io import file_format, naming_damage, open_bytes, read_parquet
 
 MAX_LINE_BYTES = 64 << 20
 """A longer line is not a document but a file without line ends; it is dropped as `line_too_long` unread."""
@@ -93,20 +90,15 @@ def _numbered(rows: Iterator[dict[str, Any]]) -> Iterator[Row]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes | None]]:
-    """Numbered lines as bytes; None for a line over MAX_LINE_BYTES. Raises DataError on a damaged archive."""
-    with io.BufferedReader(open_bytes(path), 1 << 20) as stream:  # type: ignore[type-var]
+    """Numbered lines as bytes; None for a line over MAX_LINE_BYTES. Raises DamagedFileError on a damaged archive."""
+    with _buffered(path) as stream, naming_damage(path):
         number = 0
-        try:
-            while line := stream.readline(MAX_LINE_BYTES + 1):
-                too_long = len(line) > MAX_LINE_BYTES
-                while too_long and not line.endswith(b"\n") and line:
-                    line = stream.readline(1 << 20)
-                yield number, None if too_long else line
-                number += 1
-        except (EOFError, OSError, zstandard.ZstdError, lzma.LZMAError) as error:
-            raise DataError(
-                f"{path}: damaged or cut off after line {number:,} ({error})", hint="fetch the file again"
-            ) from error
+        while line := stream.readline(MAX_LINE_BYTES + 1):
+            too_long = len(line) > MAX_LINE_BYTES
+            while too_long and not line.endswith(b"\n") and line:
+                line = stream.readline(1 << 20)
+            yield number, None if too_long else line
+            number += 1
 
 
 def _read_jsonl(path: Path) -> Iterator[Row]:
@@ -143,15 +135,15 @@ def _read_text(path: Path, field: str) -> Iterator[Row]:
 def _read_table(path: Path, delimiter: str) -> Iterator[Row]:
     """Rows of a CSV or TSV file under its header. Bytes that are no UTF-8 become U+FFFD, which the filters see."""
     csv.field_size_limit(MAX_LINE_BYTES)
-    with io.TextIOWrapper(_buffered(path), encoding="utf-8-sig", errors="replace", newline="") as stream:
+    text = io.TextIOWrapper(_buffered(path), encoding="utf-8-sig", errors="replace", newline="")
+    with text as stream, naming_damage(path):
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
         try:
             for number, fields in enumerate(csv.DictReader(stream, delimiter=delimiter, quoting=quoting)):
                 yield Row(number, {key: value for key, value in fields.items() if key is not None})
         except csv.Error as error:
-            raise DataError(f"{path}: not a readable table ({error})") from error
-        except (EOFError, zstandard.ZstdError, lzma.LZMAError) as error:
-            raise DataError(f"{path}: damaged or cut off ({error})", hint="fetch the file again") from error
+            hint = "check the file's quotes and its delimiter, or name its format"
+            raise DamagedFileError(f"{path}: not a readable table ({error})", hint=hint) from error
 
 
 def _buffered(path: Path) -> IO[bytes]:
@@ -165,7 +157,7 @@ _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 def _elements(path: Path, tag: str) -> Iterator[ElementTree.Element]:
     """Elements of one tag, freed after use. The parser itself (expat 2.4.1 and later) refuses runaway entities."""
-    with _buffered(path) as stream:
+    with _buffered(path) as stream, naming_damage(path):
         try:
             parents: list[ElementTree.Element] = []
             for event, element in ElementTree.iterparse(stream, events=("start", "end")):
@@ -179,9 +171,7 @@ def _elements(path: Path, tag: str) -> Iterator[ElementTree.Element]:
                     if parents:
                         parents[-1].remove(element)
         except ElementTree.ParseError as error:
-            raise DataError(f"{path}: not well-formed XML ({error})", hint="fetch the file again") from error
-        except (EOFError, OSError, zstandard.ZstdError, lzma.LZMAError) as error:
-            raise DataError(f"{path}: damaged or cut off ({error})", hint="fetch the file again") from error
+            raise DamagedFileError(f"{path}: not well-formed XML ({error})", hint="fetch the file again") from error
 
 
 def _local(tag: str) -> str:

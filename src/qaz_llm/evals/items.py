@@ -63,12 +63,18 @@ def heldout_texts(suite: str, *, root: Path | None = None) -> dict[str, list[str
     Raises:
         InputError: where the suite has no such task.
     """
+    task = heldout_task(suite)
+    texts: dict[str, list[str]] = {language: [] for language in task.languages}
+    for item in load_items(task, root=root):
+        texts[item.language].append(item.text)
+    return texts
+
+
+def heldout_task(suite: str) -> TaskConfig:
+    """The suite's first task of kind bits_per_byte. Raises InputError where it has none."""
     for task in load_suite(suite):
         if task.kind == "bits_per_byte":
-            texts: dict[str, list[str]] = {language: [] for language in task.languages}
-            for item in load_items(task, root=root):
-                texts[item.language].append(item.text)
-            return texts
+            return task
     raise InputError(f"suite {suite} has no task of kind bits_per_byte", hint="add one, for instance qaz_bpb")
 
 

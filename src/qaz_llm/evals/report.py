@@ -13,6 +13,7 @@ from qaz_llm.evals.stats import ALPHA
 from qaz_llm.io import read_json, read_jsonl, write_text
 from qaz_llm.records import LANGUAGE_NAMES, LANGUAGES
 from qaz_llm.report.charts import interval_chart
+from qaz_llm.report.figures import interval_text, number_text, p_text
 from qaz_llm.report.page import Section, details, paragraph, preformatted, render_page, table
 from qaz_llm.report.scale import MISSING
 
@@ -103,7 +104,7 @@ def _scores(scores: Cells) -> Section:
     shares = {task: by for task, by in scores.items() if _metric(by) != BITS_PER_BYTE}
     codes = _ordered({code for by in shares.values() for code in by})
     rows = [
-        [task, _metric(by), _count(by), *(_interval(by.get(code), "score") for code in codes)]
+        [task, _metric(by), _count(by), *(interval_text(by.get(code), "score") for code in codes)]
         for task, by in shares.items()
     ]
     headers = ["task", "metric", "items", *(LANGUAGE_NAMES.get(code, code) for code in codes)]
@@ -129,10 +130,10 @@ def _gaps(gaps: Cells) -> Section:
                 task,
                 pair,
                 row["n"],
-                _interval(row, "gap"),
-                _p(row["p"]),
-                _p(row["p_holm"]),
-                _number(row["minimum_detectable"]),
+                interval_text(row, "gap"),
+                p_text(row["p"]),
+                p_text(row["p_holm"]),
+                number_text(row["minimum_detectable"]),
             ]
             for task, pair, row in _flat(tasks)
         ]
@@ -151,7 +152,7 @@ def _bits(values: Row) -> Iterator[Section]:
         return
     sentences = {_aligned_task(values): values.get(BITS_PER_SENTENCE, {})}
     rows = [
-        [task, LANGUAGE_NAMES.get(code, code), row["n"], _interval(row, "score"), _number(sentences.get(task, {}).get(code))]
+        [task, LANGUAGE_NAMES.get(code, code), row["n"], interval_text(row, "score"), number_text(sentences.get(task, {}).get(code))]
         for task, by in tasks.items()
         for code, row in by.items()
     ]  # fmt: skip
@@ -190,7 +191,7 @@ def _examples(examples: Mapping[str, Sequence[Row]]) -> Iterator[Section]:
 
 
 def _example(row: Row) -> str:
-    title = f"{row['item_id']} ({row['language']}): {row['metric']} {_number(row['score'])}"
+    title = f"{row['item_id']} ({row['language']}): {row['metric']} {number_text(row['score'])}"
     return paragraph(title) + preformatted(
         json.dumps(row.get("detail", {}), ensure_ascii=False, indent=1), row["language"]
     )
@@ -221,9 +222,17 @@ def _changes(changes: Cells, scores: Mapping[str, Cells]) -> Section:
         rows = []
         for task, code, row in _flat(tasks):
             cells = [scores[side].get(task, {}).get(code, {}) for side in ("base", "adapted")]
-            before_after = [_number(cell.get("score")) for cell in cells]
+            before_after = [number_text(cell.get("score")) for cell in cells]
             rows.append(
-                [task, code, row["n"], *before_after, _interval(row, "change"), _p(row["p_holm"]), _verdict(row)]
+                [
+                    task,
+                    code,
+                    row["n"],
+                    *before_after,
+                    interval_text(row, "change"),
+                    p_text(row["p_holm"]),
+                    _verdict(row),
+                ]
             )
         label = f"adapted minus base; {_direction(metric, tasks)}"
         parts += [
@@ -239,7 +248,10 @@ def _moved_gaps(moved: Cells) -> Section:
     headers = ["task", "pair", "pairs", "change of the gap", "p (Holm)"]
     parts: list[str] = []
     for metric, tasks in _by_metric(moved).items():
-        rows = [[task, pair, row["n"], _interval(row, "change"), _p(row["p_holm"])] for task, pair, row in _flat(tasks)]
+        rows = [
+            [task, pair, row["n"], interval_text(row, "change"), p_text(row["p_holm"])]
+            for task, pair, row in _flat(tasks)
+        ]
         title, label = f"Change of the gap, {metric}", f"gap after minus gap before; {_direction(metric, tasks)}"
         parts += [_chart(tasks, "change", title=title, x_label=label, zero_line=True), table(headers, rows)]
     lead = "How adaptation moved the distance between languages: the gap after minus the gap before, on the same items."
@@ -254,7 +266,7 @@ def _forgetting(forgetting: Mapping[str, Sequence[Row]]) -> Section:
     parts = []
     for code, losses in forgetting.items():
         name = LANGUAGE_NAMES.get(code, code)
-        worse = "; ".join(f"{row['task']} {_interval(row, 'change')}, {row['metric']}" for row in losses)
+        worse = "; ".join(f"{row['task']} {interval_text(row, 'change')}, {row['metric']}" for row in losses)
         parts.append(
             paragraph(f"{name} got worse in {worse}." if losses else f"{name}: nothing got significantly worse.")
         )
@@ -304,28 +316,6 @@ def _verdict(row: Row) -> str:
     if row["p_holm"] >= ALPHA:
         return "not significant"
     return "better" if (row["change"] > 0) == row["higher_is_better"] else "worse"
-
-
-def _interval(row: Row | None, key: str) -> str:
-    if row is None:
-        return MISSING
-    value, low, high = row[key], row["ci_low"], row["ci_high"]
-    if low is None or high is None:
-        return f"{_number(value)} (no interval: too few items)"
-    widest = max(map(abs, (value, low, high)))
-    return f"{_number(value, widest)} [{_number(low, widest)}, {_number(high, widest)}]"
-
-
-def _number(value: float | None, size: float | None = None) -> str:
-    """Three decimals below 10 (shares, bits per byte), one above (bits per sentence); `size` decides for its interval."""
-    if value is None:
-        return MISSING
-    decimals = 3 if abs(value if size is None else size) < 10 else 1
-    return f"{value:,.{decimals}f}".replace("-", "−")
-
-
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _or_nan(value: float | None) -> float:

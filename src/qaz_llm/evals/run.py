@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.errors import InputError
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.items import load_items, task_fingerprints
 from qaz_llm.evals.metrics import score_answer, score_choices, score_text
@@ -23,7 +22,7 @@ from qaz_llm.evals.prompts import render_context, render_requests
 from qaz_llm.evals.report import write_report
 from qaz_llm.evals.samples import write_samples
 from qaz_llm.evals.score import HFScorer, Scorer, choose_device
-from qaz_llm.evals.task import TaskConfig, load_suite
+from qaz_llm.evals.task import TaskConfig, choose_tasks
 from qaz_llm.io import (
     check_writable,
     code_fingerprint,
@@ -35,6 +34,7 @@ from qaz_llm.io import (
 )
 from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.records import EvalItem, ItemScore, Request
+from qaz_llm.report.figures import interval_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -63,7 +63,7 @@ class EvalResult:
         lines = [f"{self.parity['model']} on suite {self.parity['suite']}"]
         for task, by_language in self.parity["scores"].items():
             metric = next(iter(by_language.values()))["metric"]
-            scores = "  ".join(f"{code} {_interval(score)}" for code, score in by_language.items())
+            scores = "  ".join(f"{code} {interval_text(score, 'score')}" for code, score in by_language.items())
             lines.append(f"  {task} ({metric}): {scores}")
         return "\n".join([*lines, f"report: {self.out / 'report.html'}"])
 
@@ -106,20 +106,6 @@ def load_scorer(config: EvalConfig) -> tuple[HFScorer, PreTrainedTokenizerFast]:
     tokenizer = load_tokenizer(config.model)
     model = load_model(config.model, dtype=config.dtype, device=str(choose_device(config.device)))
     return HFScorer(model, tokenizer, batch_tokens=config.batch_tokens), tokenizer
-
-
-def choose_tasks(config: EvalConfig) -> tuple[TaskConfig, ...]:
-    """The tasks of the suite, or those of them that the config names. Raises InputError for names it does not have."""
-    suite = load_suite(config.suite)
-    if config.tasks is None:
-        return suite
-    unknown = set(config.tasks) - {task.name for task in suite}
-    if unknown:
-        raise InputError(
-            f"suite {config.suite} has no task {', '.join(sorted(unknown))}",
-            hint=f"its tasks are: {', '.join(task.name for task in suite)}",
-        )
-    return tuple(task for task in suite if task.name in config.tasks)
 
 
 def score_task(task: TaskConfig, items: Sequence[EvalItem], scorer: Scorer) -> list[ItemScore]:
@@ -243,9 +229,3 @@ def _model_identity(name: str) -> str:
     check_model_folder(folder)
     parts = [p for p in folder.iterdir() if p.suffix in {".safetensors", ".json"} and p.name != "run.json"]
     return fingerprint_paths(parts, relative_to=folder)
-
-
-def _interval(score: dict[str, Any]) -> str:
-    low, high = score["ci_low"], score["ci_high"]
-    bounds = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
-    return f"{score['score']:.3f}{bounds}"

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from qaz_llm.config import LanguageCode, StrictModel, load_config, read_raw
 from qaz_llm.errors import InputError
+from qaz_llm.evals.config import EvalSettings
 
 TASKS = Path(__file__).parent / "tasks"
 Metric = Literal["acc", "acc_per_token", "acc_per_byte", "f1", "exact_match", "bits_per_byte"]
@@ -116,6 +117,20 @@ def load_suite(name: str) -> tuple[TaskConfig, ...]:
     if name not in suites:
         raise InputError(f"{name}: no such suite", hint=_meant(name, sorted(suites), "suites"))
     return tuple(load_task(task) for task in suites[name])
+
+
+def choose_tasks(config: EvalSettings) -> tuple[TaskConfig, ...]:
+    """The tasks of the suite, or those of them that the config names. Raises InputError for names it does not have."""
+    suite = load_suite(config.suite)
+    if config.tasks is None:
+        return suite
+    unknown = set(config.tasks) - {task.name for task in suite}
+    if unknown:
+        raise InputError(
+            f"suite {config.suite} has no task {', '.join(sorted(unknown))}",
+            hint=f"its tasks are: {', '.join(task.name for task in suite)}",
+        )
+    return tuple(task for task in suite if task.name in config.tasks)
 
 
 def _meant(name: str, known: list[str], what: str) -> str:

@@ -7,13 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-KAZAKH_SPECIFIC = "әғқңөұүһі"
-"""The nine letters of Kazakh that Russian does not have, lower case."""
-
-RUSSIAN_LETTERS = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
-KAZAKH_LETTERS = "аәбвгғдеёжзийкқлмнңоөпрстуұүфхһцчшщъыіьэюя"
-
-KAZAKH_VOWELS = "аәеёиоөуұүыіэюя"
 FRONT_VOWELS = "әеөүі"
 BACK_VOWELS = "аоұы"
 

@@ -63,7 +63,9 @@ def load_model(
     """
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging as transformers_logging
 
+    transformers_logging.disable_progress_bar()  # our own lines say what is loaded
     name = str(checkpoint)
     if Path(name).is_dir():
         check_model_folder(Path(name))

@@ -66,6 +66,9 @@ class InstructStage(TrainSettings):
     method: Literal["sft"] = "sft"
 
 
+TRAINING_STAGES = ("pretrain", "cpt", "sft")
+
+
 class RunConfig(StrictModel):
     """The main job. Stages: corpus, tokenizer, (pretrain), cpt, (sft), eval, report."""
 
@@ -90,6 +93,17 @@ class RunConfig(StrictModel):
             raise ValueError("a fresh architecture has no tokenizer: set tokenizer.train_base or tokenizer.base")
         if self.model.checkpoint is not None and self.tokenizer.train_base is not None:
             raise ValueError("tokenizer.train_base makes a tokenizer that model.checkpoint cannot read; leave it out")
+        if self.model.architecture is not None:
+            longest = self.model.architecture.max_position_embeddings
+            for name in TRAINING_STAGES:
+                section = getattr(self, name)
+                if section is not None and section.seq_len > longest:
+                    raise ValueError(f"{name}.seq_len {section.seq_len} exceeds max_position_embeddings {longest}")
         if self.sft is not None and not self.data.conversations:
             raise ValueError("stage sft needs data.conversations; add a source, or set sft: null")
         return self
+
+
+def training_stages(config: RunConfig) -> tuple[str, ...]:
+    """The names of the training stages that a config has, in order."""
+    return tuple(name for name in TRAINING_STAGES if getattr(config, name) is not None)

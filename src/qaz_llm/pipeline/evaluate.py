@@ -17,7 +17,7 @@ from qaz_llm.evals.run import EvalResult, run_eval
 from qaz_llm.evals.score import HFScorer, choose_device
 from qaz_llm.evals.task import load_suite
 from qaz_llm.io import read_json, read_jsonl, write_json, write_jsonl
-from qaz_llm.pipeline.config import RunConfig
+from qaz_llm.pipeline.config import RunConfig, training_stages
 from qaz_llm.pipeline.layout import Layout
 from qaz_llm.progress import get_logger
 
@@ -36,7 +36,9 @@ def evaluate_models(config: RunConfig, layout: Layout, *, base: str) -> dict[str
     if config.sft is not None:
         cpt = str(layout.trained_model("cpt"))
         results["cpt"] = run_eval(_eval_config(config, out / "cpt", cpt, bits_only=True))
-    results["adapted"] = run_eval(_eval_config(config, out / "adapted", str(layout.model)))
+    results["adapted"] = run_eval(
+        _eval_config(config, out / "adapted", str(layout.trained_model(training_stages(config)[-1])))
+    )
     compare(out / "base", out / "adapted", out / "comparison")
     write_jsonl(out / "samples.jsonl", _samples(out))
     summary = summarise(results, read_json(out / "comparison" / "comparison.json"))
@@ -51,7 +53,9 @@ def summarise(results: Mapping[str, EvalResult], comparison: Mapping[str, Any]) 
         "bits_per_byte": {name: result.parity["bits_per_byte"] for name, result in results.items()},
         "bits_per_sentence": {name: result.parity["bits_per_sentence"] for name, result in results.items()},
         "parity": {
-            name: {key: results[name].parity[key] for key in ("scores", "gaps")} for name in ("base", "adapted")
+            **_scores_and_gaps(results["adapted"]),
+            "base": _scores_and_gaps(results["base"]),
+            "adapted": _scores_and_gaps(results["adapted"]),
         },
         "adaptation": comparison["changes"],
         "difference_of_differences": comparison["difference_of_differences"],
@@ -59,6 +63,10 @@ def summarise(results: Mapping[str, EvalResult], comparison: Mapping[str, Any]) 
         "tasks": results["adapted"].parity["tasks"],
         "data": results["adapted"].parity["data"],
     }
+
+
+def _scores_and_gaps(result: EvalResult) -> dict[str, Any]:
+    return {key: result.parity[key] for key in ("scores", "gaps")}
 
 
 def _eval_config(config: RunConfig, out: Path, model: str, *, bits_only: bool = False) -> EvalConfig:

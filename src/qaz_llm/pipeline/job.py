@@ -13,14 +13,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.io import atomic_dir, expand_paths, resolve_path, write_json
-from qaz_llm.pipeline.config import InstructStage, RunConfig, TextStage
+from qaz_llm.errors import InputError, QazError
+from qaz_llm.io import atomic_dir, expand_paths, read_json, resolve_path, write_json
+from qaz_llm.pipeline.config import InstructStage, RunConfig, TextStage, training_stages
 from qaz_llm.pipeline.layout import Layout
 from qaz_llm.pipeline.stages import Stage
 
 if TYPE_CHECKING:
     from qaz_llm.train.config import TrainConfig
     from qaz_llm.train.plan import TrainPlan
+
+TOKENIZER_BYTES_PER_S = 900_000
+"""UTF-8 bytes of corpus per second of the tokenizer stage, on one core; only for estimates."""
+
+KEYS_WITHOUT_EFFECT = ("log_every_steps", "checkpoint_every_steps", "keep_checkpoints", "gradient_checkpointing")
+"""Keys of a training stage that may change without its result changing; a stage is not run again for them."""
 
 TEXT_STAGE_KEYS = {"mix", "total_tokens", "max_passes"}
 
@@ -37,6 +44,29 @@ def make_stages(config: RunConfig) -> tuple[Stage, ...]:
     return (*stages, _eval_stage(config, layout), _report_stage(config, layout))
 
 
+def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
+    """Look for everything the stages read and need, so that nothing is found missing after an hour of training.
+
+    Raises:
+        InputError: a source, an evaluation file or a checkpoint that is not there, or is not what it was said to be.
+        ConfigError: what a training stage asks for this machine does not have.
+    """
+    from qaz_llm.cluster.environment import read_environment
+    from qaz_llm.model.load import check_model_folder
+    from qaz_llm.train.plan import check_machine
+
+    for key, name in (("model.checkpoint", config.model.checkpoint), ("tokenizer.base", config.tokenizer.base)):
+        if name and name.startswith(("/", ".", "~")) and not Path(name).expanduser().is_dir():
+            raise InputError(f"{key} {name}: no such folder", hint="check the path, or name a hub id")
+    if config.model.checkpoint and Path(config.model.checkpoint).is_dir():
+        check_model_folder(Path(config.model.checkpoint))
+    environment = read_environment()
+    for stage in stages:
+        stage.inputs()
+        if stage.distributed:
+            check_machine(getattr(config, stage.name), config.device, environment)
+
+
 def last_training(config: RunConfig) -> str:
     """The stage whose model is the adapted one."""
     return "cpt" if config.sft is None else "sft"
@@ -51,6 +81,8 @@ def base_model(config: RunConfig, layout: Layout) -> str:
 
 
 def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
+    from qaz_llm.data.plan import make_build_plan
+
     build_config = config.data.model_copy(update={"out": layout.corpus})
 
     def work() -> Mapping[str, Any]:
@@ -59,9 +91,8 @@ def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
         return build(build_config).summary()
 
     def size() -> str:
-        from qaz_llm.data.build import build
-
-        return build(build_config, dry_run=True).describe_size()
+        plan = make_build_plan(build_config)
+        return f"{len(plan.tasks)} parts, about {plan.text_bytes / 1e6:,.1f} MB of text"
 
     return Stage(
         name="corpus",
@@ -72,7 +103,7 @@ def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
         inputs=lambda: _data_files(config),
         work=work,
         size=size,
-        estimate_s=lambda: None,
+        estimate_s=lambda: make_build_plan(build_config).estimated_s,
     )
 
 
@@ -122,14 +153,26 @@ def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
     return Stage(
         name="tokenizer",
         folder=layout.tokenizer,
-        rooms=("tokenizer",),
+        rooms=("tokenizer", "evals/items", "evals/task"),
         after=("corpus",),
         settings={**settings.to_dict(), "checkpoint": config.model.checkpoint, "suite": config.eval.suite},
-        inputs=lambda: _folder_files(settings.base or config.model.checkpoint, "tokenizer"),
+        inputs=lambda: [
+            *_folder_files(settings.base or config.model.checkpoint, "tokenizer"),
+            *_heldout_files(config),  # fertility is measured on them
+        ],
         work=work,
         size=lambda: f"{settings.num_new_tokens:,} new tokens from the corpus's {settings.language} text",
-        estimate_s=lambda: None,
+        estimate_s=lambda: _tokenizer_estimate_s(layout),
     )
+
+
+def _tokenizer_estimate_s(layout: Layout) -> float | None:
+    """From the size of the corpus; None while there is none."""
+    manifest = layout.corpus / "manifest.json"
+    if not manifest.is_file():
+        return None
+    size: int = sum(language["bytes"] for language in read_json(manifest)["languages"].values())
+    return 2.0 + size / TOKENIZER_BYTES_PER_S
 
 
 def _fertility(config: RunConfig, tokenizers: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
@@ -157,28 +200,36 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
 
         watch = watch_bits(config) if section.eval_every_steps else None
         result = train(_plan(config, layout, name), on_eval=watch)
-        if name == last_training(config):
-            _publish(result.model_dir, layout.model)
         return {"steps": result.steps, "tokens": result.tokens, "final_loss": result.final_loss}
 
     return Stage(
         name=name,
         folder=layout.training(name),
-        rooms=("tokenizer", "model", "train"),
+        rooms=("tokenizer", "data/mix", "model", "train", "pipeline/watch"),
         after=before,
-        settings={**section.to_dict(), "model": config.model.to_dict(), "device": config.device},
-        inputs=lambda: _folder_files(config.model.checkpoint, ""),
+        settings={**_without(section.to_dict(), *KEYS_WITHOUT_EFFECT), "model": config.model.to_dict()},
+        inputs=lambda: [
+            *_folder_files(config.model.checkpoint, ""),
+            *(_heldout_files(config) if section.eval_every_steps else ()),
+        ],
         work=work,
         size=lambda: _training_size(section),
-        estimate_s=lambda: None,
+        estimate_s=lambda: _training_estimate_s(config, layout, name),
         distributed=True,
-        also=(layout.model,) if name == last_training(config) else (),
     )
 
 
 def _stages_before(config: RunConfig, name: str) -> tuple[str, ...]:
-    chain = [stage for stage in ("pretrain", "cpt", "sft") if getattr(config, stage) is not None]
+    chain = training_stages(config)
     return ("corpus", "tokenizer", *chain[: chain.index(name)])
+
+
+def _training_estimate_s(config: RunConfig, layout: Layout, name: str) -> float | None:
+    """From compute and the machine's speed; None while the model or the text it starts from is not there yet."""
+    try:
+        return _plan(config, layout, name).seconds
+    except QazError:
+        return None
 
 
 def _plan(config: RunConfig, layout: Layout, name: str) -> TrainPlan:
@@ -230,9 +281,18 @@ def _mix_values(layout: Layout, section: TextStage | InstructStage) -> dict[str,
 
 def _training_size(section: TextStage | InstructStage) -> str:
     per_step = section.seq_len * section.micro_batch_size * section.grad_accum_steps
-    length = f"{section.max_steps:,} steps" if section.max_steps else f"{section.epochs:g} epochs"
+    if section.max_steps:
+        length = f"{section.max_steps:,} steps"
+    elif isinstance(section, TextStage) and section.total_tokens:
+        length = f"{section.epochs * section.total_tokens:,.0f} tokens"
+    else:
+        length = f"{section.epochs:g} passes over the corpus"
+    mix = ""
+    if isinstance(section, TextStage):
+        whole = sum(section.mix.values())
+        mix = " (" + ", ".join(f"{language} {w / whole:.0%}" for language, w in section.mix.items()) + ")"
     kind = "LoRA" if section.adapter.type == "lora" else "all weights"
-    return f"{length} of up to {per_step:,} tokens per process, {kind}"
+    return f"{length}{mix}, {per_step:,} per step and process, {kind}"
 
 
 def _publish(model_dir: Path, target: Path) -> None:
@@ -252,7 +312,6 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 def _eval_stage(config: RunConfig, layout: Layout) -> Stage:
-    models = tuple(name for name in ("pretrain", "cpt", "sft") if getattr(config, name) is not None)
 
     def work() -> Mapping[str, Any]:
         from qaz_llm.pipeline.evaluate import evaluate_models
@@ -262,30 +321,56 @@ def _eval_stage(config: RunConfig, layout: Layout) -> Stage:
     return Stage(
         name="eval",
         folder=layout.evaluation,
-        rooms=("evals", "model", "pipeline/evaluate"),
-        after=("tokenizer", *models),
+        rooms=("evals", "language", "tokenizer", "model", "pipeline/evaluate"),
+        after=("tokenizer", *training_stages(config)),
         settings={**config.eval.to_dict(), "embedding_init": config.model.embedding_init, "device": config.device},
+        inputs=lambda: _eval_files(config),
         work=work,
         size=lambda: f"suite '{config.eval.suite}', before and after adaptation",
         estimate_s=lambda: None,
     )
 
 
+def _eval_files(config: RunConfig) -> list[Path]:
+    """The data files of the tasks. Raises InputError where one is missing, or none of them measures bits per byte."""
+    from qaz_llm.evals.items import heldout_task, task_files
+    from qaz_llm.evals.task import choose_tasks
+
+    tasks = choose_tasks(config.eval)
+    needed = heldout_task(config.eval.suite).name
+    if needed not in {task.name for task in tasks}:
+        raise InputError(f"eval.tasks: the report needs task {needed}", hint=f"add {needed}, or leave out eval.tasks")
+
+    root = config.eval.root or config.data.root
+    return [path for task in tasks for _language, path in task_files(task, root)]
+
+
+def _heldout_files(config: RunConfig) -> list[Path]:
+    """The files of the sentences that fertility and bits per byte are measured on. Raises InputError where missing."""
+    from qaz_llm.evals.items import heldout_task, task_files
+
+    task = heldout_task(config.eval.suite)
+    return [path for _language, path in task_files(task, config.eval.root or config.data.root)]
+
+
 def _report_stage(config: RunConfig, layout: Layout) -> Stage:
+    """The end of the run: the adapted model under its final name, and the report. Which model that is may change."""
+
     def work() -> Mapping[str, Any]:
         from qaz_llm.pipeline.report import write_report
 
+        _publish(layout.trained_model(last_training(config)), layout.model)
         return write_report(config, layout)
 
-    training = tuple(name for name in ("pretrain", "cpt", "sft") if getattr(config, name) is not None)
     return Stage(
         name="report",
         folder=layout.report,
         rooms=("report", "pipeline/report"),
-        after=("corpus", "tokenizer", *training, "eval"),
+        after=("corpus", "tokenizer", *training_stages(config), "eval"),
         settings={"title": config.title},
         work=work,
-        size=lambda: "one HTML file and its JSON",
+        also=(layout.model,),
+        size=lambda: "one HTML file and its JSON, and the model under its final name",
         estimate_s=lambda: 1.0,
     )
 

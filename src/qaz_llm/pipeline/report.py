@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qaz_llm.io import make_dir, read_json, read_jsonl, write_json, write_text
-from qaz_llm.pipeline.config import RunConfig
+from qaz_llm.io import CORPUS_DIR_VARIABLE, make_dir, read_json, read_jsonl, write_json, write_text
+from qaz_llm.pipeline.config import RunConfig, training_stages
 from qaz_llm.pipeline.layout import Layout
 from qaz_llm.pipeline.stages import read_stage_manifests
 from qaz_llm.progress import format_duration
 from qaz_llm.records import LANGUAGE_NAMES, LANGUAGES
 from qaz_llm.report.charts import bar_chart, funnel_chart, interval_chart, line_chart
+from qaz_llm.report.figures import interval_text, number_text, p_text
 from qaz_llm.report.page import Section, details, paragraph, preformatted, render_page, table
 from qaz_llm.train.metrics import read_metrics
 
-TRAINING_STAGES = ("pretrain", "cpt", "sft")
 STAGE_TITLES = {"pretrain": "Base pretraining", "cpt": "Continued pretraining", "sft": "Instruction tuning"}
 STEP_TITLES = {
     "base": "base model",
@@ -45,23 +46,27 @@ class RunFacts:
 
 def write_report(config: RunConfig, layout: Layout) -> dict[str, Any]:
     """Write report.html and report.json into the run's report folder; returns where they lie."""
+    started = time.monotonic()
     facts = read_facts(config, layout)
     make_dir(layout.report)
-    write_json(layout.report / "report.json", report_values(facts))
     write_text(layout.report / "report.html", render_report(facts))
+    values = report_values(facts)
+    values["stages"]["report"] = {"status": "done", "seconds": round(time.monotonic() - started, 2)}
+    write_json(layout.report / "report.json", values)
     return {"report": str(layout.report / "report.html")}
 
 
 def read_facts(config: RunConfig, layout: Layout) -> RunFacts:
     """Read what the stages made. Raises InputError where one of them has not been run."""
-    trained = [name for name in TRAINING_STAGES if (layout.training(name) / "metrics.jsonl").is_file()]
+    stages = {"corpus", "tokenizer", *training_stages(config), "eval"}
+    manifests = read_stage_manifests(layout.run_dir)
     return RunFacts(
         config=config,
-        stages=read_stage_manifests(layout.run_dir),
+        stages={name: manifest for name, manifest in manifests.items() if name in stages},
         corpus=read_json(layout.corpus / "manifest.json"),
         fertility=read_json(layout.fertility),
-        metrics={name: read_metrics(layout.training(name) / "metrics.jsonl") for name in trained},
-        watched={name: read_metrics(layout.training(name) / "evals.jsonl") for name in trained},
+        metrics={name: read_metrics(layout.training(name) / "metrics.jsonl") for name in training_stages(config)},
+        watched={name: read_metrics(layout.training(name) / "evals.jsonl") for name in training_stages(config)},
         evaluation=read_json(layout.evaluation / "summary.json"),
         samples=list(read_jsonl(layout.evaluation / "samples.jsonl")),
         run=read_json(layout.run_dir / "run.json"),
@@ -151,9 +156,16 @@ def _corpus(facts: RunFacts) -> Section:
     for reason, count in sorted(corpus["dropped"].items(), key=lambda item: -item[1]):
         left -= count
         steps.append((f"after {reason.replace('_', ' ')}", left))
-    shares = {language: values["documents"] for language, values in corpus["languages"].items()}
+    shares = {language: values["words"] / 1000 for language, values in corpus["languages"].items()}
+    words = sum(values["words"] for values in corpus["languages"].values())
     by_language = [
-        [LANGUAGE_NAMES.get(code, code), f"{v['documents']:,}", f"{v['words']:,}", f"{v['bytes'] / 1e6:.2f}"]
+        [
+            LANGUAGE_NAMES.get(code, code),
+            f"{v['documents']:,}",
+            f"{v['words']:,}",
+            f"{v['words'] / words:.1%}",
+            f"{v['bytes'] / 1e6:.2f}",
+        ]
         for code, v in corpus["languages"].items()
     ]
     sources = [
@@ -165,9 +177,10 @@ def _corpus(facts: RunFacts) -> Section:
         "Corpus",
         (
             funnel_chart(steps, title="What was kept of what was read (documents)"),
-            table(["language", "documents", "words", "MB"], by_language),
+            table(["language", "documents", "words", "share of words", "MB"], by_language),
             bar_chart(
-                [(LANGUAGE_NAMES.get(k, k), {k: float(v)}) for k, v in shares.items()], title="Documents per language"
+                [(LANGUAGE_NAMES.get(k, k), {k: float(v)}) for k, v in shares.items()],
+                title="Thousand words per language",
             ),
             paragraph(f"Personal data replaced by placeholders: {pii}."),
             details("Sources", table(["source", "licence", "read", "kept", "dropped"], sources)),
@@ -200,7 +213,7 @@ def _tokenizer(facts: RunFacts) -> Section:
     return Section(
         "Tokenizer",
         (bar_chart(bars, title="Tokens per word, before and after extension"), table(headers, rows)),
-        lead="What a word costs, on the held-out sentences. English text is cut as before, to the token.",
+        lead="What a word costs, on the held-out sentences. New tokens are learned from Kazakh words alone, and no text gets longer.",
     )
 
 
@@ -218,10 +231,10 @@ def _training(facts: RunFacts) -> Section:
             }
             caption = f"{title}: held-out text"
             parts.append(line_chart(curves, title=caption, x_label="step", y_label="bits per byte"))
-        speed = last["tokens"] / max(facts.stages[name]["seconds"], 1e-9)
+        speed = last["tokens"] / max(last["seconds"], 1e-9)
         parts.append(
             paragraph(
-                f"{last['step']:,} steps, {last['tokens']:,} tokens, {speed:,.0f} tokens per second with all set-up, "
+                f"{last['step']:,} steps, {last['tokens']:,} tokens, {speed:,.0f} tokens per second, "
                 f"last logged loss {last['loss']:.3f}."
             )
         )
@@ -257,7 +270,7 @@ def _parity(facts: RunFacts) -> Section:
     parity = facts.evaluation["parity"]
     parts: list[str] = []
     scores = [
-        [task, model, *(_interval(parity[model]["scores"][task].get(code)) for code in LANGUAGES)]
+        [task, model, *(interval_text(parity[model]["scores"][task].get(code), "score") for code in LANGUAGES)]
         for task in parity["adapted"]["scores"]
         for model in ("base", "adapted")
     ]
@@ -272,7 +285,16 @@ def _parity(facts: RunFacts) -> Section:
     for task, pairs in parity["adapted"]["gaps"].items():
         bars = []
         for pair, gap in pairs.items():
-            rows.append([task, pair, gap["metric"], _interval(gap, "gap"), _p(gap), _number(gap["minimum_detectable"])])
+            rows.append(
+                [
+                    task,
+                    pair,
+                    gap["metric"],
+                    interval_text(gap, "gap"),
+                    p_text(gap["p_holm"]),
+                    number_text(gap["minimum_detectable"]),
+                ]
+            )
             if gap["ci_low"] is not None:
                 bars.append((pair, gap["gap"], gap["ci_low"], gap["ci_high"]))
         metric = next(iter(pairs.values()))["metric"]
@@ -282,7 +304,11 @@ def _parity(facts: RunFacts) -> Section:
         headers = ["task", "pair", "in", "gap", "p (Holm)", "smallest gap detectable"]
         parts.append(table(headers, rows))
     changes = facts.evaluation["adaptation"]
-    moved = [[task, code, _interval(v, "change"), _p(v)] for task, by in changes.items() for code, v in by.items()]
+    moved = [
+        [task, code, interval_text(v, "change"), p_text(v["p_holm"])]
+        for task, by in changes.items()
+        for code, v in by.items()
+    ]
     if moved:
         parts.append(
             table(
@@ -312,7 +338,9 @@ def _reproduce(facts: RunFacts) -> Section:
         [name, manifest["status"], format_duration(manifest["seconds"]), manifest["fingerprint"][:12]]
         for name, manifest in facts.stages.items()
     ]
-    command = f"qaz run {shlex.quote(str(facts.config.run_dir / 'config.yaml'))} run_dir=runs/again"
+    corpus_dir = facts.run.get("corpus_dir")
+    variable = f"{CORPUS_DIR_VARIABLE}={shlex.quote(corpus_dir)} " if corpus_dir else ""
+    command = f"{variable}qaz run {shlex.quote(str(facts.config.run_dir / 'config.yaml'))} run_dir=runs/again"
     packages = json.dumps(facts.run["packages"], indent=2)
     return Section(
         "How to reproduce it",
@@ -326,23 +354,6 @@ def _reproduce(facts: RunFacts) -> Section:
 
 
 # ----------------------------------------------------------------------------------------------------------- helpers
-
-
-def _interval(value: Mapping[str, Any] | None, key: str = "score") -> str:
-    if value is None:
-        return "–"
-    if value["ci_low"] is None:
-        return f"{value[key]:.3f}"
-    return f"{value[key]:.3f} [{value['ci_low']:.3f}, {value['ci_high']:.3f}]".replace("-", "−")
-
-
-def _p(value: Mapping[str, Any]) -> str:
-    p = value["p_holm"]
-    return "–" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
 
 
 def _change(before: float, after: float) -> str:

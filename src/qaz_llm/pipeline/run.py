@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from qaz_llm.cluster.environment import export_variables, read_environment
 from qaz_llm.config import dump_yaml
-from qaz_llm.io import check_writable, write_json, write_text
+from qaz_llm.errors import InputError
+from qaz_llm.io import CORPUS_DIR_VARIABLE, check_writable, only_one, write_json, write_text
 from qaz_llm.pipeline.config import RunConfig
-from qaz_llm.pipeline.job import make_stages
+from qaz_llm.pipeline.job import check_inputs, make_stages
 from qaz_llm.pipeline.layout import Layout
-from qaz_llm.pipeline.stages import PlannedStage, StageResult, StageRunner
+from qaz_llm.pipeline.stages import STAGES_FOLDER, PlannedStage, Stage, StageResult, StageRunner
 from qaz_llm.progress import format_duration, get_logger, is_main_process, log_to_file
 from qaz_llm.provenance import git_commit, package_versions
 
@@ -41,7 +44,10 @@ class RunResult:
 def plan_job(config: RunConfig, *, first: str | None, last: str | None, forced: Sequence[str]) -> list[PlannedStage]:
     """What `run_job` would do. Raises InputError for unknown stage names and missing input files."""
     runner = _runner(config, forced)
-    return runner.plan(runner.select(first, last), forced)
+    selected = runner.select(first, last)
+    _check_own(config.run_dir, runner.stages)
+    check_inputs(config, selected)
+    return runner.plan(selected, forced)
 
 
 def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: Sequence[str]) -> RunResult:
@@ -53,12 +59,36 @@ def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: S
     """
     runner = _runner(config, forced)
     selected = runner.select(first, last)
-    export_variables(read_environment())
+    environment = read_environment()
+    if forced and environment.world_size > 1:
+        raise InputError(
+            "--force cannot be used by several processes: they would not agree on what is old",
+            hint="force the stage in a run of one process, then start this one",
+        )
+    export_variables(environment)
+    _check_own(config.run_dir, runner.stages)
+    check_inputs(config, selected)
     layout = Layout(config.run_dir)
+    with ExitStack() as held:
+        if is_main_process():
+            check_writable(layout.run_dir)
+            held.enter_context(only_one(layout.run_dir))
+        return _run_selected(config, layout, runner, selected, forced)
+
+
+def _run_selected(
+    config: RunConfig, layout: Layout, runner: StageRunner, selected: Sequence[Stage], forced: Sequence[str]
+) -> RunResult:
     if is_main_process():
-        check_writable(layout.run_dir)
         write_text(layout.run_dir / "config.yaml", dump_yaml(config.to_dict()))
-        write_json(layout.run_dir / "run.json", {"packages": package_versions(), "git_commit": git_commit()})
+        write_json(
+            layout.run_dir / "run.json",
+            {
+                "packages": package_versions(),
+                "git_commit": git_commit(),
+                "corpus_dir": None if config.data.root else os.environ.get(CORPUS_DIR_VARIABLE),
+            },
+        )
     with log_to_file(layout.run_dir / "run.log"):
         results = runner.run(selected, forced)
         total = format_duration(sum(result.seconds for result in results if result.status != "unchanged"))
@@ -70,6 +100,18 @@ def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: S
         report if report.exists() else None,
         layout.model if layout.model.exists() else None,
     )
+
+
+def _check_own(run_dir: Path, stages: Sequence[Stage]) -> None:
+    """Raise InputError where the stages' folders hold files and no run made them: a fresh start would empty them."""
+    if (run_dir / STAGES_FOLDER).is_dir():
+        return
+    for folder in (path for stage in stages for path in (stage.folder, *stage.also)):
+        if folder.is_dir() and any(folder.iterdir()):
+            raise InputError(
+                f"{folder}: holds files that no run made, and a stage would replace them",
+                hint="choose a run_dir of its own, for instance run_dir=runs/new",
+            )
 
 
 def _runner(config: RunConfig, forced: Sequence[str]) -> StageRunner:

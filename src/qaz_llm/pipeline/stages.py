@@ -5,7 +5,7 @@ the stages before it. While a stage runs, `stages/NAME.started.json` holds that 
 `stages/NAME.json` holds it too, with what was made. So on the next run
 
     NAME.json has this fingerprint, outputs are there      → skipped, "unchanged"
-    NAME.started.json has this fingerprint                 → goes on in the same folder (training resumes)
+    NAME.started.json has it, the code's version aside     → goes on in the same folder (training resumes)
     anything else                                          → the folder is emptied first
 
 Only the first process of a distributed run carries out stages that are not distributed; the others wait for the manifest.
@@ -25,6 +25,10 @@ from qaz_llm.io import code_fingerprint, fingerprint_file, fingerprint_value, re
 from qaz_llm.progress import format_duration, get_logger, is_main_process
 
 Status = Literal["done", "unchanged", "resumed"]
+
+STAGES_FOLDER = "stages"
+TIMED_FILES = ("metrics.jsonl", "run.json", "complete.json")
+"""Outputs that say how long something took, and so differ between two runs that make the same."""
 
 WHOLE_HASH_BYTES = 256 << 20
 """Input files up to this size are known by their bytes, larger ones by size and time of change."""
@@ -171,9 +175,10 @@ class StageRunner:
         seconds = round(time.monotonic() - started, 2)
         if not is_main_process():  # the next stage's fingerprint needs this one's manifest
             return self._wait_for(stage, fingerprint)
-        self._complete(stage, fingerprint, summary, seconds)
+        status: Status = "resumed" if resume else "done"
+        self._complete(stage, fingerprint, summary, seconds, status)
         _logger.info("%s: done in %s; %s", label, format_duration(seconds), _in_words(summary))
-        return StageResult(stage.name, "resumed" if resume else "done", seconds, summary)
+        return StageResult(stage.name, status, seconds, summary)
 
     def _look(self, stage: Stage) -> tuple[str, str]:
         """What is to be done about a stage, and why: unchanged, resume or run."""
@@ -186,12 +191,12 @@ class StageRunner:
             if not missing:
                 return "unchanged", "same settings, code and inputs"
             return "run", f"{missing[0]} is missing or was changed"
-        if self._started(stage.name) == fingerprint:
+        started = self._started(stage.name)
+        if started is not None and _differs(started, self._parts(stage)) <= {"code"}:
             return "resume", "was interrupted"
         if manifest is None:
             return "run", "not run before"
-        changed = [key for key, value in self._parts(stage).items() if manifest["parts"].get(key) != value]
-        return "run", f"changed: {', '.join(changed)}"
+        return "run", f"changed: {', '.join(sorted(_differs(manifest['parts'], self._parts(stage))))}"
 
     def _missing(self, manifest: Mapping[str, Any]) -> list[str]:
         """The outputs of a manifest that are not there, or not with the size they had."""
@@ -201,16 +206,23 @@ class StageRunner:
         self._manifest_path(stage.name).unlink(missing_ok=True)
         if not keep and stage.folder.exists():
             shutil.rmtree(stage.folder)
-        write_json(self._started_path(stage.name), {"fingerprint": fingerprint})
+        write_json(self._started_path(stage.name), {"fingerprint": fingerprint, "parts": self._parts(stage)})
 
-    def _complete(self, stage: Stage, fingerprint: str, summary: Mapping[str, Any], seconds: float) -> None:
+    def _complete(
+        self, stage: Stage, fingerprint: str, summary: Mapping[str, Any], seconds: float, status: Status
+    ) -> None:
         made = [(path, folder) for folder in (stage.folder, *stage.also) for path in folder.rglob("*")]
-        files = sorted(p for p, top in made if p.is_file() and "checkpoints" not in p.relative_to(top).parts)
+        files = sorted(
+            p
+            for p, top in made
+            if p.is_file() and not p.name.startswith(".") and "checkpoints" not in p.relative_to(top).parts
+        )
         if not files:
             raise WorkError(f"stage '{stage.name}' made nothing in {stage.folder}")
         outputs = {str(p.relative_to(self.run_dir)): p.stat().st_size for p in files}
         manifest = {
             "stage": stage.name,
+            "status": status,
             "fingerprint": fingerprint,
             "parts": self._parts(stage),
             "settings": stage.settings,
@@ -237,7 +249,8 @@ class StageRunner:
 
     def _parts(self, stage: Stage) -> dict[str, str]:
         before = {f"output of {n}": (self.manifest(n) or {}).get("outputs_fingerprint", "") for n in stage.after}
-        inputs = [[str(path), _input_fingerprint(path)] for path in stage.inputs()]
+        # by name and bytes, not by where they lie: a checkout or a corpus that was moved is the same
+        inputs = [[path.name, _input_fingerprint(path)] for path in stage.inputs()]
         return {
             "settings": fingerprint_value(stage.settings),
             "code": code_fingerprint(*stage.rooms),
@@ -249,22 +262,23 @@ class StageRunner:
         """The manifest of a stage that ended well, or None."""
         return _read_if_whole(self._manifest_path(name))
 
-    def _started(self, name: str) -> str | None:
+    def _started(self, name: str) -> dict[str, str] | None:
+        """What an interrupted stage depended on when it was started, by part; None where none was interrupted."""
         started = _read_if_whole(self._started_path(name))
-        return started["fingerprint"] if started else None
+        return started.get("parts") if started else None
 
     def _manifest_path(self, name: str) -> Path:
-        return self.run_dir / "stages" / f"{name}.json"
+        return self.run_dir / STAGES_FOLDER / f"{name}.json"
 
     def _started_path(self, name: str) -> Path:
-        return self.run_dir / "stages" / f"{name}.started.json"
+        return self.run_dir / STAGES_FOLDER / f"{name}.started.json"
 
 
 def read_stage_manifests(run_dir: Path) -> dict[str, dict[str, Any]]:
-    """The manifests of all stages that have ended well, in the order they ended; each with `status` "done"."""
-    paths = (p for p in (run_dir / "stages").glob("*.json") if not p.name.endswith(".started.json"))
+    """The manifests of all stages that have ended well, in the order they ended; `status` says whether a stage was done or resumed."""
+    paths = (p for p in (run_dir / STAGES_FOLDER).glob("*.json") if not p.name.endswith(".started.json"))
     ordered = sorted(paths, key=lambda path: path.stat().st_mtime_ns)
-    return {p.stem: {**manifest, "status": "done"} for p in ordered if (manifest := _read_if_whole(p)) is not None}
+    return {p.stem: {"status": "done", **manifest} for p in ordered if (manifest := _read_if_whole(p)) is not None}
 
 
 def _read_if_whole(path: Path) -> dict[str, Any] | None:
@@ -276,6 +290,11 @@ def _read_if_whole(path: Path) -> dict[str, Any] | None:
     except DataError:
         return None
     return value if isinstance(value, dict) and "fingerprint" in value else None
+
+
+def _differs(one: Mapping[str, str], other: Mapping[str, str]) -> set[str]:
+    """The parts in which two fingerprints differ, those that only one of them has included."""
+    return {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
 
 
 def _size(path: Path) -> int | None:
@@ -291,7 +310,7 @@ def _input_fingerprint(path: Path) -> str:
 
 def _outputs_fingerprint(files: Sequence[Path], run_dir: Path) -> str:
     """Of the files' names and bytes, without what differs from run to run: logs and timings."""
-    steady = [p for p in files if p.suffix not in {".log", ".html"} and p.name not in {"metrics.jsonl", "run.json"}]
+    steady = [p for p in files if p.suffix not in {".log", ".html"} and p.name not in TIMED_FILES]
     return fingerprint_value([[str(p.relative_to(run_dir)), _input_fingerprint(p)] for p in steady])
 
 

@@ -24,7 +24,7 @@ from qaz_llm.errors import ConfigError
 from qaz_llm.io import read_json
 from qaz_llm.model.config import ModelConfig
 from qaz_llm.progress import format_duration
-from qaz_llm.train.config import TrainConfig
+from qaz_llm.train.config import TrainConfig, TrainSettings
 from qaz_llm.train.metrics import flops_per_token, peak_flops
 from qaz_llm.train.sources import training_files
 
@@ -32,7 +32,9 @@ ASSUMED_MFU_FRAC = 0.40
 """Share of a GPU's peak that a training run reaches; what published 7–8 B runs in bf16 report lies at 39–46 %."""
 
 ASSUMED_CPU_FRAC = 0.35
-"""Share of a CPU's speed in a large matrix product that training a small model reaches, measured on two cores."""
+"""Share of a CPU's speed in a matrix product that training a small model is taken to reach; a guess, for estimates only."""
+
+TRIALS = 5
 
 BYTES_PER_TOKEN = 3.0
 """UTF-8 bytes of a token of mixed Kazakh, Russian and English text, for estimates before the text is tokenised."""
@@ -122,10 +124,11 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
         ConfigError: what the config asks for this machine cannot do.
         InputError: a model, tokenizer or text that is not there.
     """
-    device = _device(config, environment)
+    device = _device(config.device, environment)
     deepspeed_path, stage = _deepspeed(config)
     _check_combination(config, device, stage)
     model_config = _model_config(config.model)
+    _check_length(config, model_config)
     parameters, trainable = _count(config, model_config)
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
     available_tokens = _estimate_tokens(config)  # also says which files are missing, before any work
@@ -151,19 +154,38 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
     )
 
 
-def _device(config: TrainConfig, environment: Environment) -> str:
-    if config.device == "cuda" and environment.device != "cuda":
+def check_machine(settings: TrainSettings, device: str, environment: Environment) -> None:
+    """What can be said of a training before its model and text exist: the device and the DeepSpeed file are there.
+
+    Raises:
+        ConfigError: one of them is not.
+    """
+    _device(device, environment)
+    _deepspeed(settings)
+
+
+def _check_length(config: TrainConfig, model_config: Any) -> None:
+    longest = getattr(model_config, "max_position_embeddings", None)
+    if longest is not None and config.seq_len > longest:
+        raise ConfigError(
+            f"seq_len {config.seq_len} exceeds the {longest} positions of {config.model.checkpoint or 'the architecture'}",
+            hint=f"set seq_len to at most {longest}",
+        )
+
+
+def _device(device: str, environment: Environment) -> str:
+    if device == "cuda" and environment.device != "cuda":
         raise ConfigError(
             "device: cuda was asked for, but torch sees no GPU here", hint="use device=auto or device=cpu"
         )
-    return environment.device if config.device == "auto" else config.device
+    return environment.device if device == "auto" else device
 
 
-def _deepspeed(config: TrainConfig) -> tuple[Path | None, int]:
+def _deepspeed(settings: TrainSettings) -> tuple[Path | None, int]:
     """The DeepSpeed file and its ZeRO stage; (None, 0) for DDP."""
-    if config.distributed.deepspeed is None:
+    if settings.distributed.deepspeed is None:
         return None, 0
-    path = Path(config.distributed.deepspeed).expanduser()
+    path = Path(settings.distributed.deepspeed).expanduser()
     if not path.is_file():
         raise ConfigError(
             f"distributed.deepspeed: {path}: no such file",
@@ -265,7 +287,8 @@ def _memory(
 
 def _estimate_tokens(config: TrainConfig) -> int:
     """Tokens of one traversal of the mix, from the sizes of the files."""
-    files = [path for entry in config.data.mix for path in training_files(entry, chat=config.method == "sft")]
+    # the parts of a mix may be languages of the same files, which count once
+    files = {path for entry in config.data.mix for path in training_files(entry, chat=config.method == "sft")}
     size_bytes = sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in files)
     total = max(int(size_bytes / BYTES_PER_TOKEN), 1)
     return min(config.data.total_tokens or total, int(total * config.data.max_passes))
@@ -278,14 +301,16 @@ def _speed(environment: Environment, device: str) -> float:
         return peak * ASSUMED_MFU_FRAC
     import torch
 
-    where = torch.device(device)
-    a = torch.ones(512, 512, device=where)
-    a @ a
-    repeats, started = 8, time.perf_counter()
-    for _ in range(repeats):
-        b = a @ a
-    float(b[0, 0])  # waits for a GPU
-    return repeats * 2 * 512**3 / (time.perf_counter() - started) * ASSUMED_CPU_FRAC
+    size, repeats = 512, 8
+    a = torch.ones(size, size, device=torch.device(device))
+    trials = []
+    for _ in range(TRIALS):  # the first ones warm up, others may meet a busy moment: the fastest counts
+        started = time.perf_counter()
+        for _ in range(repeats):
+            b = a @ a
+        float(b[0, 0])  # waits for a GPU
+        trials.append(time.perf_counter() - started)
+    return repeats * 2 * size**3 / min(trials) * ASSUMED_CPU_FRAC
 
 
 def _millions(count: float) -> str:

@@ -5,11 +5,8 @@ The first process does the work of `prepare_files`; all of them then open what i
 
 from __future__ import annotations
 
-import platform
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from qaz_llm.data.mix import plan_mix
 from qaz_llm.io import atomic_dir, write_json, write_text
 from qaz_llm.progress import get_logger
+from qaz_llm.provenance import git_commit, package_versions
 from qaz_llm.train.dataset import MixedDataset, PackedDataset, StepSampler, build_dataset, mix_rows
 from qaz_llm.train.plan import TrainPlan
 from qaz_llm.train.sources import read_conversations, read_texts
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
     from qaz_llm.train.config import TrainConfig
 
 _logger = get_logger("train")
-
-PACKAGES = ("torch", "transformers", "tokenizers", "peft", "accelerate", "deepspeed", "numpy", "safetensors")
 
 FREE_KEYS = (
     "run_dir", "resume", "device", "log_every_steps", "checkpoint_every_steps", "keep_checkpoints", "eval_every_steps",
@@ -148,6 +144,9 @@ def _identity(
     config = plan.config
     values = {key: value for key, value in config.to_dict().items() if key not in FREE_KEYS}
     values["data"] = {key: value for key, value in values["data"].items() if key != "cache_dir"}
+    # Text and tokenizer are known by their fingerprints below; where they lie may change, as when a folder is moved.
+    values["data"]["mix"] = [{k: v for k, v in entry.items() if k != "path"} for entry in values["data"]["mix"]]
+    values["model"] = {key: value for key, value in values["model"].items() if key != "tokenizer"}
     values["distributed"] = {"zero_stage": plan.zero_stage}
     values["rows_per_step"] = plan.rows_per_step
     if config.schedule != "constant":
@@ -185,36 +184,7 @@ def write_run_facts(plan: TrainPlan, run: PreparedRun) -> None:
             "identity": run.identity,
             "data": {part.folder.name: dict(part.meta) for part in run.rows.parts},
             "environment": plan.environment.describe(),
-            "python": platform.python_version(),
-            "packages": _versions(),
+            "packages": package_versions(),
             "git_commit": git_commit(),
         },
     )
-
-
-def _versions() -> Mapping[str, str]:
-    found: dict[str, str] = {}
-    for name in ("qaz-llm", *PACKAGES):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def git_commit() -> str | None:
-    """The commit of the code that runs, with `+` where files differ from it; None outside a repository."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        ).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None

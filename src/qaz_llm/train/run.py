@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from qaz_llm.cluster.preemption import PreemptedError, StopFlag, stop_on_signal
 from qaz_llm.cluster.preflight import preflight
 from qaz_llm.errors import CheckpointError, InputError
-from qaz_llm.io import make_dir, read_json, write_json
+from qaz_llm.io import make_dir, only_one, read_json, write_json
 from qaz_llm.progress import format_duration, get_logger, log_to_file, progress
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
@@ -82,7 +82,10 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
     stopped: PreemptedError | None = None
     try:
         on_main(lambda: preflight(config.run_dir, needed_bytes=plan.disk_bytes))
-        with log_to_file(config.run_dir / "train.log"), stop_on_signal() as flag:
+        with ExitStack() as held:
+            on_main(lambda: held.enter_context(only_one(config.run_dir)))
+            held.enter_context(log_to_file(config.run_dir / "train.log"))
+            flag = held.enter_context(stop_on_signal())
             return _train(plan, flag, on_eval)
     except PreemptedError as error:
         # Raised anew below: the traceback's frames hold the model, which is to be gone before the process group is.
@@ -188,8 +191,7 @@ def _run_trainer(
     )
     stop = StopCallback(flag)
     with ExitStack() as stack:
-        advance = stack.enter_context(progress("training", total=run.steps, unit="steps"))
-        advance(done_steps)
+        advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
         callbacks: list[Any] = [metrics, ProgressCallback(advance)]
         if on_eval is not None and config.eval_every_steps:
             path = config.run_dir / EVALS_FILE
