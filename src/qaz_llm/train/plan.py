@@ -221,15 +221,16 @@ def _check_combination(config: TrainConfig, device: str, stage: int) -> None:
 def _model_config(model: ModelConfig) -> Any:
     """The transformers config. With a tokenizer still to be trained its vocabulary is the size asked for."""
     from qaz_llm.model.architecture import llama_config
-    from qaz_llm.model.load import load_config_of
+    from qaz_llm.model.load import load_config_of, load_tokenizer
 
     if model.architecture is None:
         assert model.checkpoint is not None
-        return load_config_of(model.checkpoint, trust_remote_code=model.trust_remote_code)
+        found = load_config_of(model.checkpoint, trust_remote_code=model.trust_remote_code)
+        if model.tokenizer is not None:  # an extended one: the model grows before it is trained
+            found.vocab_size = max(found.vocab_size, len(load_tokenizer(model.tokenizer)))
+        return found
     size = model.train_vocab_size
     if size is None:
-        from qaz_llm.model.load import load_tokenizer
-
         assert model.tokenizer is not None
         size = len(load_tokenizer(model.tokenizer))
     return llama_config(model.architecture, vocab_size=size)
