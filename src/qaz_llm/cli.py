@@ -121,18 +121,44 @@ def plan(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = Fals
 
 @data_app.command("build")
 def data_build(
-    config: ConfigPath, overrides: Overrides = None, dry_run: DryRun = False, as_json: AsJson = False
+    config: ConfigPath,
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+    share: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only clean part I (from 0) of N; for job arrays.")
+    ] = None,
+    merge_only: Annotated[bool, typer.Option(help="Fail where a part has not been cleaned by then.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Read, repair, identify, filter, deduplicate and protect; writes shards, manifest, report and card to `out`."""
     from qaz_llm.config import load_config
-    from qaz_llm.data.build import build
+    from qaz_llm.data.build import Share, build
     from qaz_llm.data.config import DataConfig
 
-    result = build(load_config(DataConfig, config, overrides or ()), dry_run=dry_run)
+    result = build(
+        load_config(DataConfig, config, overrides or ()),
+        dry_run=dry_run,
+        share=Share.parse(share) if share is not None else None,
+        merge_only=merge_only,
+    )
     if as_json:
         _print_json(result.to_dict())
     else:
         typer.echo(result.describe())
+
+
+@data_app.command("mix")
+def data_mix(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """What a mix takes of a corpus: tokens, passes and share per language and source; nothing is written."""
+    from qaz_llm.config import load_config
+    from qaz_llm.data.config import MixConfig
+    from qaz_llm.data.corpus_mix import describe_mix
+
+    mix = describe_mix(load_config(MixConfig, config, overrides or ()))
+    if as_json:
+        _print_json(mix.to_dict())
+    else:
+        typer.echo("\n".join(mix.lines()))
 
 
 @data_app.command("report")
@@ -149,6 +175,7 @@ def data_show(
     dropped: Annotated[bool, typer.Option(help="Show dropped documents instead of kept ones.")] = False,
     reason: Annotated[str | None, typer.Option(help="Only documents dropped for this reason.")] = None,
     language: Annotated[str | None, typer.Option(help="Only documents in this language.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only documents of this source.")] = None,
     limit: Annotated[int, typer.Option(min=1)] = 10,
     offset: Annotated[int, typer.Option(min=0)] = 0,
     as_json: AsJson = False,
@@ -156,9 +183,16 @@ def data_show(
     """Page through the documents of a build."""
     from qaz_llm.data.show import show_documents
 
-    for row in show_documents(
-        folder, dropped=dropped or reason is not None, reason=reason, language=language, limit=limit, offset=offset
-    ):
+    rows = show_documents(
+        folder,
+        dropped=dropped or reason is not None,
+        reason=reason,
+        language=language,
+        source=source,
+        limit=limit,
+        offset=offset,
+    )
+    for row in rows:
         if as_json:
             typer.echo(json.dumps(row, ensure_ascii=False))
         else:
@@ -288,7 +322,7 @@ def eval_report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The 
 def config_check(
     config: ConfigPath,
     overrides: Overrides = None,
-    kind: Annotated[str | None, typer.Option(help="run, data, train or eval; by default told by the keys.")] = None,
+    kind: Annotated[str | None, typer.Option(help="run, data, train, eval or mix; by default told by the keys.")] = None,
 ) -> None:
     """Check a config without doing any work."""
     _name, settings = _load_any(config, overrides or [], kind)
@@ -299,7 +333,7 @@ def config_check(
 def config_show(
     config: ConfigPath,
     overrides: Overrides = None,
-    kind: Annotated[str | None, typer.Option(help="run, data, train or eval; by default told by the keys.")] = None,
+    kind: Annotated[str | None, typer.Option(help="run, data, train, eval or mix; by default told by the keys.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print a config with its bases, overrides and defaults written out."""
@@ -313,7 +347,7 @@ def config_show(
 
 
 @config_app.command("schema")
-def config_schema(kind: Annotated[str, typer.Argument(help="run, data, train or eval")]) -> None:
+def config_schema(kind: Annotated[str, typer.Argument(help="run, data, train, eval or mix")]) -> None:
     """Print the JSON schema that lets an editor complete and check a config."""
     kinds = _config_kinds()
     if kind not in kinds:
@@ -322,12 +356,12 @@ def config_schema(kind: Annotated[str, typer.Argument(help="run, data, train or 
 
 
 def _config_kinds() -> dict[str, type[StrictModel]]:
-    from qaz_llm.data.config import DataConfig
+    from qaz_llm.data.config import DataConfig, MixConfig
     from qaz_llm.evals.config import EvalConfig
     from qaz_llm.pipeline.config import RunConfig
     from qaz_llm.train.config import TrainConfig
 
-    return {"run": RunConfig, "data": DataConfig, "train": TrainConfig, "eval": EvalConfig}
+    return {"run": RunConfig, "data": DataConfig, "train": TrainConfig, "eval": EvalConfig, "mix": MixConfig}
 
 
 def _load_any(path: Path, overrides: list[str], kind: str | None) -> tuple[str, StrictModel]:
@@ -402,7 +436,7 @@ def _print_plan_of_training(made: TrainPlan, as_json: bool) -> None:
     if as_json:
         _print_json(made.to_dict())
     else:
-        typer.echo(made.describe())
+        typer.echo("\n".join([made.describe(), *made.mix_lines()]))
 
 
 def _print_table(headers: list[str], rows: list[list[str]]) -> None:

@@ -2,7 +2,7 @@
 
     base: tiny.yaml          # optional; taken relative to this file, this file's keys win, lists are replaced whole
     data:
-      base: data/web.yaml    # a section can inherit from a file of its own
+      base: data/web.yaml    # a section can inherit from a file of its own, and so can an item of a list
     train:
       lr: 3e-4
 
@@ -164,8 +164,7 @@ def _inherit(
     if base is not None and not location and not names_file:
         raise ConfigError(f"{origins[(BASE_KEY,)]}: 'base' names one config file (.yaml), found {base!r}")
     for key, value in values.items():
-        if isinstance(value, dict):
-            own[key], origins = _inherit(value, origins, (*location, key), path, seen)
+        own[key], origins = _inherit_within(value, origins, (*location, key), path, seen)
     if not names_file:
         return own, origins
     del own[BASE_KEY]
@@ -174,6 +173,21 @@ def _inherit(
     except ConfigError as error:
         raise ConfigError(f"{error.message} (base of {origins[(*location, BASE_KEY)]})", hint=error.hint) from error
     return _merge(base_values, own), {**{(*location, *k): v for k, v in base_origins.items()}, **origins}
+
+
+def _inherit_within(
+    value: Any, origins: dict[Location, str], location: Location, path: Path, seen: tuple[Path, ...]
+) -> tuple[Any, dict[Location, str]]:
+    """A value with the bases of the mappings in it, those in lists too, put under them."""
+    if isinstance(value, dict):
+        return _inherit(value, origins, location, path, seen)
+    if isinstance(value, list):
+        items = []
+        for index, item in enumerate(value):
+            merged, origins = _inherit_within(item, origins, (*location, index), path, seen)
+            items.append(merged)
+        return items, origins
+    return value, origins
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], dict[Location, str]]:

@@ -16,6 +16,7 @@ import io
 import json
 import lzma
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,8 +34,17 @@ EMBEDDED_PREFIX = "embedded:"
 
 CORPUS_DIR_VARIABLE = "QAZ_CORPUS_DIR"
 LOCK_FILE = ".lock"
-ZSTD_LEVEL = 6
+ZSTD_LEVEL = 3
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".bz2": "bz2"}
+BZ2_STREAM = rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"
+"""How a stream of bz2 begins: its header, and the magic number of its first block or of its end."""
+
+_MAGIC = {
+    "gzip": re.compile(rb"\x1f\x8b"),  # RFC 1952
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),  # RFC 8878: a frame, a skippable one
+    "xz": re.compile(rb"\xfd7zXZ\x00"),
+    "bz2": re.compile(BZ2_STREAM),
+}
 
 
 def embedded_path(name: str) -> Path:
@@ -103,32 +113,48 @@ def file_format(path: Path) -> str:
     return _bare_suffix(path)
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """A stream of the uncompressed bytes of `path`, whatever its compression suffix.
+def compression_of(path: Path) -> str | None:
+    """`gzip`, `zstd`, `xz`, `bz2` or None, by what the file's first bytes say, whatever its suffix.
 
-    Raises InputError where the file is absent, DamagedFileError where it is compressed and of 0 bytes; a file cut off raises
-    EOFError when its end is read.
+    Raises DamagedFileError where the suffix promises a compression and the bytes are of none; InputError where the file
+    is absent, a folder, or may not be read.
     """
     try:
-        if path.suffix in COMPRESSIONS and path.stat().st_size == 0:
-            raise DamagedFileError(f"{path}: is empty, not even compressed nothing", hint="fetch the file again")
-        match COMPRESSIONS.get(path.suffix):
-            case "gzip":
-                return cast(IO[bytes], gzip.open(path, "rb"))
-            case "zstd":
-                return cast(IO[bytes], _ZstdFile(path))
-            case "xz":
-                return lzma.open(path, "rb")
-            case "bz2":
-                return bz2.open(path, "rb")
-            case _:
-                return path.open("rb")
+        with path.open("rb") as stream:
+            head = stream.read(16)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file", hint="check the path") from error
     except IsADirectoryError as error:
         raise InputError(f"{path}: is a folder, a file was expected", hint="name a file in it, or a glob") from error
     except PermissionError as error:
         raise InputError(f"{path}: may not be read", hint="check the file's permissions") from error
+    found = next((name for name, magic in _MAGIC.items() if magic.match(head)), None)
+    if found is None and path.suffix in COMPRESSIONS:
+        if not head:
+            raise DamagedFileError(f"{path}: is empty, not even compressed nothing", hint="fetch the file again")
+        raise DamagedFileError(
+            f"{path}: damaged, or not compressed: no {COMPRESSIONS[path.suffix]} file begins with {head[:8]!r}",
+            hint="fetch the file again, or rename it to what it is",
+        )
+    return found
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """A stream of the uncompressed bytes of `path`, by its content: a gzip file that is named .jsonl is unpacked too.
+
+    Raises as `compression_of`; a file cut off raises EOFError when its end is read.
+    """
+    match compression_of(path):
+        case "gzip":
+            return cast(IO[bytes], gzip.open(path, "rb"))
+        case "zstd":
+            return cast(IO[bytes], _ZstdFile(path))
+        case "xz":
+            return lzma.open(path, "rb")
+        case "bz2":
+            return bz2.open(path, "rb")
+        case _:
+            return path.open("rb")
 
 
 class _ZstdFile(io.RawIOBase):
@@ -138,12 +164,16 @@ class _ZstdFile(io.RawIOBase):
     EOFError, as with gzip and xz.
     """
 
-    CHUNK_BYTES = 64 << 10
+    MIN_CHUNK_BYTES, MAX_CHUNK_BYTES = 256, 4 << 10
+    """All that a chunk unpacks to is held at once, and 4 bytes can stand for 128 KiB of one letter: where much comes out of
+    a chunk, the next is short."""
+
     MAX_WINDOW_BYTES = 1 << 31
     """What `zstd --long=31` needs; the library's default refuses such files."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
+        self._chunk_bytes = self.MIN_CHUNK_BYTES
         self._frame: Any = None
         self._compressed = b""
         self._ready = memoryview(b"")
@@ -153,7 +183,7 @@ class _ZstdFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while not self._ready:
-            if not self._compressed and not (chunk := self._file.read(self.CHUNK_BYTES)):
+            if not self._compressed and not (chunk := self._file.read(self._chunk_bytes)):
                 if self._frame is not None:
                     raise EOFError("compressed file ended before the end of its last frame")
                 return 0
@@ -161,6 +191,8 @@ class _ZstdFile(io.RawIOBase):
             if self._frame is None:
                 self._frame = zstandard.ZstdDecompressor(max_window_size=self.MAX_WINDOW_BYTES).decompressobj()
             self._ready = memoryview(self._frame.decompress(self._compressed))
+            few = len(self._ready) < 1 << 18
+            self._chunk_bytes = min(2 * self._chunk_bytes, self.MAX_CHUNK_BYTES) if few else self.MIN_CHUNK_BYTES
             self._compressed = self._frame.unused_data if self._frame.eof else b""
             if self._frame.eof:
                 self._frame = None
@@ -404,18 +436,60 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
 @contextmanager
 def open_jsonl_for_writing(path: Path, *, compressed: bool) -> Iterator[Callable[[Mapping[str, Any]], int]]:
     """A function that appends one row to `path` and returns its uncompressed bytes."""
-    with path.open("wb") as raw:
-        compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
-        stream = compressor.stream_writer(raw, closefd=False) if compressed else raw
+    with open_lines_for_writing(path, level=ZSTD_LEVEL if compressed else None) as write_line:
 
         def write(row: Mapping[str, Any]) -> int:
-            line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-            stream.write(line)
+            line = dump_row(row)
+            write_line(line)
             return len(line)
 
         yield write
-        if compressed:
-            stream.close()
+
+
+@contextmanager
+def open_lines_for_writing(path: Path, *, level: int | None = ZSTD_LEVEL) -> Iterator[Callable[[bytes], object]]:
+    """A function that appends bytes to `path`, compressed by zstd at `level`, or as they are where it is None."""
+    with path.open("wb") as raw:
+        if level is None:
+            yield raw.write
+            return
+        stream = zstandard.ZstdCompressor(level=level, write_checksum=True).stream_writer(raw, closefd=False)
+        pending = bytearray()  # a call into zstd for every line would cost more than its work
+
+        def write(line: bytes) -> None:
+            nonlocal pending
+            pending += line
+            if len(pending) >= 1 << 18:
+                stream.write(pending)
+                pending = bytearray()
+
+        yield write
+        stream.write(pending)
+        stream.close()  # type: ignore[no-untyped-call]
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file that this project wrote, with their line ends. Raises DamagedFileError."""
+    with open_bytes(path) as stream, naming_damage(path):
+        yield from io.BufferedReader(stream, 1 << 20)  # type: ignore[type-var]
+
+
+def dump_row(row: Mapping[str, Any]) -> bytes:
+    """A row as one line of JSON in UTF-8, without spaces."""
+    import orjson
+
+    try:
+        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError:  # integers over 64 bits, which JSON has no limit for
+        return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def parse_row(line: bytes) -> dict[str, Any]:
+    """The row of a line that `dump_row` wrote."""
+    import orjson
+
+    row: dict[str, Any] = orjson.loads(line)
+    return row
 
 
 class ShardWriter:
@@ -432,7 +506,7 @@ class ShardWriter:
         self.rows = 0
         self._bytes = 0
         self._open: Any = None
-        self._write: Callable[[Mapping[str, Any]], int] | None = None
+        self._write: Callable[[bytes], object] | None = None
 
     def __enter__(self) -> ShardWriter:
         make_dir(self.folder)
@@ -440,12 +514,17 @@ class ShardWriter:
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append one row, starting a new shard where the current one is full."""
+        self.write_line(dump_row(row))
+
+    def write_line(self, line: bytes) -> None:
+        """Append one row that is a line of JSON already."""
         if self._write is None:
             path = self.folder / f"{self.prefix}-{len(self.paths):05d}.jsonl.zst"
             self._open = _shard(path)
             self._write = self._open.__enter__()
             self.paths.append(path)
-        self._bytes += self._write(row)
+        self._write(line)
+        self._bytes += len(line)
         self.rows += 1
         if self._bytes >= self.shard_bytes:
             self._close(None, None, None)
@@ -460,20 +539,26 @@ class ShardWriter:
 
 
 @contextmanager
-def _shard(path: Path) -> Iterator[Callable[[Mapping[str, Any]], int]]:
-    with atomic_path(path) as temporary, open_jsonl_for_writing(temporary, compressed=True) as write:
+def _shard(path: Path) -> Iterator[Callable[[bytes], object]]:
+    with atomic_path(path) as temporary, open_lines_for_writing(temporary) as write:
         yield write
 
 
 # ----------------------------------------------------------------------------------------------------- fingerprints
 
 
-def fingerprint_file(path: Path) -> str:
-    """XXH3-128 of the bytes of a file, as hex. Tells versions apart; it is no protection against forgery."""
+def fingerprint_file(path: Path, *, start: int = 0, end: int | None = None) -> str:
+    """XXH3-128 of the bytes of a file, or of those from `start` to before `end`, as hex.
+
+    Tells versions apart; it is no protection against forgery.
+    """
     digest = xxhash.xxh3_128()
+    left_bytes = path.stat().st_size - start if end is None else end - start
     with path.open("rb") as stream:
-        while chunk := stream.read(1 << 22):
+        stream.seek(start)
+        while left_bytes > 0 and (chunk := stream.read(min(1 << 22, left_bytes))):
             digest.update(chunk)
+            left_bytes -= len(chunk)
     return digest.hexdigest()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ftfy.bad_codecs
 import pytest
 
 from qaz_llm.config import config_from_values, load_config
@@ -83,7 +84,7 @@ def test_rows_have_the_fields_others_read(embedded: tuple[Path, BuildResult]) ->
     conversations = [Conversation.from_row(row) for row in rows_of(out, "conversations")]
     assert len(conversations) == len(list(read_jsonl(embedded_path("dialogues.jsonl"))))
     assert {path.name.partition("-")[0] for path in out.iterdir()} == {
-        "documents", "dropped", "conversations", "manifest.json", "report.html", "README.md",
+        "documents", "dropped", "conversations", "manifest.json", "licences.json", "report.html", "README.md",
     }  # fmt: skip
     assert "</html>" in (out / "report.html").read_text()
     assert (out / "README.md").read_text().startswith("---\n")
@@ -153,6 +154,7 @@ def test_exact_duplicates_are_of_what_they_say(plants: Mapping[str, dict[str, An
 def test_mojibake_and_lookalikes_are_readable_again(
     embedded: tuple[Path, BuildResult], plants: Mapping[str, dict[str, Any]]
 ) -> None:
+    ftfy.bad_codecs.ok()  # registers the sloppy encodings
     out, _ = embedded
     for plant_id, text in kept_texts(out, plants, "mojibake").items():
         broken = plants[plant_id]["text"]
@@ -338,7 +340,7 @@ def test_nothing_left_is_an_error_that_says_why(tmp_path: Path) -> None:
     assert "too_few_words 1" in caught.value.message
     assert not (config.out / "manifest.json").exists()
     (tmp_path / "a.jsonl").write_text("")
-    with pytest.raises(InputError, match="nothing was read"):
+    with pytest.raises(InputError, match=r"no document is left of 1 \(empty_file 1\)"):
         build(config)
 
 

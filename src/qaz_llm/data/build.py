@@ -3,10 +3,11 @@
     OUT/documents-*.jsonl.zst       what is kept: id, text, source, language, script, licence, meta
     OUT/dropped-*.jsonl.zst         what is not: id, source, reason, language, the beginning of the text
     OUT/conversations-*.jsonl.zst   instruction data; OUT/dropped_conversations-*.jsonl.zst what is not
-    OUT/report.html, README.md      for people;  OUT/manifest.json, written last, for programs
+    OUT/report.html, README.md      for people;  OUT/licences.json and OUT/manifest.json, written last, for programs
 
-Cleaning runs in as many processes as asked for, a task each; all that depends on order (duplicates, shards) happens in one
-process, in the order of the config, so the bytes written do not depend on the number of processes.
+It has two halves. Cleaning takes the input in parts, each on its own, in as many processes as asked for, or on as many
+nodes (`Share`); merging sees all parts, in the order of the config, in one process. So the bytes written depend neither on
+the number of processes nor on where or when a part was cleaned.
 """
 
 from __future__ import annotations
@@ -24,30 +25,54 @@ from typing import Any
 from qaz_llm.data.card import write_card
 from qaz_llm.data.clean import Cleaner, make_cleaner
 from qaz_llm.data.config import DataConfig
-from qaz_llm.data.decontaminate import make_decontaminator, read_items
+from qaz_llm.data.decontaminate import evaluation_files, make_decontaminator, read_items
 from qaz_llm.data.gather import gather_conversations
+from qaz_llm.data.licence_ledger import write_ledger
 from qaz_llm.data.manifest import MANIFEST, OUTPUT_PATTERNS, Ledger, is_build
 from qaz_llm.data.merge import merge_documents
 from qaz_llm.data.plan import BuildPlan, Task, make_build_plan
 from qaz_llm.data.report import write_report
-from qaz_llm.data.spool import Spooled, run_task, task_folder
-from qaz_llm.errors import InputError
-from qaz_llm.io import check_writable, write_json
+from qaz_llm.data.spool import Spooled, is_done, open_spooled, run_task, task_folder
+from qaz_llm.errors import InputError, WorkError
+from qaz_llm.io import check_writable, fingerprint_paths, make_dir, write_json
 from qaz_llm.progress import format_duration, get_logger, progress
 
-SPOOL = ".spool"
+WORK = ".work"
+"""Beside the output, where the config names no other folder; removed when the build is done."""
+
 UNREADABLE = {"no_messages", "no_answer"}
 """Reasons that say a row has not the fields it was said to have."""
 _logger = get_logger("data")
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The part of the cleaning that one job of an array does: tasks `index`, `index + count`, … of the plan."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Share:
+        """`3/16` is the fourth of sixteen. Raises InputError for anything else."""
+        index, slash, count = text.partition("/")
+        if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+            raise InputError(
+                f"--share {text}: a number from 0 and how many there are were expected",
+                hint="for instance --share 0/16 to --share 15/16",
+            )
+        return cls(int(index), int(count))
+
+
 @dataclass(frozen=True)
 class BuildResult:
-    """A build that was planned (`manifest` is None) or done."""
+    """A build that was planned, or of which a share was cleaned (`manifest` is None), or that is done."""
 
     out: Path
     plan: BuildPlan
     manifest: Mapping[str, Any] | None = None
+    headline: str = ""
+    """Where nothing was written to `out`: what would be, or what was done instead."""
 
     def summary(self) -> dict[str, Any]:
         """The counts that a stage's manifest or a report shows; empty where the build was only planned."""
@@ -69,7 +94,7 @@ class BuildResult:
     def describe(self) -> str:
         """What was done, or would be, as a person reads it."""
         if self.manifest is None:
-            return "\n".join([f"would write {self.out}", *self.plan.lines()])
+            return "\n".join([self.headline, *self.plan.lines()])
         made = self.manifest
         dropped = ", ".join(f"{reason} {count:,}" for reason, count in made["dropped"].items()) or "none"
         shares = ", ".join(f"{code} {values['documents']:,}" for code, values in made["languages"].items())
@@ -83,46 +108,48 @@ class BuildResult:
         )
 
 
-def build(config: DataConfig, *, dry_run: bool = False) -> BuildResult:
-    """Read, clean, deduplicate and write; with `dry_run` only look up what there is to read.
+def build(
+    config: DataConfig, *, dry_run: bool = False, share: Share | None = None, merge_only: bool = False
+) -> BuildResult:
+    """Read, clean, deduplicate and write.
+
+    Args:
+        dry_run: only look up what there is to read.
+        share: clean this share of the parts and leave them in the work folder; nothing is written to `out`.
+        merge_only: all parts have been cleaned before; go on from there.
 
     Raises:
         InputError: sources that leave nothing to write; a source or evaluation file that is not there, a wrong field, an output folder that cannot be
             written to or holds files of that name which no build wrote.
         DataError: a damaged input; counts that do not add up.
-        WriteError: the disk fills up. What is done stays in OUT/.spool, and the next run goes on from there.
+        WorkError: parts that are not there, with `merge_only`.
+        WriteError: the disk fills up. What is done stays in the work folder, and the next run goes on from there.
     """
     plan = make_build_plan(config)
-    texts = list(read_items(config.decontaminate, root=config.root))
+    items = evaluation_files(config.decontaminate, root=config.root)
     if dry_run:
-        return BuildResult(config.out, plan)
+        return BuildResult(config.out, plan, headline=f"would write {config.out}")
     _check_out(config.out)
+    work = config.work or config.out / WORK
+    folders = [task_folder(work, task, config, fingerprint_paths(items)) for task in plan.tasks]
+    if merge_only:
+        _check_all_done(plan, folders)
     for line in plan.lines():
         _logger.info(line)
+    cleaner = make_cleaner(
+        config, make_decontaminator(read_items(config.decontaminate, root=config.root), config.decontaminate)
+    )
     started = time.monotonic()
-    decontaminator = make_decontaminator(texts, config.decontaminate)
-    cleaner = make_cleaner(config, decontaminator)
+    chosen = slice(share.index, None, share.count) if share is not None else slice(None)
     try:
-        spooled = _clean_all(plan, cleaner, config.out / SPOOL)
+        spooled = _clean_all(plan.tasks[chosen], folders[chosen], cleaner, plan.workers)
     except BaseException:
-        _remove_if_empty(config.out / SPOOL, config.out)
+        _remove_if_empty(work, config.out)
         raise
-    staging = config.out / SPOOL / "result"
-    shutil.rmtree(staging, ignore_errors=True)
-    ledger = Ledger(config, plan, decontaminator)
-    merge_documents(spooled, config, ledger, staging)
-    gather_conversations(config, cleaner, ledger, staging)
-    manifest = ledger.to_manifest()
-    try:
-        _check_not_empty(manifest)
-    except InputError:
-        shutil.rmtree(config.out / SPOOL, ignore_errors=True)
-        raise
-    write_json(staging / MANIFEST, manifest)
-    write_report(staging)
-    write_card(staging, manifest)
-    _move_into_place(staging, config.out)
-    shutil.rmtree(config.out / SPOOL, ignore_errors=True)
+    if share is not None:
+        done = f"share {share.index}/{share.count}: {len(spooled)} of {len(folders)} parts cleaned, in {work}"
+        return BuildResult(config.out, plan, headline=done)
+    manifest = _merge(config, plan, cleaner, spooled, work)
     seconds = time.monotonic() - started
     rate = manifest["bytes_in"] / 1e6 / max(seconds, 1e-9)
     _logger.info(
@@ -132,12 +159,55 @@ def build(config: DataConfig, *, dry_run: bool = False) -> BuildResult:
     return BuildResult(config.out, plan, manifest)
 
 
+def _merge(
+    config: DataConfig, plan: BuildPlan, cleaner: Cleaner, spooled: Sequence[Spooled], work: Path
+) -> Mapping[str, Any]:
+    """From cleaned parts to the output folder; the manifest."""
+    staging, scratch = config.out / WORK / "result", work / "scratch"
+    for folder in (staging, scratch):
+        shutil.rmtree(folder, ignore_errors=True)
+        make_dir(folder)
+    ledger = Ledger(config, plan, cleaner.decontaminator)
+    merge_documents(spooled, config, ledger, staging=staging, scratch=scratch)
+    gather_conversations(config, cleaner, ledger, staging)
+    manifest = ledger.to_manifest()
+    try:
+        _check_not_empty(manifest)
+    except InputError:
+        _clear(config, scratch)
+        raise
+    write_json(staging / MANIFEST, manifest)
+    write_ledger(staging, manifest)
+    write_report(staging)
+    write_card(staging, manifest)
+    _move_into_place(staging, config.out)
+    _clear(config, scratch)
+    return manifest
+
+
+def _clear(config: DataConfig, scratch: Path) -> None:
+    """Remove what no later build can use: all of the work folder, unless the config names it."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.rmtree(config.out / WORK, ignore_errors=True)
+
+
+def _check_all_done(plan: BuildPlan, folders: Sequence[Path]) -> None:
+    """Raises WorkError where a part is missing."""
+    missing = [index for index, folder in enumerate(folders) if not is_done(folder)]
+    if missing:
+        names = ", ".join(plan.tasks[index].label for index in missing[:5])
+        raise WorkError(
+            f"{len(missing)} of {len(folders)} parts are not there: {names}{' …' if len(missing) > 5 else ''}",
+            hint="run the jobs that failed again (--share I/N), or build without --merge-only to clean them here",
+        )
+
+
 # ----------------------------------------------------------------------------------------------------------- output
 
 
 def _check_out(out: Path) -> None:
     """Raises InputError where the folder cannot be written to, or holds files this build would replace but none wrote."""
-    if out.is_dir() and not is_build(out) and not (out / SPOOL).is_dir():
+    if out.is_dir() and not is_build(out) and not (out / WORK).is_dir():
         foreign = sorted(path.name for pattern in OUTPUT_PATTERNS for path in out.glob(pattern))
         if foreign:
             raise InputError(
@@ -187,31 +257,30 @@ def _remove_if_empty(*folders: Path) -> None:
 # --------------------------------------------------------------------------------------------------------- cleaning
 
 
-def _clean_all(plan: BuildPlan, cleaner: Cleaner, spool: Path) -> list[Spooled]:
+def _clean_all(tasks: Sequence[Task], folders: Sequence[Path], cleaner: Cleaner, workers: int) -> list[Spooled]:
     """The results of all tasks, in the order of the plan."""
-    for unfinished in spool.glob(".*.tmp"):  # of processes that were killed
-        shutil.rmtree(unfinished, ignore_errors=True)
-    folders = [task_folder(spool, task, cleaner.config) for task in plan.tasks]
-    done = sum((folder / "stats.json").exists() for folder in folders)
-    if done:
-        _logger.info(f"{done} of {len(folders)} parts were done before; going on with the rest")
-    with progress("cleaning", total=plan.text_bytes / 1e6, unit="MB") as advance:
-        results = []
-        for task, result in zip(plan.tasks, _run(plan.tasks, folders, cleaner, plan.workers), strict=True):
-            results.append(result)
+    done = [is_done(folder) for folder in folders]
+    if any(done):
+        _logger.info(f"{sum(done)} of {len(folders)} parts were done before; going on with the rest")
+    for folder in folders:
+        for unfinished in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a process that was killed
+            shutil.rmtree(unfinished, ignore_errors=True)
+    todo = [(task, folder) for task, folder, is_there in zip(tasks, folders, done, strict=True) if not is_there]
+    with progress("cleaning", total=sum(task.text_bytes for task, _ in todo) / 1e6, unit="MB") as advance:
+        for task, _ in zip((task for task, _ in todo), _run(todo, cleaner, workers), strict=True):
             advance(task.text_bytes / 1e6)
-    return results
+    return [open_spooled(folder) for folder in folders]
 
 
-def _run(tasks: Sequence[Task], folders: Sequence[Path], cleaner: Cleaner, workers: int) -> Iterator[Spooled]:
-    if workers == 1 or len(tasks) == 1:
-        for task, folder in zip(tasks, folders, strict=True):
+def _run(todo: Sequence[tuple[Task, Path]], cleaner: Cleaner, workers: int) -> Iterator[Spooled]:
+    if workers == 1 or len(todo) <= 1:
+        for task, folder in todo:
             yield run_task(task, folder, cleaner)
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy the threads of numpy and arrow half-way
-    with ProcessPoolExecutor(min(workers, len(tasks)), context, _remember_cleaner, (cleaner,)) as pool:
+    with ProcessPoolExecutor(min(workers, len(todo)), context, _remember_cleaner, (cleaner,)) as pool:
         try:
-            yield from pool.map(_run_in_worker, tasks, folders)
+            yield from pool.map(_run_in_worker, *zip(*todo, strict=True))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

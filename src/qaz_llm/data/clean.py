@@ -1,24 +1,31 @@
-"""What is done to each document alone: repair, script, language, boilerplate, quality, evaluation items, personal data.
+"""What is done to documents one batch at a time: repair, script, language, boilerplate, quality, evaluation items, personal data.
 
 The steps come in this order because each stands on the one before: language cannot be told in mojibake, thresholds depend
 on the language, and placeholders would hide evaluation items. What needs all documents (duplicates) comes after, in build.
+
+Each step sees the texts of the whole batch that are still there; a document that a step drops keeps its place with a reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from qaz_llm.data.boilerplate import strip_boilerplate
+from qaz_llm.data.boilerplate import strip_boilerplates
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.decontaminate import Decontaminator
-from qaz_llm.data.filters import Filter, make_filters, quality_score, thresholds_of
-from qaz_llm.data.pii import redact
+from qaz_llm.data.filters import Filter, make_filters, quality_scores, thresholds_of
+from qaz_llm.data.licences import refusal
+from qaz_llm.data.pii import redact_texts
 from qaz_llm.data.sources import PROBLEM
-from qaz_llm.language.identify import OTHER, UNDETERMINED, LanguageShares, identify
-from qaz_llm.language.repair import repair
-from qaz_llm.language.scripts import detect_script, to_cyrillic
-from qaz_llm.records import Document, DocumentBatch
+from qaz_llm.data.split_languages import split_by_language
+from qaz_llm.language.buffer import ScannedTexts, scan_texts
+from qaz_llm.language.identify import OTHER, UNDETERMINED, LanguageShares, identify, identify_texts
+from qaz_llm.language.repair import repair_texts
+from qaz_llm.language.scripts import detect_scripts, to_cyrillic
+from qaz_llm.records import Document, DocumentBatch, Script
 
 SAMPLE_CHARS = 500
 """Of a dropped document's text so much is kept, without personal data, to show what was dropped."""
@@ -28,6 +35,12 @@ SURELY_ENGLISH = 0.9
 
 MIXED_BELOW = 0.9
 """Where the main language has less than this share, the shares are written to the document's meta."""
+
+MIXED_FROM = 0.1
+"""A document with at least this share of a second language that is kept is mixed, and split where the policy says so."""
+
+BATCH_DOCUMENTS = 512
+BATCH_CHARS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,44 @@ class Cleaned:
     found_language: str = UNDETERMINED
     repairs: Mapping[str, int] = field(default_factory=dict)
     pii: Mapping[str, int] = field(default_factory=dict)
+    eval_items: tuple[int, ...] = ()
+    """The evaluation items, as the decontaminator numbers them, that a document with the reason `contaminated` has text of."""
+    is_split: bool = False
+    """True for all but the first of the documents that one mixed document was split into."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A document on its way through the steps, each of which changes what it has to: records made anew at every step
+    would take a third of the whole time. It does not leave the cleaner."""
+
+    id: str
+    text: str
+    language: str
+    script: Script
+    meta: dict[str, Any]
+    origin: Document
+    reason: str | None = None
+    found_language: str = UNDETERMINED
+    repairs: Mapping[str, int] = field(default_factory=dict)
+    pii: Mapping[str, int] = field(default_factory=dict)
+    eval_items: tuple[int, ...] = ()
+    is_split: bool = False
+
+    def document(self, text: str) -> Document:
+        source, licence, url = self.origin.source, self.origin.licence, self.origin.url
+        return Document(self.id, text, source, self.language, self.script, licence, url, self.meta)
+
+    def finished(self, text: str) -> Cleaned:
+        return Cleaned(
+            self.document(text),
+            self.reason,
+            self.found_language,
+            self.repairs,
+            self.pii,
+            self.eval_items,
+            self.is_split,
+        )
 
 
 @dataclass(frozen=True)
@@ -50,61 +101,119 @@ class Cleaner:
     filters: tuple[Filter, ...]
 
     def __call__(self, batch: DocumentBatch) -> list[Cleaned]:
-        cleaned = [self._prepare(document) for document in batch]
-        for rule in self.filters:
-            cleaned = _apply(rule, cleaned)
-        return [self._protect(item) for item in cleaned]
+        """One result per document, in order; more than one for a mixed document that is split."""
+        drafts = self._identify(self._repair(batch))
+        self._strip(drafts)
+        self._judge(drafts)
+        self._protect(drafts)
+        samples = iter(_samples([draft.text for draft in drafts if draft.reason is not None]))
+        return [draft.finished(draft.text if draft.reason is None else next(samples)) for draft in drafts]
 
-    def _prepare(self, document: Document) -> Cleaned:
-        problem = document.meta.get(PROBLEM)
-        if problem is not None:
-            return Cleaned(replace(document, meta={}), str(problem))
-        repaired = repair(document.text)
-        document, shares, reason = self._language(replace(document, text=repaired.text))
-        repairs = dict(repaired.counts)
-        if reason is None:
-            stripped = strip_boilerplate(document.text)
-            if stripped.lines:
-                repairs["boilerplate_lines"] = stripped.lines
-                limits = thresholds_of(self.config.filters, document.language)
-                if self.config.filters.preset != "none" and stripped.words_frac > limits.max_boilerplate_frac:
-                    reason = "boilerplate"
-                else:
-                    document = replace(document, text=stripped.text)
-        return Cleaned(document, reason, shares.main, repairs)
+    def _repair(self, batch: DocumentBatch) -> list[_Draft]:
+        repaired = repair_texts([document.text for document in batch])
+        drafts = []
+        for document, result in zip(batch, repaired, strict=True):
+            meta = dict(document.meta)
+            problem = meta.pop(PROBLEM, None)
+            draft = _Draft(document.id, result.text, document.language, "Zyyy", meta, document, repairs=result.counts)
+            if problem is not None:
+                draft.reason = str(problem)
+            elif refusal(document.licence, self.config.licences) is not None:
+                draft.reason = "licence"
+            drafts.append(draft)
+        return drafts
 
-    def _language(self, document: Document) -> tuple[Document, LanguageShares, str | None]:
-        """The document with language and script set, its shares, and why it does not stay (None where it does)."""
+    # ----------------------------------------------------------------------------------------------------- language
+
+    def _identify(self, drafts: list[_Draft]) -> list[_Draft]:
+        present, scanned = _present(drafts)
+        for draft, script, shares in zip(present, detect_scripts(scanned), identify_texts(scanned), strict=True):
+            self._set_language(draft, script, shares)
+        if self.config.languages.mixed == "split":
+            return [part for draft in drafts for part in self._split(draft)]
+        return drafts
+
+    def _set_language(self, draft: _Draft, script: Script, shares: LanguageShares) -> None:
+        """Set language and script, or the reason why the document does not stay."""
         policy = self.config.languages
-        script = detect_script(document.text)
-        shares = identify(document.text)
+        draft.script, draft.found_language = script, shares.main
         if script == "Zyyy":
-            return replace(document, script=script), shares, "no_letters" if document.text else "missing_text"
-        meta = dict(document.meta)
-        if script != "Cyrl" and shares.en < SURELY_ENGLISH:
-            conversion = to_cyrillic(document.text)
-            if conversion is not None and "kk" in policy.keep:
+            draft.reason = "no_letters" if draft.text else "missing_text"
+            return
+        if script != "Cyrl" and shares.en < SURELY_ENGLISH and "kk" in policy.keep:
+            conversion = to_cyrillic(draft.text)
+            if conversion is not None:
                 if not policy.convert_scripts:
-                    return replace(document, script=script, language="kk"), shares, "script"
-                meta |= {"original_script": script, "alphabet": conversion.alphabet}
-                document = replace(document, text=conversion.text)
-                script, shares = "Cyrl", identify(document.text)
-        language, reason = _decide(shares, document.language, policy.keep, policy.min_kept_frac)
-        if 0 < shares.share(language) < MIXED_BELOW:
-            meta["languages"] = {code: round(share, 3) for code, share in shares.detail.items() if share >= 0.01}
-        return replace(document, language=language, script=script, meta=meta), shares, reason
+                    draft.language, draft.reason = "kk", "script"
+                    return
+                draft.meta |= {"original_script": script, "alphabet": conversion.alphabet}
+                draft.text, draft.script, shares = conversion.text, "Cyrl", identify(conversion.text)
+                draft.found_language = shares.main
+        draft.language, draft.reason = _decide(shares, draft.language, policy.keep, policy.min_kept_frac)
+        if 0 < shares.share(draft.language) < MIXED_BELOW:
+            draft.meta["languages"] = {code: round(part, 3) for code, part in shares.detail.items() if part >= 0.01}
 
-    def _protect(self, cleaned: Cleaned) -> Cleaned:
-        if cleaned.reason is None and self.decontaminator.hit(cleaned.document.text):
-            cleaned = replace(cleaned, reason="contaminated")
-        if cleaned.reason is not None:
-            return replace(cleaned, document=sample_of(cleaned.document))
-        document = cleaned.document
-        meta = {**document.meta, "quality": quality_score(document.text, document.language)}
+    def _split(self, draft: _Draft) -> Iterator[_Draft]:
+        """A mixed document as one document per run of a language; ids get `#kk-0`, `#ru-1` …"""
+        keep = self.config.languages.keep
+        shares = draft.meta.get("languages", {})
+        if draft.reason is not None or sum(shares.get(code, 0.0) >= MIXED_FROM for code in keep) < 2:
+            yield draft
+            return
+        meta = {key: value for key, value in draft.meta.items() if key != "languages"}
+        for number, (language, text) in enumerate(split_by_language(draft.text)):
+            code = language if language in keep or language == UNDETERMINED else OTHER
+            part = replace(draft, id=f"{draft.id}#{code}-{number}", text=text, language=language, meta=dict(meta))
+            part.reason = None if language in keep else "other_language"
+            part.repairs = draft.repairs if number == 0 else {}
+            part.is_split = number > 0
+            yield part
+
+    # ------------------------------------------------------------------------------------------------------ quality
+
+    def _strip(self, drafts: list[_Draft]) -> None:
+        """Boilerplate lines out, and documents that are mostly such lines."""
+        present, scanned = _present(drafts)
+        for draft, stripped in zip(present, strip_boilerplates(scanned), strict=True):
+            if not stripped.lines:
+                continue
+            draft.repairs = {**draft.repairs, "boilerplate_lines": stripped.lines}
+            limits = thresholds_of(self.config.filters, draft.language)
+            if self.config.filters.preset != "none" and stripped.words_frac > limits.max_boilerplate_frac:
+                draft.reason = "boilerplate"
+            else:
+                draft.text = stripped.text
+
+    def _judge(self, drafts: list[_Draft]) -> None:
+        """Quality rules, evaluation items and the quality score; one scan serves them all, and the first reason counts."""
+        present, scanned = _present(drafts)
+        languages = [draft.language for draft in present]
+        for rule in self.filters:
+            for draft, verdict in zip(present, rule.judge(scanned, languages), strict=True):
+                if not verdict.keep and draft.reason is None:
+                    draft.reason = verdict.reason or rule.name
+        found = zip(self.decontaminator.hit_items(scanned), quality_scores(scanned, languages), strict=True)
+        for draft, (items, score) in zip(present, found, strict=True):
+            if draft.reason is None:
+                draft.meta["quality"] = score
+                if items:
+                    draft.reason, draft.eval_items = "contaminated", items
+
+    def _protect(self, drafts: list[_Draft]) -> None:
+        """Placeholders for personal data."""
         if not self.config.pii.enabled:
-            return replace(cleaned, document=replace(document, meta=meta))
-        redacted = redact(document.text, self.config.pii.types)
-        return replace(cleaned, document=replace(document, text=redacted.text, meta=meta), pii=redacted.counts)
+            return
+        present = [draft for draft in drafts if draft.reason is None]
+        for draft, redacted in zip(
+            present, redact_texts([draft.text for draft in present], self.config.pii.types), strict=True
+        ):
+            draft.text, draft.pii = redacted.text, redacted.counts
+
+
+def _present(drafts: Sequence[_Draft]) -> tuple[list[_Draft], ScannedTexts]:
+    """The documents that are still there, and their texts."""
+    present = [draft for draft in drafts if draft.reason is None]
+    return present, scan_texts([draft.text for draft in present])
 
 
 def _decide(shares: LanguageShares, declared: str, keep: Sequence[str], min_kept_frac: float) -> tuple[str, str | None]:
@@ -116,27 +225,21 @@ def _decide(shares: LanguageShares, declared: str, keep: Sequence[str], min_kept
         return (declared, None) if declared in keep else (UNDETERMINED, "language_unknown")
     if shares.main == "kk-flat":
         return "kk", "kazakh_letters_missing"
-    kept = sum(shares.share(language) for language in keep)
-    if shares.main in keep and kept >= min_kept_frac:
+    if shares.main in keep and sum(shares.share(language) for language in keep) >= min_kept_frac:
         return shares.main, None
     return (UNDETERMINED if shares.main == OTHER else shares.main), "other_language"
 
 
-def _apply(rule: Filter, cleaned: Sequence[Cleaned]) -> list[Cleaned]:
-    """The verdicts of a rule on what is still there."""
-    places = [index for index, item in enumerate(cleaned) if item.reason is None]
-    verdicts = rule([cleaned[index].document for index in places])
-    judged = list(cleaned)
-    for index, verdict in zip(places, verdicts, strict=True):
-        if not verdict.keep:
-            judged[index] = replace(cleaned[index], reason=verdict.reason or rule.name)
-    return judged
+def _samples(texts: Sequence[str]) -> list[str]:
+    """Of what is dropped only the beginning, without personal data whatever the config says."""
+    redacted = redact_texts([text[: 2 * SAMPLE_CHARS] for text in texts])
+    return [result.text[:SAMPLE_CHARS].encode("utf-8", "replace").decode() for result in redacted]
 
 
 def sample_of(document: Document) -> Document:
-    """The document with the beginning of its text only, without personal data whatever the config says."""
-    text = redact(document.text[: 2 * SAMPLE_CHARS]).text[:SAMPLE_CHARS]
-    return replace(document, text=text.encode("utf-8", "replace").decode())
+    """The document with the beginning of its text only, without personal data."""
+    (text,) = _samples([document.text])
+    return replace(document, text=text)
 
 
 def make_cleaner(config: DataConfig, decontaminator: Decontaminator) -> Cleaner:
@@ -144,6 +247,60 @@ def make_cleaner(config: DataConfig, decontaminator: Decontaminator) -> Cleaner:
     return Cleaner(config, decontaminator, make_filters(config.filters))
 
 
+def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Documents in batches of some megabyte of text."""
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        size += len(document.text)
+        if len(batch) == BATCH_DOCUMENTS or size >= BATCH_CHARS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def min_words_of(config: DataConfig, language: str) -> int:
     """The fewest words a document of a language may have; 1 where the quality rules are off."""
     return 1 if config.filters.preset == "none" else thresholds_of(config.filters, language).min_words
+
+
+class Tally:
+    """Counts over the documents that went through a cleaner."""
+
+    def __init__(self) -> None:
+        self.documents_in = 0
+        self.bytes_in = 0
+        self.added_by_splitting = 0
+        self.eval_items: list[tuple[int, ...]] = []
+        self.counts: dict[str, Counter[str]] = {
+            name: Counter() for name in ("dropped", "repairs", "found_languages", "original_scripts")
+        }
+
+    def read(self, batch: DocumentBatch) -> None:
+        """Count documents before cleaning."""
+        self.documents_in += len(batch)
+        self.bytes_in += sum(len(document.text.encode("utf-8", "surrogatepass")) for document in batch)
+
+    def add(self, item: Cleaned) -> None:
+        """Count a document after cleaning."""
+        self.added_by_splitting += item.is_split
+        if item.reason is not None:
+            self.counts["dropped"][item.reason] += 1
+        if item.eval_items:
+            self.eval_items.append(item.eval_items)
+        if item.repairs:
+            self.counts["repairs"].update(item.repairs)
+        self.counts["found_languages"][item.found_language] += 1
+        script = item.document.meta.get("original_script", item.document.script)
+        self.counts["original_scripts"][str(script)] += 1
+
+    def to_dict(self) -> dict[str, object]:
+        sizes = {
+            "documents_in": self.documents_in,
+            "bytes_in": self.bytes_in,
+            "added_by_splitting": self.added_by_splitting,
+            "eval_items": self.eval_items,
+        }
+        return {**sizes, **{name: dict(sorted(counter.items())) for name, counter in self.counts.items()}}

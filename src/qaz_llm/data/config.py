@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from qaz_llm.config import LanguageCode, LanguageOrAuto, StrictModel
 
-SourceFormat = Literal["auto", "jsonl", "parquet", "csv", "tsv", "text", "tmx", "wikipedia", "hub"]
+SourceFormat = Literal["auto", "jsonl", "parquet", "csv", "tsv", "text", "moses", "tmx", "wikipedia", "hub"]
 ConversationKind = Literal["chat", "parallel", "classification", "qa"]
 LicenceRule = Literal["allow", "refuse"]
 
@@ -28,16 +28,31 @@ class SourceConfig(StrictModel):
 
     name: str = Field(pattern=r"^[\w.-]+$")
     path: str
-    """A file, a glob or a folder (all files below it); `embedded:NAME`; for `hub` the name of a data set."""
+    """A file, a glob or a folder (all files below it); `embedded:NAME`.
+
+    For `hub` the name of a data set, or a local copy of one: a folder, looked for where other paths are. For `moses` the
+    file of the first language in `texts`."""
     format: SourceFormat = "auto"
     text_field: str = "text"
-    """The field, column or (in TMX) language code that holds the text."""
+    """The field, column or (in TMX) language code that holds the text; `a.b` goes down into nested objects."""
+    texts: Mapping[LanguageCode, str] = {}
+    """Parallel rows, in place of text_field: the field of each language. Their texts become lines one after another, in this
+    order, and `rows_per_document` rows make one bilingual document. For `moses` the endings of the files, `{kk: kk, ru: ru}`."""
     id_field: str | None = None
     url_field: str | None = None
+    licence_field: str | None = None
+    """A field with each row's own licence; `licence` holds for rows that have none."""
+    columns: tuple[str, ...] = ()
+    """Names of the columns of a CSV or TSV file that has no header line."""
+    rows: Literal["lines", "paragraphs"] = "lines"
+    """Of plain text: each line is a row, or all lines up to a blank one are (CC-100)."""
     language: LanguageOrAuto = "auto"
     """What the source says of itself; each document is identified all the same, and a clear answer wins."""
     licence: str = "unknown"
     """An SPDX identifier where there is one; `unknown` is written as LicenseRef-unknown."""
+    citation: str | None = None
+    """What the makers of the source ask to be cited, as plain text or BibTeX."""
+    homepage: str | None = None
     rows_per_document: int = Field(default=1, ge=1)
     """Join so many consecutive rows, with line breaks, into one document: for files of single sentences."""
     max_document_words: int | None = Field(default=None, ge=20)
@@ -49,6 +64,21 @@ class SourceConfig(StrictModel):
     """Undo the spaces around punctuation of word-tokenised text."""
     hub_subset: str | None = None
     hub_split: str = "train"
+    hub_files: tuple[str, ...] = ()
+    """Globs of the files within the data set's repository: they are read in parts from a local copy, and streamed otherwise."""
+    part_bytes: int = Field(default=128 << 20, ge=1)
+    """Larger files are read in parts of about this size, where their format allows; documents do not depend on it."""
+    on_damaged_file: Literal["stop", "keep_read"] = "stop"
+    """An archive that ends too early or cannot be read stops the build, or what was read before the damage is kept and the
+    file is counted as dropped, with the reason `damaged_file`."""
+
+    @model_validator(mode="after")
+    def _fields_of_format(self) -> SourceConfig:
+        if len(self.texts) == 1 or (self.format == "moses" and not self.texts):
+            raise ValueError("texts names the field of each of two or more languages, for instance {kk: kk, ru: ru}")
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError("columns: two columns have the same name")
+        return self
 
 
 class ThresholdOverrides(StrictModel):
@@ -65,6 +95,7 @@ class ThresholdOverrides(StrictModel):
     max_bullet_lines_frac: float | None = None
     max_short_lines_frac: float | None = None
     min_function_words_frac: float | None = None
+    max_words_per_sentence: float | None = None
     max_duplicate_lines_frac: float | None = None
     max_top_ngram_frac: float | None = None
     max_duplicate_ngrams_frac: float | None = None
@@ -73,9 +104,10 @@ class ThresholdOverrides(StrictModel):
 
 
 class FilterConfig(StrictModel):
-    """Quality rules. `preset: none` keeps everything that has text."""
+    """Quality rules: ours (`qaz`), FineWeb-2's to the letter for Kazakh and Russian with ours for the rest (`fineweb2`), or
+    `none`, which keeps everything that has text."""
 
-    preset: Literal["qaz", "none"] = "qaz"
+    preset: Literal["qaz", "fineweb2", "none"] = "qaz"
     kk: ThresholdOverrides = ThresholdOverrides()
     ru: ThresholdOverrides = ThresholdOverrides()
     en: ThresholdOverrides = ThresholdOverrides()
@@ -85,21 +117,34 @@ class FilterConfig(StrictModel):
         chosen: ThresholdOverrides | None = {"kk": self.kk, "ru": self.ru, "en": self.en}.get(language)
         return chosen.model_dump(exclude_none=True) if chosen is not None else {}
 
+    @model_validator(mode="after")
+    def _fineweb2_is_as_it_is(self) -> FilterConfig:
+        if self.preset == "fineweb2":
+            for language in ("kk", "ru"):
+                set_here = sorted(self.overrides(language).keys() - {"max_boilerplate_frac"})
+                if set_here:
+                    raise ValueError(
+                        f"{language}.{set_here[0]}: preset fineweb2 has FineWeb-2's own rules for {language}, which this"
+                        " value is none of; preset qaz takes thresholds"
+                    )
+        return self
+
 
 class DedupConfig(StrictModel):
     """Duplicates across all sources.
 
     Pairs are proposed where all `rows` hashes of one of `bands` bands agree, which finds a pair of Jaccard s with
-    probability 1 - (1 - s^rows)^bands: for 20 × 6 that is .98 at .75 and .998 at .8. Each is then verified exactly.
+    probability 1 - (1 - s^rows)^bands: for 24 × 5 that is .998 at .75 and .9999 at .8. Each is then verified exactly.
     """
 
     exact: bool = True
     near: bool = True
     shingle_words: int = Field(default=5, ge=1)
     min_jaccard: float = Field(default=0.75, gt=0, le=1)
-    bands: int = Field(default=20, ge=1)
-    rows: int = Field(default=6, ge=1)
+    bands: int = Field(default=24, ge=1)
+    rows: int = Field(default=5, ge=1)
     lines: bool = True
+    """Lines and paragraphs that many documents share."""
     line_min_words: int = Field(default=4, ge=1)
     line_max_documents: int = Field(default=4, ge=1)
     """A line that more documents than this have in common stays in the first of them only."""
@@ -128,7 +173,10 @@ class DecontaminateConfig(StrictModel):
     Kazakh puts into ten words what English says in thirteen, so ten is the length of the n-grams compared.
     """
 
+    shipped: bool = True
+    """Look for the evaluation items that come with the project, too."""
     paths: tuple[str, ...] = ()
+    """Files of items: paths, globs or folders."""
     fields: tuple[str, ...] | None = None
     """Only these fields of the items; by default every string in a row."""
     ngram_words: int = Field(default=10, ge=3)
@@ -144,6 +192,11 @@ class LanguagePolicy(StrictModel):
     """At least this share of a document's text has to be in the languages kept; mixed kk/ru text is kept."""
     convert_scripts: bool = True
     """Bring Kazakh in Latin and Arabic script to Cyrillic; otherwise it is dropped as `script`."""
+    mixed: Literal["keep", "split"] = "keep"
+    """Documents mixed of kk, ru and en stay whole, or become one document for each run of sentences in one language."""
+    model: str | None = None
+    """A language model in fastText's format (lid.176.ftz, GlotLID's model.bin), asked of doubtful pieces in the place of
+    py3langid. Needs `pip install 'qaz-llm[fasttext]'`."""
 
 
 class LicencePolicy(StrictModel):
@@ -159,16 +212,21 @@ class LicencePolicy(StrictModel):
 class ConversationSourceConfig(StrictModel):
     """A source of instruction data and how it becomes dialogues.
 
-    Fields by kind: `chat`: messages_field (OpenAI or ShareGPT turns) or question/answer fields (Alpaca);
-    `parallel`: `texts` maps a language to its field, every pair both ways; `classification`: text_field, label_field;
-    `qa`: question_field, answer_field, context_field.
+    Fields by kind: `chat`: messages_field (OpenAI or ShareGPT turns), or instruction/output, prompt/response or question_field
+    and answer_field (Alpaca and the like); `parallel`: `texts` maps a language to its field, every pair both ways;
+    `classification`: text_field, label_field; `qa`: question_field, answer_field, context_field, or SQuAD's nested form.
     """
 
     name: str = Field(pattern=r"^[\w.-]+$")
     path: str
     kind: ConversationKind
+    format: SourceFormat = "auto"
     language: LanguageOrAuto = "auto"
     licence: str = "unknown"
+    licence_field: str | None = None
+    """A field with each row's own licence; `licence` holds for rows that have none."""
+    citation: str | None = None
+    homepage: str | None = None
     id_field: str | None = None
     messages_field: str = "messages"
     texts: Mapping[LanguageCode, str] = {}
@@ -176,6 +234,8 @@ class ConversationSourceConfig(StrictModel):
     label_field: str = "category"
     labels: Mapping[str, Mapping[LanguageCode, str]] = {}
     """How a label is written in a language; labels that are not named are written as they are."""
+    asks: Literal["topic", "rating", "polarity"] = "topic"
+    """What a classification's labels say of a text: what it is about, how many points it gives, praise or blame."""
     question_field: str = "question"
     answer_field: str = "answer"
     context_field: str | None = None
@@ -183,10 +243,19 @@ class ConversationSourceConfig(StrictModel):
     min_score: float = 0.0
     min_words: int = Field(default=1, ge=1)
     """Of each side of a pair."""
+    max_words: int = Field(default=6000, ge=1)
+    """Of all turns together; what is longer (`too_long`) would be cut in the middle of an answer."""
     max_length_ratio: float = Field(default=2.5, gt=1)
     """Pairs in which one side has this many times the letters of the other are misaligned."""
     max_items: int | None = Field(default=None, ge=1)
+    """Take no more than so many dialogues, drawn by the seed; the others are not counted, as if the file ended."""
     detokenise: bool = False
+    mnemonics: bool = False
+    """Take the marks of keyboard shortcuts out of menu texts: `_Файл`, `Опреде_лить`, `&File`."""
+    columns: tuple[str, ...] = ()
+    """Names of the columns of a CSV or TSV file that has no header line."""
+    hub_subset: str | None = None
+    hub_split: str = "train"
 
     @model_validator(mode="after")
     def _fields_of_kind(self) -> ConversationSourceConfig:
@@ -195,6 +264,44 @@ class ConversationSourceConfig(StrictModel):
                 "a parallel source names the field of each language, for instance texts: {kk: kk, ru: ru};"
                 f" {len(self.texts)} given"
             )
+        return self
+
+
+class MixConfig(StrictModel):
+    """What a training run sees of a corpus: shares in tokens by language and, inside a language, by source.
+
+    The plan that follows from it is printed by `qaz data mix CONFIG` and at the start of a run; docs/mixing.md works through
+    an example.
+    """
+
+    corpus: str
+    """The folder of a data build, or a glob of shards."""
+    languages: Mapping[LanguageCode, Annotated[float, Field(ge=0)]] = {}
+    """Weight of each language in tokens; one that is not named is left out. Empty: by size and temperature."""
+    replay_frac: float | None = Field(default=None, ge=0, lt=1)
+    """Share of all tokens that is not Kazakh; `languages` then says how the others share it."""
+    sources: Mapping[LanguageCode, Mapping[str, Annotated[float, Field(ge=0)]]] = {}
+    """Weight in tokens of each source of a language, 0 to leave one out. A language that is not named: by size and
+    temperature."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Where no weights are given, a share is size to the power 1/temperature: 1 keeps the sizes, larger evens them out."""
+    total_tokens: int | None = Field(default=None, gt=0)
+    """null: as many as there are while all weights hold and no source exceeds max_passes."""
+    max_passes: float = Field(default=4.0, gt=0)
+    """How often one text may be repeated; see mix.DEFAULT_MAX_PASSES for why 4."""
+    min_quality: float | None = None
+    """Leave out documents whose `meta.quality` is below this."""
+    best_frac: float = Field(default=1.0, gt=0, le=1)
+    """Take of each source only its best documents by `meta.quality`, so many that they hold this share of its bytes."""
+    tokenizer: str | None = None
+    """Folder or hub id, for `qaz data mix`; without it tokens are estimated from bytes. A run counts with its own."""
+
+    @model_validator(mode="after")
+    def _weights_agree(self) -> MixConfig:
+        if self.replay_frac is not None and "kk" in self.languages:
+            raise ValueError("replay_frac sets the share of Kazakh; leave kk out of languages, or replay_frac out")
+        if self.languages and not any(self.languages.values()):
+            raise ValueError("languages: at least one weight has to be above 0")
         return self
 
 
@@ -207,6 +314,11 @@ class DataConfig(StrictModel):
     seed: int = 0
     workers: int = Field(default=1, ge=1)
     """Processes; the output does not depend on their number."""
+    work: Path | None = None
+    """Folder for cleaned parts and what duplicate search compares. Named here it is kept, and a later build with the same
+    rules, of more sources perhaps, takes from it what is done; otherwise it lies in `out` and is removed in the end."""
+    memory_gb: float = Field(default=8.0, gt=0)
+    """What the search for duplicates may take; what does not fit is grouped on disk."""
     shard_bytes: int = Field(default=256 << 20, ge=1024)
     on_bad_row: Literal["drop", "stop"] = "drop"
     """A row that cannot be read (no JSON, not UTF-8) is counted and dropped, or ends the build."""

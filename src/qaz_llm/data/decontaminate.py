@@ -1,13 +1,15 @@
 """Keep evaluation items out of training text.
 
 A document is contaminated when it has `ngram_words` words in a row in common with an item, whatever the case, the
-punctuation and the line breaks; an item with fewer words is looked for whole. What is compared are hashes of words, so
-the index of 10,000 items takes a few megabytes.
+punctuation and the line breaks; an item's text of fewer words is looked for whole. An item is a row of an evaluation file:
+the Kazakh, Russian and English of a row, question, choices and passage, are its texts.
+
+What is compared are hashes of words, so the index of 20,000 items takes some tens of megabytes.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,77 +18,212 @@ from typing import Any
 import numpy as np
 
 from qaz_llm.data.config import DecontaminateConfig
-from qaz_llm.data.hashing import Hashes, ngram_hashes, word_hashes
-from qaz_llm.io import expand_paths, file_format, read_rows, resolve_path
-from qaz_llm.language.segment import match_words
+from qaz_llm.data.ngram_index import NgramIndex, build_index, unique_pairs
+from qaz_llm.io import expand_paths, file_format, open_text, read_rows, resolve_path
+from qaz_llm.language.buffer import Positions, ScannedTexts, scan_texts
+
+SHIPPED = ("embedded:mc_items.jsonl", "embedded:parallel_sentences.jsonl")
+"""The evaluation files that come with the project."""
+
+ID_FIELDS = ("item_id", "id", "qid", "index_id", "key")
+TOP_ITEMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationItem:
+    """A row of an evaluation file: the file's name, the row's id (else its number from 1), every text in it."""
+
+    file: str
+    item_id: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationFile:
+    """What is known of one file; `overlaps`: how many of its items share a run of words with an item of each other file."""
+
+    name: str
+    items: int
+    texts: int
+    texts_too_short: int
+    overlaps: Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class Decontaminator:
-    """The n-grams of all items, by their length in words: one length for long items, several for short ones."""
+    """The n-grams of all items. Items are numbered in the order of their files' names."""
 
-    by_length: Mapping[int, Hashes]
-    num_texts: int
-    num_texts_too_short: int
+    config: DecontaminateConfig
+    files: tuple[EvaluationFile, ...]
+    item_ids: tuple[str, ...]
+    file_starts: Positions
+    """Items of file f: `file_starts[f]` to `file_starts[f + 1]`."""
+    index: NgramIndex
+
+    @property
+    def num_texts(self) -> int:
+        """Texts that are looked for."""
+        return sum(file.texts for file in self.files)
+
+    @property
+    def num_texts_too_short(self) -> int:
+        return sum(file.texts_too_short for file in self.files)
+
+    def hits(self, scanned: ScannedTexts) -> list[str | None]:
+        """For each text the evaluation file whose item it holds a part of, the first by name; None where clean."""
+        return [self.file_of(items[0]) if items else None for items in self.hit_items(scanned)]
 
     def hit(self, text: str) -> bool:
         """Whether the text holds a part of an item."""
-        if not self.by_length:
-            return False
-        hashes = word_hashes(match_words(text))
-        return any(_meets(ngram_hashes(hashes, length), known) for length, known in self.by_length.items())
+        return self.hits(scan_texts([text]))[0] is not None
+
+    def hit_items(self, scanned: ScannedTexts) -> list[tuple[int, ...]]:
+        """For each text the numbers of all items it holds a part of, ascending."""
+        found: list[tuple[int, ...]] = [()] * len(scanned)
+        if len(self.index.lengths_N):
+            docs, items = self.index.find(scanned)
+            for doc in np.unique(docs).tolist():
+                found[doc] = tuple(items[docs == doc].tolist())
+        return found
+
+    def file_of(self, item: int) -> str:
+        return self.files[int(np.searchsorted(self.file_starts, item, side="right")) - 1].name
+
+    def describe(self) -> dict[str, Any]:
+        """What is looked for, and what the evaluation files have in common, as JSON."""
+        return {
+            "ngram_words": self.config.ngram_words,
+            "min_item_words": self.config.min_item_words,
+            "ngrams": len(self.index.starts_R) - 1,
+            "files": {
+                file.name: {"items": file.items, "texts": file.texts, "texts_too_short": file.texts_too_short}
+                for file in self.files
+            },
+            "overlaps": {file.name: dict(file.overlaps) for file in self.files if file.overlaps},
+        }
+
+    def report(self, hits: Iterable[Sequence[int]]) -> dict[str, Any]:
+        """What was hit, as JSON, from the `hit_items` of every contaminated document.
+
+        A document that holds items of two files counts for both; `items` are how many different items of a file were hit.
+        """
+        documents: Counter[str] = Counter()
+        items: Counter[int] = Counter()
+        for numbers in hits:
+            items.update(set(numbers))
+            documents.update({self.file_of(item) for item in numbers})
+        by_file = Counter(self.file_of(item) for item in items)
+        top = sorted(items, key=lambda item: (-items[item], item))[:TOP_ITEMS]
+        return {
+            "files": {
+                file.name: {"documents": documents[file.name], "items_hit": by_file[file.name], "items": file.items}
+                for file in self.files
+            },
+            "top_items": [
+                {"file": self.file_of(item), "item": self.item_ids[item], "documents": items[item]} for item in top
+            ],
+        }
 
 
-def _meets(found: Hashes, known: Hashes) -> bool:
-    if not len(found):
-        return False
-    places = np.minimum(np.searchsorted(known, found), len(known) - 1)
-    return bool((known[places] == found).any())
+def make_decontaminator(items: Iterable[EvaluationItem], config: DecontaminateConfig) -> Decontaminator:
+    """The index of the given items.
 
-
-def make_decontaminator(texts: Iterable[str], config: DecontaminateConfig) -> Decontaminator:
-    """The index of the given texts; each is an item, or a part of one.
-
-    >>> index = make_decontaminator(["Абай Құнанбайұлы қай жылы және қай жерде туған?"], DecontaminateConfig())
-    >>> index.hit("— Айтшы, Абай Құнанбайұлы, қай жылы және ҚАЙ жерде туған?")
-    True
+    >>> item = EvaluationItem("quiz.jsonl", "1", ("Абай Құнанбайұлы қай жылы және қай жерде туған?",))
+    >>> index = make_decontaminator([item], DecontaminateConfig())
+    >>> index.hits(scan_texts(["— Айтшы, Абай Құнанбайұлы, қай жылы және ҚАЙ жерде туған?", "Білмеймін."]))
+    ['quiz.jsonl', None]
     """
-    grams: dict[int, list[Hashes]] = defaultdict(list)
-    used = too_short = 0
-    for text in dict.fromkeys(texts):
-        hashes = word_hashes(match_words(text))
-        if len(hashes) < config.min_item_words:
-            too_short += 1
-            continue
-        used += 1
-        length = min(config.ngram_words, len(hashes))
-        grams[length].append(ngram_hashes(hashes, length))
-    by_length = {length: np.unique(np.concatenate(parts)) for length, parts in sorted(grams.items())}
-    return Decontaminator(by_length, used, too_short)
+    listed = sorted(items, key=lambda item: item.file)  # stable: rows of a file keep their order
+    names = sorted({item.file for item in listed})
+    sizes = Counter(item.file for item in listed)
+    file_starts = np.cumsum([0, *(sizes[name] for name in names)], dtype=np.int64)
+    scanned = scan_texts([text for item in listed for text in item.texts])
+    items_D = np.repeat(np.arange(len(listed)), [len(item.texts) for item in listed])
+    index = build_index(scanned, items_D, ngram_words=config.ngram_words, min_words=config.min_item_words)
+    long_enough = np.diff(scanned.words.doc_starts_D) >= config.min_item_words
+    files_D = np.searchsorted(file_starts, items_D, side="right") - 1
+    overlaps = _overlaps(index, scanned, items_D, file_starts)
+    files = tuple(
+        EvaluationFile(
+            name,
+            items=sizes[name],
+            texts=int(long_enough[files_D == number].sum()),
+            texts_too_short=int((~long_enough[files_D == number]).sum()),
+            overlaps={names[other]: count for (own, other), count in overlaps.items() if own == number},
+        )
+        for number, name in enumerate(names)
+    )
+    return Decontaminator(config, files, tuple(item.item_id for item in listed), file_starts, index)
 
 
-def read_items(config: DecontaminateConfig, *, root: Path | None = None) -> Iterator[str]:
-    """The texts of the evaluation files of a config: .jsonl and .parquet fields, .tsv columns, .txt lines.
+def _overlaps(
+    index: NgramIndex, scanned: ScannedTexts, items_D: Positions, file_starts: Positions
+) -> dict[tuple[int, int], int]:
+    """For each two files how many items of the first share a run of words with an item of the second.
+
+    A short item counts where it stands whole in a long one, so each pair that the search of one file's texts in the other
+    finds is counted for both.
+    """
+    docs, found = index.find(scanned)
+    own, found = unique_pairs(items_D[docs], found)
+    own_file, found_file = (np.searchsorted(file_starts, items, side="right") - 1 for items in (own, found))
+    apart = own_file != found_file
+    items = np.concatenate((own[apart], found[apart]))
+    others = np.concatenate((found_file[apart], own_file[apart]))
+    items, others = unique_pairs(items, others)
+    files = np.searchsorted(file_starts, items, side="right") - 1
+    return dict(sorted(Counter(zip(files.tolist(), others.tolist(), strict=True)).items()))
+
+
+# ------------------------------------------------------------------------------------------------------------ reading
+
+
+def evaluation_files(config: DecontaminateConfig, *, root: Path | None = None) -> list[Path]:
+    """The files that a config names, and those that ship with the project where it says so; each once.
 
     Raises InputError where a path leads to no file.
     """
-    for entry in config.paths:
-        for path in expand_paths(resolve_path(entry, root=root)):
-            yield from _texts_of(path, config.fields)
+    entries = (*(SHIPPED if config.shipped else ()), *config.paths)
+    paths = (path for entry in entries for path in expand_paths(resolve_path(entry, root=root)))
+    return list(dict.fromkeys(path.absolute() for path in paths))
 
 
-def _texts_of(path: Path, fields: Sequence[str] | None) -> Iterator[str]:
-    if file_format(path) in {".tsv", ".csv", ".txt"}:
-        from qaz_llm.io import open_text
+def read_items(config: DecontaminateConfig, *, root: Path | None = None) -> Iterator[EvaluationItem]:
+    """The items of the evaluation files of a config: rows of .jsonl and .parquet, lines of .tsv, .csv and .txt.
 
-        with open_text(path) as lines:
-            for line in lines:
-                yield from line.rstrip("\n").split("\t")
-        return
-    for row in read_rows(path):
-        chosen = row.values() if fields is None else [row.get(field) for field in fields]
-        for value in chosen:
-            yield from _strings(value)
+    Raises InputError where a path leads to no file, DamagedFileError where one cannot be read.
+    """
+    paths = evaluation_files(config, root=root)
+    for path, name in zip(paths, _short_names(paths), strict=True):
+        if file_format(path) in {".tsv", ".csv", ".txt"}:
+            with open_text(path) as lines:
+                for number, line in enumerate(lines, 1):
+                    yield EvaluationItem(name, str(number), tuple(line.rstrip("\n").split("\t")))
+            continue
+        for number, row in enumerate(read_rows(path), 1):
+            chosen = row.values() if config.fields is None else [row.get(field) for field in config.fields]
+            texts = dict.fromkeys(text for value in chosen for text in _strings(value))
+            yield EvaluationItem(name, _id_of(row, number), tuple(texts))
+
+
+def _short_names(paths: Sequence[Path]) -> list[str]:
+    """Folder and name of each file, and more of its path where two files have these in common.
+
+    >>> _short_names([Path("/a/x/dev.jsonl"), Path("/b/x/dev.jsonl"), Path("/b/other.tsv")])
+    ['a/x/dev.jsonl', 'b/x/dev.jsonl', 'b/other.tsv']
+    """
+    names = []
+    for path in paths:
+        parts = 2
+        while parts < len(path.parts) and sum(other.parts[-parts:] == path.parts[-parts:] for other in paths) > 1:
+            parts += 1
+        names.append("/".join(path.parts[-parts:]))
+    return names
+
+
+def _id_of(row: Mapping[str, Any], number: int) -> str:
+    found = next((row[field] for field in ID_FIELDS if isinstance(row.get(field), str | int)), number)
+    return str(found)
 
 
 def _strings(value: Any) -> Iterator[str]:

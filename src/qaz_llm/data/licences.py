@@ -1,84 +1,200 @@
-"""Licences: SPDX identifiers, what they demand, which copy of a text is the freer one, and what a build may use."""
+"""Licences: SPDX expressions, what they demand, which copy of a text is the freer one, and what a build may use.
+
+What is said here about a licence is what its text demands of whoever passes the material on; whether training on it needs
+a licence at all is a question of law that differs by country and is not answered here.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 from qaz_llm.data.config import LicencePolicy
 
 UNKNOWN = "LicenseRef-unknown"
+PUBLIC_DOMAIN = "LicenseRef-public-domain"
 
 _ALIASES: Mapping[str, str] = {
     "unknown": UNKNOWN,
     "none": UNKNOWN,
+    "null": UNKNOWN,
+    "other": UNKNOWN,
     "": UNKNOWN,
     "cc0": "CC0-1.0",
-    "public domain": "LicenseRef-public-domain",
-    "public-domain": "LicenseRef-public-domain",
-    "pd": "LicenseRef-public-domain",
+    "public domain": PUBLIC_DOMAIN,
+    "public-domain": PUBLIC_DOMAIN,
+    "pd": PUBLIC_DOMAIN,
     "apache 2.0": "Apache-2.0",
     "mit license": "MIT",
+    "odc-by": "ODC-By-1.0",
+    "odbl": "ODbL-1.0",
+    "pddl": "PDDL-1.0",
+    "gpl-2.0": "GPL-2.0-only",
+    "gpl-3.0": "GPL-3.0-only",
+    "lgpl-2.1": "LGPL-2.1-only",
+    "lgpl-3.0": "LGPL-3.0-only",
+    "agpl-3.0": "AGPL-3.0-only",
 }
+"""Names in use that are no SPDX identifiers, and identifiers that SPDX has given up."""
 
-_SPDX_EXPRESSION = re.compile(r"^[A-Za-z0-9.+-]+(?: (?:OR|AND|WITH) [A-Za-z0-9.+-]+)*$")
+_CC_URL = re.compile(
+    r"^https?://(?:www\.)?creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/?([\d.]+)?(?:/.*)?$", re.I
+)
+_CC_NAME = re.compile(r"^cc[ -]by(?:[ -](?:nc|sa|nd))*[ -]v?\d\.\d$", re.I)
 
 
+@lru_cache(maxsize=4096)
 def spdx(licence: str) -> str:
-    """The licence as an SPDX expression; what is none becomes a LicenseRef.
+    """The licence as an SPDX expression; what is none becomes a LicenseRef. Addresses of Creative Commons are known.
 
-    >>> spdx("CC-BY-4.0"), spdx("unknown"), spdx("Public Domain"), spdx("own terms, 2020")
-    ('CC-BY-4.0', 'LicenseRef-unknown', 'LicenseRef-public-domain', 'LicenseRef-own-terms-2020')
+    >>> spdx("cc-by-4.0"), spdx("CC BY-SA 4.0"), spdx("https://creativecommons.org/licenses/by-nc/3.0/")
+    ('CC-BY-4.0', 'CC-BY-SA-4.0', 'CC-BY-NC-3.0')
+    >>> spdx("unknown"), spdx("Public Domain"), spdx("own terms, 2020"), spdx("CC-BY-SA")
+    ('LicenseRef-unknown', 'LicenseRef-public-domain', 'LicenseRef-own-terms-2020', 'LicenseRef-CC-BY-SA')
     """
-    alias = _ALIASES.get(licence.strip().lower())
+    given = licence.strip()
+    alias = _ALIASES.get(given.lower()) or _creative_commons(given)
     if alias is not None:
         return alias
-    if _SPDX_EXPRESSION.match(licence):
-        return licence
-    return "LicenseRef-" + re.sub(r"[^A-Za-z0-9.]+", "-", licence).strip("-")
+    try:
+        return str(canonicalize_license_expression(given))
+    except InvalidLicenseExpression:
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", given.removeprefix("LicenseRef-")).strip("-")
+        return f"LicenseRef-{name}" if name else UNKNOWN
 
 
-def is_unknown(licence: str) -> bool:
-    return licence == UNKNOWN
+def _creative_commons(given: str) -> str | None:
+    if _CC_NAME.match(given):
+        return "CC-" + re.sub(r"[ -]+v?", "-", given[3:]).upper()
+    url = _CC_URL.match(given)
+    if url is None:
+        return None
+    kind, name, version = url.groups()
+    if kind.lower() == "publicdomain":
+        return "CC0-1.0" if name.lower() == "zero" else PUBLIC_DOMAIN
+    return f"CC-{name.upper()}-{version}" if version else f"LicenseRef-CC-{name.upper()}"
 
 
-def is_non_commercial(licence: str) -> bool:
-    return "-NC" in licence.upper()
+# ---------------------------------------------------------------------------------------------------------- demands
 
 
-def is_no_derivatives(licence: str) -> bool:
-    return re.search(r"-ND\b", licence.upper()) is not None
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a licence asks of whoever passes its text on."""
+
+    attribution: bool = False
+    share_alike: bool = False
+    non_commercial: bool = False
+    no_derivatives: bool = False
+    unknown: bool = False
+
+    def names(self) -> tuple[str, ...]:
+        """Those that hold, in the order of the fields."""
+        return tuple(name for name in self.__slots__ if getattr(self, name))
 
 
-def is_share_alike(licence: str) -> bool:
-    """Whether works made from the text must carry the same licence: CC-BY-SA, GPL, MPL, ODbL and the like."""
-    return re.search(r"-SA\b|\b[AL]?GPL\b|\bMPL\b|\bODBL\b|\bGFDL\b|\bEUPL\b|\bCC-SA\b", licence.upper()) is not None
+_FREE = {"CC0-1.0", "PDDL-1.0", "Unlicense", "0BSD", "WTFPL", "MIT-0", "CC-PDDC", PUBLIC_DOMAIN}
+_SHARE_ALIKE = re.compile(r"-SA\b|\b[AL]?GPL\b|\bMPL\b|\bODBL\b|\bGFDL\b|\bEUPL\b")
 
 
+@lru_cache(maxsize=4096)
+def demands(licence: str) -> Demands:
+    """What an SPDX expression demands: of several to choose from the freest, of several at once all.
+
+    >>> demands("CC-BY-NC-SA-4.0").names(), demands("MIT OR GPL-3.0-only").names()
+    (('attribution', 'share_alike', 'non_commercial'), ('attribution',))
+    """
+    together = min(alternatives(licence), key=lambda parts: max(map(_rank_of_one, parts)))
+    ones = [_demands_of_one(part) for part in together]
+    return Demands(*(any(getattr(one, name) for one in ones) for name in Demands.__slots__))
+
+
+def _demands_of_one(licence: str) -> Demands:
+    name = licence.upper()
+    return Demands(
+        attribution=licence not in _FREE,
+        share_alike=_SHARE_ALIKE.search(name) is not None,
+        non_commercial="-NC" in name,
+        no_derivatives=re.search(r"-ND\b", name) is not None,
+        unknown=licence == UNKNOWN,
+    )
+
+
+@lru_cache(maxsize=4096)
+def alternatives(licence: str) -> tuple[tuple[str, ...], ...]:
+    """The expression as a choice between sets of licences that hold together.
+
+    >>> alternatives("(MIT OR Apache-2.0) AND CC-BY-4.0")
+    (('MIT', 'CC-BY-4.0'), ('Apache-2.0', 'CC-BY-4.0'))
+    """
+    return _either(iter(licence.replace("(", " ( ").replace(")", " ) ").split()))
+
+
+def _either(tokens: Iterator[str]) -> tuple[tuple[str, ...], ...]:
+    """AND binds tighter than OR (SPDX 2.3, annex D); reads up to a closing bracket."""
+    found: list[tuple[str, ...]] = []
+    current: tuple[tuple[str, ...], ...] = ((),)
+    for token in tokens:
+        match token:
+            case ")":
+                break
+            case "OR":
+                found, current = [*found, *current], ((),)
+            case "AND":
+                continue
+            case "WITH":  # an exception goes with the licence before it
+                exception = next(tokens)
+                current = tuple((*parts[:-1], f"{parts[-1]} WITH {exception}") for parts in current)
+            case _:
+                inner = _either(tokens) if token == "(" else ((token,),)
+                current = tuple((*one, *other) for one, other in product(current, inner))
+    return (*found, *current)
+
+
+@lru_cache(maxsize=4096)
 def rank(licence: str) -> int:
     """How freely a text may be used, 0 the most: of two copies of a text the one with the lower rank is kept."""
-    if " OR " in licence:
-        return min(rank(part) for part in licence.split(" OR "))
-    if " AND " in licence:
-        return max(rank(part) for part in licence.split(" AND "))
-    if is_unknown(licence):
+    return min(max(map(_rank_of_one, parts)) for parts in alternatives(licence))
+
+
+def _rank_of_one(licence: str) -> int:
+    asked = _demands_of_one(licence)
+    if asked.unknown:
         return 5
-    if is_non_commercial(licence) or is_no_derivatives(licence):
+    if asked.non_commercial or asked.no_derivatives:
         return 4
-    if is_share_alike(licence):
+    if asked.share_alike:
         return 3 if "GPL" in licence.upper() else 2
-    if licence in {"CC0-1.0", "PDDL-1.0", "Unlicense", "LicenseRef-public-domain"}:
-        return 0
-    return 1
+    return 1 if asked.attribution else 0
 
 
+# ----------------------------------------------------------------------------------------------------------- policy
+
+
+@lru_cache(maxsize=4096)
 def refusal(licence: str, policy: LicencePolicy) -> str | None:
-    """Why the policy refuses a licence (`non_commercial`, `listed` …), None where it allows it."""
-    checks = (
-        ("listed", licence in {spdx(name) for name in policy.refuse}),
-        ("unknown", policy.unknown == "refuse" and is_unknown(licence)),
-        ("non_commercial", policy.non_commercial == "refuse" and is_non_commercial(licence)),
-        ("no_derivatives", policy.no_derivatives == "refuse" and is_no_derivatives(licence)),
-        ("share_alike", policy.share_alike == "refuse" and is_share_alike(licence)),
-    )
-    return next((reason for reason, refused in checks if refused), None)
+    """Why the policy refuses a licence (`non_commercial`, `listed` …), None where it allows it.
+
+    Of licences to choose from one that is allowed is enough. Made to be asked for every document.
+    """
+    listed = {spdx(name) for name in policy.refuse}
+    if licence in listed:
+        return "listed"
+    reasons = [_refusal_of_all(parts, policy, listed) for parts in alternatives(licence)]
+    return None if None in reasons else reasons[0]
+
+
+def _refusal_of_all(parts: Iterable[str], policy: LicencePolicy, listed: set[str]) -> str | None:
+    for part in parts:
+        asked = _demands_of_one(part)
+        if part in listed:
+            return "listed"
+        for reason in ("unknown", "non_commercial", "no_derivatives", "share_alike"):
+            if getattr(policy, reason) == "refuse" and getattr(asked, reason):
+                return reason
+    return None

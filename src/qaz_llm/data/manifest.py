@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.decontaminate import Decontaminator
+from qaz_llm.data.dedup import REASONS, Decisions
 from qaz_llm.data.licences import spdx
 from qaz_llm.data.plan import BuildPlan
+from qaz_llm.data.spool import Columns
 from qaz_llm.errors import DataError, InputError, QazError
-from qaz_llm.io import code_fingerprint, read_json
-from qaz_llm.language.segment import words
+from qaz_llm.io import code_fingerprint, parse_row, read_json
 from qaz_llm.records import Conversation, Document
 
 MANIFEST = "manifest.json"
@@ -25,6 +29,7 @@ OUTPUT_PATTERNS = (
     "dropped_conversations-*.jsonl.zst",
     "report.html",
     "README.md",
+    "licences.json",
     MANIFEST,
 )
 LENGTH_EDGES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -63,19 +68,35 @@ class Ledger:
                 "licence": spdx(source.licence),
                 "in": 0,
                 "out": 0,
+                "added_by_splitting": 0,
                 "bytes_in": 0,
                 "bytes_out": 0,
+                "words_out": 0,
                 "dropped": Counter(),
+                "languages": Counter(),
+                "scripts": Counter(),
+                "licences": {},
+                "lengths_words": Counter(),
                 "fingerprints": {},
+                "homepage": source.homepage,
+                "citation": source.citation,
             }
             for source in config.sources
             if source.name not in plan.refused
         }
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._languages: dict[str, Counter[str]] = defaultdict(Counter)
-        self._lengths: Counter[int] = Counter()
+        self._eval_items: list[tuple[int, ...]] = []
+        self._clusters: Counter[int] = Counter()
         self._conversations: dict[str, dict[str, Any]] = {
-            source.name: {"licence": spdx(source.licence), "in": 0, "out": 0, "dropped": Counter()}
+            source.name: {
+                "licence": spdx(source.licence),
+                "in": 0,
+                "out": 0,
+                "dropped": Counter(),
+                "homepage": source.homepage,
+                "citation": source.citation,
+            }
             for source in config.conversations
         }
 
@@ -83,11 +104,21 @@ class Ledger:
         """Count what a task read and dropped."""
         entry = self._sources[source]
         entry["in"] += stats["documents_in"]
+        entry["added_by_splitting"] += stats["added_by_splitting"]
         entry["bytes_in"] += stats["bytes_in"]
         entry["dropped"].update(stats["dropped"])
         entry["fingerprints"].update(stats["fingerprints"])
+        self._eval_items += [tuple(items) for items in stats["eval_items"]]
         for name in ("repairs", "found_languages", "original_scripts"):
             self._counts[name].update(stats[name])
+
+    def duplicates(self, decisions: Decisions) -> None:
+        """Count clusters: a document that stays and the copies dropped for it."""
+        for code, reason in enumerate(REASONS):
+            kept = decisions.kept_N[(decisions.reasons_N == code) & (decisions.kept_N >= 0)]
+            if reason in {"exact_duplicate", "near_duplicate"} and len(kept):
+                _, copies = np.unique(kept, return_counts=True)
+                self._clusters.update((copies + 1).tolist())
 
     def drop(self, source: str, reason: str) -> None:
         """Count a document dropped after cleaning."""
@@ -97,18 +128,44 @@ class Ledger:
         """Count a repair made after cleaning."""
         self._counts["repairs"][kind] += number
 
-    def keep(self, document: Document, pii: Mapping[str, int]) -> None:
-        """Count a document written."""
-        size = len(document.text.encode())
-        length = len(words(document.text))
-        entry = self._sources[document.source]
-        entry["out"] += 1
-        entry["bytes_out"] += size
-        self._languages[document.language].update(documents=1, words=length, bytes=size)
-        self._counts["scripts"][document.script] += 1
-        self._counts["licences"][document.licence] += 1
+    def keep(self, document: Document, pii: Mapping[str, int], length: int) -> None:
+        """Count a document of `length` words that is written."""
+        values = (document.language, document.script, document.licence)
+        self._keep(document.source, values, 1, length, len(document.text.encode()))
+        self._sources[document.source]["lengths_words"][_length_class(length)] += 1
         self._counts["pii"].update(pii)
-        self._lengths[next((edge for edge in LENGTH_EDGES if length <= edge), 0)] += 1
+
+    def keep_many(self, source: str, columns: Columns, rows: npt.NDArray[np.int64]) -> None:
+        """Count the documents of a part, given by their numbers in it, that are written as they are."""
+        if not len(rows):
+            return
+        groups = zip(columns.languages_N[rows], columns.scripts_N[rows], columns.licences_N[rows], strict=True)
+        places: dict[tuple[str, str, str], int] = {}
+        group_N = np.fromiter((places.setdefault(group, len(places)) for group in groups), dtype=np.int64)
+        words_N, bytes_N = columns.words_N[rows], columns.bytes_N[rows]
+        counts, lengths, sizes = (np.bincount(group_N, weights) for weights in (None, words_N, bytes_N))
+        for group, place in places.items():
+            self._keep(source, group, int(counts[place]), int(lengths[place]), int(sizes[place]))
+        classes = np.bincount(np.searchsorted(LENGTH_EDGES, words_N), minlength=len(LENGTH_EDGES) + 1)
+        for length_class, number in enumerate(classes.tolist()):
+            self._sources[source]["lengths_words"][length_class] += number
+        for pii in columns.pii_N[rows]:
+            if pii is not None:
+                self._counts["pii"].update(parse_row(pii))
+
+    def _keep(self, source: str, group: tuple[str, str, str], number: int, length: int, size: int) -> None:
+        language, script, licence = group
+        entry = self._sources[source]
+        entry["out"] += number
+        entry["bytes_out"] += size
+        entry["words_out"] += length
+        entry["languages"][language] += number
+        entry["scripts"][script] += number
+        sizes = entry["licences"].setdefault(licence, Counter())
+        sizes.update(documents=number, words=length, bytes=size)
+        self._languages[language].update(documents=number, words=length, bytes=size)
+        self._counts["scripts"][script] += number
+        self._counts["licences"][licence] += number
 
     def keep_conversation(self, conversation: Conversation, pii: Mapping[str, int]) -> None:
         self._conversations[conversation.source]["in"] += 1
@@ -124,7 +181,7 @@ class Ledger:
         """The manifest as JSON values. Raises DataError where in ≠ out + dropped, for any source."""
         for name, entry in (*self._sources.items(), *self._conversations.items()):
             dropped = sum(entry["dropped"].values())
-            if entry["in"] != entry["out"] + dropped:
+            if entry["in"] + entry.get("added_by_splitting", 0) != entry["out"] + dropped:
                 raise DataError(f"source {name}: {entry['in']} in, but {entry['out']} out and {dropped} dropped")
         sources = {name: _plain(entry) for name, entry in self._sources.items()}
         conversations = {name: _plain(entry) for name, entry in self._conversations.items()}
@@ -132,6 +189,7 @@ class Ledger:
             "kind": KIND,
             "documents_in": _sum(sources, "in"),
             "documents_out": _sum(sources, "out"),
+            "added_by_splitting": _sum(sources, "added_by_splitting"),
             "bytes_in": _sum(sources, "bytes_in"),
             "bytes_out": _sum(sources, "bytes_out"),
             "dropped": _dropped(sources),
@@ -144,11 +202,13 @@ class Ledger:
             "repairs": _by_count(self._counts["repairs"]),
             "found_languages": _by_count(self._counts["found_languages"]),
             "original_scripts": _by_count(self._counts["original_scripts"]),
-            "lengths_words": {_length_name(edge): self._lengths[edge] for edge in (*LENGTH_EDGES, 0)},
+            "lengths_words": _total(sources, "lengths_words"),
+            "duplicate_clusters": {str(size): self._clusters[size] for size in sorted(self._clusters)},
             "decontamination": {
+                **self._decontaminator.describe(),
                 "texts": self._decontaminator.num_texts,
                 "texts_too_short": self._decontaminator.num_texts_too_short,
-                "ngram_words": self._config.decontaminate.ngram_words,
+                "hits": self._decontaminator.report(self._eval_items),
             },
             "conversations": {
                 "in": _sum(conversations, "in"),
@@ -159,15 +219,19 @@ class Ledger:
                 "sources": conversations,
             },
             "code": code_fingerprint("data", "language"),
-            "config": self._config.model_dump(mode="json", exclude={"out", "workers", "root"}),
+            "config": self._config.model_dump(mode="json", exclude={"out", "work", "workers", "root", "memory_gb"}),
         }
 
 
-def _length_name(edge: int) -> str:
-    if edge == 0:
-        return f"over {LENGTH_EDGES[-1]}"
-    place = LENGTH_EDGES.index(edge)
-    return f"{LENGTH_EDGES[place - 1] + 1 if place else 1}–{edge}"
+def _length_class(length: int) -> int:
+    return int(np.searchsorted(LENGTH_EDGES, length))
+
+
+def _length_names() -> list[str]:
+    """`1–10`, `11–20` … `over 5000`, by class."""
+    starts = [1, *(edge + 1 for edge in LENGTH_EDGES)]
+    closed = [f"{start}–{edge}" for start, edge in zip(starts, LENGTH_EDGES, strict=False)]
+    return [*closed, f"over {LENGTH_EDGES[-1]}"]
 
 
 def _sum(sources: Mapping[str, Mapping[str, Any]], key: str) -> int:
@@ -181,8 +245,19 @@ def _dropped(sources: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     return _by_count(total)
 
 
+def _total(sources: Mapping[str, Mapping[str, Any]], key: str) -> dict[str, int]:
+    """The sum of one histogram over all sources, its classes in order."""
+    return {name: sum(entry[key][name] for entry in sources.values()) for name in _length_names()}
+
+
 def _plain(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _by_count(value) if isinstance(value, Counter) else value for key, value in entry.items()}
+    """An entry of a source as JSON values, without keys that say nothing."""
+    plain = {key: _by_count(value) if isinstance(value, Counter) else value for key, value in entry.items()}
+    if "licences" in entry:
+        plain["licences"] = {name: dict(sizes) for name, sizes in sorted(entry["licences"].items())}
+    if "lengths_words" in entry:
+        plain["lengths_words"] = {name: entry["lengths_words"][i] for i, name in enumerate(_length_names())}
+    return {key: value for key, value in plain.items() if value is not None}
 
 
 def _by_count(counter: Counter[str]) -> dict[str, int]:

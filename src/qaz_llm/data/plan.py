@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from qaz_llm.data.config import DataConfig, SourceConfig
+from qaz_llm.data.config import DataConfig
 from qaz_llm.data.licences import refusal, spdx
-from qaz_llm.data.sources import file_names, source_files
+from qaz_llm.data.tasks import Task, tasks_of
 from qaz_llm.errors import InputError
-from qaz_llm.io import COMPRESSIONS
 from qaz_llm.progress import format_duration
+
+__all__ = ["BuildPlan", "Task", "make_build_plan"]
 
 MB_PER_SECOND = 0.45
 """Megabytes of text cleaned per second and process, measured on one shared laptop core over Kazakh, Russian and English."""
 
 START_UP_S = 4.0
-COMPRESSED_TIMES = 4.5
-"""How much longer than a compressed file its text usually is; for the estimate only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A part of a source that one process cleans on its own: one file, or all files where the source has a limit."""
-
-    source: SourceConfig
-    paths: tuple[Path, ...]
-    names: tuple[str, ...]
-
-    @property
-    def text_bytes(self) -> int:
-        """Estimated bytes of text in it."""
-        size = sum(_text_bytes(path) for path in self.paths)
-        return min(size, self.source.max_bytes) if self.source.max_bytes is not None else size
-
-
-def _text_bytes(path: Path) -> int:
-    return round(path.stat().st_size * (COMPRESSED_TIMES if path.suffix in COMPRESSIONS else 1))
 
 
 @dataclass(frozen=True)
@@ -61,16 +42,23 @@ class BuildPlan:
 
     def lines(self) -> list[str]:
         """The plan as a person reads it."""
-        sizes: dict[str, tuple[int, int]] = {}
+        files: dict[str, set[Path]] = {}
+        sizes: Counter[str] = Counter()
         for task in self.tasks:
-            files, size = sizes.get(task.source.name, (0, 0))
-            sizes[task.source.name] = (files + len(task.paths), size + task.text_bytes)
+            files.setdefault(task.source.name, set()).update(task.paths)
+            sizes[task.source.name] += task.text_bytes
         return [
-            *(f"{name}: {files} files, about {size / 1e6:,.1f} MB of text" for name, (files, size) in sizes.items()),
+            *(_source_line(name, len(paths), sizes[name]) for name, paths in files.items()),
             *(f"{name}: not read, its licence is refused ({why})" for name, why in self.refused.items()),
             f"{len(self.tasks)} parts, about {self.text_bytes / 1e6:,.1f} MB of text, "
             f"{self.workers} process{'es' if self.workers > 1 else ''}, about {format_duration(self.estimated_s)}",
         ]
+
+
+def _source_line(name: str, num_files: int, text_bytes: int) -> str:
+    if not num_files:
+        return f"{name}: streamed, its size is not known"
+    return f"{name}: {num_files:,} file{'s' if num_files > 1 else ''}, about {text_bytes / 1e6:,.1f} MB of text"
 
 
 def make_build_plan(config: DataConfig) -> BuildPlan:
@@ -85,19 +73,10 @@ def make_build_plan(config: DataConfig) -> BuildPlan:
         if why is not None:
             refused[source.name] = why
             continue
-        tasks += _tasks_of(source, config.root)
+        tasks += tasks_of(source, root=config.root)
     if not tasks:
         raise InputError(
             "the licence policy refuses every source",
             hint=f"refused: {', '.join(f'{name} ({why})' for name, why in refused.items())}; change licences",
         )
     return BuildPlan(tuple(tasks), refused, config.workers)
-
-
-def _tasks_of(source: SourceConfig, root: Path | None) -> list[Task]:
-    files = source_files(source, root=root)
-    names = file_names(files)
-    whole = source.format == "hub" or source.max_documents is not None or source.max_bytes is not None
-    if whole:
-        return [Task(source, tuple(files), tuple(names))]
-    return [Task(source, (path,), (name,)) for path, name in zip(files, names, strict=True)]

@@ -4,23 +4,36 @@ and the shards beside it, so it can be written again at any time."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from qaz_llm.data.manifest import read_manifest
-from qaz_llm.io import read_jsonl, write_text
+from qaz_llm.io import parse_row, read_lines, write_text
 from qaz_llm.records import LANGUAGE_NAMES
 from qaz_llm.report.charts import bar_chart, funnel_chart
 from qaz_llm.report.page import Section, details, paragraph, preformatted, render_page, table
 
 EXAMPLES_PER_REASON = 5
 KEPT_EXAMPLES = 9
-LOOKED_AT_ROWS = 50_000
-"""Rows of dropped-* that examples are taken from."""
+EXAMPLES_PER_SOURCE = 2
 
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("readable", ("missing_text", "bad_json", "bad_encoding", "line_too_long", "no_letters")),
+    (
+        "readable",
+        (
+            "missing_text",
+            "bad_json",
+            "bad_encoding",
+            "line_too_long",
+            "empty_file",
+            "damaged_file",
+            "wrong_columns",
+            "bad_csv",
+            "licence",
+            "no_letters",
+        ),
+    ),
     ("in a language kept", ("language_unknown", "other_language", "kazakh_letters_missing", "script")),
     ("good enough", ()),
     ("no evaluation items", ("contaminated",)),
@@ -46,6 +59,8 @@ def make_report(
         _sources(manifest),
         _kept(manifest, kept),
         _dropped(manifest, dropped),
+        _duplicates(manifest),
+        _evaluation(manifest),
         _repairs(manifest),
     ]
     if manifest["conversations"]["sources"]:
@@ -66,42 +81,62 @@ def make_report(
 
 def dropped_examples(folder: Path) -> dict[str, list[Mapping[str, Any]]]:
     """Some rows of each reason, from different sources where there are such."""
+    wanted = {
+        (name, reason): min(count, EXAMPLES_PER_SOURCE)
+        for name, entry in read_manifest(folder)["sources"].items()
+        for reason, count in entry["dropped"].items()
+    }
     found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    per_source: dict[tuple[str, str], int] = defaultdict(int)
-    rows = (row for path in sorted(folder.glob("dropped-*")) for row in read_jsonl(path))
-    for number, row in enumerate(rows):
-        if number >= LOOKED_AT_ROWS:
-            break
-        key = (row["reason"], row["source"])
-        if len(found[row["reason"]]) < EXAMPLES_PER_REASON and per_source[key] < 2 and row["text"]:
-            found[row["reason"]].append(row)
-            per_source[key] += 1
-    return dict(found)
+    for row in _rows(folder, "dropped-*"):
+        key = (row["source"], row["reason"])
+        if wanted.get(key, 0):
+            wanted[key] -= 1
+            if row["text"]:
+                found[row["reason"]].append(row)
+            if not any(wanted.values()):
+                break
+    return {reason: rows[:EXAMPLES_PER_REASON] for reason, rows in found.items()}
 
 
 def kept_examples(folder: Path) -> list[Mapping[str, Any]]:
     """A few documents, one per source and language."""
+    wanted = {(code, name) for name, entry in read_manifest(folder)["sources"].items() for code in entry["languages"]}
     found: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for path in sorted(folder.glob("documents-*")):
-        for row in read_jsonl(path):
-            found.setdefault((row["language"], row["source"]), row)
+    for row in _rows(folder, "documents-*"):
+        found.setdefault((row["language"], row["source"]), row)
+        if len(found) >= len(wanted):
+            break
     return [found[key] for key in sorted(found)][:KEPT_EXAMPLES]
+
+
+def _rows(folder: Path, pattern: str) -> Iterator[dict[str, Any]]:
+    return (parse_row(line) for path in sorted(folder.glob(pattern)) for line in read_lines(path))
 
 
 # --------------------------------------------------------------------------------------------------------- sections
 
 
 def _funnel(manifest: Mapping[str, Any]) -> Section:
+    whole = funnel_chart(_steps(manifest["documents_in"], manifest["dropped"]), title="Documents after each step")
+    of_sources = [
+        details(
+            f"{name} · {entry['out']:,} of {entry['in']:,}",
+            funnel_chart(_steps(entry["in"], entry["dropped"]), title=f"Documents of {name} after each step"),
+        )
+        for name, entry in manifest["sources"].items()
+    ]
+    return Section("Funnel", (whole, *of_sources), lead="Each step counts what is left; below, source by source.")
+
+
+def _steps(documents_in: int, dropped: Mapping[str, int]) -> list[tuple[str, int]]:
     named = {reason for _, reasons in STEPS for reason in reasons}
-    steps = [("read", manifest["documents_in"])]
-    left = manifest["documents_in"]
+    steps = [("read", documents_in)]
+    left = documents_in
     for step, reasons in STEPS:
-        of_step = reasons or tuple(reason for reason in manifest["dropped"] if reason not in named)
-        left -= sum(manifest["dropped"].get(reason, 0) for reason in of_step)
+        of_step = reasons or tuple(reason for reason in dropped if reason not in named)
+        left -= sum(dropped.get(reason, 0) for reason in of_step)
         steps.append((step, left))
-    return Section(
-        "Funnel", (funnel_chart(steps, title="Documents after each step"),), lead="Each step counts what is left."
-    )
+    return steps
 
 
 def _sources(manifest: Mapping[str, Any]) -> Section:
@@ -125,8 +160,15 @@ def _sources(manifest: Mapping[str, Any]) -> Section:
 
 
 def _kept(manifest: Mapping[str, Any], examples: list[Mapping[str, Any]]) -> Section:
+    total = max(manifest["bytes_out"], 1)
     languages = [
-        [LANGUAGE_NAMES.get(code, code), v["documents"], v["words"], f"{v['bytes'] / 1e6:.2f}"]
+        [
+            LANGUAGE_NAMES.get(code, code),
+            v["documents"],
+            v["words"],
+            f"{v['bytes'] / 1e6:.2f}",
+            _percent(v["bytes"], total),
+        ]
         for code, v in manifest["languages"].items()
     ]
     lengths = [(name, {"documents": float(count)}) for name, count in manifest["lengths_words"].items()]
@@ -137,13 +179,51 @@ def _kept(manifest: Mapping[str, Any], examples: list[Mapping[str, Any]]) -> Sec
     return Section(
         "What is kept",
         (
-            table(["language", "documents", "words", "MB"], languages),
-            table(["licence", "documents"], list(map(list, manifest["licences"].items()))),
+            table(["language", "documents", "words", "MB", "share of text"], languages),
+            _shares("script", manifest["scripts"], manifest["documents_out"]),
+            _shares("licence", manifest["licences"], manifest["documents_out"]),
             bar_chart(lengths, title="Length of documents, in words"),
             *folded,
         ),
-        lead="Shares of languages and licences, lengths, and one document per source and language.",
+        lead="Shares of languages, scripts and licences, lengths, and one document per source and language.",
     )
+
+
+def _shares(name: str, counts: Mapping[str, int], total: int) -> str:
+    rows = [[key, count, _percent(count, max(total, 1))] for key, count in counts.items()]
+    return table([name, "documents", "share"], rows)
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %"
+
+
+def _duplicates(manifest: Mapping[str, Any]) -> Section:
+    clusters = {int(size): count for size, count in manifest["duplicate_clusters"].items()}
+    if not clusters:
+        return Section("Duplicates", (paragraph("No document had a copy."),))
+    edges = ((2, 2), (3, 3), (4, 5), (6, 10), (11, 100), (101, 10**12))
+    names = ("2", "3", "4–5", "6–10", "11–100", "over 100")
+    sizes = [
+        (name, {"clusters": float(sum(count for size, count in clusters.items() if low <= size <= high))})
+        for name, (low, high) in zip(names, edges, strict=True)
+    ]
+    lead = f"{sum(clusters.values()):,} texts came in more than one copy, the commonest in {max(clusters):,}; one of each stays."
+    return Section("Duplicates", (bar_chart(sizes, title="Copies of a text, the one that stays included"),), lead=lead)
+
+
+def _evaluation(manifest: Mapping[str, Any]) -> Section:
+    made = manifest["decontamination"]
+    files = [
+        [name, entry["items"], made["hits"]["files"][name]["items_hit"], made["hits"]["files"][name]["documents"]]
+        for name, entry in made["files"].items()
+    ]
+    overlaps = [[a, b, count] for a, others in made.get("overlaps", {}).items() for b, count in others.items()]
+    parts = [table(["evaluation file", "items", "items met", "documents dropped"], files)]
+    if overlaps:
+        parts.append(table(["items of", "that share words with", "number"], overlaps))
+    lead = f"A document is dropped where it has {made['ngram_words']} words in a row in common with an item."
+    return Section("Evaluation items", tuple(parts), lead=lead)
 
 
 def _dropped(manifest: Mapping[str, Any], examples: Mapping[str, list[Mapping[str, Any]]]) -> Section:

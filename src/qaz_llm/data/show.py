@@ -27,6 +27,8 @@ def show_documents(
     Raises InputError where the folder is no build, or dropped nothing for that reason.
     """
     manifest = read_manifest(folder)
+    if source is not None and source not in manifest["sources"]:
+        raise InputError(f"{folder}: no source {source!r}", hint=f"the sources are: {', '.join(manifest['sources'])}")
     if reason is not None and reason not in manifest["dropped"]:
         known = ", ".join(manifest["dropped"]) or "none, nothing was dropped"
         raise InputError(f"{folder}: no document was dropped for {reason!r}", hint=f"the reasons are: {known}")

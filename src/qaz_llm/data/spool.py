@@ -1,42 +1,62 @@
-"""Between cleaning and duplicate search: what each task left on disk, so that memory holds hashes and no text.
+"""Between cleaning and duplicate search: what each part of the input left on disk, so that memory holds no text.
 
-A task's folder is renamed into place when whole, and named after what went into it (file, size, date, config, code). A build
-that was interrupted finds the finished ones and goes on with the rest.
+    WORK/<source>-<key>/kept.jsonl.zst      the rows of the documents that passed, as they will be written
+                        dropped.jsonl.zst   the rows of those that did not
+                        columns.parquet     what the manifest counts of each kept document
+                        features/           what duplicate search compares (see features.py)
+                        stats.json          counts over the part
+
+A folder is renamed into place when whole, and its key changes with all that went into it (file, range, size, date, config,
+code). A build that was interrupted finds the finished parts and goes on with the rest; a build with one more source finds
+all the old ones; the tasks of a job array each make some, and one of them puts all together.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.data.clean import Cleaned, Cleaner
+from qaz_llm.data.clean import Cleaned, Cleaner, Tally, batches
 from qaz_llm.data.config import DataConfig
-from qaz_llm.data.dedup import Entry, MinHasher, line_hashes
-from qaz_llm.data.hashing import Hashes, text_hash
-from qaz_llm.data.licences import rank
+from qaz_llm.data.dedup import FeatureWriter
+from qaz_llm.data.dedup import Part as DedupPart
+from qaz_llm.data.licence_ledger import content_hash
 from qaz_llm.data.plan import Task
-from qaz_llm.data.sources import read_documents, read_files
+from qaz_llm.data.sources import read_task
 from qaz_llm.io import (
     atomic_dir,
     code_fingerprint,
-    fingerprint_file,
+    dump_row,
     fingerprint_value,
-    open_jsonl_for_writing,
+    open_lines_for_writing,
+    parse_row,
     read_json,
-    read_jsonl,
+    read_lines,
     write_json,
 )
-from qaz_llm.language.segment import match_words
+from qaz_llm.language.buffer import ScannedTexts, scan_texts
 from qaz_llm.records import Document
 
-BATCH_DOCUMENTS = 256
+NOT_IN_KEY = {"out", "work", "root", "workers", "memory_gb", "sources", "conversations", "shard_bytes", "licences"}
+"""Parts of a config that a part's result does not depend on. (Refused sources are not read; see licence_field below.)"""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the manifest counts, of each kept document; `pii_N` holds JSON where something was replaced, else None."""
+
+    languages_N: npt.NDArray[np.object_]
+    scripts_N: npt.NDArray[np.object_]
+    licences_N: npt.NDArray[np.object_]
+    words_N: npt.NDArray[np.int64]
+    bytes_N: npt.NDArray[np.int64]
+    pii_N: npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -45,96 +65,158 @@ class Spooled:
 
     folder: Path
     stats: Mapping[str, Any]
-    """`source`, `documents_in`, `bytes_in`, `dropped`, `repairs`, `found_languages`, `original_scripts`, `fingerprints`."""
+    """Counts of clean.Tally, and `source`, `documents_out`, `fingerprints`."""
 
-    def kept(self) -> Iterator[tuple[Document, Mapping[str, int]]]:
-        """Documents that passed, each with the personal data replaced in it, by type."""
-        for row in read_jsonl(self.folder / "kept.jsonl.zst"):
-            yield Document.from_row(row["document"]), row["pii"]
+    @property
+    def num_kept(self) -> int:
+        return int(self.stats["documents_out"])
 
-    def dropped(self) -> Iterator[dict[str, Any]]:
-        """Rows of what was dropped: id, source, reason, the beginning of the text."""
-        yield from read_jsonl(self.folder / "dropped.jsonl.zst")
+    def kept_lines(self) -> Iterator[bytes]:
+        """The rows of documents that passed, as JSON lines."""
+        return read_lines(self.folder / "kept.jsonl.zst")
 
-    def entries(self) -> Iterator[Entry]:
-        for row in read_jsonl(self.folder / "entries.jsonl.zst"):
-            yield Entry(**row)
+    def dropped_lines(self) -> Iterator[bytes]:
+        return read_lines(self.folder / "dropped.jsonl.zst")
 
-    def signatures(self) -> npt.NDArray[np.uint32]:
-        signatures: npt.NDArray[np.uint32] = np.load(self.folder / "signatures.npy", allow_pickle=False)
-        return signatures
+    def texts(self, rows: npt.NDArray[np.int64]) -> Iterator[str]:
+        """The texts of some kept documents, by their numbers in rising order."""
+        wanted = iter(rows.tolist())
+        row = next(wanted, None)
+        for number, line in enumerate(self.kept_lines()):
+            if row is None:
+                return
+            if number == row:
+                yield parse_row(line)["text"]
+                row = next(wanted, None)
 
-    def lines(self) -> list[Hashes]:
-        """The distinct line hashes of each kept document."""
-        with np.load(self.folder / "lines.npz", allow_pickle=False) as arrays:
-            return list(np.split(arrays["hashes"], arrays["ends"][:-1])) if len(arrays["ends"]) else []
+    def dedup_part(self) -> DedupPart:
+        return DedupPart(self.folder / "features", self.num_kept, self.texts)
+
+    def columns(self) -> Columns:
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(self.folder / "columns.parquet")
+        names = ("language", "script", "licence", "words", "bytes", "pii")
+        return Columns(*(table[name].to_numpy() for name in names))
 
 
-def task_folder(spool: Path, task: Task, config: DataConfig) -> Path:
+def task_folder(work: Path, task: Task, config: DataConfig, items_fingerprint: str) -> Path:
     """Where a task's result lies: a name that changes with anything the result depends on."""
-    files = [(name, path.stat().st_size, path.stat().st_mtime_ns) for path, name in _named(task)]
-    values = config.model_dump(mode="json", exclude={"out", "workers", "sources", "conversations", "shard_bytes"})
-    key = [task.source.model_dump(mode="json"), files, values, code_fingerprint("data", "language")]
-    return spool / f"{task.source.name}-{fingerprint_value(key)[:16]}"
+    values = config.model_dump(mode="json", exclude=NOT_IN_KEY)
+    if task.source.licence_field is not None:
+        values["licences"] = config.licences.model_dump(mode="json")
+    key = [
+        task.key,
+        task.source.model_dump(mode="json"),
+        values,
+        items_fingerprint,
+        code_fingerprint("data", "language"),
+    ]
+    return work / f"{task.source.name}-{fingerprint_value(key)[:16]}"
 
 
-def _named(task: Task) -> list[tuple[Path, str]]:
-    return list(zip(task.paths, task.names, strict=True))
+def is_done(folder: Path) -> bool:
+    """Whether a task's result is there, and whole."""
+    return (folder / "stats.json").exists()
 
 
 def run_task(task: Task, folder: Path, cleaner: Cleaner) -> Spooled:
     """Clean the documents of a task and leave the result in `folder`, unless it is there already."""
-    if not (folder / "stats.json").exists():
+    if not is_done(folder):
         with atomic_dir(folder) as temporary:
             _write(task, temporary, cleaner)
+    return open_spooled(folder)
+
+
+def open_spooled(folder: Path) -> Spooled:
     return Spooled(folder, read_json(folder / "stats.json"))
 
 
 def _write(task: Task, folder: Path, cleaner: Cleaner) -> None:
     config = cleaner.config
-    stop = config.on_bad_row == "stop"
-    documents = (
-        read_files(task.source, _named(task), stop_on_bad_row=stop)
-        if task.paths
-        else read_documents(task.source, root=config.root, stop_on_bad_row=stop)
-    )
-    hasher = MinHasher(config.dedup, config.seed)
-    tally = _Tally()
-    signatures: list[npt.NDArray[np.uint32]] = []
-    lines: list[Hashes] = []
-    with (
-        open_jsonl_for_writing(folder / "kept.jsonl.zst", compressed=True) as write_kept,
-        open_jsonl_for_writing(folder / "entries.jsonl.zst", compressed=True) as write_entry,
-        open_jsonl_for_writing(folder / "dropped.jsonl.zst", compressed=True) as write_dropped,
-    ):
-        while batch := list(islice(documents, BATCH_DOCUMENTS)):
-            for before, item in zip(batch, cleaner(batch), strict=True):
-                tally.add(before, item)
-                if item.reason is not None:
-                    write_dropped(dropped_row(item.document, item.reason))
-                    continue
-                write_kept({"document": item.document.to_row(), "pii": item.pii})
-                write_entry(_entry_row(item.document))
-                if config.dedup.near:
-                    signatures.append(hasher.signature(item.document.text))
-                if config.dedup.lines:
-                    lines.append(line_hashes(item.document.text, min_words=config.dedup.line_min_words))
-    width = config.dedup.bands * config.dedup.rows
-    np.save(folder / "signatures.npy", np.array(signatures, dtype=np.uint32).reshape(-1, width))
-    ends = np.cumsum([len(array) for array in lines], dtype=np.int64)
-    np.savez(folder / "lines.npz", hashes=np.concatenate(lines) if lines else np.empty(0, np.uint64), ends=ends)
-    write_json(
-        folder / "stats.json",
-        {
-            "source": task.source.name,
-            **tally.to_dict(),
-            "fingerprints": {n: fingerprint_file(p) for p, n in _named(task)},
-        },
-    )
+    documents = read_task(task, root=config.root, stop_on_bad_row=config.on_bad_row == "stop")
+    tally = Tally()
+    with _PartWriter(folder, cleaner) as writer:
+        for batch in batches(documents):
+            tally.read(batch)
+            cleaned = cleaner(batch)
+            for item in cleaned:
+                tally.add(item)
+            writer.add(cleaned)
+    stats = {"source": task.source.name, **tally.to_dict(), "documents_out": writer.num_kept}
+    write_json(folder / "stats.json", {**stats, "fingerprints": task.fingerprints()})
 
 
-def dropped_row(document: Document, reason: str, *, of: str | None = None) -> dict[str, Any]:
-    """The row of dropped-*.jsonl.zst; `of` is the id of the copy that stays."""
+class _PartWriter:
+    """The files of one part, open for writing."""
+
+    def __init__(self, folder: Path, cleaner: Cleaner) -> None:
+        config = cleaner.config
+        self.num_kept = 0
+        self._folder = folder
+        self._file_of = cleaner.decontaminator.file_of
+        self._files = ExitStack()
+        # level 1: read once or twice and then removed
+        self._kept = self._files.enter_context(open_lines_for_writing(folder / "kept.jsonl.zst", level=1))
+        self._dropped = self._files.enter_context(open_lines_for_writing(folder / "dropped.jsonl.zst", level=1))
+        (folder / "features").mkdir()
+        self._features = FeatureWriter(folder / "features", config.dedup, config.seed)
+        self._columns: dict[str, list[Any]] = {
+            name: [] for name in ("language", "script", "licence", "words", "bytes", "pii")
+        }
+
+    def __enter__(self) -> _PartWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        self._files.close()
+        if kind is None:
+            self._features.close()
+            self._write_columns()
+
+    def add(self, cleaned: list[Cleaned]) -> None:
+        kept = [item for item in cleaned if item.reason is None]
+        for item in cleaned:
+            if item.reason is not None:
+                file = self._file_of(item.eval_items[0]) if item.eval_items else None
+                self._dropped(dump_row(dropped_row(item.document, item.reason, file=file)))
+        if not kept:
+            return
+        scanned = scan_texts([item.document.text for item in kept])
+        self._features.add([item.document for item in kept], scanned)
+        for item, length in zip(kept, _num_words(scanned), strict=True):
+            document = with_hash(item.document)
+            self._kept(dump_row(document.to_row()))
+            pii = dump_row(item.pii).decode() if item.pii else None
+            values = (document.language, document.script, document.licence, length, len(document.text.encode()), pii)
+            for column, value in zip(self._columns.values(), values, strict=True):
+                column.append(value)
+        self.num_kept += len(kept)
+
+    def _write_columns(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        types = {"words": pa.int64(), "bytes": pa.int64()}
+        arrays = {name: pa.array(values, types.get(name, pa.string())) for name, values in self._columns.items()}
+        pq.write_table(pa.table(arrays), self._folder / "columns.parquet", compression="zstd")
+
+
+def with_hash(document: Document) -> Document:
+    """The document with the hash of its text in its meta, by which it can be found again."""
+    d, meta = document, {**document.meta, "hash": content_hash(document.text)}
+    return Document(d.id, d.text, d.source, d.language, d.script, d.licence, d.url, meta)
+
+
+def _num_words(scanned: ScannedTexts) -> list[int]:
+    """Words of each text as segment.words counts them: parts joined by a hyphen are one word."""
+    firsts = np.concatenate([[0], np.cumsum(~scanned.words.joined_W)])
+    counts: list[int] = np.diff(firsts[scanned.words.doc_starts_D]).tolist()
+    return counts
+
+
+def dropped_row(document: Document, reason: str, *, of: str | None = None, file: str | None = None) -> dict[str, Any]:
+    """The row of dropped-*.jsonl.zst; `of` is the id of the copy that stays, `file` the evaluation file that was hit."""
     row = {
         "id": document.id,
         "source": document.source,
@@ -142,39 +224,4 @@ def dropped_row(document: Document, reason: str, *, of: str | None = None) -> di
         "language": document.language,
         "text": document.text,
     }
-    return row if of is None else {**row, "of": of}
-
-
-def _entry_row(document: Document) -> dict[str, Any]:
-    return {
-        "id": document.id,
-        "text_hash": text_hash(document.text),
-        "licence_rank": rank(document.licence),
-        "quality": document.meta.get("quality", 0.0),
-        "num_words": len(match_words(document.text)),
-    }
-
-
-class _Tally:
-    """Counts over the documents of a task."""
-
-    def __init__(self) -> None:
-        self.documents_in = 0
-        self.bytes_in = 0
-        self.counts: dict[str, Counter[str]] = {
-            name: Counter() for name in ("dropped", "repairs", "found_languages", "original_scripts")
-        }
-
-    def add(self, before: Document, after: Cleaned) -> None:
-        self.documents_in += 1
-        self.bytes_in += len(before.text.encode("utf-8", "replace"))
-        if after.reason is not None:
-            self.counts["dropped"][after.reason] += 1
-        self.counts["repairs"].update(after.repairs)
-        self.counts["found_languages"][after.found_language] += 1
-        script = after.document.meta.get("original_script", after.document.script)
-        self.counts["original_scripts"][str(script)] += 1
-
-    def to_dict(self) -> dict[str, Any]:
-        sizes = {"documents_in": self.documents_in, "bytes_in": self.bytes_in}
-        return {**sizes, **{name: dict(sorted(counter.items())) for name, counter in self.counts.items()}}
+    return row | {key: value for key, value in (("of", of), ("file", file)) if value is not None}

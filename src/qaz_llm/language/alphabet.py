@@ -10,22 +10,26 @@ from collections.abc import Mapping
 FRONT_VOWELS = "әеөүі"
 BACK_VOWELS = "аоұы"
 
-FORBIDDEN_LETTERS = "ўҳҷҙҡҫӯӣҗєїґјљњћђџѓќӧӱӓӹѕӝӟӥӵ"
+FORBIDDEN_LETTERS = "ўҳҷҙҡҫӯӣҗєїґјљњћђџѓќӧӱӓӹѕӝӟӥӵҥҕӈҧҩҭҽӡ"
 """Cyrillic letters that no Kazakh word has: of Karakalpak, Uzbek, Tajik, Bashkir, Tatar, Khakas, Altai, Ukrainian,
-South Slavic and Udmurt. One in a sentence of otherwise Kazakh letters says that it is a neighbour's."""
+South Slavic, Udmurt, Yakut, Nenets and Abkhaz. One in a sentence of otherwise Kazakh letters says that it is a neighbour's."""
 
 LATIN_TO_CYRILLIC: Mapping[str, str] = dict(
     zip(
-        "aceopxyihABCEHIKMOPTXYəƏɵƟ",
-        "асеорхуіһАВСЕНІКМОРТХУәӘөӨ",
+        "aceopxyihABCEHIKMOPTXYəƏɵƟëË",
+        "асеорхуіһАВСЕНІКМОРТХУәӘөӨёЁ",
         strict=True,
     )
 )
-"""Latin letters that look like a Cyrillic one in most fonts. Capital H looks like Н, small h like һ."""
+"""Latin letters that look like a Cyrillic one in most fonts. Capital H looks like Н, small h like һ. Capital Y looks
+like Ү even more than like У: see `lookalikes.py`."""
 
 CYRILLIC_TO_LATIN: Mapping[str, str] = {
     cyrillic: latin for latin, cyrillic in LATIN_TO_CYRILLIC.items() if latin not in "əƏɵƟ"
 }
+
+GREEK_TO_CYRILLIC: Mapping[str, str] = dict(zip("ΑΒΕΗΙΚΜΟΡΤΥΧοϲ", "АВЕНІКМОРТУХос", strict=True))
+"""Greek letters with the shape of a Cyrillic one."""
 
 CYRILLIC_VARIANTS: Mapping[str, str] = {
     "ӊ": "ң",
@@ -65,9 +69,25 @@ FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
 pronouns, auxiliaries), not counted from a corpus, so that no kind of page is favoured. Word lists counted from
 Wikipedia hold its place stubs instead (орналасқан, гз, коды) and reject good prose."""
 
+_FLATTENING = str.maketrans("әғқңөұүһі", "агкноуухи")
+
+FLATTENED_WORDS: Mapping[str, str] = {
+    word.translate(_FLATTENING): word
+    for word in _words(
+        "және үшін сияқты бірақ өйткені сондықтан болған қандай қалай барлық арқылы ғана мүмкін өзінің "
+        "оның барлығы қазақтың жылғы кейінгі бүгін жүргізу туындаған қазақша әрқашан өтініш"
+    )
+}
+"""Frequent Kazakh words as they look with their own letters flattened to Russian ones (`жане`, `ушин`), to what was
+meant. Only those that are no word of Russian, Kyrgyz, Tatar, Uzbek or Karakalpak: not `казак`, `бул`, `жок`, `кейин`."""
+
 KAZAKH_ONLY_WORDS = _words(
-    "және үшін туралы бойынша арқылы дейін кейін соң сияқты ғана бірақ немесе өйткені сондықтан емес болып "
-    "болған болды болады деп деген екен керек қалай қандай барлық жоқ оның осы олар біз бұл жылы адам қазақ"
+    "және үшін туралы бойынша арқылы сияқты немесе өйткені сондықтан осы жылы жыл жылдың жылдары жылдан жылға жылғы "
+    "барлық барлығы болып болды болады болғандықтан олардың соның мың жатыр жатады тұрады тұрып жұмыс жұмысы жалпы тағы "
+    "алғашқы соңғы жоғары жуық үй үйде шығыс шықты шығып шығады ұлттық маңызды жағдай жағдайда қоғамдық жақын жағынан "
+    "отырған мұндай ғой дұрыс нақты тұрақты ғылыми шағын құрылыс құру құрамында ешқандай қазақтың қазақстанның халықтың "
+    "халқының кейбір тұратын айтуынша табылған салынған сақтау жүйесі жасау көрсету сөйтіп арасындағы адамдардың"
 )
-"""Words that Turkish, Uzbek, Azerbaijani or Tatar do not have in the same spelling once written in Kazakh Cyrillic;
-they tell Kazakh in Latin or Arabic letters from its neighbours after conversion."""
+"""Frequent words of Kazakh prose that its neighbours spell otherwise in Latin letters too: they tell Kazakh in Latin or
+Arabic script from Karakalpak (болып is bolyp, theirs bolıp), Crimean Tatar, Tatar, Turkmen, Uzbek and Turkish, which
+share many others (керек, емес, адам, деп)."""

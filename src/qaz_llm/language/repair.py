@@ -1,12 +1,16 @@
 """Damage that real Kazakh web text has, undone before anything is judged.
 
-    Ò\\u009bÐ°Ð·Ð°Ò\\u009b, Т›Р°Р·Р°Т›   UTF-8 read as Latin-1 or cp1251        → қазақ
+    Ò\\u009bÐ°Ð·Ð°Ò\\u009b, Т›Р°Р·Р°Т›   bytes read in the wrong encoding         → қазақ
     бiлiм (Latin i)                       a Latin look-alike in a Cyrillic word  → білім
     е + U+0306, U+200B, U+00A0 …          other forms, invisible characters      → NFC, gone, a plain space
     &quot;бет&quot;<br/>                  left-over HTML                         → "бет"
 
+Texts come in batches: one pass over the code points says what each could need (`repair_kernels.py`), most need nothing
+and are returned as they are, and the others get those repairs alone, until a pass finds nothing more.
+
 What is not repaired: Kazakh letters flattened to Russian ones (казак for қазақ) cannot be told from Russian words by
-looking at them, so they are never guessed. Repair is idempotent: repair(repair(x).text).text == repair(x).text.
+looking at them, so they are never guessed, only counted where the word tells. Repair is idempotent:
+repair(repair(x).text).text == repair(x).text.
 """
 
 from __future__ import annotations
@@ -15,12 +19,20 @@ import html
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from html.entities import html5
 
-from qaz_llm.language.alphabet import CYRILLIC_TO_LATIN, CYRILLIC_VARIANTS, LATIN_TO_CYRILLIC
+import numpy as np
 
-MAX_ROUNDS = 6
+from qaz_llm.language import repair_kernels as kernels
+from qaz_llm.language.alphabet import FLATTENED_WORDS
+from qaz_llm.language.buffer import Hashes, encode_texts, hash_words, scan_words
+from qaz_llm.language.lookalikes import kazakh_forms, one_alphabet
+from qaz_llm.language.mojibake import undo_mojibake, undo_old_kazakh
+
+MAX_ROUNDS = 16
 """Repairs that uncover each other (mojibake of mojibake) settle in two or three rounds; this is the stop."""
 
 
@@ -28,8 +40,9 @@ MAX_ROUNDS = 6
 class RepairedText:
     """The text after repair, and how often each kind of repair was made.
 
-    Kinds: `mojibake` (lines), `surrogate`, `control`, `invisible` (characters), `nfc`, `whitespace` (1 where the text
-    changed), `lookalike` (words), `tag`, `entity`.
+    Kinds: `mojibake`, `old_kazakh` (lines), `surrogate`, `control`, `invisible` (characters), `nfc`, `whitespace` (1
+    where the text changed), `lookalike` (words), `tag`, `entity`; and `flattened`, words such as `жане` that stand in
+    the text with their Kazakh letters flattened, which are only counted.
     """
 
     text: str
@@ -41,29 +54,69 @@ def repair(text: str) -> RepairedText:
 
     Code between lines of three backticks keeps its spaces and tags.
     """
-    counts: Counter[str] = Counter()
+    return repair_texts([text])[0]
+
+
+def repair_texts(texts: Sequence[str]) -> list[RepairedText]:
+    """`repair` of each text; clean text costs one pass over it."""
+    repaired = list(texts)
+    counts: dict[int, Counter[str]] = {}
+    pending = list(range(len(repaired)))
     for _ in range(MAX_ROUNDS):
-        repaired = _repair_once(text, counts)
-        if repaired == text:
+        damage = kernels.find_damage(encode_texts([repaired[number] for number in pending]))
+        changed = []
+        for index in np.flatnonzero(damage.flags_D).tolist():
+            number = pending[index]
+            before = repaired[number]
+            own_counts = counts.setdefault(number, Counter())
+            repaired[number] = _repair_once(before, int(damage.flags_D[index]), damage.mixed_words(index), own_counts)
+            if repaired[number] != before:
+                changed.append(number)
+        pending = changed
+        if not pending:
             break
-        text = repaired
-    return RepairedText(text, {kind: number for kind, number in sorted(counts.items()) if number})
+    for number, flattened in enumerate(_count_flattened(repaired)):
+        if flattened:
+            counts.setdefault(number, Counter())["flattened"] = flattened
+    return [RepairedText(text, _nonzero(counts.get(number))) for number, text in enumerate(repaired)]
 
 
-def _repair_once(text: str, counts: Counter[str]) -> str:
-    text = _undo_mojibake(text, counts)
-    for kind, pattern in _REMOVED:
-        text, number = pattern.subn("", text)
-        counts[kind] += number
-    if not unicodedata.is_normalized("NFC", text):
+def _nonzero(counts: Counter[str] | None) -> Mapping[str, int]:
+    return {kind: number for kind, number in sorted(counts.items()) if number} if counts else {}
+
+
+def _repair_once(text: str, flags: int, mixed: Sequence[tuple[int, int, bool]], counts: Counter[str]) -> str:
+    """The repairs that the flags ask for, each once. Words of mixed alphabets wait for the next round where mojibake
+    before them moved them."""
+    before = text
+    if flags & kernels.MOJIBAKE:
+        text, counts["mojibake"] = _added(undo_mojibake(text), counts["mojibake"])
+    if flags & kernels.OLD_KAZAKH:
+        text, counts["old_kazakh"] = _added(undo_old_kazakh(text), counts["old_kazakh"])
+    if mixed and text is before:
+        text, counts["lookalike"] = _added(one_alphabet(text, mixed), counts["lookalike"])
+    if flags & kernels.VARIANT:
+        text, counts["lookalike"] = _added(kazakh_forms(text), counts["lookalike"])
+    for flag, kind, pattern in _REMOVED:
+        if flags & flag:
+            text, counts[kind] = _added(pattern.subn("", text), counts[kind])
+    if flags & kernels.INVISIBLE:
+        text, counts["invisible"] = _added(_remove_invisible(text), counts["invisible"])
+    if flags & kernels.UNCOMPOSED and not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
-        counts["nfc"] += 1
-    text = _outside_code(text, lambda part: _undo_markup(part, counts))
-    text = _repair_lookalikes(text, counts)
-    text = _LINE_ENDS.sub("\n", text)
-    spaced = _MANY_LINES.sub("\n\n", _outside_code(text, _even_spaces)).strip()
-    counts["whitespace"] += spaced != text
-    return spaced
+        counts["nfc"] = 1
+    if flags & kernels.MARKUP:
+        text = _outside_code(text, lambda part: _undo_markup(part, counts))
+    if flags & (kernels.SPACES | kernels.ODD_SPACE | kernels.RARE_SPACE):
+        spaced = _even_white_space(text, has_rare=bool(flags & kernels.RARE_SPACE))
+        if spaced != text:
+            counts["whitespace"] = 1
+        text = spaced
+    return text
+
+
+def _added(changed: tuple[str, int], before: int) -> tuple[str, int]:
+    return changed[0], before + changed[1]
 
 
 _CODE = re.compile("(^```.*?(?:^```|\\Z))", re.DOTALL | re.MULTILINE)
@@ -76,99 +129,24 @@ def _outside_code(text: str, change: Callable[[str], str]) -> str:
     return "".join(part if index % 2 else change(part) for index, part in enumerate(_CODE.split(text)))
 
 
-# --------------------------------------------------------------------------------------------------------- mojibake
-
-_SUSPECT = re.compile(
-    "Р[°±µ¶·№»ЅѕїјєґІ]|С[‚„…†‡€‰‹ЃѓЉЊЌЋЏЂ]|[ÐÑÒÓ][\u0080-\u00bf–—‘’‚“”„†‡•…‰‹›€™ŒœŠšŽžŸƒˆ˜]|Ã[\u0080-\u00bf]|â€"
-)
-"""Pairs that UTF-8 read as cp1251, Latin-1 or cp1252 is full of and that no real text has three of in a line."""
-
-
-def _undo_mojibake(text: str, counts: Counter[str]) -> str:
-    if not _SUSPECT.search(text):  # ftfy reads 1.8 MB/s, this test some hundred
-        return text
-    lines = text.split("\n")
-    for index, line in enumerate(lines):
-        if len(_SUSPECT.findall(line)) >= min(3, max(1, len(line) // 8)):
-            fixed = _decode_again(line)
-            counts["mojibake"] += fixed != line
-            lines[index] = fixed
-    return "\n".join(lines)
-
-
-def _decode_again(line: str) -> str:
-    """The line as it was before somebody read its UTF-8 bytes in another encoding; unchanged where none fits."""
-    import ftfy.bad_codecs
-
-    ftfy.bad_codecs.ok()
-    for encoding in ("sloppy-windows-1251", "latin-1", "sloppy-windows-1252"):
-        try:
-            return line.encode(encoding).decode("utf-8")
-        except UnicodeError:
-            continue
-    return str(ftfy.fix_encoding(line))
-
-
-# ------------------------------------------------------------------------------------------------------- characters
-
 _REMOVED = (
-    ("surrogate", re.compile("[\ud800-\udfff]")),
-    ("control", re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")),
-    ("invisible", re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")),
-    ("invisible", re.compile("(?<=[^\\W\\d_])[\u200c\u200d](?=[^\\W\\d_])")),  # joiners stay in emoji
+    (kernels.SURROGATE, "surrogate", re.compile(f"[{kernels.SURROGATES}]")),
+    (kernels.CONTROL, "control", re.compile(f"[{kernels.CONTROLS}]")),
+    (kernels.JOINED, "invisible", re.compile(f"(?<=[^\\W\\d_])[{kernels.JOINERS}](?=[^\\W\\d_])")),
 )
 
-_CYRILLIC = "\u0400-\u052f"
-_LATIN = "A-Za-zƏəƟɵ"
-_MIXED = re.compile(f"(?:[{_CYRILLIC}]+[{_LATIN}]|[{_LATIN}]+[{_CYRILLIC}])[{_CYRILLIC}{_LATIN}]*")
-_CYRILLIC_LETTER = re.compile(f"[{_CYRILLIC}]")
-_LATIN_LETTER = re.compile(f"[{_LATIN}]")
-_VARIANT = re.compile(f"[{''.join(CYRILLIC_VARIANTS)}]")
-_TO_CYRILLIC = str.maketrans(dict(LATIN_TO_CYRILLIC))
-_TO_LATIN = str.maketrans(dict(CYRILLIC_TO_LATIN))
 
-
-def _repair_lookalikes(text: str, counts: Counter[str]) -> str:
-    """Give the letters of each word one alphabet, where every letter that does not fit has a look-alike in it.
-
-    `бiлiм` can only be Cyrillic (б, л, м have no Latin look-alike), `fооd` only Latin. `iрi` could be either and takes
-    the alphabet of its line; `IТ` could too, and is left alone, as short words in capitals are names. In `iPhoneды`
-    neither fits.
-    """
-    if _MIXED.search(text):
-        text = "\n".join(_repair_line(line, counts) for line in text.split("\n"))
-    text, number = _VARIANT.subn(lambda m: CYRILLIC_VARIANTS[m.group()], text)
-    counts["lookalike"] += number
-    return text
-
-
-def _repair_line(line: str, counts: Counter[str]) -> str:
-    def one_alphabet(match: re.Match[str]) -> str:
-        word = match.group()
-        latin = [c for c in word if c < "\u0400"]
-        cyrillic = [c for c in word if c >= "\u0400"]
-        may_be_cyrillic = all(c in LATIN_TO_CYRILLIC for c in latin)
-        may_be_latin = all(c in CYRILLIC_TO_LATIN for c in cyrillic)
-        if may_be_cyrillic and may_be_latin:
-            if word.isupper() and len(word) <= 3:
-                return word
-            to_cyrillic = line_is_cyrillic
-        elif may_be_cyrillic and len(cyrillic) >= len(latin):
-            to_cyrillic = True
-        elif may_be_latin and len(latin) >= len(cyrillic):
-            to_cyrillic = False
-        else:
-            return word
-        counts["lookalike"] += 1
-        return word.translate(_TO_CYRILLIC if to_cyrillic else _TO_LATIN)
-
-    line_is_cyrillic = len(_CYRILLIC_LETTER.findall(line)) >= len(_LATIN_LETTER.findall(line))
-    return _MIXED.sub(one_alphabet, line)
+def _remove_invisible(text: str) -> tuple[str, int]:
+    length = len(text)
+    for character in kernels.INVISIBLES:
+        if character in text:
+            text = text.replace(character, "")
+    return text, length - len(text)
 
 
 # ----------------------------------------------------------------------------------------------------------- markup
 
-_ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{2,6}|#x[0-9a-fA-F]{2,5});")
+_ENTITY = re.compile(r"&(?:amp;)*((?:[a-zA-Z]{2,8}|#\d{2,6}|#x[0-9a-fA-F]{2,5});)")
 _TAG = re.compile(
     r"</?(?:p|br|hr|div|span|a|b|i|u|em|strong|small|font|center|img|ul|ol|li|table|tbody|thead|tr|td|th|h[1-6]|seg|prop|tuv?)"
     r"(?:\s[^<>]{0,300})?/?>",
@@ -179,25 +157,64 @@ _TAG = re.compile(
 
 def _undo_markup(text: str, counts: Counter[str]) -> str:
     if "<" in text:
-        text, number = _TAG.subn(" ", text)
-        counts["tag"] += number
+        text, counts["tag"] = _added(_TAG.subn(" ", text), counts["tag"])
     if "&" in text:
-        text, number = _ENTITY.subn(lambda match: html.unescape(match.group()), text)
-        counts["entity"] += number
+        unescaped, number = _ENTITY.subn(_unescape, text)
+        counts["entity"] += number if unescaped != text else 0
+        text = unescaped
     return text
+
+
+def _unescape(match: re.Match[str]) -> str:
+    """The character of an entity, however often it was escaped: `&amp;amp;quot;` is a quotation mark."""
+    name = match[1]
+    return html.unescape(f"&{name}") if name.startswith("#") else html5.get(name, f"&{name}")
 
 
 # ------------------------------------------------------------------------------------------------------ white space
 
-_LINE_ENDS = re.compile("\r\n?|[\x85\u2028\u2029]")
-_SPACES = re.compile("[^\\S\n]+")
-_SPACE_AT_LINE_END = re.compile("(?m)^ | $")
-_MANY_LINES = re.compile("\n{3,}")
+_LINE_END = re.compile("\r\n?")
+_RARE_LINE_END = re.compile("[\x85\u2028\u2029]")
+_RARE_SPACE = re.compile("[^\\S \n]")
+_MANY_LINES = re.compile("\n\n\n+")
+
+
+def _even_white_space(text: str, *, has_rare: bool) -> str:
+    """One kind of line end, one space between words, none at line ends, one blank line at most."""
+    if "\r" in text:
+        text = _LINE_END.sub("\n", text)
+    if has_rare:
+        text = _RARE_LINE_END.sub("\n", text)
+        text = _outside_code(text, lambda part: _RARE_SPACE.sub(" ", part))
+    text = _outside_code(text, _even_spaces)
+    if "\n\n\n" in text:
+        text = _MANY_LINES.sub("\n\n", text)
+    return text.strip()
 
 
 def _even_spaces(text: str) -> str:
-    return _SPACE_AT_LINE_END.sub("", _SPACES.sub(" ", text))
+    text = text.replace("\t", " ").replace("\u00a0", " ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    text = text.replace(" \n", "\n").replace("\n ", "\n")
+    return text.removeprefix(" ").removesuffix(" ")
 
+
+# -------------------------------------------------------------------------------------------------- flattened words
+
+
+def _count_flattened(texts: Sequence[str]) -> list[int]:
+    """How many words of each text are Kazakh ones with flattened letters, as far as a word can tell."""
+    words = scan_words(encode_texts(texts))
+    return [int(number) for number in kernels.count_words(words.hashes_W, words.doc_starts_D, _flattened_hashes())]
+
+
+@cache
+def _flattened_hashes() -> Hashes:
+    return kernels.hash_slots(hash_words(FLATTENED_WORDS))
+
+
+# ------------------------------------------------------------------------------------------------------ punctuation
 
 _BEFORE_CLOSING = re.compile(r" +(?=[,.!?;:…»”)\]%])(?!\.{2})")
 _AFTER_OPENING = re.compile(r"(?<=[«“(\[]) +")

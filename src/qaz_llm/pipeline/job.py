@@ -109,10 +109,12 @@ def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
 
 def _data_files(config: RunConfig) -> list[Path]:
     """Every local file the corpus is built from or cleaned against."""
+    from qaz_llm.data.decontaminate import evaluation_files
+
     paths = [source.path for source in config.data.sources if source.format != "hub"]
     paths += [source.path for source in config.data.conversations]
-    paths += config.data.decontaminate.paths
-    return sorted({file for path in paths for file in expand_paths(resolve_path(path, root=config.data.root))})
+    files = {file for path in paths for file in expand_paths(resolve_path(path, root=config.data.root))}
+    return sorted(files.union(evaluation_files(config.data.decontaminate, root=config.data.root)))
 
 
 # --------------------------------------------------------------------------------------------------------- tokenizer

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from qaz_llm.config import LanguageCode, StrictModel
+from qaz_llm.data.config import MixConfig
 from qaz_llm.model.config import ModelConfig
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -105,28 +106,41 @@ class TrainSettings(StrictModel):
 
 
 class MixEntry(StrictModel):
-    """One part of the training text: a file, a glob, a folder or `embedded:NAME`, and its weight in tokens."""
+    """One part of the training text: a file, a glob, a folder or `embedded:NAME`, and its weight in tokens.
+
+    Of a corpus that `qaz data build` made, `language`, `source` and `min_quality` take only the rows that are so.
+    """
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
     path: str
     language: LanguageCode | None = None
+    source: str | None = None
+    min_quality: float | None = None
     weight: float = Field(default=1.0, gt=0)
 
 
 class TrainDataConfig(StrictModel):
-    """What is trained on. One traversal of the mix has `total_tokens`; null means as many as all parts hold together.
+    """What is trained on: parts with a weight each (`mix`), or a corpus by languages and sources (`recipe`).
 
-    No part is repeated more than `max_passes` times in one traversal; `epochs` and `max_steps` say how many there are.
+    One traversal of the mix has `total_tokens`; null means as many as all parts hold together. No part is repeated more than
+    `max_passes` times in one traversal; `epochs` and `max_steps` say how many there are. A recipe has both keys of its own.
     """
 
-    mix: tuple[MixEntry, ...] = Field(min_length=1)
+    mix: tuple[MixEntry, ...] | None = Field(default=None, min_length=1)
+    recipe: MixConfig | None = None
     total_tokens: int | None = Field(default=None, gt=0)
     max_passes: float = Field(default=4.0, gt=0)
     cache_dir: Path | None = None
 
     @model_validator(mode="after")
     def _check_names(self) -> TrainDataConfig:
-        names = [entry.name for entry in self.mix]
+        if (self.mix is None) == (self.recipe is None):
+            raise ValueError(
+                "data takes either mix, parts with a weight each, or recipe, a corpus by languages and sources"
+            )
+        if self.recipe is not None and (self.total_tokens is not None or self.max_passes != 4.0):
+            raise ValueError("with a recipe, total_tokens and max_passes belong into data.recipe")
+        names = [entry.name for entry in self.mix or ()]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"the names of the mix must differ, found {', '.join(repeated)} more than once")

@@ -104,8 +104,10 @@ def encode_row(row: PackedRow, *, seq_len: int, pad_id: int) -> tuple[np.ndarray
 def dataset_fingerprint(entry: MixEntry, tokenizer: PreTrainedTokenizerFast, settings: TrainSettings) -> str:
     """What the packed rows depend on: the files' bytes, the tokenizer, the packing."""
     files = training_files(entry, chat=settings.method == "sft")
+    chosen = {"source": entry.source, "min_quality": entry.min_quality}
     return fingerprint_value(
         {
+            **{key: value for key, value in chosen.items() if value is not None},
             "format": FORMAT_VERSION,
             "files": fingerprint_paths(files),
             "language": entry.language,

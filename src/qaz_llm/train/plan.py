@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.cluster.environment import Environment
+from qaz_llm.data.corpus_mix import describe_mix
 from qaz_llm.errors import ConfigError
 from qaz_llm.io import read_json
 from qaz_llm.model.config import ModelConfig
 from qaz_llm.progress import format_duration
 from qaz_llm.train.config import TrainConfig, TrainSettings
 from qaz_llm.train.metrics import flops_per_token, peak_flops
-from qaz_llm.train.sources import training_files
+from qaz_llm.train.sources import declared_entries, training_files
 
 ASSUMED_MFU_FRAC = 0.40
 """Share of a GPU's peak that a training run reaches; what published 7–8 B runs in bf16 report lies at 39–46 %."""
@@ -107,6 +108,15 @@ class TrainPlan:
             f"disk: about {self.disk_bytes / 2**30:,.2f} GiB in {config.run_dir}",
         ]
         return "\n".join(lines)
+
+    def mix_lines(self) -> list[str]:
+        """The mix as far as it can be told before the text is tokenised; of a recipe this counts the corpus."""
+        data = self.config.data
+        if data.recipe is not None:
+            return describe_mix(data.recipe, chat=self.config.method == "sft").lines()
+        whole = sum(entry.weight for entry in data.mix or ())
+        shares = ", ".join(f"{entry.name} {entry.weight / whole:.1%}" for entry in data.mix or ())
+        return [f"mix: {shares} of the tokens, no text more than {data.max_passes:g} times"]
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON values, for `--json`."""
@@ -289,10 +299,12 @@ def _memory(
 def _estimate_tokens(config: TrainConfig) -> int:
     """Tokens of one traversal of the mix, from the sizes of the files."""
     # the parts of a mix may be languages of the same files, which count once
-    files = {path for entry in config.data.mix for path in training_files(entry, chat=config.method == "sft")}
+    entries = declared_entries(config.data)
+    files = {path for entry in entries for path in training_files(entry, chat=config.method == "sft")}
     size_bytes = sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in files)
     total = max(int(size_bytes / BYTES_PER_TOKEN), 1)
-    return min(config.data.total_tokens or total, int(total * config.data.max_passes))
+    limits = config.data.recipe or config.data
+    return min(limits.total_tokens or total, int(total * limits.max_passes))
 
 
 def _speed(environment: Environment, device: str) -> float:

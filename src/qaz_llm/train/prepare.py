@@ -5,24 +5,25 @@ The first process does the work of `prepare_files`; all of them then open what i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.data.mix import plan_mix
+from qaz_llm.data.corpus_mix import count_parts
+from qaz_llm.data.mix import MixPart, MixPlan, plan_corpus_mix, plan_mix
 from qaz_llm.io import atomic_dir, write_json, write_text
 from qaz_llm.progress import get_logger
 from qaz_llm.provenance import git_commit, package_versions
 from qaz_llm.train.dataset import MixedDataset, PackedDataset, StepSampler, build_dataset, mix_rows
 from qaz_llm.train.plan import TrainPlan
-from qaz_llm.train.sources import read_conversations, read_texts
+from qaz_llm.train.sources import declared_entries, read_conversations, read_texts, recipe_entries
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from qaz_llm.train.config import TrainConfig
+    from qaz_llm.train.config import MixEntry, TrainConfig
 
 _logger = get_logger("train")
 
@@ -39,6 +40,7 @@ class PreparedFiles:
     """Where the first process has put things; small enough to send to all others."""
 
     tokenizer: str
+    entries: tuple[MixEntry, ...]
     datasets: tuple[str, ...]
 
 
@@ -49,6 +51,7 @@ class PreparedRun:
     tokenizer: PreTrainedTokenizerFast
     tokenizer_name: str
     rows: MixedDataset
+    mix: MixPlan
     sampler: StepSampler
     steps: int
     identity: dict[str, Any]
@@ -62,8 +65,9 @@ def prepare_files(plan: TrainPlan) -> PreparedFiles:
     name = _tokenizer_name(config)
     tokenizer = load_tokenizer(name)
     cache = config.data.cache_dir or config.run_dir / "packed"
-    parts = [build_dataset(entry, tokenizer, config, cache=cache) for entry in config.data.mix]
-    return PreparedFiles(name, tuple(str(part.folder) for part in parts))
+    entries = _entries(config)
+    parts = [build_dataset(entry, tokenizer, config, cache=cache) for entry in entries]
+    return PreparedFiles(name, entries, tuple(str(part.folder) for part in parts))
 
 
 def open_prepared(plan: TrainPlan, files: PreparedFiles) -> PreparedRun:
@@ -73,22 +77,28 @@ def open_prepared(plan: TrainPlan, files: PreparedFiles) -> PreparedRun:
     config = plan.config
     tokenizer = load_tokenizer(files.tokenizer)
     parts = [PackedDataset.open(Path(folder)) for folder in files.datasets]
-    passes = _passes(config, parts)
-    rows = mix_rows([len(part) for part in parts], passes, seed=config.seed)
+    mix = _mix(config, files.entries, parts)
+    passes = {entry.name: entry.passes for entry in mix.entries}
+    rows = mix_rows([len(part) for part in parts], [passes.get(e.name, 0.0) for e in files.entries], seed=config.seed)
     steps = config.max_steps or max(round(config.epochs * len(rows) / plan.rows_per_step), 1)
     sampler = StepSampler(rows, num_rows=steps * plan.rows_per_step, seed=config.seed)
-    identity = _identity(plan, parts, steps=steps, tokenizer=tokenizer)
-    return PreparedRun(tokenizer, files.tokenizer, MixedDataset(parts), sampler, steps, identity)
+    fingerprints = {e.name: part.meta["fingerprint"] for e, part in zip(files.entries, parts, strict=True)}
+    identity = _identity(plan, fingerprints, steps=steps, tokenizer=tokenizer)
+    return PreparedRun(tokenizer, files.tokenizer, MixedDataset(parts), mix, sampler, steps, identity)
 
 
-def describe_data(plan: TrainPlan, run: PreparedRun) -> str:
-    """One line on what is trained on and how often."""
+def describe_data(plan: TrainPlan, run: PreparedRun) -> list[str]:
+    """The mix, part by part, and how often it is gone through."""
     traversals = run.sampler.num_rows / len(run.sampler.rows)
-    parts = ", ".join(
-        f"{entry.name} {part.meta['tokens']:,} tokens"
-        for entry, part in zip(plan.config.data.mix, run.rows.parts, strict=True)
-    )
-    return f"{run.steps:,} steps over {parts}: {traversals:.2f} traversals of the mix"
+    return [*run.mix.lines(), f"{run.steps:,} steps: {traversals:.2f} traversals of the mix"]
+
+
+def _entries(config: TrainConfig) -> tuple[MixEntry, ...]:
+    """The parts to tokenise: those the config names, or those that a recipe makes of a corpus."""
+    recipe = config.data.recipe
+    if recipe is None:
+        return declared_entries(config.data)
+    return recipe_entries(count_parts(recipe, chat=config.method == "sft"), recipe)
 
 
 def _tokenizer_name(config: TrainConfig) -> str:
@@ -110,42 +120,41 @@ def _tokenizer_name(config: TrainConfig) -> str:
 
 
 def _all_texts(config: TrainConfig) -> Iterator[str]:
+    entries = declared_entries(config.data)
     if config.method == "sft":
-        conversations = chain.from_iterable(read_conversations(entry) for entry in config.data.mix)
+        conversations = chain.from_iterable(read_conversations(entry) for entry in entries)
         return (message.content for conversation in conversations for message in conversation.messages)
-    return (text for _, text in chain.from_iterable(read_texts(entry) for entry in config.data.mix))
+    return (text for _, text in chain.from_iterable(read_texts(entry) for entry in entries))
 
 
-def _passes(config: TrainConfig, parts: list[PackedDataset]) -> list[float]:
-    """How often each part is traversed in one traversal of the mix, by weights in tokens."""
-    names = [entry.name for entry in config.data.mix]
-    available = {name: int(part.meta["tokens"]) for name, part in zip(names, parts, strict=True)}
-    mix = plan_mix(
-        available,
-        {entry.name: entry.weight for entry in config.data.mix},
-        total_tokens=config.data.total_tokens or sum(available.values()),
-        max_passes=config.data.max_passes,
-    )
+def _mix(config: TrainConfig, entries: Sequence[MixEntry], parts: Sequence[PackedDataset]) -> MixPlan:
+    """How many tokens of each part one traversal of the mix holds, by weights in tokens."""
+    tokens = {entry.name: int(part.meta["tokens"]) for entry, part in zip(entries, parts, strict=True)}
+    recipe = config.data.recipe
+    if recipe is not None:
+        found = [MixPart(e.language or "", e.source or "", tokens[e.name], e.min_quality) for e in entries]
+        mix = plan_corpus_mix(found, recipe)
+    else:
+        weights = {entry.name: entry.weight for entry in entries}
+        total = config.data.total_tokens or sum(tokens.values())
+        mix = plan_mix(tokens, weights, total_tokens=total, max_passes=config.data.max_passes)
     if mix.is_short:
         _logger.warning(
-            "the mix holds %s tokens, %s were asked for: data.max_passes is %g",
-            f"{mix.total_tokens:,}", f"{mix.requested_tokens:,}", config.data.max_passes,
+            "the mix holds %s tokens, %s were asked for: max_passes is %g",
+            f"{mix.total_tokens:,}", f"{mix.requested_tokens:,}", (recipe or config.data).max_passes,
         )  # fmt: skip
-    passes = {entry.name: entry.passes for entry in mix.entries}
-    return [passes[name] for name in names]
+    return mix
 
 
 def _identity(
-    plan: TrainPlan, parts: list[PackedDataset], *, steps: int, tokenizer: PreTrainedTokenizerFast
+    plan: TrainPlan, fingerprints: Mapping[str, str], *, steps: int, tokenizer: PreTrainedTokenizerFast
 ) -> dict[str, Any]:
     """What decides the weights of each step. A schedule that depends on the number of steps makes that part of it."""
     from qaz_llm.tokenizer.extend import tokenizer_fingerprint
 
     config = plan.config
     values = {key: value for key, value in config.to_dict().items() if key not in FREE_KEYS}
-    values["data"] = {key: value for key, value in values["data"].items() if key != "cache_dir"}
-    # Text and tokenizer are known by their fingerprints below; where they lie may change, as when a folder is moved.
-    values["data"]["mix"] = [{k: v for k, v in entry.items() if k != "path"} for entry in values["data"]["mix"]]
+    values["data"] = _without_places(values["data"])
     values["model"] = {key: value for key, value in values["model"].items() if key != "tokenizer"}
     values["distributed"] = {"zero_stage": plan.zero_stage}
     values["rows_per_step"] = plan.rows_per_step
@@ -153,13 +162,27 @@ def _identity(
         values["max_steps"] = steps
     if plan.zero_stage:
         values["processes"] = plan.environment.world_size  # ZeRO's shards fit one number of processes
-    names = [entry.name for entry in config.data.mix]
-    values["data_fingerprints"] = {n: part.meta["fingerprint"] for n, part in zip(names, parts, strict=True)}
+    values["data_fingerprints"] = dict(fingerprints)
     values["tokenizer_fingerprint"] = tokenizer_fingerprint(tokenizer)
     checkpoint = config.model.checkpoint
     if checkpoint is not None and Path(checkpoint).is_dir():
         values["model"] = values["model"] | {"checkpoint": _weights_fingerprint(Path(checkpoint))}
     return values
+
+
+def _without_places(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of the data but for where it lies: a folder may be moved, text and tokenizer are known by fingerprints.
+
+    Keys that are not set are left out, so that a run begun before there were such keys can be resumed.
+    """
+    values = {key: value for key, value in data.items() if key not in {"cache_dir", "mix", "recipe"}}
+    if data["recipe"] is not None:
+        return values | {"recipe": {k: v for k, v in data["recipe"].items() if k not in {"corpus", "tokenizer"}}}
+    optional = {"source", "min_quality"}
+    mix = [
+        {k: v for k, v in entry.items() if k != "path" and not (k in optional and v is None)} for entry in data["mix"]
+    ]
+    return values | {"mix": mix}
 
 
 def _weights_fingerprint(folder: Path) -> str:

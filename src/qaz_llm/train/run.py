@@ -115,7 +115,8 @@ def _train(plan: TrainPlan, flag: StopFlag, on_eval: OnEval | None) -> TrainResu
         return done
     resumed = _checkpoint_to_resume(plan, run)
     on_main(lambda: write_run_facts(plan, run))
-    _logger.info(describe_data(plan, run))
+    for line in describe_data(plan, run):
+        _logger.info(line)
     if flag.signal_name is not None and resumed is None:
         raise PreemptedError(f"told to stop ({flag.signal_name}) before the first step", hint="start again")
     trainer = _run_trainer(plan, run, resumed, flag, on_eval)

@@ -48,7 +48,7 @@ def _write(plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer, state_dict
         "base": config.model.checkpoint or "fresh weights",
         "parameters": f"{plan.parameters:,}",
         "steps": run.steps,
-        "data": ", ".join(f"{entry.name} (weight {entry.weight:g})" for entry in config.data.mix),
+        "data": ", ".join(f"{entry.name} ({entry.share_frac:.1%})" for entry in run.mix.entries),
     }
     end_of_turn = _end_of_turn(plan, run)
     model = trainer.accelerator.unwrap_model(trainer.model)

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from qaz_llm.data.config import MixConfig
+from qaz_llm.data.corpus_mix import quality_of
+from qaz_llm.data.mix import MixPart, plan_corpus_mix
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import expand_paths, file_format, open_text, read_rows, resolve_path
 from qaz_llm.records import Conversation
-from qaz_llm.train.config import MixEntry
+from qaz_llm.train.config import MixEntry, TrainDataConfig
 
 TEXT_FORMATS = (".jsonl", ".parquet", ".txt")
 CHAT_FORMATS = (".jsonl", ".parquet")
+
+
+def declared_entries(data: TrainDataConfig) -> tuple[MixEntry, ...]:
+    """The parts of a mix as the config names them; of a recipe its corpus as one part."""
+    if data.recipe is not None:
+        return (MixEntry(name="corpus", path=data.recipe.corpus),)
+    return data.mix or ()
+
+
+def recipe_entries(parts: Sequence[MixPart], recipe: MixConfig) -> tuple[MixEntry, ...]:
+    """The parts that the plan of a recipe takes something of, to be tokenised each."""
+    taken = {entry.name for entry in plan_corpus_mix(parts, recipe).entries if entry.tokens > 0}
+    return tuple(
+        MixEntry(name=p.name, path=recipe.corpus, language=p.language, source=p.source, min_quality=p.min_quality)
+        for p in parts
+        if p.name in taken
+    )
 
 
 def training_files(entry: MixEntry, *, chat: bool) -> list[Path]:
@@ -78,13 +98,17 @@ def read_conversations(entry: MixEntry) -> Iterator[Conversation]:
 
 
 def _is_wanted(row: dict[str, Any], entry: MixEntry, path: Path, number: int) -> bool:
-    return entry.language is None or _field(row, "language", path, number) == entry.language
+    if entry.language is not None and _field(row, "language", path, number) != entry.language:
+        return False
+    if entry.source is not None and _field(row, "source", path, number) != entry.source:
+        return False
+    return entry.min_quality is None or quality_of(row, f"{path}, row {number}") >= entry.min_quality
 
 
 def _field(row: dict[str, Any], name: str, path: Path, number: int) -> Any:
     if name not in row:
         raise InputError(
             f"{path}, row {number}: no field '{name}'; its fields are {', '.join(row)}",
-            hint="method sft needs 'messages', cpt and pretrain need 'text', data.mix.language needs 'language'",
+            hint="method sft needs 'messages', cpt and pretrain need 'text', data.mix.language needs 'language', a recipe 'source' too",
         )
     return row[name]

@@ -1,24 +1,18 @@
-import bz2
 import csv
-import gzip
 import io
 import json
-import lzma
-import random
-import string
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qaz_llm.data.config import SourceConfig
-from qaz_llm.data.sources import PROBLEM, read_documents, split_text
+from qaz_llm.data.sources import PROBLEM, read_documents
+from qaz_llm.data.split import split_text
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.language.segment import words
 from qaz_llm.records import Document
@@ -36,22 +30,6 @@ def read(path: Path, **values: Any) -> list[Document]:
 
 def jsonl(texts: list[str]) -> bytes:
     return "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts).encode()
-
-
-COMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    "": lambda data: data,
-    ".gz": gzip.compress,
-    ".xz": lzma.compress,
-    ".bz2": bz2.compress,
-    ".zst": lambda data: zstandard.ZstdCompressor().compress(data),
-}
-
-
-@pytest.mark.parametrize("suffix", COMPRESS)
-def test_every_compression(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"a.jsonl{suffix}"
-    path.write_bytes(COMPRESS[suffix](jsonl(TEXTS)))
-    assert [document.text for document in read(path)] == TEXTS
 
 
 def test_every_format(tmp_path: Path) -> None:
@@ -106,18 +84,6 @@ def test_bad_rows_are_documents_with_a_problem_and_nothing_is_lost(tmp_path: Pat
         list(read_documents(source(tmp_path / "a.jsonl"), stop_on_bad_row=True))
 
 
-def test_a_cut_off_archive_stops_with_its_name(tmp_path: Path) -> None:
-    """Random letters do not compress away, so half of the bytes is far from the end."""
-    letters = random.Random(0)
-    texts = ["".join(letters.choices(string.ascii_letters, k=200)) for _ in range(2000)]
-    for suffix in (".gz", ".zst", ".xz", ".bz2"):
-        whole = COMPRESS[suffix](jsonl(texts))
-        path = tmp_path / f"cut.jsonl{suffix}"
-        path.write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(DataError, match=r"cut\.jsonl.*damaged or cut off"):
-            read(path)
-
-
 def test_a_wrong_field_names_those_there_are(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"body": "x", "lang": "kk"}\n' * 3)
     with pytest.raises(InputError) as caught:
@@ -137,7 +103,11 @@ def test_missing_files_and_unknown_formats(tmp_path: Path) -> None:
 
 
 @given(
-    st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(str.strip), max_size=30),
+    st.lists(
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(str.strip),
+        min_size=1,
+        max_size=30,
+    ),
     st.integers(1, 4),
 )
 @settings(max_examples=60, deadline=None)
@@ -181,10 +151,3 @@ def test_splitting_keeps_every_word_in_order_and_the_limit(text: str, max_words:
     pieces = split_text(text, max_words=max_words)
     assert [word for piece in pieces for word in words(piece)] == words(text)
     assert all(len(words(piece)) <= max_words for piece in pieces)
-
-
-def test_hub_reads_a_local_copy(tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets")
-    datasets.Dataset.from_dict({"text": TEXTS}).save_to_disk(str(tmp_path / "copy"))
-    documents = read(tmp_path / "copy", format="hub")
-    assert [document.text for document in documents] == TEXTS

@@ -1,0 +1,169 @@
+"""The whole data build on one core: megabytes of Kazakh text per second of CPU, and where the time goes.
+
+    python scripts/bench/chain.py --megabytes 48
+
+Documents are made from the real Kazakh text of a corpus folder: its sentences are drawn at random into paragraphs, so that
+there is enough text without repeating any, and every document gets what web text has in the measured shares below: spaces,
+entities, Latin look-alikes, menus and footers, telephone numbers, Russian paragraphs, copies and near copies. They are written
+as one .jsonl.zst file and built by `qaz data build` with its defaults (all steps on, duplicates across the whole file).
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import os
+import pstats
+import random
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+SHARES = {"spaces": 0.30, "lookalikes": 0.05, "entities": 0.05, "furniture": 0.20, "phone": 0.05, "russian": 0.05}
+"""Share of the documents that get each kind of dirt."""
+COPIES_FRAC, NEAR_COPIES_FRAC = 0.03, 0.05
+
+STEPS = (
+    ("read", "read_task"),
+    ("repair", "repair_texts"),
+    ("scripts", "detect_scripts"),
+    ("language", "identify_texts"),
+    ("boilerplate", "strip_boilerplates"),
+    ("filters", "_apply"),
+    ("evaluation items", "hit_items"),
+    ("quality score", "quality_scores"),
+    ("personal data", "redact_texts"),
+    ("scan words and lines", "scan_texts"),
+    ("duplicate features", "add@features"),
+    ("write parts", "add@spool"),
+    ("find duplicates", "find_duplicates"),
+    ("find repeated lines", "plan_lines"),
+    ("merge and write", "add@merge"),
+    ("report and card", "write_report"),
+)
+"""What is reported, and the function whose cumulative time it is (`name@module` where the name is not enough)."""
+
+
+def sentences_of(corpus: Path) -> tuple[list[str], list[str]]:
+    """Kazakh and Russian sentences of the corpus, without those of its benchmarks."""
+    from qaz_llm.io import read_rows
+    from qaz_llm.language.segment import sentences
+
+    kazakh: list[str] = []
+    for name in ("apertium_kaz_rus/gov_corpus_kk.jsonl.gz", "kaznerd/kaznerd_valid.jsonl.gz",
+                 "apertium_kaz/segmentation_corpus.jsonl.gz", "common_voice/cv_sentences_kk.jsonl.gz",
+                 "rust_book_kk/rust_book_kk.jsonl", "apertium_kaz/texts_raw_wikipedia.jsonl"):  # fmt: skip
+        kazakh += [s for row in read_rows(corpus / name) for s in sentences(row["text"])]
+    for row in read_rows(corpus / "kazqad/kazqad_rc_validation.jsonl.gz"):
+        kazakh += sentences(row["context"])
+    russian = [row["text"] for row in read_rows(corpus / "ud_ru_taiga/ud_ru_taiga.jsonl")]
+    return [s for s in dict.fromkeys(kazakh) if len(s) > 20], [s for s in russian if len(s) > 20]
+
+
+def make_documents(kazakh: list[str], russian: list[str], *, megabytes: float, seed: int) -> Iterator[str]:
+    rng = random.Random(seed)
+    size, made = 0, []
+    while size < megabytes * 1e6:
+        draw = rng.random()
+        if made and draw < COPIES_FRAC:
+            text = rng.choice(made)
+        elif made and draw < COPIES_FRAC + NEAR_COPIES_FRAC:
+            words = rng.choice(made).split(" ")
+            words[rng.randrange(len(words))] = "басқа"
+            text = " ".join(words)
+        else:
+            text = dirty("\n".join(paragraphs(kazakh, rng)), russian, rng)
+            if len(made) < 5_000:
+                made.append(text)
+        size += len(text.encode())
+        yield text
+
+
+def paragraphs(kazakh: list[str], rng: random.Random) -> Iterator[str]:
+    for _ in range(min(12, 1 + int(rng.expovariate(0.4)))):
+        yield " ".join(rng.choices(kazakh, k=rng.randint(2, 6)))
+
+
+def dirty(text: str, russian: list[str], rng: random.Random) -> str:
+    if rng.random() < SHARES["spaces"]:
+        text = text.replace(". ", ".  ").replace(", ", ",\u00a0", 2)
+    if rng.random() < SHARES["lookalikes"]:
+        text = text.replace("і", "i", 20)
+    if rng.random() < SHARES["entities"]:
+        text = text.replace(" – ", " &ndash; ").replace("«", "&laquo;") + "<br/>"
+    if rng.random() < SHARES["russian"]:
+        text += "\n" + " ".join(rng.choices(russian, k=3))
+    if rng.random() < SHARES["phone"]:
+        text += f"\nБайланыс телефоны: +7 7{rng.randrange(10**9):09d}"
+    if rng.random() < SHARES["furniture"]:
+        text = "Басты бет | Жаңалықтар | Байланыс\n" + text + "\nБөлісу\n© 2024 Барлық құқықтар қорғалған"
+    return text
+
+
+def build_once(source: Path, out: Path) -> dict[str, Any]:
+    from qaz_llm.config import config_from_values
+    from qaz_llm.data.build import build
+    from qaz_llm.data.config import DataConfig
+
+    values = {
+        "sources": [{"name": "bench", "path": str(source), "language": "kk", "licence": "CC0-1.0"}],
+        "out": str(out),
+    }
+    shutil.rmtree(out, ignore_errors=True)
+    return build(config_from_values(DataConfig, values, where="bench")).to_dict()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, default=os.environ.get("QAZ_CORPUS_DIR"), help="folder with real text")
+    parser.add_argument("--megabytes", type=float, default=48.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-profile", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.corpus is None:
+        parser.error("name the folder of real text: --corpus DIR, or QAZ_CORPUS_DIR")
+    from qaz_llm.io import write_jsonl
+
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        kazakh, russian = sentences_of(Path(arguments.corpus))
+        for name, size in (("warm", 0.3), ("bench", arguments.megabytes)):
+            texts = make_documents(kazakh, russian, megabytes=size, seed=arguments.seed)
+            write_jsonl(work / f"{name}.jsonl.zst", ({"id": str(n), "text": text} for n, text in enumerate(texts)))
+        build_once(work / "warm.jsonl.zst", work / "out")  # compiles the kernels where they are not cached
+        wall, cpu = time.perf_counter(), time.process_time()
+        manifest = build_once(work / "bench.jsonl.zst", work / "out")
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        megabytes = manifest["bytes_in"] / 1e6
+        print(f"documents {manifest['documents_in']:,} in, {manifest['documents_out']:,} out; text {megabytes:.1f} MB")
+        print(f"dropped: {json.dumps(manifest['dropped'], ensure_ascii=False)}")
+        print(f"whole chain: {megabytes / cpu:.2f} MB/s of CPU ({cpu:.1f} s), {megabytes / wall:.2f} MB/s of wall time")
+        print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+        if not arguments.no_profile:
+            profile = cProfile.Profile(time.process_time)
+            profile.runcall(build_once, work / "bench.jsonl.zst", work / "out")
+            print_shares(profile)
+
+
+def print_shares(profile: cProfile.Profile) -> None:
+    """Cumulative seconds of each step in a second run, under the profiler, which slows Python code down."""
+    stats = pstats.Stats(profile)
+    found: dict[str, float] = {}
+    for (file, _, function), (_, _, _, cumulative, _) in stats.stats.items():  # type: ignore[attr-defined]
+        for key in (function, f"{function}@{Path(file).stem}"):
+            found[key] = found.get(key, 0.0) + cumulative
+    total = stats.total_tt  # type: ignore[attr-defined]
+    print(f"under the profiler {total:.1f} s; a step's time holds that of the steps it calls:")
+    for name, function in STEPS:
+        print(f"  {name:24}{found.get(function, 0.0):7.2f} s {100 * found.get(function, 0.0) / total:5.1f} %")
+    if os.environ.get("BENCH_TOP"):
+        stats.sort_stats("tottime").print_stats(int(os.environ["BENCH_TOP"]))
+
+
+if __name__ == "__main__":
+    main()

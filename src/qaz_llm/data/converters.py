@@ -1,0 +1,217 @@
+"""Parallel pairs, labelled texts and questions with answers as conversations of two turns.
+
+    {"kk": "Есікті жап.", "ru": "Закрой дверь."}   kind parallel
+    → user "Переведи на русский:\nЕсікті жап."   assistant "Закрой дверь."      and the other way round
+
+How a row is asked about is drawn by the seed and its id: in one of two languages for a translation, in the language of the
+text otherwise, in one of several wordings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import xxhash
+
+from qaz_llm.data import phrasings
+from qaz_llm.data.config import ConversationSourceConfig
+from qaz_llm.data.licences import spdx
+from qaz_llm.language.detectors import UNDETERMINED
+from qaz_llm.language.identify import identify
+from qaz_llm.language.repair import detokenise, repair
+from qaz_llm.language.segment import words
+from qaz_llm.records import LANGUAGES, Conversation, Message
+
+_MARKUP = re.compile(r"[{}<>\\]|%\d|%[sd]\b|\$\d|&\w+;")
+_NUMBER = re.compile(r"\d+")
+"""A translation has the numbers of its original; pairs that do not are misaligned more often than not."""
+_MNEMONIC = re.compile(r"_(?=\w)|&(?=\w)(?!\w+;)")
+
+MAX_LABELS = 30
+QUOTED_CHARS = 120
+"""Longer texts, and those with quotation marks of their own, are not asked about in quotation marks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A conversation made from a row, or why there is none (`reason`), then with what there was to see of it."""
+
+    conversation: Conversation
+    reason: str | None = None
+    compared: str = ""
+    """What makes it the same as another of its `group`: the texts of its row, not the words they are asked about with."""
+    group: str = ""
+
+
+def draw(seed: int, key: str) -> int:
+    """A number for a key that looks random and is the same in every run."""
+    return xxhash.xxh3_64_intdigest(f"{seed}:{key}".encode())
+
+
+def language_of(row: Mapping[str, Any], text: str, source: ConversationSourceConfig) -> str:
+    """The language the config or the row names, else what the text is in; Kazakh where that cannot be told."""
+    if source.language != "auto":
+        return source.language
+    said = row.get("language")
+    if said in LANGUAGES:
+        return str(said)
+    main = identify(text).main
+    return main if main in LANGUAGES else "kk"
+
+
+def licence_of(row: Mapping[str, Any], source: ConversationSourceConfig) -> str:
+    """The SPDX expression of a row."""
+    own = row.get(source.licence_field) if source.licence_field else None
+    return spdx(own if isinstance(own, str) and own.strip() else source.licence)
+
+
+def clean_text(value: Any, source: ConversationSourceConfig) -> str:
+    """The repaired text of a field; empty where it holds none."""
+    if not isinstance(value, str):
+        return ""
+    text = repair(_MNEMONIC.sub("", value) if source.mnemonics else value).text
+    return detokenise(text) if source.detokenise else text
+
+
+# --------------------------------------------------------------------------------------------------------- parallel
+
+
+def of_pair(row: Mapping[str, Any], row_id: str, source: ConversationSourceConfig, seed: int) -> Iterator[Made]:
+    """Both directions of every pair; of pairs with Kazakh only, where there is Kazakh."""
+    fields = dict(zip(source.texts, source.texts, strict=True)) if source.format == "moses" else source.texts
+    texts = {language: clean_text(row.get(field), source) for language, field in fields.items()}
+    low = source.score_field is not None and _number(row.get(source.score_field)) < source.min_score
+    for pair in combinations(texts, 2):
+        if "kk" in texts and "kk" not in pair:
+            continue
+        reason = "low_score" if low else _pair_problem({language: texts[language] for language in pair}, source)
+        compared = "\n".join(texts[language] for language in sorted(pair))
+        for first, second in (pair, pair[::-1]):
+            direction = f"{first}-{second}"
+            pair_id = f"{row_id}/{direction}"
+            user = _translation_request(texts[first], first, second, draw(seed, pair_id))
+            messages = (Message("user", user), Message("assistant", texts[second]))
+            conversation = Conversation(pair_id, messages, source.name, second, licence_of(row, source))
+            yield Made(conversation, reason, compared, f"parallel {direction}")
+
+
+def _translation_request(text: str, first: str, second: str, number: int) -> str:
+    """Asked for in one of the two languages, in one of its wordings."""
+    asked_in = (first, second)[number % 2]
+    fits = len(text) <= QUOTED_CHARS and "«" not in text
+    wordings = [wording for wording in phrasings.TRANSLATE[asked_in] if fits or "«" not in wording]
+    return wordings[(number >> 8) % len(wordings)].format(
+        text=text,
+        source=phrasings.FROM[asked_in][first],
+        into=phrasings.INTO[asked_in][second],
+        adverb=phrasings.ADVERB[asked_in][second],
+    )
+
+
+def _pair_problem(texts: Mapping[str, str], source: ConversationSourceConfig) -> str | None:
+    """Why the two texts are no pair to learn translation from; costly questions last."""
+    one, other = texts.values()
+    if not one or not other:
+        return "missing_text"
+    if one == other:
+        return "not_translated"
+    if min(len(words(one)), len(words(other))) < source.min_words:
+        return "too_few_words"
+    if max(len(one), len(other)) > source.max_length_ratio * min(len(one), len(other)):
+        return "length_ratio"
+    if one.endswith(("…", "...")) or other.endswith(("…", "...")):
+        return "cut_off"
+    if sorted(_NUMBER.findall(one)) != sorted(_NUMBER.findall(other)):
+        return "numbers_differ"
+    if _MARKUP.search(one) or _MARKUP.search(other):
+        return "markup"
+    if any(identify(text).main not in {language, UNDETERMINED} for language, text in texts.items()):
+        return "wrong_language"
+    return None
+
+
+def _number(value: Any) -> float:
+    """A score that may be written `0,02`; what is no number scores nothing."""
+    try:
+        return float(str(value).replace(",", "."))
+    except ValueError:
+        return float("-inf")
+
+
+# --------------------------------------------------------------------------------------------------- classification
+
+
+def labels_of(rows: Sequence[Mapping[str, Any]], source: ConversationSourceConfig) -> tuple[str, ...]:
+    """The labels to choose from: those the config names, else those of the rows; numbers in their order."""
+    if source.labels:
+        return tuple(source.labels)
+    found = {str(row[source.label_field]) for row in rows if row.get(source.label_field) is not None}
+    return tuple(sorted(found, key=lambda label: (_number(label), label)))
+
+
+def of_label(
+    row: Mapping[str, Any], row_id: str, labels: Sequence[str], source: ConversationSourceConfig, seed: int
+) -> Made:
+    """What label does this text have?"""
+    text = clean_text(row.get(source.text_field), source)
+    language = language_of(row, text, source)
+    label = str(row.get(source.label_field))
+    names = {name: source.labels.get(name, {}).get(language, name) for name in labels}
+    wordings = phrasings.CLASSIFY[source.asks][language]
+    user = wordings[draw(seed, row_id) % len(wordings)].format(text=text, labels=", ".join(names.values()))
+    known = label in names and len(names) <= MAX_LABELS
+    messages = (Message("user", user), Message("assistant", names.get(label, label)))
+    conversation = Conversation(row_id, messages, source.name, language, licence_of(row, source))
+    reason = "missing_text" if not text else None if known else "unknown_label"
+    return Made(conversation, reason, text, f"classification {source.asks}")
+
+
+# -------------------------------------------------------------------------------------------------------- questions
+
+
+def questions_of(row: Mapping[str, Any], source: ConversationSourceConfig) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(suffix of the id, row) of each question: the row itself, or all that lie in SQuAD's `data` → `paragraphs` → `qas`."""
+    nested = row.get("data") if isinstance(row.get("data"), list) else row.get("paragraphs")
+    if isinstance(nested, list):
+        for number, inner in enumerate(part for part in nested if isinstance(part, Mapping)):
+            for suffix, question in questions_of(inner, source):
+                yield f"/{number}{suffix}", question
+    elif isinstance(row.get("qas"), list):
+        for number, asked in enumerate(part for part in row["qas"] if isinstance(part, Mapping)):
+            answers = asked.get("answers", asked.get("answer"))
+            own = {source.question_field: asked.get("question"), source.answer_field: answers}
+            context = {source.context_field or "context": row.get("context")}
+            yield f"/{asked.get('id', number)}", {**row, **own, **context}
+    else:
+        yield "", row
+
+
+def of_question(row: Mapping[str, Any], row_id: str, source: ConversationSourceConfig, seed: int) -> Made:
+    """A question, with the text that answers it where there is one."""
+    given = row.get(source.answer_field)
+    question = clean_text(row.get(source.question_field), source)
+    answer = clean_text(_first_string(given), source)
+    context_field = source.context_field or ("context" if "qas" in row else None)
+    context = clean_text(row.get(context_field), source) if context_field else ""
+    language = language_of(row, question, source)
+    wordings = phrasings.ASK[language]
+    user = wordings[draw(seed, row_id) % len(wordings)].format(context=context, question=question)
+    messages = (Message("user", user if context else question), Message("assistant", answer))
+    conversation = Conversation(row_id, messages, source.name, language, licence_of(row, source))
+    reason = None if question and answer else "missing_text"
+    if question and not answer and isinstance(given, list | Mapping):
+        reason = "unanswerable"  # SQuAD 2 has questions whose text does not answer them: an empty list of answers
+    return Made(conversation, reason, f"{question}\n{answer}", "qa")
+
+
+def _first_string(value: Any) -> str | None:
+    """The first answer of `"a"`, `["a", "b"]`, `{"text": ["a"]}` or `[{"text": "a"}]`."""
+    if isinstance(value, Mapping):
+        value = value.get("text")
+    if isinstance(value, list):
+        return _first_string(value[0]) if value else None
+    return value if isinstance(value, str) else None

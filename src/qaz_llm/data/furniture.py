@@ -1,0 +1,150 @@
+"""The phrases by which a line shows itself as page furniture, in Kazakh, Russian and English, and words that give them away.
+
+A phrase is a pattern over the lower-case line and the words one of which every match holds: a whole word of up to four
+letters, or the beginning of a longer one. With `first` the match begins the line and so does the word. The words let a
+kernel pass over nearly every line of prose; what decides is the pattern.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SHORT_WORD = 4
+"""Words of so many letters have to be there whole; of longer ones the beginning is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A line holds it where `pattern` matches and one of `words` is there, as its first word where `first` is set."""
+
+    words: tuple[str, ...]
+    word: re.Pattern[str]
+    pattern: re.Pattern[str]
+    first: bool
+
+    def found_in(self, lowered: str) -> bool:
+        if self.word.search(lowered) is None:
+            return False
+        return (self.pattern.match(lowered) if self.first else self.pattern.search(lowered)) is not None
+
+
+def _phrase(words: str, patterns: tuple[str, ...], *, first: bool) -> Phrase:
+    listed = tuple(words.split())
+    whole = "|".join(rf"{word}(?![^\W_])" if len(word) <= SHORT_WORD else word for word in listed)
+    word = re.compile(rf"\A[\W_]*(?:{whole})" if first else rf"(?<![^\W_])(?:{whole})")
+    return Phrase(listed, word, re.compile("|".join(patterns)), first)
+
+
+def _anywhere(words: str, *patterns: str) -> Phrase:
+    return _phrase(words, patterns, first=False)
+
+
+def _opening(words: str, *patterns: str) -> Phrase:
+    return _phrase(words, patterns, first=True)
+
+
+_SHORT = r"\b[^.!?]{0,40}$"
+_COUNT = r"\s*(?:саны\s*)?[:–—-]?\s*\(?\d[\d\s.,]*\)?\s*$"
+_ADDRESS = r"[\s\w./-]{0,30}:[^!?]{0,160}(?:@|\d(?:[\s()-]{0,3}\d){4})"
+_SITES = (
+    r"(?:facebook|фейсбук|twitter|твиттер|вконтакте|vk|whatsapp|ватсап|telegram|телеграм|instagram|инстаграм"
+    r"|youtube|ютуб|одноклассники|ok|tiktok|viber|threads|linkedin|pinterest|rss|messenger|skype|мой мир)\b"
+)
+_SITE_WORDS = (
+    "facebook фейсбук twitter твиттер вконтакте vk whatsapp ватсап telegram телеграм instagram инстаграм youtube ютуб"
+    " одноклассники tiktok viber threads linkedin pinterest rss messenger skype ok мой"
+)
+
+PHRASES: tuple[Phrase, ...] = (
+    # ------------------------------------------------------------------------------------------------------- Kazakh
+    _anywhere("құқықтар", r"барлық (?:авторлық )?құқықтар(?:ы)? (?:заңмен )?қорғал"),
+    _anywhere(
+        "жазылыңыз",
+        r"(?:бізге|арна(?:мыз)?ға|парақшамызға|жаңалықтарға|таспаға|telegram|instagram|facebook|youtube|whatsapp)\S* (?:\S+ ){0,3}жазылыңыз",
+        r"жазылыңыз(?:дар)?\b.*(?:арна|telegram|instagram|facebook|youtube|біліп отыр)",
+    ),
+    _anywhere(
+        "қосылыңыз тіркеліңіз",
+        r"(?:telegram|телеграм|instagram|facebook|youtube|whatsapp|парақшамыз)\S* (?:\S+ ){0,3}(?:қосыл|тіркел)ыңыз",
+        r"(?:telegram|телеграм|instagram|facebook|youtube|whatsapp|парақшамыз)\S* (?:\S+ ){0,3}тіркеліңіз",
+    ),
+    _anywhere("оқыңыз оқыңыздар оқи", r"^(?:сондай-ақ|тағы да|тағы|осыны да)\S* (?:мыналарды |осыны |мынаны )?(?:оқыңыз|оқи отыр)"),
+    _anywhere("тақырыпта тақырып", r"^(?:осы тақырыпта(?:ғы \S+)?|тақырып бойынша)\b[^.!?]{0,60}$"),
+    _opening("оқи ұқсас соңғы танымал",
+        r"(?:оқи отырыңыз|ұқсас (?:жаңалық|мақала|материал)\S*|соңғы жаңалықтар|танымал жаңалықтар)\b[^.!?]{0,80}$",
+        r"оқи отырыңыз\s*:"),
+    _anywhere("оқылған", r"^(?:ең )?көп оқылған[^.!?]{0,40}$"),
+    _opening(
+        "бөлісу бөлісіңіз достарыңызбен достармен пікір пікірлер толығырақ толық жалғасын артқа келесі алдыңғы жоғарыға басып",
+        r"(?:артқа|жоғарыға|толығырақ|басып шығару|пікірлер|келесі|алдыңғы)(?: (?:мақала|жаңалық|бет|оқу)\S*)?[^\w!?]*$",
+        r"(?:бөлісу|бөлісіңіз|достарыңызбен бөлісіңіз|достармен бөлісу|пікір (?:қалдыр|жаз|білдір|қос)\S*|толық оқу|жалғасын оқ\S+)"
+        + _SHORT,
+    ),
+    _opening("пікіріңізді", r"пікіріңізді (?:осында |төменде )?(?:қалдыр|жаз)"),
+    _anywhere("сілтеме гиперсілтеме",
+        r"(?:материал|мақала|ақпарат)\S* (?:\S+ ){0,4}(?:көшіріп|көшір|пайдалан|қолдан|бас)\S* (?:\S+ ){0,8}(?:гипер)?сілтеме"),
+    _opening("логин құпия құпиясөз кіру тіркелу іздеу сайт басты байланыс",
+        r"(?:логин|құпия\s?сөз|кіру|тіркелу|іздеу|сайт картасы|басты бет|байланыс)\s*(?:[|/·•>»:]+\s*(?:\S+\s?){0,4})?$"),
+    _anywhere("қатені қате ctrl javascript", r"қате(?:ні)? (?:байқасаңыз|тапсаңыз|таптыңыз ба)\b.*(?:белгіле|басыңыз|хабарла|жазыңыз)", r"ctrl\s?\+\s?enter",
+        r"javascript\S* (?:\S+ ){0,4}(?:қос|өшір|қажет|включ|отключ|enable|disable|required)", r"(?:включ|enable|need)\S* (?:\S+ ){0,2}javascript"),
+    _opening("қаралды қаралым қаралымдар қаралған көрілім оқылды оқылым пікір дауыс жүктелді",
+        r"(?:қаралды|қаралым(?:дар)?|қаралған|көрілім|оқылды|оқылым|пікір(?:лер)?|дауыс(?:тар)?|жүктелді)" + _COUNT),
+    _anywhere("қаралым көрілім оқылым қаралды оқылды", r"^\d[\d\s.,]*(?:қаралым|көрілім|оқылым|рет (?:қаралды|оқылды))$"),
+    _opening("сурет фото фотосурет коллаж видео дереккөз скриншот бейнематериал",
+        r"(?:сурет(?:тер)?|фото(?:лар|сурет(?:тер)?)?|коллаж|видео|дереккөз(?:і)?|скриншот)\s?[:©]\s?[^!?]{1,60}$",
+        r"(?:фото|сурет|видео)\S* (?:ашық|көрнекі|әлеуметтік) (?:дереккөз|желі|интернет)\S*[^!?]{0,30}$"),
+    _opening("тегтер тэгтер тегі жарияланды жарияланған",
+        r"(?:тегтер|тэгтер)\s?:", r"жариялан(?:ды|ған)(?: күні| уақыты)?\s?:\s?\d"),
+    _opening("құпиялылық құпиялық пайдаланушы пайдалану сайтты жарнама жарнамалық",
+        r"(?:құпиялы?лық саясаты|пайдаланушы келісімі|пайдалану (?:шарттары|ережелері)|сайтты пайдалану ережелері)" + _SHORT,
+        r"жарнама(?: (?:беру|орналастыру|үшін))?\s*(?::.{0,60})?$"),
+    _opening("редакция редакцияның мекенжай байланыс электронды",
+        r"(?:редакция(?:ның)?|мекенжай(?:ымыз|ы)?|байланыс телефон\S*|электронды (?:пошта|мекенжай)\S*)" + _ADDRESS),
+    # ------------------------------------------------------------------------------------------------------ Russian
+    _anywhere("права", r"все права (?:на \S+ )?защищены"),
+    _anywhere("подпишитесь подписывайтесь присоединяйтесь",
+        r"подпи(?:шитесь|сывайтесь) на (?:наш|канал|рассылк|telegram|телеграм|новости|нас)",
+        r"присоединяйтесь к (?:нам|наш)\S* (?:\S+ ){0,3}(?:telegram|телеграм|facebook|instagram|whatsapp|канал|групп)"),
+    _opening(
+        "читайте читать поделиться поделитесь оставить оставьте комментарии похожие главная контакты войти регистрация"
+        " наверх назад версия распечатать следующая предыдущая",
+        r"(?:читайте также|читать (?:далее|полностью|также|ещё|еще)|поделиться|поделитесь (?:с друзьями|новостью|статьёй|статьей)"
+        r"|остав(?:ить|ьте) (?:комментарий|отзыв)|комментарии|похожие (?:новости|статьи|материалы)|главная|контакты|войти"
+        r"|регистрация|версия для печати|распечатать|(?:следующая|предыдущая) (?:статья|новость|страница))\b[^.!?]{0,60}$",
+        r"читайте также\s*:",
+        r"(?:наверх|назад)\s*\W*$",
+    ),
+    _anywhere("ссылка гиперссылка", r"при (?:\S+ ){0,3}(?:перепечатк|использовани|копировани|цитировани)\S* (?:\S+ ){0,8}(?:гипер)?ссылка"),
+    _anywhere("нашли выделите", r"нашли ошибку", r"выделите (?:её|ее|текст|фрагмент)\b.* нажмите"),
+    _opening("просмотров просмотры просмотрено комментариев прочитано голосов",
+        r"(?:просмотров|просмотры|просмотрено|комментариев|прочитано|голосов)" + _COUNT),
+    _anywhere("просмотр просмотра просмотров комментарий комментария комментариев",
+        r"^\d[\d\s.,]*(?:просмотр(?:а|ов)?|комментари(?:й|я|ев))$"),
+    _opening("фотография иллюстрация источник",
+        r"(?:фотография|иллюстрация|источник)\s?[:©]\s?[^!?]{1,60}$"),
+    _opening("теги опубликовано обновлено дата",
+        r"теги\s?:", r"(?:опубликовано|обновлено|дата публикации)\s?:?\s?\d"),
+    _opening("политика пользовательское реклама рекламодателям правила",
+        r"(?:политика конфиденциальности|пользовательское соглашение|правила (?:пользования|использования) сайт\S*)" + _SHORT,
+        r"(?:реклама(?: на сайте)?|рекламодателям)\s*(?::.{0,60})?$"),
+    _anywhere("свидетельство", r"свидетельство о (?:регистрации|постановке на уч[её]т) (?:сми|средства массовой)"),
+    _opening("адрес редакция тел телефон факс эл e email mail почта электронная",
+        r"(?:адрес|редакция|тел|телефоны?|факс|эл|электронная почта|почта|e-?mail|mail)\b" + _ADDRESS),
+    # ------------------------------------------------------------------------------------------------------ English
+    _anywhere("cookie cookies куки",
+        r"cookie[- ]?(?:файл|лер)", r"(?:файлы|файлов|использу\S+) cookie",
+        r"(?:we|this (?:web)?site) uses? cookies|accept (?:all )?cookies",
+        r"(?:файлы|использу\S+|файлдар\S*) куки\b", r"\bcookie\S* (?:\S+ ){0,4}(?:пайдалан|қолдан|использу|соглас|келіс)"),
+    _anywhere("rights", r"all rights reserved"),
+    _anywhere("subscribe", r"subscribe to (?:our|the) (?:newsletter|channel|mailing)"),
+    _opening("read share leave related sign log home contact privacy terms back previous next skip advertisement",
+        r"(?:read more|share this|leave a (?:comment|reply)|related (?:posts|news|articles)|sign in|log in|sign up|contact us"
+        r"|privacy policy|terms of (?:use|service)|back to top|(?:previous|next) (?:post|article|page)"
+        r"|skip to (?:main )?content)" + _SHORT,
+        r"(?:advertisement|read next|home)\s*:?$"),
+    _opening("copyright views photo image source tags posted published",
+        r"copyright (?:©|\(c\)|by\b|\d{4})", r"views" + _COUNT, r"(?:photo|image|source)\s?[:©]\s?[^!?]{1,60}$", r"tags\s?:", r"(?:posted|published) on\s?:?\s?\w"),
+    _opening("c", r"\W*\(c\) (?:copyright|\d{4})"),
+    _opening(_SITE_WORDS, rf"(?:{_SITES}[\s,|·•/&]*){{2,}}$"),
+)  # fmt: skip

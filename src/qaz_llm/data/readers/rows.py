@@ -1,0 +1,34 @@
+"""What every reader yields, and the part of a file that it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+MAX_LINE_BYTES = 64 << 20
+"""A longer line is not a document but a file without line ends; it is dropped as `line_too_long` and never held whole."""
+
+
+class Row(NamedTuple):
+    """One row of a source: its number in the file, and its fields or the problem it has.
+
+    The number is the place among the lines, rows or units of the whole file, from 0, or a Wikipedia page's own id: it does
+    not depend on how the file is cut into parts.
+    """
+
+    number: int
+    fields: Mapping[str, Any]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """From `start` to before `end` of a file: bytes of lines, of bz2 streams or of XML, row groups of Parquet, rows of Arrow."""
+
+    start: int
+    end: int
+    first_row: int
+    """The number of the first row in it."""
+    text_bytes: int
+    """About so many bytes of text are in it."""
