@@ -28,8 +28,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.data.config import DedupConfig
-from qaz_llm.data.dedup import REASONS, Part, find_duplicates, plan_lines, read_ids
-from qaz_llm.data.features import INDEX, column_path, index_of
+from qaz_llm.data.duplicates.dedup import REASONS, Part, find_duplicates, plan_lines, read_ids
+from qaz_llm.data.duplicates.features import INDEX, column_path, index_of
 from qaz_llm.io import write_json
 
 CONFIG = DedupConfig()

@@ -33,7 +33,7 @@ import numpy.typing as npt
 import xxhash
 
 from qaz_llm.data.config import DedupConfig
-from qaz_llm.data.dedup import FeatureWriter, Part, find_duplicates, near_duplicates_of_texts
+from qaz_llm.data.duplicates.dedup import FeatureWriter, Part, find_duplicates, near_duplicates_of_texts
 from qaz_llm.language.buffer import scan_texts
 from qaz_llm.records import Document
 

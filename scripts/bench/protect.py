@@ -18,10 +18,10 @@ from pathlib import Path
 
 from invented import examples
 
-from qaz_llm.data.boilerplate import strip_boilerplates
 from qaz_llm.data.config import DecontaminateConfig
-from qaz_llm.data.decontaminate import make_decontaminator, read_items
-from qaz_llm.data.pii import redact_texts
+from qaz_llm.data.protect.decontaminate import make_decontaminator, read_items
+from qaz_llm.data.protect.pii import redact_texts
+from qaz_llm.data.quality.boilerplate import strip_boilerplates
 from qaz_llm.io import CORPUS_DIR_VARIABLE, read_jsonl
 from qaz_llm.language.buffer import scan_texts
 

@@ -152,7 +152,7 @@ def data_mix(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = 
     """What a mix takes of a corpus: tokens, passes and share per language and source; nothing is written."""
     from qaz_llm.config import load_config
     from qaz_llm.data.config import MixConfig
-    from qaz_llm.data.corpus_mix import describe_mix
+    from qaz_llm.data.mixing.corpus_mix import describe_mix
 
     mix = describe_mix(load_config(MixConfig, config, overrides or ()))
     if as_json:
@@ -322,7 +322,9 @@ def eval_report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The 
 def config_check(
     config: ConfigPath,
     overrides: Overrides = None,
-    kind: Annotated[str | None, typer.Option(help="run, data, train, eval or mix; by default told by the keys.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="run, data, train, eval or mix; by default told by the keys.")
+    ] = None,
 ) -> None:
     """Check a config without doing any work."""
     _name, settings = _load_any(config, overrides or [], kind)
@@ -333,7 +335,9 @@ def config_check(
 def config_show(
     config: ConfigPath,
     overrides: Overrides = None,
-    kind: Annotated[str | None, typer.Option(help="run, data, train, eval or mix; by default told by the keys.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="run, data, train, eval or mix; by default told by the keys.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print a config with its bases, overrides and defaults written out."""

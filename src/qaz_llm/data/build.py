@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.data.card import write_card
+from qaz_llm.data.chat.gather import gather_conversations
 from qaz_llm.data.clean import Cleaner, make_cleaner
 from qaz_llm.data.config import DataConfig
-from qaz_llm.data.decontaminate import evaluation_files, make_decontaminator, read_items
-from qaz_llm.data.gather import gather_conversations
 from qaz_llm.data.licence_ledger import write_ledger
 from qaz_llm.data.manifest import MANIFEST, OUTPUT_PATTERNS, Ledger, is_build
 from qaz_llm.data.merge import merge_documents
 from qaz_llm.data.plan import BuildPlan, Task, make_build_plan
+from qaz_llm.data.protect.decontaminate import evaluation_files, make_decontaminator, read_items
 from qaz_llm.data.report import write_report
 from qaz_llm.data.spool import Spooled, is_done, open_spooled, run_task, task_folder
 from qaz_llm.errors import InputError, WorkError

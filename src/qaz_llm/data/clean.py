@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from qaz_llm.data.boilerplate import strip_boilerplates
 from qaz_llm.data.config import DataConfig
-from qaz_llm.data.decontaminate import Decontaminator
-from qaz_llm.data.filters import Filter, make_filters, quality_scores, thresholds_of
 from qaz_llm.data.licences import refusal
-from qaz_llm.data.pii import redact_texts
+from qaz_llm.data.protect.decontaminate import Decontaminator
+from qaz_llm.data.protect.pii import redact_texts
+from qaz_llm.data.quality.boilerplate import strip_boilerplates
+from qaz_llm.data.quality.filters import Filter, make_filters, quality_scores, thresholds_of
 from qaz_llm.data.sources import PROBLEM
 from qaz_llm.data.split_languages import split_by_language
 from qaz_llm.language.buffer import ScannedTexts, scan_texts

@@ -13,11 +13,11 @@ Suffix: _T slots of a table, a power of two.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.language.buffer import Hashes, Positions
+from qaz_llm.language.kernels import inlined, kernel
 
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 
@@ -36,7 +36,7 @@ def make_set(keys: npt.NDArray[np.uint64]) -> tuple[Hashes, Positions]:
     return keys_T, marks_T
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def table_size(most_keys):  # type: ignore[no-untyped-def]
     """Slots for so many keys: a power of two, never more than half of them taken."""
     size = 16
@@ -45,13 +45,13 @@ def table_size(most_keys):  # type: ignore[no-untyped-def]
     return size
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def first_slot(key, mask):  # type: ignore[no-untyped-def]
     """Where to start looking; keys may be any numbers, so their bits are mixed first."""
     return np.int64(((key ^ (key >> np.uint64(29))) * _MIX) >> np.uint64(32)) & mask
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def find_or_add(keys_T, marks_T, mask, base, key, value):  # type: ignore[no-untyped-def]
     """The value the key was first put in with, or -1 where it is new, and then it is put in."""
     slot = first_slot(key, mask)
@@ -64,7 +64,7 @@ def find_or_add(keys_T, marks_T, mask, base, key, value):  # type: ignore[no-unt
     return np.int64(-1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def find(keys_T, marks_T, mask, base, key):  # type: ignore[no-untyped-def]
     """The value of the key, or -1."""
     slot = first_slot(key, mask)

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.data.config import DataConfig
-from qaz_llm.data.decontaminate import Decontaminator
-from qaz_llm.data.dedup import REASONS, Decisions
+from qaz_llm.data.duplicates.dedup import REASONS, Decisions
 from qaz_llm.data.licences import spdx
 from qaz_llm.data.plan import BuildPlan
+from qaz_llm.data.protect.decontaminate import Decontaminator
 from qaz_llm.data.spool import Columns
 from qaz_llm.errors import DataError, InputError, QazError
 from qaz_llm.io import code_fingerprint, parse_row, read_json

@@ -14,9 +14,9 @@ import numpy as np
 
 from qaz_llm.data.clean import min_words_of, sample_of
 from qaz_llm.data.config import DataConfig
-from qaz_llm.data.dedup import REASONS, Decisions, LinePlan, find_duplicates, plan_lines, read_ids
+from qaz_llm.data.duplicates.dedup import REASONS, Decisions, LinePlan, find_duplicates, plan_lines, read_ids
 from qaz_llm.data.manifest import Ledger
-from qaz_llm.data.pii import count_placeholders
+from qaz_llm.data.protect.pii import count_placeholders
 from qaz_llm.data.spool import Spooled, dropped_row, with_hash
 from qaz_llm.io import ShardWriter, parse_row
 from qaz_llm.language.segment import words

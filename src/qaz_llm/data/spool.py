@@ -24,8 +24,8 @@ import numpy.typing as npt
 
 from qaz_llm.data.clean import Cleaned, Cleaner, Tally, batches
 from qaz_llm.data.config import DataConfig
-from qaz_llm.data.dedup import FeatureWriter
-from qaz_llm.data.dedup import Part as DedupPart
+from qaz_llm.data.duplicates.dedup import FeatureWriter
+from qaz_llm.data.duplicates.dedup import Part as DedupPart
 from qaz_llm.data.licence_ledger import content_hash
 from qaz_llm.data.plan import Task
 from qaz_llm.data.sources import read_task

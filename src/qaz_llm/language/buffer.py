@@ -17,9 +17,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from qaz_llm.language.kernels import kernel
 
 Codes = npt.NDArray[np.uint32]
 Positions = npt.NDArray[np.int64]
@@ -189,7 +190,7 @@ def table_of(groups: Iterable[tuple[str, int]]) -> ClassTable:
 # ---------------------------------------------------------------------------------------------------------- kernels
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _scan_words(codes_C, starts_D, classes, lower):  # type: ignore[no-untyped-def]
     num_docs = len(starts_D) - 1
     most = len(codes_C) // 2 + num_docs + 1
@@ -227,7 +228,7 @@ def _scan_words(codes_C, starts_D, classes, lower):  # type: ignore[no-untyped-d
     return starts_W[:count], ends_W[:count], hashes_W[:count], joined_W[:count], doc_starts_D
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _scan_lines(codes_C, starts_D):  # type: ignore[no-untyped-def]
     num_docs = len(starts_D) - 1
     total = num_docs

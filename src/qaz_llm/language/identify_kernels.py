@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -24,6 +23,7 @@ from qaz_llm.language.buffer import DIGIT as IS_DIGIT
 from qaz_llm.language.buffer import LETTER as IS_LETTER
 from qaz_llm.language.buffer import SPACE as IS_SPACE
 from qaz_llm.language.buffer import Positions, ScannedTexts, character_classes, hash_words, lower_table
+from qaz_llm.language.kernels import kernel
 
 MIN_LETTERS = 12
 """Sentences with fewer letters (`1999 ж.`, `Иә.`) are joined to what follows, and at the end to what came before."""
@@ -177,7 +177,7 @@ def _word_tables() -> tuple[
 # ---------------------------------------------------------------------------------------------------------- kernels
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _cut(codes_C, starts_D, signs):  # type: ignore[no-untyped-def]
     """Cut at ends of sentences (as `segment.sentences` does) that leave a piece long enough."""
     num_docs = len(starts_D) - 1
@@ -217,7 +217,7 @@ def _cut(codes_C, starts_D, signs):  # type: ignore[no-untyped-def]
     return starts_P[:count], ends_P[:count], doc_starts_P
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _next_sentence(codes_C, position, end, signs, after_newline):  # type: ignore[no-untyped-def]
     """Where the next sentence starts after a stop or line end just before `position`; −1 if none does."""
     if after_newline:
@@ -238,7 +238,7 @@ def _next_sentence(codes_C, position, end, signs, after_newline):  # type: ignor
     return start if position < end and signs[codes_C[position]] & _STARTER else -1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _count(codes_C, starts_P, ends_P, signs, starts_W, ends_W, hashes_W, keys, word_bits, endings, lower):  # type: ignore[no-untyped-def]
     counts_PK = np.zeros((len(starts_P), _NUM_KINDS), np.int32)
     word = 0
@@ -263,7 +263,7 @@ def _count(codes_C, starts_P, ends_P, signs, starts_W, ends_W, hashes_W, keys, w
     return counts_PK
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _count_letters(codes_C, signs, counts_K):  # type: ignore[no-untyped-def]
     letters = russian = latin = 0
     for code in codes_C:
@@ -285,7 +285,7 @@ def _count_letters(codes_C, signs, counts_K):  # type: ignore[no-untyped-def]
     counts_K[Kind.LATIN] = latin
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _bits_of(key, keys, word_bits):  # type: ignore[no-untyped-def]
     slot = np.int64(key >> np.uint64(64 - _SLOT_BITS))
     while keys[slot] != key:
@@ -295,7 +295,7 @@ def _bits_of(key, keys, word_bits):  # type: ignore[no-untyped-def]
     return word_bits[slot]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _count_ending(last_three_C, endings, lower, counts_K):  # type: ignore[no-untyped-def]
     first = np.int64(lower[last_three_C[0]]) - _A
     second = np.int64(lower[last_three_C[1]]) - _A

@@ -28,6 +28,13 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A small kernel that is written into those that call it, so that the call costs nothing."""
+    _choose_folder()
+    compiled: Callable[..., Any] = numba.njit(cache=True, nogil=True, inline="always")(function)
+    return compiled
+
+
 @cache
 def _choose_folder() -> None:
     """Once per process, before the first kernel is looked up. NUMBA_CACHE_DIR is left as the user has set it; where no

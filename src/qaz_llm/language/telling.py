@@ -1,7 +1,8 @@
 """Words and endings that tell Russian, English and Karakalpak from the languages they are taken for.
 
-Chosen from the commonest words and endings of each language by one rule: at least six times commoner there than in any of 60
-neighbours, counted in translations of one text (the Universal Declaration of Human Rights, FLORES-200). Letters tell Kazakh.
+Most are the commonest words and endings of their language that came at least six times as often there as in any neighbour's
+translation of the same text (the Universal Declaration of Human Rights, FLORES-200); some were added by grammar, and what
+then led sentences of a neighbour astray was taken out. Letters tell Kazakh.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What letters and words say of a piece's language: surely or likely Kazakh, Russian or English, or nothing.
 
-The rules were chosen on real sentences of Kazakh, Russian, English and 60 neighbours; docs/results/language_id.md has how
+The rules were chosen on real sentences of Kazakh, Russian, English and their neighbours; docs/results/language_id.md has how
 often they are right. Suffixes as in identify_kernels.py.
 """
 

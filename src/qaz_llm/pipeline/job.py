@@ -109,7 +109,7 @@ def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
 
 def _data_files(config: RunConfig) -> list[Path]:
     """Every local file the corpus is built from or cleaned against."""
-    from qaz_llm.data.decontaminate import evaluation_files
+    from qaz_llm.data.protect.decontaminate import evaluation_files
 
     paths = [source.path for source in config.data.sources if source.format != "hub"]
     paths += [source.path for source in config.data.conversations]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.cluster.environment import Environment
-from qaz_llm.data.corpus_mix import describe_mix
+from qaz_llm.data.mixing.corpus_mix import describe_mix
 from qaz_llm.errors import ConfigError
 from qaz_llm.io import read_json
 from qaz_llm.model.config import ModelConfig

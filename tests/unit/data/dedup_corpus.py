@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.data.config import DedupConfig
-from qaz_llm.data.features import FeatureWriter, Part
+from qaz_llm.data.duplicates.features import FeatureWriter, Part
 from qaz_llm.language.buffer import scan_texts
 from qaz_llm.records import Document
 

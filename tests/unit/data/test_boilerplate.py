@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qaz_llm.data.boilerplate import Stripped, is_boilerplate, strip_boilerplate, strip_boilerplates
-from qaz_llm.data.furniture import PHRASES
+from qaz_llm.data.quality.boilerplate import Stripped, is_boilerplate, strip_boilerplate, strip_boilerplates
+from qaz_llm.data.quality.furniture import PHRASES
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.language.buffer import scan_texts
 from qaz_llm.language.segment import words

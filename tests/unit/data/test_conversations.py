@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from qaz_llm.data import phrasings
+from qaz_llm.data.chat import phrasings
+from qaz_llm.data.chat.conversations import make_conversations
+from qaz_llm.data.chat.converters import Made
+from qaz_llm.data.chat.dialogues import dialogue_problem
 from qaz_llm.data.config import ConversationSourceConfig
-from qaz_llm.data.conversations import make_conversations
-from qaz_llm.data.converters import Made
-from qaz_llm.data.dialogues import dialogue_problem
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import write_jsonl
 from qaz_llm.records import Message

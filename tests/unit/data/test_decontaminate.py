@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qaz_llm.data.config import DecontaminateConfig
-from qaz_llm.data.decontaminate import EvaluationItem, make_decontaminator, read_items
+from qaz_llm.data.protect.decontaminate import EvaluationItem, make_decontaminator, read_items
 from qaz_llm.errors import InputError
 from qaz_llm.io import read_jsonl, write_jsonl
 from qaz_llm.language.buffer import scan_texts

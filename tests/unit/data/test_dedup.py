@@ -7,16 +7,16 @@ import pytest
 from dedup_corpus import CONFIG, corpus, document, edited, make_part, similarity
 
 from qaz_llm.data.config import DedupConfig
-from qaz_llm.data.dedup import (
+from qaz_llm.data.duplicates.dedup import (
     REASONS,
     Decisions,
     find_duplicates,
     near_duplicates_of_texts,
     read_ids,
 )
-from qaz_llm.data.features import Part
+from qaz_llm.data.duplicates.features import Part
+from qaz_llm.data.duplicates.minhash import MinHasher
 from qaz_llm.data.licences import rank
-from qaz_llm.data.minhash import MinHasher
 from qaz_llm.errors import DataError
 from qaz_llm.language.buffer import encode_texts, scan_words
 from qaz_llm.records import Document

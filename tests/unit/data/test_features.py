@@ -5,9 +5,9 @@ import pytest
 from dedup_corpus import CONFIG, corpus, document, make_part
 
 from qaz_llm.data.config import DedupConfig
-from qaz_llm.data.features import Features, FeatureWriter, Part, read_ids
+from qaz_llm.data.duplicates.features import Features, FeatureWriter, Part, read_ids
+from qaz_llm.data.duplicates.minhash import MinHasher, text_hashes
 from qaz_llm.data.licences import rank
-from qaz_llm.data.minhash import MinHasher, text_hashes
 from qaz_llm.errors import DataError
 from qaz_llm.language.buffer import encode_texts, scan_texts, scan_words
 from qaz_llm.records import Document

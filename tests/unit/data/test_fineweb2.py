@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qaz_llm.data.config import FilterConfig
-from qaz_llm.data.filters import make_filters
-from qaz_llm.data.fineweb2.preset import THRESHOLDS, FineWeb2Thresholds, judge_batch, judge_texts
-from qaz_llm.data.fineweb2.rules import REASONS
-from qaz_llm.data.fineweb2.scan import inverse_of
+from qaz_llm.data.quality.filters import make_filters
+from qaz_llm.data.quality.fineweb2.preset import THRESHOLDS, FineWeb2Thresholds, judge_batch, judge_texts
+from qaz_llm.data.quality.fineweb2.rules import REASONS
+from qaz_llm.data.quality.fineweb2.scan import inverse_of
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.language.buffer import encode_texts, scan_texts
 

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
+from qaz_llm.data.chat.gather import gather_conversations
 from qaz_llm.data.clean import Cleaner
 from qaz_llm.data.config import DataConfig, DecontaminateConfig
-from qaz_llm.data.decontaminate import EvaluationItem, make_decontaminator
-from qaz_llm.data.gather import gather_conversations
 from qaz_llm.data.manifest import Ledger
+from qaz_llm.data.protect.decontaminate import EvaluationItem, make_decontaminator
 from qaz_llm.io import read_jsonl, write_jsonl
 from qaz_llm.records import Conversation
 

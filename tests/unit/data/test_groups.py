@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qaz_llm.data.groups import find_groups
+from qaz_llm.data.duplicates.groups import find_groups
 
 NEAR_EACH_OTHER = st.integers(0, 5) | st.integers(2**63, 2**63 + 5) | st.integers(2**64 - 5, 2**64 - 1)
 """Keys that are alike in their upper bits without being equal."""

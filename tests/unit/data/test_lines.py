@@ -8,9 +8,9 @@ from dedup_corpus import CONFIG, document, make_part
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qaz_llm.data.blocks import find_blocks
 from qaz_llm.data.config import DedupConfig
-from qaz_llm.data.lines import LinePlan, plan_lines
+from qaz_llm.data.duplicates.blocks import find_blocks
+from qaz_llm.data.duplicates.lines import LinePlan, plan_lines
 from qaz_llm.language.buffer import scan_texts
 from qaz_llm.language.segment import match_words
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qaz_llm.data.config import DedupConfig
-from qaz_llm.data.minhash import MinHasher, ShingleSets, join_shingle_sets, shingle_sets, text_hashes
-from qaz_llm.data.near import jaccard
+from qaz_llm.data.duplicates.minhash import MinHasher, ShingleSets, join_shingle_sets, shingle_sets, text_hashes
+from qaz_llm.data.duplicates.near import jaccard
 from qaz_llm.language.buffer import Words, encode_texts, scan_words
 from qaz_llm.language.segment import match_words
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from qaz_llm.config import load_config
 from qaz_llm.data.config import MixConfig
-from qaz_llm.data.corpus_mix import BYTES_PER_TOKEN, count_parts, describe_mix
-from qaz_llm.data.mix import MixPart, plan_corpus_mix, plan_mix, temperature_weights
+from qaz_llm.data.mixing.corpus_mix import BYTES_PER_TOKEN, count_parts, describe_mix
+from qaz_llm.data.mixing.mix import MixPart, plan_corpus_mix, plan_mix, temperature_weights
 from qaz_llm.errors import ConfigError, InputError
 from qaz_llm.io import write_jsonl
 

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qaz_llm.data.minhash import ShingleSets
-from qaz_llm.data.near import _difference, _sketches, choose, find_candidates
+from qaz_llm.data.duplicates.minhash import ShingleSets
+from qaz_llm.data.duplicates.near import _difference, _sketches, choose, find_candidates
 
 DOCUMENT = st.tuples(st.sets(st.integers(0, 8)), st.tuples(st.integers(0, 3), st.integers(0, 3)))
 """Shingles and the keys of two bands; so few of each that many meet."""

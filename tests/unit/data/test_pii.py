@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qaz_llm.data.identifiers import control_digit, is_bin, is_card, is_iban, is_iin, luhn
-from qaz_llm.data.pii import PLACEHOLDERS, Redacted, count_placeholders, redact, redact_texts, replace_spans
-from qaz_llm.data.pii_rules import KINDS, find_personal_data
+from qaz_llm.data.protect.identifiers import control_digit, is_bin, is_card, is_iban, is_iin, luhn
+from qaz_llm.data.protect.pii import PLACEHOLDERS, Redacted, count_placeholders, redact, redact_texts, replace_spans
+from qaz_llm.data.protect.pii_rules import KINDS, find_personal_data
 from qaz_llm.io import embedded_path, read_jsonl
 
 INVENTED: dict[str, Any] = runpy.run_path(str(Path(__file__).parents[3] / "scripts" / "bench" / "invented.py"))

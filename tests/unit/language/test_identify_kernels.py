@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,14 @@ def slow_cut(text: str) -> list[str]:
     elif rest:
         pieces.append(rest)
     return pieces
+
+
+@pytest.mark.parametrize("num_letters", [11, 12, 13])
+@pytest.mark.parametrize("num_digits", [9, 10, 11, 12])
+def test_a_piece_ends_where_it_is_just_long_enough(num_letters: int, num_digits: int) -> None:
+    text = f"{'қ' * num_letters}{'1' * num_digits}. Қар. {'ә' * 30}"
+    pieces = measure_pieces(scan_texts([text]))
+    assert [text[start:end] for start, end in zip(pieces.starts_P, pieces.ends_P, strict=True)] == slow_cut(text)
 
 
 @settings(max_examples=150, deadline=None)

@@ -7,7 +7,7 @@ import pytest
 
 from qaz_llm.config import config_from_values
 from qaz_llm.data.config import MixConfig
-from qaz_llm.data.corpus_mix import count_parts
+from qaz_llm.data.mixing.corpus_mix import count_parts
 from qaz_llm.errors import ConfigError, InputError
 from qaz_llm.io import write_jsonl
 from qaz_llm.train.config import TrainConfig, TrainDataConfig

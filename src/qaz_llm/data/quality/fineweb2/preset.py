@@ -19,7 +19,7 @@ from functools import cache
 
 import numpy as np
 
-from qaz_llm.data.fineweb2 import rules, scan
+from qaz_llm.data.quality.fineweb2 import rules, scan
 from qaz_llm.language.buffer import LETTER, ClassTable, TextBatch, character_classes, encode_texts
 from qaz_llm.language.buffer import SPACE as IS_SPACE
 from qaz_llm.language.buffer import WORD as IS_ALNUM

@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.data.furniture import PHRASES, SHORT_WORD, Phrase
+from qaz_llm.data.quality.furniture import PHRASES, SHORT_WORD, Phrase
 from qaz_llm.language.buffer import (
     DIGIT,
     SPACE,
@@ -33,6 +32,7 @@ from qaz_llm.language.buffer import (
     scan_texts,
     table_of,
 )
+from qaz_llm.language.kernels import inlined, kernel
 from qaz_llm.language.segment import words
 
 MAX_LINE_WORDS = 40
@@ -203,7 +203,7 @@ def _key(word: str) -> int:
     return sum(min(ord(letter), 0xFFF) << (12 * place) for place, letter in enumerate(word[:_KEY_LETTERS]))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _look_at_lines(  # type: ignore[no-untyped-def]
     codes_C,
     starts_L,
@@ -249,7 +249,7 @@ def _look_at_lines(  # type: ignore[no-untyped-def]
     return counts_L, signs_L
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def _has_separators(codes_C, start, end, marks, lower):  # type: ignore[no-untyped-def]
     """Two separators of a menu at least, or a sign of copyright."""
     separators = 0
@@ -270,7 +270,7 @@ def _has_separators(codes_C, start, end, marks, lower):  # type: ignore[no-untyp
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _signs_of(codes_C, start, end, signs_T, lower, keys_T, letters, letters_T, seen):  # type: ignore[no-untyped-def]
     """The signs of the phrases that hold the word at start … end, or a beginning of it."""
     key = np.uint64(0)

@@ -15,8 +15,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.data import quality_kernels as kernels
 from qaz_llm.data.hash_tables import make_set, make_table
+from qaz_llm.data.quality import kernels as kernels
 from qaz_llm.language.alphabet import FUNCTION_WORDS
 from qaz_llm.language.buffer import ClassTable, Hashes, Positions, ScannedTexts, character_classes, hash_words, table_of
 

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.data.config import FilterConfig
-from qaz_llm.data.fineweb2.preset import THRESHOLDS as FINEWEB2
-from qaz_llm.data.fineweb2.preset import judge_batch
-from qaz_llm.data.quality_facts import Counts, Facts, measure
+from qaz_llm.data.quality.facts import Counts, Facts, measure
+from qaz_llm.data.quality.fineweb2.preset import THRESHOLDS as FINEWEB2
+from qaz_llm.data.quality.fineweb2.preset import judge_batch
 from qaz_llm.language.buffer import ScannedTexts, TextBatch, encode_texts, scan_texts
 from qaz_llm.records import DocumentBatch, Verdict
 

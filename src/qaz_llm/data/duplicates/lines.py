@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.data.blocks import blank_lines, find_blocks
 from qaz_llm.data.config import DedupConfig
-from qaz_llm.data.features import Features, Part, read_column
+from qaz_llm.data.duplicates.blocks import blank_lines, find_blocks
+from qaz_llm.data.duplicates.features import Features, Part, read_column
 from qaz_llm.data.hash_tables import find, find_or_add, make_table
 from qaz_llm.errors import WorkError
 from qaz_llm.language.buffer import Hashes, Positions, scan_texts
+from qaz_llm.language.kernels import kernel
 
 _BLOCKS_AT_ONCE = 1 << 20
 _FEWEST_BYTES = 256 << 20
@@ -169,7 +169,7 @@ def _without(lines: Sequence[str], gone: set[int], blank: Sequence[bool]) -> str
 # ---------------------------------------------------------------------------------------------------------- kernels
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _count(hashes_B, shift, counts_T):  # type: ignore[no-untyped-def]
     for block in range(len(hashes_B)):
         slot = hashes_B[block] >> shift
@@ -177,13 +177,13 @@ def _count(hashes_B, shift, counts_T):  # type: ignore[no-untyped-def]
             counts_T[slot] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _fill(keys_T, marks_T, hashes, first_numbers):  # type: ignore[no-untyped-def]
     for place in range(len(hashes)):
         find_or_add(keys_T, marks_T, len(keys_T) - 1, 1, hashes[place], first_numbers[place])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _touch(hashes_B, numbers_B, keys_T, marks_T, touched_N):  # type: ignore[no-untyped-def]
     for block in range(len(hashes_B)):
         stays_in = find(keys_T, marks_T, len(keys_T) - 1, 1, hashes_B[block])

@@ -16,11 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.language.buffer import Hashes, Positions, ScannedTexts
+from qaz_llm.language.kernels import inlined, kernel
 
 BITS_PER_NGRAM = 16
 """One bit is set per n-gram, so one run of words in 16 of those that are in no item goes on to the table."""
@@ -99,7 +99,7 @@ def _power_of_two(least: int, floor: int) -> int:
     return max(floor, 1 << (least - 1).bit_length()) if least > 0 else floor
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def _finish(value, length):  # type: ignore[no-untyped-def]
     value ^= np.uint64(length) * _LENGTH_SALT
     value ^= value >> np.uint64(32)
@@ -108,7 +108,7 @@ def _finish(value, length):  # type: ignore[no-untyped-def]
     return value | np.uint64(1)  # 0 marks an empty slot
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _runs_of_texts(hashes_W, doc_starts_D, items_D, ngram_words, min_words):  # type: ignore[no-untyped-def]
     """The sum, the length and the item of every run of words that is looked for."""
     total = 0
@@ -137,7 +137,7 @@ def _runs_of_texts(hashes_W, doc_starts_D, items_D, ngram_words, min_words):  # 
     return sums, lengths, items
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _keys_of_runs(sums, lengths, lengths_N, bit_starts_N):  # type: ignore[no-untyped-def]
     bits_B = np.zeros(bit_starts_N[-1], np.uint64)
     keys = np.empty_like(sums)
@@ -149,13 +149,13 @@ def _keys_of_runs(sums, lengths, lengths_N, bit_starts_N):  # type: ignore[no-un
     return keys, bits_B
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def _bit_of(value, num_words):  # type: ignore[no-untyped-def]
     """The bit of a run; words' hashes are mixed, so that bits of their sum serve as they are."""
     return (value >> np.uint64(24)) & np.uint64(num_words * 64 - 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _build_table(keys_R, num_slots):  # type: ignore[no-untyped-def]
     keys_S = np.zeros(num_slots, np.uint64)
     rows_S = np.zeros(num_slots, np.int32)
@@ -170,7 +170,7 @@ def _build_table(keys_R, num_slots):  # type: ignore[no-untyped-def]
     return keys_S, rows_S
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _find(hashes_W, doc_starts_D, lengths_N, bit_starts_N, bits_B, keys_S, rows_S):  # type: ignore[no-untyped-def]
     num_words = len(hashes_W)
     sums_W = np.empty(num_words + 1, np.uint64)

@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.data.config import DedupConfig
 from qaz_llm.language.buffer import Hashes, Positions, Words
+from qaz_llm.language.kernels import inlined, kernel
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
@@ -98,7 +98,7 @@ def text_hashes(words: Words) -> Hashes:
 # ---------------------------------------------------------------------------------------------------------- kernels
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def run_hash(hashes_W, start, count):  # type: ignore[no-untyped-def]
     """The hash of `count` words in a row: a polynomial in their hashes, mixed."""
     total = np.uint64(0)
@@ -107,7 +107,7 @@ def run_hash(hashes_W, start, count):  # type: ignore[no-untyped-def]
     return (total ^ (total >> np.uint64(33))) * _MIX
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _minima(hashes_W, starts_D, n, a_H, b_H):  # type: ignore[no-untyped-def]
     num_docs = len(starts_D) - 1
     minima_DH = np.full((num_docs, len(a_H)), np.uint32(0xFFFFFFFF))
@@ -133,7 +133,7 @@ def _minima(hashes_W, starts_D, n, a_H, b_H):  # type: ignore[no-untyped-def]
     return minima_DH
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _band_keys(minima_DH, bands):  # type: ignore[no-untyped-def]
     num_docs, num_functions = minima_DH.shape
     rows = num_functions // bands
@@ -148,7 +148,7 @@ def _band_keys(minima_DH, bands):  # type: ignore[no-untyped-def]
     return keys_DB
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _shingles(hashes_W, starts_D, n):  # type: ignore[no-untyped-def]
     num_docs = len(starts_D) - 1
     shingles_S = np.empty(len(hashes_W), np.uint64)
@@ -165,7 +165,7 @@ def _shingles(hashes_W, starts_D, n):  # type: ignore[no-untyped-def]
     return shingles_S[:count], ends_D
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _without_repetitions(sorted_S, starts_D):  # type: ignore[no-untyped-def]
     count = 0
     kept_starts_D = np.zeros(len(starts_D), np.int64)
@@ -179,7 +179,7 @@ def _without_repetitions(sorted_S, starts_D):  # type: ignore[no-untyped-def]
     return sorted_S[:count].copy(), kept_starts_D
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _text_hashes(hashes_W, starts_D, first_multiplier, second_multiplier):  # type: ignore[no-untyped-def]
     num_docs = len(starts_D) - 1
     hashes_D2 = np.empty((num_docs, 2), np.uint64)

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.data.groups import Groups, Numbers, find_groups
-from qaz_llm.data.minhash import ShingleSets, shingle_sets
+from qaz_llm.data.duplicates.groups import Groups, Numbers, find_groups
+from qaz_llm.data.duplicates.minhash import ShingleSets, shingle_sets
 from qaz_llm.language.buffer import Hashes, Words, encode_texts, scan_words
+from qaz_llm.language.kernels import kernel
 
 MOST_COMPARISONS = 20_000
 """Bounds the time for a million stubs of one template; a near copy in such a crowd can be missed."""
@@ -135,7 +135,7 @@ def jaccard(first: Hashes, second: Hashes) -> float:
 # ---------------------------------------------------------------------------------------------------------- kernels
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _choose(order_C, bucket_CB, num_buckets, shingles_S, starts_C, min_jaccard, most_comparisons):  # type: ignore[no-untyped-def]
     # A bucket is a list of those of its documents that stay: first and last of it here, and from each to the next in the
     # row of `bucket_CB` that held the document's buckets, which nobody asks for again.
@@ -178,7 +178,7 @@ def _choose(order_C, bucket_CB, num_buckets, shingles_S, starts_C, min_jaccard, 
     return kept_C
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _sketches(shingles_S, starts_C):  # type: ignore[no-untyped-def]
     """512 bits for each document; a shingle sets the one that its upper 9 bits name."""
     sketch_CK = np.zeros((len(starts_C) - 1, _SKETCH_WORDS), np.uint64)
@@ -188,7 +188,7 @@ def _sketches(shingles_S, starts_C):  # type: ignore[no-untyped-def]
     return sketch_CK
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _difference(sketch_CK, one, other):  # type: ignore[no-untyped-def]
     """How many bits differ: each takes at least one shingle that only one of the two has. (Bits counted in parallel, after
     Warren, Hacker's Delight, section 5-1, which the compiler knows as one instruction.)"""
@@ -202,7 +202,7 @@ def _difference(sketch_CK, one, other):  # type: ignore[no-untyped-def]
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _alike(one, other, min_jaccard):  # type: ignore[no-untyped-def]
     """Whether |A ∩ B| / |A ∪ B| of two sorted arrays without repetitions reaches the limit."""
     total = len(one) + len(other)

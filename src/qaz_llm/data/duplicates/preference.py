@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from qaz_llm.data.features import Features, take_ids
-from qaz_llm.data.groups import Numbers
+from qaz_llm.data.duplicates.features import Features, take_ids
+from qaz_llm.data.duplicates.groups import Numbers
 
 
 def preference_order(features: Features, numbers: Numbers) -> Numbers:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.data.hash_tables import make_table
 from qaz_llm.language.buffer import Codes, Hashes, Positions
+from qaz_llm.language.kernels import kernel
 
 Places = npt.NDArray[np.int32]
 
@@ -105,7 +105,7 @@ def inverse_of(multiplier: np.uint64) -> np.uint64:
     return np.uint64(pow(int(multiplier), -1, 1 << 64))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def scan_words(text_C, classes, scratch, multiplier, inverse):  # type: ignore[no-untyped-def]
     """Fills letters, offsets, prefix sums and the powers that make slices of them comparable."""
     letters_C, sums_C, offsets_W, inverses_W = scratch.letters_C, scratch.sums_C, scratch.offsets_W, scratch.inverses_W
@@ -146,7 +146,7 @@ def scan_words(text_C, classes, scratch, multiplier, inverse):  # type: ignore[n
     return Counts(words, with_alpha, plain_words, plain_letters)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def find_lines(text_C, scratch):  # type: ignore[no-untyped-def]
     """The lines that are not empty; returns their number."""
     starts_L, ends_L = scratch.line_starts_L, scratch.line_ends_L
@@ -161,7 +161,7 @@ def find_lines(text_C, scratch):  # type: ignore[no-untyped-def]
     return num_lines
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def same(left_C, left, right_C, right, length):  # type: ignore[no-untyped-def]
     for step in range(length):  # noqa: SIM110 - numba compiles no generator expressions
         if left_C[left + step] != right_C[right + step]:
@@ -169,7 +169,7 @@ def same(left_C, left, right_C, right, length):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def is_blank(text_C, start, end, classes):  # type: ignore[no-untyped-def]
     for position in range(start, end):  # noqa: SIM110
         if not classes[text_C[position]] & SPACE:

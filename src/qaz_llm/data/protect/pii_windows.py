@@ -15,11 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.data.pii_rules import (
+from qaz_llm.data.protect.pii_rules import (
     AT,
     COLONS,
     CONTEXT_CHARS,
@@ -32,7 +31,7 @@ from qaz_llm.data.pii_rules import (
     SPACES,
     SPOKEN_OF,
 )
-from qaz_llm.data.pii_words import CONTEXT_STEMS
+from qaz_llm.data.protect.pii_words import CONTEXT_STEMS
 from qaz_llm.language.buffer import (
     LETTER,
     WORD,
@@ -43,6 +42,7 @@ from qaz_llm.language.buffer import (
     lower_table,
     table_of,
 )
+from qaz_llm.language.kernels import inlined, kernel
 
 BEFORE_CHARS = CONTEXT_CHARS + 8
 AFTER_CHARS = 16
@@ -122,7 +122,7 @@ def _stem_bits() -> npt.NDArray[np.bool_]:
     return seen
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _find_windows(codes_C, starts_D, marks, lower, stems):  # type: ignore[no-untyped-def]
     found = np.empty((5, 64), np.int64)
     count = 0
@@ -175,7 +175,7 @@ def _find_windows(codes_C, starts_D, marks, lower, stems):  # type: ignore[no-un
     return found[:, :count]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _skip(codes_C, at, end, marks):  # type: ignore[no-untyped-def]
     """The next digit, @ or colon; by itself so that the compiler makes a tight loop of it."""
     while at < end and not marks[codes_C[at]] & _LOOKED_AT:
@@ -183,7 +183,7 @@ def _skip(codes_C, at, end, marks):  # type: ignore[no-untyped-def]
     return at
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems):  # type: ignore[no-untyped-def]
     """The cluster of digits that begins at `at`: where it may begin and does end, and what it may be."""
     signs = 0
@@ -216,7 +216,7 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
     return max(at - DIGITS_MAY_FOLLOW, begin), place, signs
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def _follows_kz(codes_C, begin, run, lower, marks):  # type: ignore[no-untyped-def]
     z = run - 1
     if z > begin and marks[codes_C[z]] & _HYPHEN_OR_SPACE:
@@ -227,7 +227,7 @@ def _follows_kz(codes_C, begin, run, lower, marks):  # type: ignore[no-untyped-d
     return k == 107 or k == 1082
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def _plate_letters_follow(codes_C, place, end, marks):  # type: ignore[no-untyped-def]
     if place < end and marks[codes_C[place]] & _HYPHEN_OR_SPACE:
         place += 1
@@ -238,7 +238,7 @@ def _plate_letters_follow(codes_C, place, end, marks):  # type: ignore[no-untype
     )
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def _is_spoken_of(codes_C, begin, at, marks, lower, stems):  # type: ignore[no-untyped-def]
     """Whether a word shortly before begins with the three letters of a word of context."""
     inside = False
@@ -254,7 +254,7 @@ def _is_spoken_of(codes_C, begin, at, marks, lower, stems):  # type: ignore[no-u
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _look_at_at(codes_C, begin, at, end, marks):  # type: ignore[no-untyped-def]
     """The characters around an @ that an address is made of."""
     if at == begin or at + 1 == end:
@@ -268,7 +268,7 @@ def _look_at_at(codes_C, begin, at, end, marks):  # type: ignore[no-untyped-def]
     return start, stop, AT if 0 < at - start <= MAX_LOCAL_CHARS and stop > at + 1 else 0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _look_at_colon(codes_C, begin, at, end, marks):  # type: ignore[no-untyped-def]
     """The hexadecimal digits and colons around a colon: three colons, or two together, may be an address."""
     start = at

@@ -16,14 +16,14 @@ from typing import Any
 
 import xxhash
 
+from qaz_llm.data.chat.conversations import make_conversations, with_messages
+from qaz_llm.data.chat.converters import Made
 from qaz_llm.data.clean import SAMPLE_CHARS, Cleaner
 from qaz_llm.data.config import DataConfig
-from qaz_llm.data.conversations import make_conversations, with_messages
-from qaz_llm.data.converters import Made
-from qaz_llm.data.dedup import near_duplicates_of_texts
+from qaz_llm.data.duplicates.dedup import near_duplicates_of_texts
 from qaz_llm.data.licences import refusal, spdx
 from qaz_llm.data.manifest import Ledger
-from qaz_llm.data.pii import redact, redact_texts
+from qaz_llm.data.protect.pii import redact, redact_texts
 from qaz_llm.io import ShardWriter, open_jsonl_for_writing, read_jsonl
 from qaz_llm.language.buffer import scan_texts
 from qaz_llm.language.segment import match_words

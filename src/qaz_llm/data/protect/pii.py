@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from qaz_llm.data.pii_rules import KINDS, Span, find_personal_data
-from qaz_llm.data.pii_windows import find_windows
+from qaz_llm.data.protect.pii_rules import KINDS, Span, find_personal_data
+from qaz_llm.data.protect.pii_windows import find_windows
 from qaz_llm.language.buffer import encode_texts
 
 PLACEHOLDERS: Mapping[str, str] = {kind: f"<{kind.upper()}>" for kind in KINDS}

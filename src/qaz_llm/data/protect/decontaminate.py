@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from qaz_llm.data.config import DecontaminateConfig
-from qaz_llm.data.ngram_index import NgramIndex, build_index, unique_pairs
+from qaz_llm.data.protect.ngram_index import NgramIndex, build_index, unique_pairs
 from qaz_llm.io import expand_paths, file_format, open_text, read_rows, resolve_path
 from qaz_llm.language.buffer import Positions, ScannedTexts, scan_texts
 

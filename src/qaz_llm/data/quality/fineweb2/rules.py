@@ -6,19 +6,28 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from qaz_llm.data.fineweb2.repetition import (
+from qaz_llm.data.hash_tables import table_size
+from qaz_llm.data.quality.fineweb2.repetition import (
     duplicate_lines,
     duplicate_runs,
     find_suspects,
     number_runs,
     number_words,
 )
-from qaz_llm.data.fineweb2.scan import LINE_END, NEWLINE, SPACE, TERMINAL, find_lines, is_blank, same, scan_words
-from qaz_llm.data.hash_tables import table_size
+from qaz_llm.data.quality.fineweb2.scan import (
+    LINE_END,
+    NEWLINE,
+    SPACE,
+    TERMINAL,
+    find_lines,
+    is_blank,
+    same,
+    scan_words,
+)
 from qaz_llm.language.buffer import Codes, Positions
+from qaz_llm.language.kernels import kernel
 
 REASONS = (
     None,
@@ -95,7 +104,7 @@ class Limits(NamedTuple):
     stop_starts_S: Positions
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def judge_documents(codes_C, starts_D, chosen, classes, limits, scratch, multiplier, inverse):  # type: ignore[no-untyped-def]
     """The places in REASONS of the verdicts on the chosen documents of a batch."""
     verdicts = np.empty(len(chosen), np.int8)
@@ -106,7 +115,7 @@ def judge_documents(codes_C, starts_D, chosen, classes, limits, scratch, multipl
     return verdicts
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _judge(text_C, classes, limits, scratch, multiplier, inverse):  # type: ignore[no-untyped-def]
     if len(text_C) == 0:
         return _EMPTY
@@ -127,7 +136,7 @@ def _judge(text_C, classes, limits, scratch, multiplier, inverse):  # type: igno
     return reason
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _repetition(num_codes, num_words, limits, scratch):  # type: ignore[no-untyped-def]
     s = scratch
     mask = table_size(num_words) - 1
@@ -148,7 +157,7 @@ def _repetition(num_codes, num_words, limits, scratch):  # type: ignore[no-untyp
     return _KEPT
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _line_shape(text_C, num_lines, repeated_codes, num_words, classes, limits, scratch):  # type: ignore[no-untyped-def]
     """FineWeb's own rules."""
     starts_L, ends_L = scratch.line_starts_L, scratch.line_ends_L
@@ -172,7 +181,7 @@ def _line_shape(text_C, num_lines, repeated_codes, num_words, classes, limits, s
     return _LIST if num_newlines / num_words > limits.new_line_ratio else _KEPT
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _gopher_quality(text_C, counts, classes, limits):  # type: ignore[no-untyped-def]
     if counts.plain_words < _FEWEST_WORDS:
         return _SHORT
@@ -196,7 +205,7 @@ def _gopher_quality(text_C, counts, classes, limits):  # type: ignore[no-untyped
     return _ALPHA if counts.words_with_alpha / counts.words < limits.max_non_alpha_words_ratio else _KEPT
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _count_symbols(text_C):  # type: ignore[no-untyped-def]
     """Hash signs, and ellipses of either kind; three dots are taken from left to right, as `str.count` does."""
     hashes = ellipses = dots = 0
@@ -213,7 +222,7 @@ def _count_symbols(text_C):  # type: ignore[no-untyped-def]
     return hashes, ellipses
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _count_line_marks(text_C, classes):  # type: ignore[no-untyped-def]
     """Lines as `str.splitlines` has them; those that begin with a bullet or hyphen, those that end in an ellipsis."""
     lines = bullets = ellipses = start = 0
@@ -238,7 +247,7 @@ def _count_line_marks(text_C, classes):  # type: ignore[no-untyped-def]
     return lines, bullets, ellipses
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _stop_words(num_words, limits, scratch, multiplier):  # type: ignore[no-untyped-def]
     """How many different stop words the document has, up to the number asked for."""
     codes_C, starts_S = limits.stop_codes_C, limits.stop_starts_S

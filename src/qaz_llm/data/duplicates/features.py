@@ -25,10 +25,10 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from qaz_llm.data.blocks import find_blocks
 from qaz_llm.data.config import DedupConfig
+from qaz_llm.data.duplicates.blocks import find_blocks
+from qaz_llm.data.duplicates.minhash import MinHasher, sort_each, text_hashes
 from qaz_llm.data.licences import rank
-from qaz_llm.data.minhash import MinHasher, sort_each, text_hashes
 from qaz_llm.errors import DataError
 from qaz_llm.io import read_json, write_json
 from qaz_llm.language.buffer import Hashes, ScannedTexts

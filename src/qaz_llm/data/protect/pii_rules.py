@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from qaz_llm.data.identifiers import is_bin, is_card, is_iban, is_iin
-from qaz_llm.data.pii_words import (
+from qaz_llm.data.protect.identifiers import is_bin, is_card, is_iban, is_iin
+from qaz_llm.data.protect.pii_words import (
     BIN_WORD,
     DOCUMENT_WORD,
     IIN_WORD,

@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.data.config import DedupConfig
-from qaz_llm.data.features import Features, FeatureWriter, Part, read_ids
-from qaz_llm.data.groups import Numbers, find_groups
-from qaz_llm.data.lines import LinePlan, plan_lines
-from qaz_llm.data.minhash import MinHasher, join_shingle_sets
-from qaz_llm.data.near import choose, find_candidates, sets_of_texts, spool_sets, words_of_texts
-from qaz_llm.data.preference import preference_order
+from qaz_llm.data.duplicates.features import Features, FeatureWriter, Part, read_ids
+from qaz_llm.data.duplicates.groups import Numbers, find_groups
+from qaz_llm.data.duplicates.lines import LinePlan, plan_lines
+from qaz_llm.data.duplicates.minhash import MinHasher, join_shingle_sets
+from qaz_llm.data.duplicates.near import choose, find_candidates, sets_of_texts, spool_sets, words_of_texts
+from qaz_llm.data.duplicates.preference import preference_order
 
 __all__ = [
     "REASONS",

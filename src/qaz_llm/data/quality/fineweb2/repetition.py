@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from qaz_llm.data.fineweb2.scan import is_blank, same
 from qaz_llm.data.hash_tables import find_or_add, first_slot, table_size
+from qaz_llm.data.quality.fineweb2.scan import is_blank, same
+from qaz_llm.language.kernels import kernel
 
 _WINDOW = 16
 """Letters. Shorter, and more words are suspect; longer, and more runs of five words are shorter than it."""
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def number_words(num_words, mask, scratch):  # type: ignore[no-untyped-def]
     """Gives each word the place where it came first, and counts."""
     words_W, counts_W = scratch.words_W, scratch.word_counts_W
@@ -25,7 +25,7 @@ def number_words(num_words, mask, scratch):  # type: ignore[no-untyped-def]
     scratch.base[0] += num_words
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def number_runs(n, num_words, shorter_W, shorter_counts_W, runs_W, counts_W, mask, scratch):  # type: ignore[no-untyped-def]
     """Gives each run of n words the place where it came first; returns the characters of the commonest, joined by spaces,
     times its number.
@@ -58,7 +58,7 @@ def number_runs(n, num_words, shorter_W, shorter_counts_W, runs_W, counts_W, mas
     return (scratch.offsets_W[top + n] - scratch.offsets_W[top] + n - 1) * counts_W[top]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def find_suspects(num_words, mask, scratch):  # type: ignore[no-untyped-def]
     """Lists the words at which a run of five or more words may begin that comes twice; returns their number.
 
@@ -86,7 +86,7 @@ def find_suspects(num_words, mask, scratch):  # type: ignore[no-untyped-def]
     return suspects
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def duplicate_runs(n, num_words, num_suspects, mask, scratch):  # type: ignore[no-untyped-def]
     """Letters in runs of n words that came before, each counted once. Runs are the same where their letters are, however
     they fall into words: datatrove joins them without spaces.
@@ -104,7 +104,7 @@ def duplicate_runs(n, num_words, num_suspects, mask, scratch):  # type: ignore[n
     return repeated
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _find_or_add_run(run, n, mask, scratch):  # type: ignore[no-untyped-def]
     """Where n words with the letters of those from `run` on came first, or -1 where they are new."""
     offsets_W, letters_C = scratch.offsets_W, scratch.letters_C
@@ -126,7 +126,7 @@ def _find_or_add_run(run, n, mask, scratch):  # type: ignore[no-untyped-def]
     return np.int64(-1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def duplicate_lines(text_C, num_lines, classes, scratch, multiplier):  # type: ignore[no-untyped-def]
     """How many lines came before in the document, and the characters of those of them that are not blank."""
     starts_L, ends_L, keys_T, marks_T = scratch.line_starts_L, scratch.line_ends_L, scratch.keys_T, scratch.marks_T

@@ -10,11 +10,11 @@ Suffixes: _C code points of the batch, _L its lines, _R the runs of letters that
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from qaz_llm.data.hash_tables import find, find_or_add, table_size
 from qaz_llm.language.buffer import DIGIT, SPACE, WORD
+from qaz_llm.language.kernels import inlined, kernel
 
 # Bits of the table of marks that quality_facts.py makes.
 SYMBOL = 1
@@ -35,7 +35,7 @@ _SHORT_LINE_WORDS = 3
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def character_facts(codes_C, starts_D, classes, marks):  # type: ignore[no-untyped-def]
     num_docs = len(starts_D) - 1
     facts = np.zeros((8, num_docs), np.int64)
@@ -90,7 +90,7 @@ def character_facts(codes_C, starts_D, classes, marks):  # type: ignore[no-untyp
     return facts
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def line_facts(codes_C, classes, marks, starts_L, ends_L, lines_D, starts_R, joined_R, runs_D, table):  # type: ignore[no-untyped-def]
     num_docs = len(lines_D) - 1
     facts = np.zeros((6, num_docs), np.int64)
@@ -127,12 +127,12 @@ def line_facts(codes_C, classes, marks, starts_L, ends_L, lines_D, starts_R, joi
     return facts
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _ends_in_dots(codes_C, first, last):  # type: ignore[no-untyped-def]
     return last - first >= 3 and codes_C[last - 2] == 46 and codes_C[last - 3] == 46
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _hash(codes_C, start, end):  # type: ignore[no-untyped-def]
     value = np.uint64(end - start)
     for position in range(start, end):
@@ -141,7 +141,7 @@ def _hash(codes_C, start, end):  # type: ignore[no-untyped-def]
     return value
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def word_facts(codes_C, starts_R, ends_R, hashes_R, joined_R, runs_D, bits_D, function_words, bits_S, table):  # type: ignore[no-untyped-def]
     num_docs = len(runs_D) - 1
     facts = np.zeros((5, num_docs), np.int64)
@@ -178,7 +178,7 @@ def word_facts(codes_C, starts_R, ends_R, hashes_R, joined_R, runs_D, bits_D, fu
     return facts
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def _run_key(keys_N, start, n):  # type: ignore[no-untyped-def]
     key = keys_N[start]
     for step in range(1, n):
@@ -186,7 +186,7 @@ def _run_key(keys_N, start, n):  # type: ignore[no-untyped-def]
     return key
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _top_run(n, num_words, keys_N, letters_N, counts_N, suspect_N, table, mask, base):  # type: ignore[no-untyped-def]
     """Letters of the commonest run of n words times its number, 0 below three; marks the words at which runs that come
     twice begin.
@@ -209,7 +209,7 @@ def _top_run(n, num_words, keys_N, letters_N, counts_N, suspect_N, table, mask, 
     return most * longest
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _repeated_runs(n, num_words, keys_N, letters_N, suspect_N, table, mask, base):  # type: ignore[no-untyped-def]
     """Letters in runs of n words that came before. Longer runs come twice only where their first words do, so only those
     that are suspect are looked up.

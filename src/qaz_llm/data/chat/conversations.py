@@ -12,8 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from qaz_llm.data.config import ConversationSourceConfig, SourceConfig
-from qaz_llm.data.converters import (
+from qaz_llm.data.chat.converters import (
     Made,
     clean_text,
     draw,
@@ -25,7 +24,8 @@ from qaz_llm.data.converters import (
     of_question,
     questions_of,
 )
-from qaz_llm.data.dialogues import dialogue_problem, turns_of
+from qaz_llm.data.chat.dialogues import dialogue_problem, turns_of
+from qaz_llm.data.config import ConversationSourceConfig, SourceConfig
 from qaz_llm.data.readers import Row, read_hub, read_rows_of
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import expand_paths, resolve_path

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
-from qaz_llm.data.minhash import run_hash
+from qaz_llm.data.duplicates.minhash import run_hash
 from qaz_llm.language.buffer import SPACE, Hashes, Positions, ScannedTexts, character_classes
+from qaz_llm.language.kernels import kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def blank_lines(scanned: ScannedTexts) -> list[bool]:
     return blank
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _blank_lines(codes_C, classes, starts_L, ends_L, first, last):  # type: ignore[no-untyped-def]
     blank = np.empty(last - first, np.bool_)
     for line in range(first, last):
@@ -73,7 +73,7 @@ def _blank_lines(codes_C, classes, starts_L, ends_L, first, last):  # type: igno
     return blank
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _find_blocks(codes_C, classes, starts_W, hashes_W, word_starts_D, starts_L, ends_L, line_starts_D, min_words):  # type: ignore[no-untyped-def]
     num_docs = len(line_starts_D) - 1
     num_lines = len(starts_L)
@@ -113,7 +113,7 @@ def _find_blocks(codes_C, classes, starts_W, hashes_W, word_starts_D, starts_L, 
     return hashes_B[:count], first_B[:count], last_B[:count], starts_D
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _first_words(starts_W, word_starts_D, starts_L, line_starts_D):  # type: ignore[no-untyped-def]
     """The first word at or after the start of each line, and the number of all words."""
     words_L = np.empty(len(starts_L) + 1, np.int64)

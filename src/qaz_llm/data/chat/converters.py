@@ -17,7 +17,7 @@ from typing import Any
 
 import xxhash
 
-from qaz_llm.data import phrasings
+from qaz_llm.data.chat import phrasings
 from qaz_llm.data.config import ConversationSourceConfig
 from qaz_llm.data.licences import spdx
 from qaz_llm.language.detectors import UNDETERMINED

@@ -1,0 +1,1 @@
+"""How many tokens of each language and source a training run sees."""

@@ -1,0 +1,1 @@
+"""What must not be in training text: personal data, and evaluation items."""
