@@ -131,14 +131,15 @@ def build(
         return BuildResult(config.out, plan, headline=f"would write {config.out}")
     _check_out(config.out)
     work = config.work or config.out / WORK
-    folders = [task_folder(work, task, config, fingerprint_paths(items)) for task in plan.tasks]
+    model = [Path(config.languages.model)] if config.languages.model is not None else []
+    outside = fingerprint_paths([*items, *model])
+    folders = [task_folder(work, task, config, outside) for task in plan.tasks]
     if merge_only:
         _check_all_done(plan, folders)
     for line in plan.lines():
         _logger.info(line)
-    cleaner = make_cleaner(
-        config, make_decontaminator(read_items(config.decontaminate, root=config.root), config.decontaminate)
-    )
+    decontaminator = make_decontaminator(read_items(config.decontaminate, root=config.root), config.decontaminate)
+    cleaner = make_cleaner(config, decontaminator)
     started = time.monotonic()
     chosen = slice(share.index, None, share.count) if share is not None else slice(None)
     try:

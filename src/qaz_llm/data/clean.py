@@ -17,11 +17,12 @@ from qaz_llm.data.config import DataConfig
 from qaz_llm.data.licences import refusal
 from qaz_llm.data.protect.decontaminate import Decontaminator
 from qaz_llm.data.protect.pii import redact_texts
-from qaz_llm.data.quality.boilerplate import strip_boilerplates
+from qaz_llm.data.quality.boilerplate import Stripped, strip_boilerplate, strip_boilerplates
 from qaz_llm.data.quality.filters import Filter, make_filters, quality_scores, thresholds_of
 from qaz_llm.data.sources import PROBLEM
 from qaz_llm.data.split_languages import split_by_language
 from qaz_llm.language.buffer import ScannedTexts, scan_texts
+from qaz_llm.language.detectors import Detector, open_model
 from qaz_llm.language.identify import OTHER, UNDETERMINED, LanguageShares, identify, identify_texts
 from qaz_llm.language.repair import repair_texts
 from qaz_llm.language.scripts import detect_scripts, to_cyrillic
@@ -99,11 +100,12 @@ class Cleaner:
     config: DataConfig
     decontaminator: Decontaminator
     filters: tuple[Filter, ...]
+    model: Detector | None = None
+    """What is asked in place of py3langid about doubtful sentences."""
 
     def __call__(self, batch: DocumentBatch) -> list[Cleaned]:
         """One result per document, in order; more than one for a mixed document that is split."""
         drafts = self._identify(self._repair(batch))
-        self._strip(drafts)
         self._judge(drafts)
         self._protect(drafts)
         samples = iter(_samples([draft.text for draft in drafts if draft.reason is not None]))
@@ -126,9 +128,20 @@ class Cleaner:
     # ----------------------------------------------------------------------------------------------------- language
 
     def _identify(self, drafts: list[_Draft]) -> list[_Draft]:
+        """Script, language and boilerplate lines, which one scan serves."""
         present, scanned = _present(drafts)
-        for draft, script, shares in zip(present, detect_scripts(scanned), identify_texts(scanned), strict=True):
+        found = zip(
+            present,
+            detect_scripts(scanned),
+            identify_texts(scanned, self.model),
+            strip_boilerplates(scanned),
+            strict=True,
+        )
+        for draft, script, shares, stripped in found:
+            text = draft.text
             self._set_language(draft, script, shares)
+            if draft.reason is None:
+                self._strip(draft, stripped if draft.text is text else strip_boilerplate(draft.text))
         if self.config.languages.mixed == "split":
             return [part for draft in drafts for part in self._split(draft)]
         return drafts
@@ -147,7 +160,7 @@ class Cleaner:
                     draft.language, draft.reason = "kk", "script"
                     return
                 draft.meta |= {"original_script": script, "alphabet": conversion.alphabet}
-                draft.text, draft.script, shares = conversion.text, "Cyrl", identify(conversion.text)
+                draft.text, draft.script, shares = conversion.text, "Cyrl", identify(conversion.text, self.model)
                 draft.found_language = shares.main
         draft.language, draft.reason = _decide(shares, draft.language, policy.keep, policy.min_kept_frac)
         if 0 < shares.share(draft.language) < MIXED_BELOW:
@@ -161,7 +174,7 @@ class Cleaner:
             yield draft
             return
         meta = {key: value for key, value in draft.meta.items() if key != "languages"}
-        for number, (language, text) in enumerate(split_by_language(draft.text)):
+        for number, (language, text) in enumerate(split_by_language(draft.text, self.model)):
             code = language if language in keep or language == UNDETERMINED else OTHER
             part = replace(draft, id=f"{draft.id}#{code}-{number}", text=text, language=language, meta=dict(meta))
             part.reason = None if language in keep else "other_language"
@@ -171,18 +184,16 @@ class Cleaner:
 
     # ------------------------------------------------------------------------------------------------------ quality
 
-    def _strip(self, drafts: list[_Draft]) -> None:
+    def _strip(self, draft: _Draft, stripped: Stripped) -> None:
         """Boilerplate lines out, and documents that are mostly such lines."""
-        present, scanned = _present(drafts)
-        for draft, stripped in zip(present, strip_boilerplates(scanned), strict=True):
-            if not stripped.lines:
-                continue
-            draft.repairs = {**draft.repairs, "boilerplate_lines": stripped.lines}
-            limits = thresholds_of(self.config.filters, draft.language)
-            if self.config.filters.preset != "none" and stripped.words_frac > limits.max_boilerplate_frac:
-                draft.reason = "boilerplate"
-            else:
-                draft.text = stripped.text
+        if not stripped.lines:
+            return
+        draft.repairs = {**draft.repairs, "boilerplate_lines": stripped.lines}
+        limits = thresholds_of(self.config.filters, draft.language)
+        if self.config.filters.preset != "none" and stripped.words_frac > limits.max_boilerplate_frac:
+            draft.reason = "boilerplate"
+        else:
+            draft.text = stripped.text
 
     def _judge(self, drafts: list[_Draft]) -> None:
         """Quality rules, evaluation items and the quality score; one scan serves them all, and the first reason counts."""
@@ -244,7 +255,7 @@ def sample_of(document: Document) -> Document:
 
 def make_cleaner(config: DataConfig, decontaminator: Decontaminator) -> Cleaner:
     """The chain that a config asks for."""
-    return Cleaner(config, decontaminator, make_filters(config.filters))
+    return Cleaner(config, decontaminator, make_filters(config.filters), open_model(config.languages.model))
 
 
 def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:

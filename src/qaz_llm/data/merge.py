@@ -101,6 +101,6 @@ class _Merger:
             return
         if removed:
             self._ledger.repair("repeated_lines", removed)
-            document = with_hash(replace(document, text=text))
+            document = with_hash(replace(document, text=text), text.encode())
         self._ledger.keep(document, count_placeholders(text), length)
         self._documents.write(document.to_row())

@@ -185,10 +185,11 @@ class _PartWriter:
         scanned = scan_texts([item.document.text for item in kept])
         self._features.add([item.document for item in kept], scanned)
         for item, length in zip(kept, _num_words(scanned), strict=True):
-            document = with_hash(item.document)
+            data = item.document.text.encode()
+            document = with_hash(item.document, data)
             self._kept(dump_row(document.to_row()))
             pii = dump_row(item.pii).decode() if item.pii else None
-            values = (document.language, document.script, document.licence, length, len(document.text.encode()), pii)
+            values = (document.language, document.script, document.licence, length, len(data), pii)
             for column, value in zip(self._columns.values(), values, strict=True):
                 column.append(value)
         self.num_kept += len(kept)
@@ -202,9 +203,9 @@ class _PartWriter:
         pq.write_table(pa.table(arrays), self._folder / "columns.parquet", compression="zstd")
 
 
-def with_hash(document: Document) -> Document:
-    """The document with the hash of its text in its meta, by which it can be found again."""
-    d, meta = document, {**document.meta, "hash": content_hash(document.text)}
+def with_hash(document: Document, data: bytes) -> Document:
+    """The document with the hash of its text, given in UTF-8, in its meta, by which it can be found again."""
+    d, meta = document, {**document.meta, "hash": content_hash(data)}
     return Document(d.id, d.text, d.source, d.language, d.script, d.licence, d.url, meta)
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.language.identify_kernels import MIN_LETTERS, Kind
+from qaz_llm.language.kernels import kernel
 
 MIN_DETECTOR_LETTERS = 6
 """With fewer no detector is asked."""
@@ -39,7 +39,7 @@ def judge_pieces(counts_PK: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
     return verdicts_P
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _judge(counts_PK):  # type: ignore[no-untyped-def]
     verdicts_P = np.empty(len(counts_PK), np.uint8)
     for piece in range(len(counts_PK)):
@@ -47,7 +47,7 @@ def _judge(counts_PK):  # type: ignore[no-untyped-def]
     return verdicts_P
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _verdict(counts_K):  # type: ignore[no-untyped-def]
     letters = counts_K[Kind.LETTERS]
     undecided = Verdict.UNTOLD if letters < MIN_DETECTOR_LETTERS else Verdict.DOUBTFUL
@@ -70,7 +70,7 @@ def _verdict(counts_K):  # type: ignore[no-untyped-def]
     return undecided
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _kazakh_verdict(counts_K):  # type: ignore[no-untyped-def]
     """The verdict on a piece with a letter of Kazakh and none that it forbids; UNTOLD for no verdict."""
     with_i = counts_K[Kind.I]
@@ -87,14 +87,14 @@ def _kazakh_verdict(counts_K):  # type: ignore[no-untyped-def]
     return Verdict.UNTOLD
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def kazakh_letters(counts_K):  # type: ignore[no-untyped-def]
     """How many letters Kazakh has and Russian has not."""
     own = counts_K[Kind.U] + counts_K[Kind.I] + counts_K[Kind.Q] + counts_K[Kind.GH]
     return own + counts_K[Kind.FRONT] + counts_K[Kind.NG]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _is_russian(counts_K):  # type: ignore[no-untyped-def]
     its_own = counts_K[Kind.RU_TELLING] + counts_K[Kind.RU_ENDINGS]
     words = counts_K[Kind.RU_WORDS] + counts_K[Kind.RU_ENDINGS]
@@ -103,7 +103,7 @@ def _is_russian(counts_K):  # type: ignore[no-untyped-def]
     return its_own >= 2 or (counts_K[Kind.SIGN] > 0 and (its_own >= 1 or words >= 3))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def is_like_karakalpak(counts_K):  # type: ignore[no-untyped-def]
     """Whether і and ұ are absent (under 1 letter in 200; in Kazakh 1 in 17) and words and endings have и in their place."""
     absent = 200 * (counts_K[Kind.U] + counts_K[Kind.I]) < counts_K[Kind.LETTERS]
