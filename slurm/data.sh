@@ -1,10 +1,11 @@
 #!/bin/bash
 # Build a corpus with many jobs: an array cleans the input, part by part, and one job puts the parts together.
 #   array=$(sbatch --parsable --array=0-15 slurm/data.sh CONFIG [key=value ...])
-#   sbatch --dependency=afterok:$array slurm/data.sh CONFIG [key=value ...]
-# Every job is given the same config and the same overrides. Parts lie in the config's `work` folder (by default OUT/.work),
-# which all nodes have to see; a job that is run again goes on with the parts that are not done. The last job fails, and
-# names the parts, where one is missing. Without an array, one job does all.
+#   sbatch --dependency=afterok:$array -J qaz-merge -o slurm-%x-%j.out slurm/data.sh CONFIG [key=value ...]
+# Every job gets the same config and overrides. Parts lie in the config's `work` folder (by default OUT/.work), which all
+# nodes have to see. A job that has a dependency merges and does nothing else: it fails, and names the parts, where one is
+# missing. Without array and dependency one job does all.
+# After a failure: cancel the merge job, which waits for ever, and submit both again. Shares that are done end at once.
 #SBATCH --job-name=qaz-data
 #SBATCH --nodes=1
 #SBATCH --ntasks=1
@@ -16,12 +17,16 @@
 set -euo pipefail
 source "${QAZ_ROOT:-$SLURM_SUBMIT_DIR}/slurm/common.sh"
 need_config "$@"
-arguments=("$@" "workers=${SLURM_CPUS_PER_TASK:-1}")
+arguments=("$1" "workers=${SLURM_CPUS_PER_TASK:-1}" "${@:2}")
 export OMP_NUM_THREADS=1  # as many processes as cores, each with one thread
 if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
-    first="${SLURM_ARRAY_TASK_MIN:-0}"
-    arguments+=(--share "$((SLURM_ARRAY_TASK_ID - first))/${SLURM_ARRAY_TASK_COUNT:?}")
+    if [ "$SLURM_ARRAY_TASK_MIN" -ne 0 ] || [ "$SLURM_ARRAY_TASK_MAX" -ne $((SLURM_ARRAY_TASK_COUNT - 1)) ]; then
+        echo "--array has to count from 0 by ones, for instance 0-15: its size says how the input is shared out" >&2
+        exit 2
+    fi
+    arguments+=(--share "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT")
 elif [ -n "${SLURM_JOB_DEPENDENCY:-}" ]; then
     arguments+=(--merge-only)
 fi
+echo "job ${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID} on $(hostname -s): qaz data build ${arguments[*]}"
 exec srun "$QAZ_PYTHON" -m qaz_llm data build "${arguments[@]}"

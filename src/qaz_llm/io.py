@@ -454,17 +454,20 @@ def open_lines_for_writing(path: Path, *, level: int | None = ZSTD_LEVEL) -> Ite
             yield raw.write
             return
         stream = zstandard.ZstdCompressor(level=level, write_checksum=True).stream_writer(raw, closefd=False)
-        pending = bytearray()  # a call into zstd for every line would cost more than its work
+        pending: list[bytes] = []  # a call into zstd for every line would cost more than its work
+        size = 0
 
         def write(line: bytes) -> None:
-            nonlocal pending
-            pending += line
-            if len(pending) >= 1 << 18:
-                stream.write(pending)
-                pending = bytearray()
+            nonlocal size
+            pending.append(line)
+            size += len(line)
+            if size >= 1 << 17:
+                stream.write(b"".join(pending))
+                pending.clear()
+                size = 0
 
         yield write
-        stream.write(pending)
+        stream.write(b"".join(pending))
         stream.close()  # type: ignore[no-untyped-call]
 
 

@@ -24,7 +24,7 @@ from qaz_llm.data.split_languages import split_by_language
 from qaz_llm.language.buffer import ScannedTexts, scan_texts
 from qaz_llm.language.detectors import Detector, open_model
 from qaz_llm.language.identify import OTHER, UNDETERMINED, LanguageShares, identify, identify_texts
-from qaz_llm.language.repair import repair_texts
+from qaz_llm.language.repair import count_flattened, repair_texts
 from qaz_llm.language.scripts import detect_scripts, to_cyrillic
 from qaz_llm.records import Document, DocumentBatch, Script
 
@@ -100,6 +100,8 @@ class Cleaner:
     config: DataConfig
     decontaminator: Decontaminator
     filters: tuple[Filter, ...]
+    max_boilerplate_frac: Mapping[str, float]
+    """By language; there is no limit for a language that is not named."""
     model: Detector | None = None
     """What is asked in place of py3langid about doubtful sentences."""
 
@@ -128,16 +130,19 @@ class Cleaner:
     # ----------------------------------------------------------------------------------------------------- language
 
     def _identify(self, drafts: list[_Draft]) -> list[_Draft]:
-        """Script, language and boilerplate lines, which one scan serves."""
+        """Script, language, boilerplate lines and flattened words, which are only counted: one scan serves them all."""
         present, scanned = _present(drafts)
         found = zip(
             present,
             detect_scripts(scanned),
             identify_texts(scanned, self.model),
             strip_boilerplates(scanned),
+            count_flattened(scanned),
             strict=True,
         )
-        for draft, script, shares, stripped in found:
+        for draft, script, shares, stripped, flattened in found:
+            if flattened:
+                draft.repairs = {**draft.repairs, "flattened": flattened}
             text = draft.text
             self._set_language(draft, script, shares)
             if draft.reason is None:
@@ -189,8 +194,7 @@ class Cleaner:
         if not stripped.lines:
             return
         draft.repairs = {**draft.repairs, "boilerplate_lines": stripped.lines}
-        limits = thresholds_of(self.config.filters, draft.language)
-        if self.config.filters.preset != "none" and stripped.words_frac > limits.max_boilerplate_frac:
+        if stripped.words_frac > self.max_boilerplate_frac.get(draft.language, 1.0):
             draft.reason = "boilerplate"
         else:
             draft.text = stripped.text
@@ -236,7 +240,9 @@ def _decide(shares: LanguageShares, declared: str, keep: Sequence[str], min_kept
         return (declared, None) if declared in keep else (UNDETERMINED, "language_unknown")
     if shares.main == "kk-flat":
         return "kk", "kazakh_letters_missing"
-    if shares.main in keep and sum(shares.share(language) for language in keep) >= min_kept_frac:
+    if shares.main in keep and (
+        shares.share(shares.main) >= min_kept_frac or sum(map(shares.share, keep)) >= min_kept_frac
+    ):
         return shares.main, None
     return (UNDETERMINED if shares.main == OTHER else shares.main), "other_language"
 
@@ -255,7 +261,9 @@ def sample_of(document: Document) -> Document:
 
 def make_cleaner(config: DataConfig, decontaminator: Decontaminator) -> Cleaner:
     """The chain that a config asks for."""
-    return Cleaner(config, decontaminator, make_filters(config.filters), open_model(config.languages.model))
+    languages = config.languages.keep if config.filters.preset != "none" else ()
+    limits = {code: thresholds_of(config.filters, code).max_boilerplate_frac for code in languages}
+    return Cleaner(config, decontaminator, make_filters(config.filters), limits, open_model(config.languages.model))
 
 
 def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:

@@ -17,7 +17,7 @@ from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import REASONS, Decisions, LinePlan, find_duplicates, plan_lines, read_ids
 from qaz_llm.data.manifest import Ledger
 from qaz_llm.data.protect.pii import count_placeholders
-from qaz_llm.data.spool import Spooled, dropped_row, with_hash
+from qaz_llm.data.spool import Spooled, dropped_row, kept_row
 from qaz_llm.io import ShardWriter, parse_row
 from qaz_llm.language.segment import words
 from qaz_llm.progress import get_logger
@@ -101,6 +101,6 @@ class _Merger:
             return
         if removed:
             self._ledger.repair("repeated_lines", removed)
-            document = with_hash(replace(document, text=text), text.encode())
+            document = replace(document, text=text)
         self._ledger.keep(document, count_placeholders(text), length)
-        self._documents.write(document.to_row())
+        self._documents.write(kept_row(document, text.encode()))

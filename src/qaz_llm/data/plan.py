@@ -15,8 +15,9 @@ from qaz_llm.progress import format_duration
 
 __all__ = ["BuildPlan", "Task", "make_build_plan"]
 
-MB_PER_SECOND = 0.45
-"""Megabytes of text cleaned per second and process, measured on one shared laptop core over Kazakh, Russian and English."""
+MB_PER_SECOND = 5.0
+"""Megabytes of text per second and process, from file to file, measured on one shared core over Kazakh text
+(docs/results/data_speed.md). The first build on a machine compiles the kernels as well, a minute or so."""
 
 START_UP_S = 4.0
 

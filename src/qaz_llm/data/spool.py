@@ -186,8 +186,8 @@ class _PartWriter:
         self._features.add([item.document for item in kept], scanned)
         for item, length in zip(kept, _num_words(scanned), strict=True):
             data = item.document.text.encode()
-            document = with_hash(item.document, data)
-            self._kept(dump_row(document.to_row()))
+            document = item.document
+            self._kept(dump_row(kept_row(document, data)))
             pii = dump_row(item.pii).decode() if item.pii else None
             values = (document.language, document.script, document.licence, length, len(data), pii)
             for column, value in zip(self._columns.values(), values, strict=True):
@@ -203,10 +203,11 @@ class _PartWriter:
         pq.write_table(pa.table(arrays), self._folder / "columns.parquet", compression="zstd")
 
 
-def with_hash(document: Document, data: bytes) -> Document:
-    """The document with the hash of its text, given in UTF-8, in its meta, by which it can be found again."""
-    d, meta = document, {**document.meta, "hash": content_hash(data)}
-    return Document(d.id, d.text, d.source, d.language, d.script, d.licence, d.url, meta)
+def kept_row(document: Document, data: bytes) -> dict[str, Any]:
+    """The row of documents-*.jsonl.zst, with the hash of the text, given in UTF-8, by which it can be found again."""
+    row = document.to_row()
+    row["meta"] = {**document.meta, "hash": content_hash(data)}
+    return row
 
 
 def _num_words(scanned: ScannedTexts) -> list[int]:

@@ -79,9 +79,9 @@ class Lines:
     doc_starts_D: Positions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ScannedTexts:
-    """Texts with their words and lines: what the steps of a data build hand to one another."""
+    """Texts with their words and lines: what the steps of a data build hand to one another. Equal only to itself."""
 
     texts: tuple[str, ...]
     batch: TextBatch

@@ -28,7 +28,7 @@ import numpy as np
 
 from qaz_llm.language import repair_kernels as kernels
 from qaz_llm.language.alphabet import FLATTENED_WORDS
-from qaz_llm.language.buffer import Hashes, encode_texts, hash_words, scan_words
+from qaz_llm.language.buffer import Hashes, ScannedTexts, encode_texts, hash_words
 from qaz_llm.language.lookalikes import kazakh_forms, one_alphabet
 from qaz_llm.language.mojibake import undo_mojibake, undo_old_kazakh
 
@@ -41,8 +41,7 @@ class RepairedText:
     """The text after repair, and how often each kind of repair was made.
 
     Kinds: `mojibake`, `old_kazakh` (lines), `surrogate`, `control`, `invisible` (characters), `nfc`, `whitespace` (1
-    where the text changed), `lookalike` (words), `tag`, `entity`; and `flattened`, words such as `жане` that stand in
-    the text with their Kazakh letters flattened, which are only counted.
+    where the text changed), `lookalike` (words), `tag`, `entity`.
     """
 
     text: str
@@ -75,9 +74,6 @@ def repair_texts(texts: Sequence[str]) -> list[RepairedText]:
         pending = changed
         if not pending:
             break
-    for number, flattened in enumerate(_count_flattened(repaired)):
-        if flattened:
-            counts.setdefault(number, Counter())["flattened"] = flattened
     return [RepairedText(text, _nonzero(counts.get(number))) for number, text in enumerate(repaired)]
 
 
@@ -203,9 +199,9 @@ def _even_spaces(text: str) -> str:
 # -------------------------------------------------------------------------------------------------- flattened words
 
 
-def _count_flattened(texts: Sequence[str]) -> list[int]:
-    """How many words of each text are Kazakh ones with flattened letters, as far as a word can tell."""
-    words = scan_words(encode_texts(texts))
+def count_flattened(scanned: ScannedTexts) -> list[int]:
+    """How many words of each text are Kazakh ones with flattened letters, such as `жане`, as far as a word can tell."""
+    words = scanned.words
     return [int(number) for number in kernels.count_words(words.hashes_W, words.doc_starts_D, _flattened_hashes())]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,11 @@ class Facts:
 
 def measure(scanned: ScannedTexts, languages: Sequence[str]) -> Facts:
     """The facts of each text, its function words being those of its language (`kk`, `ru`, `en`; none for others)."""
+    return _measure(scanned, tuple(languages))
+
+
+@lru_cache(maxsize=1)  # the rules and the score of a batch ask for the same
+def _measure(scanned: ScannedTexts, languages: tuple[str, ...]) -> Facts:
     batch, words, lines = scanned.batch, scanned.words, scanned.lines
     classes, marks = character_classes(), _mark_table()
     bits_D = np.array([_LANGUAGE_BITS.get(language, 0) for language in languages], dtype=np.int64)
