@@ -11,7 +11,7 @@ if [ ! -x "$QAZ_PYTHON" ]; then
 fi
 export QAZ_PYTHON
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}"
-# From Slurm 22.05 on srun does not take this over from sbatch: a task would be bound to one core.
+# From Slurm 22.05 on srun does not take this over from sbatch; where tasks are bound to cores, a task would get one.
 if [ -n "${SLURM_CPUS_PER_TASK:-}" ]; then export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"; fi
 
 need_config() {  # need_config ARGUMENTS...: the first of them is the config

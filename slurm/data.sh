@@ -5,7 +5,7 @@
 # Every job gets the same config and overrides. Parts lie in the config's `work` folder (by default OUT/.work), which all
 # nodes have to see. A job that has a dependency merges and does nothing else: it fails, and names the parts, where one is
 # missing. Without array and dependency one job does all.
-# After a failure: cancel the merge job, which waits for ever, and submit both again. Shares that are done end at once.
+# After a failure: cancel the merge job, which now waits for ever, and submit both again; what is done is not done twice.
 #SBATCH --job-name=qaz-data
 #SBATCH --nodes=1
 #SBATCH --ntasks=1

@@ -14,11 +14,13 @@
 set -uo pipefail
 source "${QAZ_ROOT:-$SLURM_SUBMIT_DIR}/slurm/common.sh"
 need_config "$@"
+set -- "$1" "data.workers=${SLURM_CPUS_PER_TASK:-1}" "${@:2}"
 srun bash -c '
     trap : TERM USR1  # the signals are for Python; this shell only waits for it
     "$QAZ_PYTHON" -m qaz_llm run "$@"
     code=$?
-    if [ "$code" -eq 75 ]; then touch "$QAZ_REQUEUE_FILE"; fi
+    # 143: ended by the signal in a stage that has no checkpoint; what it finished is kept, and it goes on from there
+    if [ "$code" -eq 75 ] || [ "$code" -eq 143 ]; then touch "$QAZ_REQUEUE_FILE"; fi
     exit "$code"' qaz "$@"
 code=$?
 requeue_if_stopped

@@ -16,6 +16,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -94,7 +95,7 @@ def measure(path: Path, values: Mapping[str, Any]) -> tuple[float, int, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--corpus", type=Path, default=os.environ.get("QAZ_CORPUS_DIR"))
     parser.add_argument("--field", default="text")
     parser.add_argument("--mb", type=float, default=64)
     parser.add_argument("--json", action="store_true")

@@ -35,7 +35,9 @@ from qaz_llm.data.report import write_report
 from qaz_llm.data.spool import Spooled, is_done, open_spooled, run_task, task_folder
 from qaz_llm.errors import InputError, WorkError
 from qaz_llm.io import check_writable, fingerprint_paths, make_dir, write_json
+from qaz_llm.language.kernels import were_compiled
 from qaz_llm.progress import format_duration, get_logger, progress
+from qaz_llm.records import Document
 
 WORK = ".work"
 """Beside the output, where the config names no other folder; removed when the build is done."""
@@ -138,8 +140,13 @@ def build(
         _check_all_done(plan, folders)
     for line in plan.lines():
         _logger.info(line)
+    is_first = not were_compiled()
+    if is_first:
+        _logger.info("compiling kernels, once per version of this program: about a minute")
     decontaminator = make_decontaminator(read_items(config.decontaminate, root=config.root), config.decontaminate)
     cleaner = make_cleaner(config, decontaminator)
+    if is_first:  # before processes are started that would all compile the same
+        cleaner([Document("compile", "Қар еріп, су ақты.", "compile", "kk", "Zyyy", "CC0-1.0")])
     started = time.monotonic()
     chosen = slice(share.index, None, share.count) if share is not None else slice(None)
     try:

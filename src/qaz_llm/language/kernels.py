@@ -35,6 +35,12 @@ def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     return compiled
 
 
+def were_compiled() -> bool:
+    """Whether compiled kernels of this version are on this machine; if not, the first calls take a minute or so."""
+    folder = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else None
+    return folder is not None and any(folder.rglob("*.nbi"))
+
+
 @cache
 def _choose_folder() -> None:
     """Once per process, before the first kernel is looked up. NUMBA_CACHE_DIR is left as the user has set it; where no
