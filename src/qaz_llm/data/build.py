@@ -17,7 +17,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,8 @@ class BuildResult:
     out: Path
     plan: BuildPlan
     manifest: Mapping[str, Any] | None = None
-    headline: str = ""
-    """Where nothing was written to `out`: what would be, or what was done instead."""
+    cleaned: str | None = None
+    """What was cleaned, where only a share was."""
 
     def summary(self) -> dict[str, Any]:
         """The counts that a stage's manifest or a report shows; empty where the build was only planned."""
@@ -95,8 +95,10 @@ class BuildResult:
 
     def describe(self) -> str:
         """What was done, or would be, as a person reads it."""
+        if self.cleaned is not None:
+            return self.cleaned
         if self.manifest is None:
-            return "\n".join([self.headline, *self.plan.lines()])
+            return "\n".join([f"would write {self.out}", *self.plan.lines()])
         made = self.manifest
         dropped = ", ".join(f"{reason} {count:,}" for reason, count in made["dropped"].items()) or "none"
         shares = ", ".join(f"{code} {values['documents']:,}" for code, values in made["languages"].items())
@@ -130,7 +132,7 @@ def build(
     plan = make_build_plan(config)
     items = evaluation_files(config.decontaminate, root=config.root)
     if dry_run:
-        return BuildResult(config.out, plan, headline=f"would write {config.out}")
+        return BuildResult(config.out, plan)
     _check_out(config.out)
     work = config.work or config.out / WORK
     model = [Path(config.languages.model)] if config.languages.model is not None else []
@@ -138,7 +140,8 @@ def build(
     folders = [task_folder(work, task, config, outside) for task in plan.tasks]
     if merge_only:
         _check_all_done(plan, folders)
-    for line in plan.lines():
+    chosen = slice(share.index, None, share.count) if share is not None else slice(None)
+    for line in replace(plan, tasks=plan.tasks[chosen]).lines():
         _logger.info(line)
     is_first = not were_compiled()
     if is_first:
@@ -148,7 +151,6 @@ def build(
     if is_first:  # before processes are started that would all compile the same
         cleaner([Document("compile", "Қар еріп, су ақты.", "compile", "kk", "Zyyy", "CC0-1.0")])
     started = time.monotonic()
-    chosen = slice(share.index, None, share.count) if share is not None else slice(None)
     try:
         spooled = _clean_all(plan.tasks[chosen], folders[chosen], cleaner, plan.workers)
     except BaseException:
@@ -156,7 +158,7 @@ def build(
         raise
     if share is not None:
         done = f"share {share.index}/{share.count}: {len(spooled)} of {len(folders)} parts cleaned, in {work}"
-        return BuildResult(config.out, plan, headline=done)
+        return BuildResult(config.out, plan, cleaned=done)
     manifest = _merge(config, plan, cleaner, spooled, work)
     seconds = time.monotonic() - started
     rate = manifest["bytes_in"] / 1e6 / max(seconds, 1e-9)
@@ -269,7 +271,8 @@ def _clean_all(tasks: Sequence[Task], folders: Sequence[Path], cleaner: Cleaner,
     """The results of all tasks, in the order of the plan."""
     done = [is_done(folder) for folder in folders]
     if any(done):
-        _logger.info(f"{sum(done)} of {len(folders)} parts were done before; going on with the rest")
+        rest = "" if all(done) else "; going on with the rest"
+        _logger.info(f"{sum(done)} of {len(folders)} parts were done before{rest}")
     for folder in folders:
         for unfinished in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a process that was killed
             shutil.rmtree(unfinished, ignore_errors=True)

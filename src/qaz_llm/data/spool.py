@@ -107,7 +107,7 @@ def task_folder(work: Path, task: Task, config: DataConfig, items_fingerprint: s
         values["licences"] = config.licences.model_dump(mode="json")
     key = [
         task.key,
-        task.source.model_dump(mode="json"),
+        task.source.model_dump(mode="json", exclude={"citation", "homepage", "part_bytes"}),
         values,
         items_fingerprint,
         code_fingerprint("data", "language"),

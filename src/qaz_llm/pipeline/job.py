@@ -99,7 +99,7 @@ def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
         folder=layout.corpus,
         rooms=("language", "data"),
         after=(),
-        settings=_without(config.data.to_dict(), "workers", "out"),
+        settings=_without(config.data.to_dict(), "workers", "out", "work", "memory_gb"),
         inputs=lambda: _data_files(config),
         work=work,
         size=size,
