@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from qaz_llm.language.alphabet import (
     BACK_VOWELS,
@@ -52,6 +53,7 @@ def one_alphabet(text: str, mixed: Iterable[tuple[int, int, bool]]) -> tuple[str
     return ("".join((*pieces, text[done:])), changed) if changed else (text, 0)
 
 
+@lru_cache(maxsize=1 << 15)  # what is misspelt so is misspelt often
 def _repair_word(word: str, line_is_cyrillic: bool) -> str:
     may_be_cyrillic = _MAY_BE_CYRILLIC.fullmatch(word) is not None
     may_be_latin = _MAY_BE_LATIN.fullmatch(word) is not None

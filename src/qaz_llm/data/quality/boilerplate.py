@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +78,12 @@ def _is_one(line: str, phrases: Sequence[Phrase]) -> bool:
     return (known and len(words(line)) <= MAX_LINE_WORDS) or _is_menu(line)
 
 
+@lru_cache(maxsize=1 << 14)  # the furniture of a site stands on all its pages
+def _is_one_of(line: str, signs: int) -> bool:
+    """`is_boilerplate`, looking only for the phrases that the kernel saw signs of."""
+    return _is_one(line, _phrases_of(signs))
+
+
 def _is_menu(line: str) -> bool:
     """Short entries between separators. Where only layout separates them, each begins like a title, which tells a menu
     from justified prose; a line that begins with | is a row of a table, and » after « ends a quotation."""
@@ -129,7 +135,7 @@ def strip_boilerplates(scanned: ScannedTexts) -> list[Stripped]:
         strict=True,
     )
     for doc, line, signs, start, end in rows:
-        if _is_one(scanned.texts[doc][start:end], _phrases_of(signs)):
+        if _is_one_of(scanned.texts[doc][start:end], signs):
             out.setdefault(doc, []).append(line)
     for doc, gone in out.items():
         first, last = lines.doc_starts_D[doc : doc + 2].tolist()
