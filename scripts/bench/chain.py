@@ -68,7 +68,7 @@ def sentences_of(corpus: Path) -> tuple[list[str], list[str]]:
 
 
 def make_documents(
-    kazakh: list[str], russian: list[str], *, megabytes: float, seed: int, mean_kb: float = 2.3
+    kazakh: list[str], russian: list[str], *, megabytes: float, seed: int, mean_kb: float = 2.3, clean: bool = False
 ) -> Iterator[str]:
     rng = random.Random(seed)
     size, made = 0, []
@@ -81,7 +81,8 @@ def make_documents(
             words[rng.randrange(len(words))] = "басқа"
             text = " ".join(words)
         else:
-            text = dirty("\n".join(paragraphs(kazakh, rng, mean_kb)), russian, rng)
+            text = "\n".join(paragraphs(kazakh, rng, mean_kb))
+            text = text if clean else dirty(text, russian, rng)
             if len(made) < 5_000:
                 made.append(text)
         size += len(text.encode())
@@ -129,6 +130,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=float, default=32.0)
     parser.add_argument("--mean-kb", type=float, nargs="+", default=[2.3, 5.9], help="average length of the documents")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--clean", action="store_true", help="the sentences as they are, without added dirt")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--no-profile", action="store_true")
     arguments = parser.parse_args()
@@ -140,7 +142,14 @@ def main() -> None:
         write(work / "warm.jsonl.zst", make_documents(kazakh, russian, megabytes=0.3, seed=1))
         build_once(work / "warm.jsonl.zst", work / "out")  # compiles the kernels where they are not cached
         for mean_kb in arguments.mean_kb:
-            texts = make_documents(kazakh, russian, megabytes=arguments.megabytes, seed=arguments.seed, mean_kb=mean_kb)
+            texts = make_documents(
+                kazakh,
+                russian,
+                megabytes=arguments.megabytes,
+                seed=arguments.seed,
+                mean_kb=mean_kb,
+                clean=arguments.clean,
+            )
             write(work / "bench.jsonl.zst", texts)
             measure(work, repeats=arguments.repeats)
         if not arguments.no_profile:
