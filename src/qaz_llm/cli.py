@@ -323,7 +323,7 @@ def config_check(
     config: ConfigPath,
     overrides: Overrides = None,
     kind: Annotated[
-        str | None, typer.Option(help="run, data, train, eval or mix; by default told by the keys.")
+        str | None, typer.Option(help="run, data, source, mix, train or eval; by default told by the keys.")
     ] = None,
 ) -> None:
     """Check a config without doing any work."""
@@ -336,7 +336,7 @@ def config_show(
     config: ConfigPath,
     overrides: Overrides = None,
     kind: Annotated[
-        str | None, typer.Option(help="run, data, train, eval or mix; by default told by the keys.")
+        str | None, typer.Option(help="run, data, source, mix, train or eval; by default told by the keys.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -351,7 +351,7 @@ def config_show(
 
 
 @config_app.command("schema")
-def config_schema(kind: Annotated[str, typer.Argument(help="run, data, train, eval or mix")]) -> None:
+def config_schema(kind: Annotated[str, typer.Argument(help="run, data, source, mix, train or eval")]) -> None:
     """Print the JSON schema that lets an editor complete and check a config."""
     kinds = _config_kinds()
     if kind not in kinds:
@@ -360,12 +360,19 @@ def config_schema(kind: Annotated[str, typer.Argument(help="run, data, train, ev
 
 
 def _config_kinds() -> dict[str, type[StrictModel]]:
-    from qaz_llm.data.config import DataConfig, MixConfig
+    from qaz_llm.data.config import DataConfig, MixConfig, SourceConfig
     from qaz_llm.evals.config import EvalConfig
     from qaz_llm.pipeline.config import RunConfig
     from qaz_llm.train.config import TrainConfig
 
-    return {"run": RunConfig, "data": DataConfig, "train": TrainConfig, "eval": EvalConfig, "mix": MixConfig}
+    return {
+        "run": RunConfig,
+        "data": DataConfig,
+        "source": SourceConfig,
+        "mix": MixConfig,
+        "train": TrainConfig,
+        "eval": EvalConfig,
+    }
 
 
 def _load_any(path: Path, overrides: list[str], kind: str | None) -> tuple[str, StrictModel]:

@@ -137,7 +137,7 @@ def source(tmp_path: Path, *rows: object) -> list[str]:
 
 @pytest.mark.parametrize(
     ("rows", "word"),
-    [([], "nothing was read"), ([{"id": "1", "txt": "Сәлем"}], "'text'")],
+    [([], "empty_file 1"), ([{"id": "1", "txt": "Сәлем"}], "'text'")],
     ids=["empty file", "no text field"],
 )
 def test_a_source_that_holds_no_text(run: Call, tmp_path: Path, rows: list[object], word: str) -> None:
