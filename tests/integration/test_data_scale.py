@@ -177,6 +177,24 @@ def test_a_disk_that_fills_up_midway_loses_nothing_done(tmp_path: Path, monkeypa
     assert shards_of(config.out) == shards_of(tmp_path / "at_once")
 
 
+@pytest.mark.parametrize("damage", ["gone", "cut off"])
+def test_a_damaged_part_is_cleaned_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+    config = config_of(tmp_path, write_sources(tmp_path / "in", "ab"), work=str(tmp_path / "index"))
+    build(config)
+    before = shards_of(config.out)
+    (part,) = (tmp_path / "index").glob("a-*")
+    if damage == "gone":
+        next((part / "features").iterdir()).unlink()
+    else:
+        (part / "kept.jsonl.zst").write_bytes((part / "kept.jsonl.zst").read_bytes()[:200])
+    with pytest.raises(WorkError, match="1 of 2 parts are not there: a: a"):
+        build(config, merge_only=True)
+    cleaned = count_cleaned(monkeypatch)
+    build(config)
+    assert cleaned == ["a"]
+    assert shards_of(config.out) == before
+
+
 # ------------------------------------------------------------------------------------------------------ other policies
 
 

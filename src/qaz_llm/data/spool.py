@@ -14,6 +14,7 @@ all the old ones; the tasks of a job array each make some, and one of them puts 
 from __future__ import annotations
 
 import gc
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from qaz_llm.data.duplicates.dedup import Part as DedupPart
 from qaz_llm.data.licence_ledger import content_hash
 from qaz_llm.data.plan import Task
 from qaz_llm.data.sources import read_task
+from qaz_llm.errors import QazError
 from qaz_llm.io import (
     atomic_dir,
     code_fingerprint,
@@ -42,7 +44,13 @@ from qaz_llm.io import (
     write_json,
 )
 from qaz_llm.language.buffer import ScannedTexts, scan_texts
+from qaz_llm.progress import get_logger
 from qaz_llm.records import Document
+
+_logger = get_logger("data")
+
+STATS = "stats.json"
+"""Written last of a part's files."""
 
 NOT_IN_KEY = {"out", "work", "root", "workers", "memory_gb", "sources", "conversations", "shard_bytes", "licences"}
 """Parts of a config that a part's result does not depend on. (Refused sources are not read; see licence_field below.)"""
@@ -117,13 +125,20 @@ def task_folder(work: Path, task: Task, config: DataConfig, items_fingerprint: s
 
 
 def is_done(folder: Path) -> bool:
-    """Whether a task's result is there, and whole."""
-    return (folder / "stats.json").exists()
+    """Whether a task's result is there, and whole: every file of it, with the size it was written with."""
+    try:
+        sizes: Mapping[str, int] = read_json(folder / STATS)["files"]
+        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (QazError, OSError, KeyError):
+        return False
 
 
 def run_task(task: Task, folder: Path, cleaner: Cleaner) -> Spooled:
     """Clean the documents of a task and leave the result in `folder`, unless it is there already."""
     if not is_done(folder):
+        if folder.exists():
+            _logger.warning(f"{folder} is not whole; cleaning that part again")
+            shutil.rmtree(folder)
         with atomic_dir(folder) as temporary, _fewer_collections():
             _write(task, temporary, cleaner)
     return open_spooled(folder)
@@ -141,7 +156,7 @@ def _fewer_collections() -> Iterator[None]:
 
 
 def open_spooled(folder: Path) -> Spooled:
-    return Spooled(folder, read_json(folder / "stats.json"))
+    return Spooled(folder, read_json(folder / STATS))
 
 
 def _write(task: Task, folder: Path, cleaner: Cleaner) -> None:
@@ -156,7 +171,8 @@ def _write(task: Task, folder: Path, cleaner: Cleaner) -> None:
                 tally.add(item)
             writer.add(cleaned)
     stats = {"source": task.source.name, **tally.to_dict(), "documents_out": writer.num_kept}
-    write_json(folder / "stats.json", {**stats, "fingerprints": task.fingerprints()})
+    files = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    write_json(folder / STATS, {**stats, "fingerprints": task.fingerprints(), "files": files})
 
 
 class _PartWriter:
