@@ -323,7 +323,7 @@ def config_check(
     config: ConfigPath,
     overrides: Overrides = None,
     kind: Annotated[
-        str | None, typer.Option(help="run, data, source, mix, train or eval; by default told by the keys.")
+        str | None, typer.Option(help="run, data, train, eval, source or mix; by default told by the keys.")
     ] = None,
 ) -> None:
     """Check a config without doing any work."""
@@ -336,7 +336,7 @@ def config_show(
     config: ConfigPath,
     overrides: Overrides = None,
     kind: Annotated[
-        str | None, typer.Option(help="run, data, source, mix, train or eval; by default told by the keys.")
+        str | None, typer.Option(help="run, data, train, eval, source or mix; by default told by the keys.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -351,7 +351,7 @@ def config_show(
 
 
 @config_app.command("schema")
-def config_schema(kind: Annotated[str, typer.Argument(help="run, data, source, mix, train or eval")]) -> None:
+def config_schema(kind: Annotated[str, typer.Argument(help="run, data, train, eval, source or mix")]) -> None:
     """Print the JSON schema that lets an editor complete and check a config."""
     kinds = _config_kinds()
     if kind not in kinds:
@@ -368,10 +368,10 @@ def _config_kinds() -> dict[str, type[StrictModel]]:
     return {
         "run": RunConfig,
         "data": DataConfig,
-        "source": SourceConfig,
-        "mix": MixConfig,
         "train": TrainConfig,
         "eval": EvalConfig,
+        "source": SourceConfig,
+        "mix": MixConfig,
     }
 
 
