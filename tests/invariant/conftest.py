@@ -58,7 +58,8 @@ def untied_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def extended_tokenizer(base_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from qaz_llm.tokenizer.extend import extend_tokenizer, load_fast_tokenizer
+    from qaz_llm.tokenizer.extend import extend_tokenizer
+    from qaz_llm.tokenizer.fast import load_fast_tokenizer
 
     folder = tmp_path_factory.mktemp("extended") / "tokenizer"
     texts = [row["text"] for row in read_jsonl(embedded_path("documents_kk_a.jsonl"))]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from qaz_llm.model.config import ArchitectureConfig
-from qaz_llm.model.load import VOCAB_MARK
+from qaz_llm.tokenizer.curve import ModelCost
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -26,7 +26,6 @@ def make_model(
         pad_token_id=tokenizer.pad_token_id,
     )
     config._attn_implementation = attn_implementation
-    setattr(config, VOCAB_MARK, len(tokenizer))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LlamaForCausalLM(config)
@@ -52,9 +51,21 @@ def llama_config(architecture: ArchitectureConfig, *, vocab_size: int, **token_i
 
 def count_parameters(config: Any) -> int:
     """The parameters of a model by its transformers config, tied ones once; nothing is allocated."""
+    return sum(parameter.numel() for parameter in _without_weights(config).parameters())
+
+
+def model_cost(config: Any) -> ModelCost:
+    """What decides how dear a row of the vocabulary is: parameters beside the tables, and the hidden size."""
+    model = _without_weights(config)
+    tables = {id(table.weight): table.weight for table in (model.get_input_embeddings(), model.get_output_embeddings())}
+    body = sum(parameter.numel() for parameter in model.parameters() if id(parameter) not in tables)
+    return ModelCost(body_parameters=body, hidden_size=model.get_input_embeddings().weight.shape[1])
+
+
+def _without_weights(config: Any) -> PreTrainedModel:
+    """The model of a transformers config, shapes alone."""
     import torch
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
-    return sum(parameter.numel() for parameter in model.parameters())
+        return cast("PreTrainedModel", AutoModelForCausalLM.from_config(config))

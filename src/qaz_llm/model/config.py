@@ -47,7 +47,7 @@ class ModelConfig(StrictModel):
     architecture: ArchitectureConfig | None = None
     tokenizer: str | None = None
     train_vocab_size: int | None = Field(default=None, ge=300)
-    embedding_init: Literal["mean", "weighted_mean", "random"] = "mean"
+    embedding_init: Literal["mean", "weighted_mean", "similar", "random"] = "mean"
     attn_implementation: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     trust_remote_code: bool = False
 

@@ -1,30 +1,42 @@
 """New rows for new tokens: the embedding table grows, the old rows stay bit for bit as they were.
 
-Shape legend: V rows of the vocabulary, D hidden size, S sub-tokens of one new token.
+Shape legend: V rows of the vocabulary, N new tokens, B new tokens of one block, U old tokens that new ones are made of,
+D hidden size.
 
-    old table            token a  token b
-    new token ab  ←  mean(row a, row b)            init = "mean"
-                     (2·row a + 1·row b) / 3       init = "weighted_mean", a being 2 bytes long and b 1
+Every way to start but `random` is a table of shares: which old rows a new row is the sum of, and with what weight.
 
-The mean of the sub-tokens is the start that needs no second model and keeps a new token near what the model would have
-read (Sherkala, arXiv 2503.01493, and Hewitt 2021, "Initializing New Word Embeddings for Pretrained Language Models").
-`random` draws from a normal distribution with the old table's mean and standard deviation per column: the baseline.
+    new token ab, made of a (2 bytes) and b (1 byte), used like c and d:
+
+    mean            1/2 · row a + 1/2 · row b
+    weighted_mean   2/3 · row a + 1/3 · row b
+    similar         0.7 · row c + 0.3 · row d         shares worked out by `qaz tokenizer extend --similar`
+    random          normal, with the mean and standard deviation of the old table per column
+
+Sources: `mean`, Sherkala (arXiv 2503.01493, section 3) and Hewitt 2021, "Initializing New Word Embeddings for Pretrained
+Language Models"; `similar`, WECHSEL (arXiv 2112.06598) and FOCUS (arXiv 2305.14481), see tokenizer/similar.py;
+`random`, the baseline that both papers compare with. The same shares make the input row, the output row and, where the
+output has a bias (Phi), the bias.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from qaz_llm.errors import InputError
+from qaz_llm.tokenizer.extension import Weights
 from qaz_llm.tokenizer.words import token_lengths_bytes
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from qaz_llm.tokenizer.extend import ExtendedTokenizer
+    from qaz_llm.tokenizer.extension import ExtendedTokenizer
 
-EmbeddingInit = Literal["mean", "weighted_mean", "random"]
+EmbeddingInit = Literal["mean", "weighted_mean", "similar", "random"]
+
+BLOCK_ROWS = 8_192
+"""Rows worked on at once, as float32: 134 MB where the hidden size is 4,096."""
 
 
 def resize_embeddings(
@@ -35,52 +47,166 @@ def resize_embeddings(
     pad_to_multiple_of: int | None = None,
     seed: int = 0,
 ) -> None:
-    """Grow the input table, and the output table where it is not tied, in place; rows below `base_size` are untouched.
+    """Grow the input table, and the output table where it is not tied, in place; rows of old tokens are untouched.
 
-    A model may have more rows than the base tokenizer has tokens (padding); the new tokens take those rows first.
-    Call before an engine shards the model: under ZeRO-3 a sharded table has no rows to copy.
+    A model may have more rows than the base tokenizer has tokens (padding); the new tokens take those rows first. Rows
+    after the last token, new padding included, get the mean of the old table, so that they are never a likely next token.
+    `pad_to_multiple_of` overrides what the extension says. Swapped ids get new rows where they are.
+
+    A model that ZeRO-3 has sharded already is gathered, by all ranks together, and its tables are left whole: the engine
+    that is made next shards them again.
 
     Raises:
-        InputError: where the model has fewer rows than the base tokenizer has tokens, so it belongs to another one.
+        InputError: where the model has fewer rows than the base tokenizer has tokens, so it belongs to another one; or
+            where `init` is similar and the extension holds no similar tokens.
     """
     import torch
 
-    table_VD = model.get_input_embeddings().weight
-    if table_VD.shape[0] < extended.base_size:
+    shares = None if init == "random" else mixing_shares(extended, init)
+    rows = count_rows(model)
+    if rows < extended.base_size:
         raise InputError(
-            f"the model has {table_VD.shape[0]:,} embedding rows, the base tokenizer {extended.base_size:,} tokens",
+            f"the model has {rows:,} embedding rows, the base tokenizer {extended.base_size:,} tokens",
             hint="extend the tokenizer that belongs to this model",
         )
-    size = max(table_VD.shape[0], extended.base_size + len(extended.sub_tokens))
-    tied = model.get_output_embeddings() is None or model.get_output_embeddings().weight is table_VD
-    model.resize_token_embeddings(size, pad_to_multiple_of=pad_to_multiple_of, mean_resizing=False)
+    tied = has_tied_tables(model)
+    multiple = pad_to_multiple_of or extended.pad_to_multiple_of
+    _resize(model, max(rows, extended.size), multiple)
+    inputs, outputs = model.get_input_embeddings(), model.get_output_embeddings()
     with torch.no_grad():
-        _fill_rows(model.get_input_embeddings().weight, extended, init, seed)
+        _fill_rows(inputs.weight, extended, shares, seed)
         if not tied:
-            _fill_rows(model.get_output_embeddings().weight, extended, init, seed + 1)
-    model.config.vocab_size = model.get_input_embeddings().weight.shape[0]
+            _fill_rows(outputs.weight, extended, shares, seed + 1)
+        if getattr(outputs, "bias", None) is not None:
+            _fill_rows(outputs.bias[:, None], extended, shares, seed + 2)
+    model.config.vocab_size = inputs.weight.shape[0]
 
 
-def _fill_rows(table_VD: torch.Tensor, extended: ExtendedTokenizer, init: EmbeddingInit, seed: int) -> None:
-    """Write the rows of the new tokens, and of the padding after them, from the rows below `base_size`."""
+def count_rows(model: PreTrainedModel) -> int:
+    """Rows of the input table, also where ZeRO-3 has sharded it and its own shape is empty."""
+    weight = model.get_input_embeddings().weight
+    return int(getattr(weight, "ds_shape", weight.shape)[0])
+
+
+def has_tied_tables(model: PreTrainedModel) -> bool:
+    """True where the output table is the input table."""
+    outputs = model.get_output_embeddings()
+    return outputs is None or outputs.weight is model.get_input_embeddings().weight
+
+
+def mixing_shares(extended: ExtendedTokenizer, init: EmbeddingInit) -> Mapping[int, Weights]:
+    """Of each new token, the old tokens its row is made of and their shares, which add up to 1.
+
+    Where `init` is similar, a token for which none was found similar is made as by mean.
+
+    Raises:
+        InputError: where `init` is similar and the extension holds no similar tokens.
+    """
+    if init == "weighted_mean":
+        used = {i for old in extended.sub_tokens.values() for i in old}
+        length = token_lengths_bytes(extended.tokenizer, used)
+        totals = {new: sum(length[i] for i in old) for new, old in extended.sub_tokens.items()}
+        return {new: tuple((i, length[i] / totals[new]) for i in old) for new, old in extended.sub_tokens.items()}
+    means = {new: tuple((i, 1 / len(old)) for i in old) for new, old in extended.sub_tokens.items()}
+    if init == "mean":
+        return means
+    if not extended.similar:
+        raise InputError(
+            "embedding_init is similar, and the tokenizer's extension holds no similar tokens",
+            hint="make it with `qaz tokenizer extend --similar`, or choose another embedding_init",
+        )
+    return means | dict(extended.similar)
+
+
+def _resize(model: PreTrainedModel, size: int, multiple: int | None) -> None:
+    """Let transformers exchange the tables for larger ones, tied again where they were."""
+    from transformers.integrations import HfDeepSpeedConfig, is_deepspeed_zero3_enabled
+
+    config = None
+    if hasattr(model.get_input_embeddings().weight, "ds_id") and not is_deepspeed_zero3_enabled():
+        # transformers gathers sharded tables while a config like this is alive; it does not look at the tables
+        config = HfDeepSpeedConfig({"zero_optimization": {"stage": 3}})
+    model.resize_token_embeddings(size, pad_to_multiple_of=multiple, mean_resizing=False)
+    del config
+
+
+def _fill_rows(
+    table_VD: torch.Tensor, extended: ExtendedTokenizer, shares: Mapping[int, Weights] | None, seed: int
+) -> None:
+    """Write the rows of the new tokens, and of the padding after the last token, from the rows of the old ones."""
     import torch
 
-    old_VD = table_VD[: extended.base_size].detach().float()
-    mean_D, std_D = old_VD.mean(0), old_VD.std(0)
+    old_VD = table_VD[: extended.base_size]
+    is_kept_V = torch.ones(len(old_VD), device=table_VD.device)
+    is_kept_V[list(extended.swapped_ids)] = 0.0
+    if shares is None:
+        blocks = _random_rows(*_moments(old_VD, is_kept_V), len(extended.new_ids), seed)
+    else:
+        blocks = _mixed_rows(table_VD, [shares[new] for new in extended.new_ids])
+    if len(table_VD) > extended.size:
+        table_VD[extended.size :] = _mean(old_VD, is_kept_V).to(table_VD.dtype)
+    new_N = torch.tensor(extended.new_ids, dtype=torch.long, device=table_VD.device)
+    start = 0
+    for rows_BD in blocks:
+        table_VD[new_N[start : start + len(rows_BD)]] = rows_BD.to(table_VD.dtype)
+        start += len(rows_BD)
+
+
+def _mixed_rows(table_VD: torch.Tensor, shares: list[Weights]) -> Iterator[torch.Tensor]:
+    """The sums of old rows, float32, a row for each of `shares`, in blocks.
+
+        shares [((7, 0.5), (9, 0.5)), ((9, 1.0),)]   →   [(row 7 + row 9) / 2, row 9]
+
+    The old rows are copied before the first block is handed out, so whoever takes it may write where they were.
+    """
+    import torch
+    from torch.nn.functional import embedding_bag
+
+    device = table_VD.device
+    used = sorted({index for weights in shares for index, _share in weights})
+    position = {index: place for place, index in enumerate(used)}
+    used_UD = table_VD[torch.tensor(used, dtype=torch.long, device=device)].float()
+    for start in range(0, len(shares), BLOCK_ROWS):
+        block = shares[start : start + BLOCK_ROWS]
+        pairs = [pair for weights in block for pair in weights]
+        lengths = torch.tensor([0, *(len(weights) for weights in block[:-1])], device=device)
+        yield embedding_bag(
+            torch.tensor([position[index] for index, _share in pairs], device=device),
+            used_UD,
+            lengths.cumsum(0),  # where in `pairs` each row's own start
+            mode="sum",
+            per_sample_weights=torch.tensor([share for _index, share in pairs], device=device),
+        )
+
+
+def _random_rows(mean_D: torch.Tensor, std_D: torch.Tensor, count: int, seed: int) -> Iterator[torch.Tensor]:
+    """`count` normal rows, float32, in blocks; drawn on the CPU, so the same wherever the table is."""
+    import torch
+
     generator = torch.Generator(device="cpu").manual_seed(seed)
-    first_free = extended.base_size + len(extended.sub_tokens)
-    table_VD[first_free:] = mean_D.to(table_VD.dtype)
-    if init == "random":
-        noise_VD = torch.randn(len(extended.sub_tokens), table_VD.shape[1], generator=generator).to(table_VD.device)
-        table_VD[extended.base_size : first_free] = (mean_D + noise_VD * std_D).to(table_VD.dtype)
-        return
-    used = {i for old_ids in extended.sub_tokens.values() for i in old_ids}
-    lengths = token_lengths_bytes(extended.tokenizer, used) if init == "weighted_mean" else None
-    for new_id, old_ids in extended.sub_tokens.items():
-        rows_SD = old_VD[list(old_ids)]
-        if lengths is None:
-            row_D = rows_SD.mean(0)
-        else:
-            weights_S = torch.tensor([lengths[i] for i in old_ids], dtype=torch.float32, device=rows_SD.device)
-            row_D = (weights_S[:, None] * rows_SD).sum(0) / weights_S.sum()
-        table_VD[new_id] = row_D.to(table_VD.dtype)
+    for start in range(0, count, BLOCK_ROWS):
+        noise_BD = torch.randn(min(BLOCK_ROWS, count - start), len(mean_D), generator=generator)
+        yield mean_D + noise_BD.to(mean_D.device) * std_D
+
+
+def _moments(table_VD: torch.Tensor, is_kept_V: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of each column over the rows where `is_kept_V` is 1, float32."""
+    import torch
+
+    mean_D = _mean(table_VD, is_kept_V)
+    squares_D = torch.zeros_like(mean_D)
+    for start in range(0, len(table_VD), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        squares_D += is_kept_V[block] @ (table_VD[block].float() - mean_D).square()
+    return mean_D, (squares_D / (is_kept_V.sum() - 1)).sqrt()
+
+
+def _mean(table_VD: torch.Tensor, is_kept_V: torch.Tensor) -> torch.Tensor:
+    """Mean of each column over the rows where `is_kept_V` is 1, float32; no float32 copy of the table is made."""
+    import torch
+
+    sum_D = torch.zeros(table_VD.shape[1], device=table_VD.device)
+    for start in range(0, len(table_VD), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        sum_D += is_kept_V[block] @ table_VD[block].float()
+    return sum_D / is_kept_V.sum()

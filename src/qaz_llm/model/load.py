@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qaz_llm.errors import InputError
 from qaz_llm.tokenizer.chat_template import DEFAULT_CHAT_TEMPLATE
-from qaz_llm.tokenizer.extend import EXTENSION_FILE, ExtendedTokenizer, load_fast_tokenizer
+from qaz_llm.tokenizer.extension import EXTENSION_FILE, ExtendedTokenizer
+from qaz_llm.tokenizer.fast import load_fast_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+    from qaz_llm.model.embeddings import EmbeddingInit
+
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
-VOCAB_MARK = "qaz_vocab_size"
-"""Key in a model's config: how many of its rows have been made for tokens."""
+EXTENSION_MARK = "qaz_extension"
+"""Key in a model's config: the fingerprint of the extension it has rows for."""
 
 WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
 
@@ -106,30 +109,40 @@ def fit_vocabulary(
     tokenizer: PreTrainedTokenizerFast,
     extended: ExtendedTokenizer | None,
     *,
-    init: Literal["mean", "weighted_mean", "random"],
+    init: EmbeddingInit,
     seed: int,
-) -> range | None:
+) -> tuple[int, ...] | None:
     """Give the model rows for an extended tokenizer's new tokens, where it has none yet; their ids, or None.
 
-    A model that has them says so by `qaz_vocab_size` in its config: its number of rows alone does not tell, since
-    models have padding rows.
+    A model that has them says so by `qaz_extension` in its config: its number of rows alone does not tell, since
+    models have padding rows and swapped tokens take rows that were there before.
 
     Raises:
         InputError: the tokenizer has tokens that the model has no rows for, and no extension says how to make them.
     """
-    rows = model.get_input_embeddings().weight.shape[0]
-    if extended is not None and getattr(model.config, VOCAB_MARK, 0) < len(tokenizer):
+    if extended is not None and not has_rows_for(model, extended):
         from qaz_llm.model.embeddings import resize_embeddings
 
         resize_embeddings(model, extended, init=init, seed=seed)
-        setattr(model.config, VOCAB_MARK, len(tokenizer))
-        return range(extended.base_size, extended.base_size + len(extended.sub_tokens))
+        mark_rows(model, extended)
+        return extended.new_ids
+    rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise InputError(
             f"the tokenizer has {len(tokenizer):,} tokens, the model {rows:,} embedding rows",
             hint="use the tokenizer that belongs to the checkpoint, or extend that one with `qaz tokenizer extend`",
         )
     return None
+
+
+def has_rows_for(model: PreTrainedModel, extended: ExtendedTokenizer) -> bool:
+    """True where the model's rows were made for this extension, by `fit_vocabulary` or by training from nothing."""
+    return getattr(model.config, EXTENSION_MARK, None) == extended.fingerprint
+
+
+def mark_rows(model: PreTrainedModel, extended: ExtendedTokenizer) -> None:
+    """Note in the model's config, which is saved with it, that it has rows for this extension."""
+    setattr(model.config, EXTENSION_MARK, extended.fingerprint)
 
 
 def _looks_like_path(name: str) -> bool:

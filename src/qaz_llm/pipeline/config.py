@@ -20,7 +20,9 @@ class ModelSection(StrictModel):
 
     checkpoint: str | None = Field(None, description="folder or hub id")
     architecture: ArchitectureConfig | None = None
-    embedding_init: Literal["mean", "weighted_mean", "random"] = Field("mean", description="start of the new rows")
+    embedding_init: Literal["mean", "weighted_mean", "similar", "random"] = Field(
+        "mean", description="start of the new rows"
+    )
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:

@@ -94,7 +94,7 @@ def extended_scorer(config: RunConfig, layout: Layout, base: str) -> tuple[HFSco
     """The base model with rows for the new tokens, in memory."""
     from qaz_llm.model.embeddings import resize_embeddings
     from qaz_llm.model.load import load_model
-    from qaz_llm.tokenizer.extend import ExtendedTokenizer
+    from qaz_llm.tokenizer.extension import ExtendedTokenizer
 
     extended = ExtendedTokenizer.load(layout.extended_tokenizer)
     model = load_model(base, dtype=config.eval.dtype)

@@ -20,6 +20,7 @@ from qaz_llm.pipeline.layout import Layout
 from qaz_llm.pipeline.stages import Stage
 
 if TYPE_CHECKING:
+    from qaz_llm.tokenizer.curve import ModelCost
     from qaz_llm.train.config import TrainConfig
     from qaz_llm.train.plan import TrainPlan
 
@@ -121,12 +122,14 @@ def _data_files(config: RunConfig) -> list[Path]:
 
 
 def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
-    settings = config.tokenizer
+    wants_similar = config.model.embedding_init == "similar"
+    settings = config.tokenizer.model_copy(update={"similar": config.tokenizer.similar or wants_similar})
 
     def work() -> Mapping[str, Any]:
         from qaz_llm.tokenizer.base import train_base_tokenizer
         from qaz_llm.tokenizer.corpus import read_texts
-        from qaz_llm.tokenizer.extend import extend_tokenizer, load_fast_tokenizer
+        from qaz_llm.tokenizer.fast import load_fast_tokenizer
+        from qaz_llm.tokenizer.make import make_from_files
 
         if settings.train_base is None:
             base = load_fast_tokenizer(settings.base or str(config.model.checkpoint))
@@ -135,20 +138,18 @@ def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
             base = train_base_tokenizer(texts, vocab_size=settings.train_base.vocab_size)
         with atomic_dir(layout.base_tokenizer) as folder:
             base.save_pretrained(folder)
-        extended = base
+        extended, new_tokens = base, 0
         if settings.num_new_tokens:
-            kazakh = read_texts(layout.corpus, language=settings.language)
-            result = extend_tokenizer(
-                base, kazakh, num_new_tokens=settings.num_new_tokens, min_frequency=settings.min_frequency
-            )
+            result, facts = make_from_files(base, settings, [layout.corpus], cost=_model_cost(config, len(base)))
             result.save(layout.extended_tokenizer)
-            extended = result.tokenizer
+            write_json(layout.extension_facts, facts.to_dict())
+            extended, new_tokens = result.tokenizer, facts.new_tokens
         fertility = _fertility(config, {"base": base, "extended": extended})
         write_json(layout.fertility, fertility)
         before, after = (fertility[name]["kk"]["tokens_per_word"] for name in ("base", "extended"))
         return {
             "tokens": len(extended),
-            "new_tokens": len(extended) - len(base),
+            "new_tokens": new_tokens,
             "kk_tokens_per_word": f"{before:.2f} → {after:.2f}",
         }
 
@@ -163,9 +164,25 @@ def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
             *_heldout_files(config),  # fertility is measured on them
         ],
         work=work,
-        size=lambda: f"{settings.num_new_tokens:,} new tokens from the corpus's {settings.language} text",
+        size=lambda: f"{_how_many(settings.num_new_tokens)} new tokens from the corpus's {settings.language} text",
         estimate_s=lambda: _tokenizer_estimate_s(layout),
     )
+
+
+def _how_many(num_new_tokens: int | str) -> str:
+    return f"{num_new_tokens:,}" if isinstance(num_new_tokens, int) else "as many as the gain curve suggests of"
+
+
+def _model_cost(config: RunConfig, vocab_size: int) -> ModelCost | None:
+    """What a row of the vocabulary costs this model; only needed where the size is to be chosen."""
+    if config.tokenizer.num_new_tokens != "auto":
+        return None
+    from qaz_llm.model.architecture import llama_config, model_cost
+    from qaz_llm.model.load import load_config_of
+
+    if config.model.architecture is not None:
+        return model_cost(llama_config(config.model.architecture, vocab_size=vocab_size))
+    return model_cost(load_config_of(str(config.model.checkpoint)))
 
 
 def _tokenizer_estimate_s(layout: Layout) -> float | None:

@@ -33,6 +33,10 @@ class Layout:
         return self.tokenizer / "extended"
 
     @property
+    def extension_facts(self) -> Path:
+        return self.tokenizer / "extension_facts.json"
+
+    @property
     def fertility(self) -> Path:
         return self.tokenizer / "fertility.json"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from qaz_llm.config import LanguageCode, StrictModel
 
@@ -16,14 +16,29 @@ class TrainedBaseConfig(StrictModel):
     languages: tuple[LanguageCode, ...] = Field(("ru", "en"), description="languages of the corpus it learns from")
 
 
-class TokenizerSettings(StrictModel):
+class ExtensionConfig(StrictModel):
+    """Which tokens are added to a base tokenizer, and where they go."""
+
+    num_new_tokens: Literal["auto"] | NonNegativeInt = Field(
+        8000, description="tokens to add; auto takes the size that the gain curve suggests; 0 keeps the base as it is"
+    )
+    max_new_tokens: int = Field(32_000, ge=1, description="the most that auto may take")
+    language: LanguageCode = Field("kk", description="language of the corpus the new tokens are learned from")
+    min_frequency: int = Field(2, ge=1, description="a new token joins a pair seen at least this often")
+    planned_tokens: int | None = Field(
+        None, ge=1, description="tokens in this language that the model will be trained on; sets a least frequency"
+    )
+    min_seen: int = Field(100, ge=1, description="how often each new token is to be seen in planned_tokens")
+    swap: bool = Field(False, description="give new tokens the ids of old ones that no text here uses")
+    pad_to_multiple_of: int | None = Field(None, ge=1, description="rows of the model's tables, for instance 64 or 128")
+    similar: bool = Field(False, description="work out similar old tokens, for embedding_init similar")
+
+
+class TokenizerSettings(ExtensionConfig):
     """What is added to which tokenizer."""
 
     base: str | None = Field(None, description="folder or hub id; null takes the tokenizer of model.checkpoint")
     train_base: TrainedBaseConfig | None = Field(None, description="train the base tokenizer instead of loading one")
-    num_new_tokens: int = Field(8000, ge=0, description="tokens to add; 0 keeps the base tokenizer as it is")
-    language: LanguageCode = Field("kk", description="language of the corpus the new tokens are learned from")
-    min_frequency: int = Field(2, ge=1, description="a new token joins a pair seen at least this often")
 
     @model_validator(mode="after")
     def _one_base(self) -> Self:

@@ -1,7 +1,12 @@
 """The words of a corpus, each cut as a base tokenizer cuts it: what new tokens are learned from.
 
-Only words of letters outside ASCII count, after at most one space. So no new token holds an ASCII letter, a digit or a
-punctuation mark, and none crosses a boundary that the base's pre-tokenizer draws.
+Only words of letters outside the Latin script count, after at most one space. So no new token holds a Latin letter, a digit
+or a punctuation mark, and none crosses a boundary that the base's pre-tokenizer draws.
+
+A corpus is read once, into chunks: runs without white space, with the one white space before them. Pre-tokenizers are then
+asked about each different chunk, not about each text, which is what makes gigabytes bearable:
+
+    "Бұл қала, бұл"  →  "Бұл" 1, " қала," 1, " бұл" 1  →  "Бұл" 1, "Ġқала" 1, "Ġбұл" 1       ("," is no word)
 
 A cut is a row of units. A unit is one base token, or, where the base falls back to the bytes of a character it lacks
 (Llama-2, Gemma), all the bytes of that character, which only make sense together:
@@ -12,6 +17,7 @@ A cut is a row of units. A unit is one base token, or, where the base falls back
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections import Counter
@@ -29,22 +35,71 @@ Unit = tuple[int, ...]
 SPACE = "▁"
 """How SentencePiece writes a space (https://github.com/google/sentencepiece)."""
 
+MAX_DISTINCT_CHUNKS = 3_000_000
+"""About 0.6 GB of counts. The Kazakh half of a web corpus has far more different chunks, nearly all of them seen once."""
+
+_CHUNK = re.compile(r"\s?\S+")
 _BYTE_TOKEN = re.compile("<0x([0-9A-F]{2})>")
 
 
 def count_words(base: PreTrainedTokenizerFast, corpus: Iterable[str]) -> Counter[str]:
     """How often each word to learn from occurs, spelled as the base's normalizer and pre-tokenizer spell it."""
-    backend = base.backend_tokenizer
-    normalise = backend.normalizer.normalize_str if backend.normalizer is not None else str
+    return words_of_chunks(base, count_chunks(corpus))
+
+
+def count_chunks(corpus: Iterable[str], *, max_distinct: int = MAX_DISTINCT_CHUNKS) -> Counter[str]:
+    """How often each chunk occurs.
+
+    Where there are more than `max_distinct`, the rarest are forgotten until half as many are left, as in lossy counting
+    (Manku and Motwani, VLDB 2002): memory stays bounded, frequent chunks are undercounted by a little at most.
+    """
     counts: Counter[str] = Counter()
     for text in track(corpus, "count words", unit="texts"):
-        pieces = [normalise(text)]
-        if backend.pre_tokenizer is not None:
-            pieces = [piece for piece, _span in backend.pre_tokenizer.pre_tokenize_str(pieces[0])]
-        for piece in pieces:
-            counts.update(_split_before_spaces(piece) if SPACE in piece or backend.pre_tokenizer is None else [piece])
+        counts.update(_CHUNK.findall(text))
+        if len(counts) > max_distinct:
+            counts = _without_rarest(counts, max_distinct // 2)
+    return counts
+
+
+def words_of_chunks(base: PreTrainedTokenizerFast, chunks: Mapping[str, int]) -> Counter[str]:
+    """The words to learn from in chunks, as the base spells them, each with its count."""
+    pieces_of = _piece_splitter(base)
     decode = _piece_decoder(base)
-    return Counter({word: n for word, n in counts.items() if _is_learnable(decode(word))})
+    counts: Counter[str] = Counter()
+    for chunk, count in chunks.items():
+        if chunk.isascii():
+            continue
+        # A chunk after white space is asked about after a letter: many bases treat the start of a text in their own way.
+        inside = chunk[0].isspace()
+        pieces = pieces_of(f"a{chunk}" if inside else chunk)
+        for piece in pieces[1:] if inside else pieces:
+            counts[piece] += count
+    return Counter({word: count for word, count in counts.items() if _is_learnable(decode(word))})
+
+
+def _without_rarest(counts: Counter[str], keep: int) -> Counter[str]:
+    """The counts above the lowest limit that leaves at most `keep` of them."""
+    limit = 0
+    while len(counts) > keep:
+        limit += 1
+        counts = Counter({chunk: count for chunk, count in counts.items() if count > limit})
+    return counts
+
+
+def _piece_splitter(base: PreTrainedTokenizerFast) -> Callable[[str], list[str]]:
+    """A function from text to the base's spelling of its pieces, which no merge to be learned may cross.
+
+    Bases that write spaces into their tokens (SentencePiece) hardly split at all; there, words are the pieces.
+    """
+    normalizer, pre_tokenizer = base.backend_tokenizer.normalizer, base.backend_tokenizer.pre_tokenizer
+
+    def pieces_of(text: str) -> list[str]:
+        text = normalizer.normalize_str(text) if normalizer is not None else text
+        return [text] if pre_tokenizer is None else [piece for piece, _span in pre_tokenizer.pre_tokenize_str(text)]
+
+    if pre_tokenizer is not None and SPACE not in "".join(pieces_of("a a")):
+        return pieces_of
+    return lambda text: [word for piece in pieces_of(text) for word in _split_before_spaces(piece)]
 
 
 def cut_words(base: PreTrainedTokenizerFast, counts: Mapping[str, int]) -> list[tuple[tuple[Unit, ...], int]]:
@@ -85,6 +140,32 @@ def token_lengths_bytes(tokenizer: PreTrainedTokenizerFast, ids: Iterable[int]) 
         else:
             lengths[index] = 1 if _BYTE_TOKEN.fullmatch(token) else len(token.replace(SPACE, " ").encode())
     return lengths
+
+
+def token_decoder(base: PreTrainedTokenizerFast) -> Callable[[str], str | None]:
+    """A function from a token's spelling to its text; None for bytes that are no whole characters."""
+    if bool(getattr(base.backend_tokenizer.model, "byte_fallback", False)):
+        return lambda token: None if _BYTE_TOKEN.fullmatch(token) else token.replace(SPACE, " ")
+    byte_of = _bytes_by_character()
+
+    def decode(token: str) -> str | None:
+        try:
+            return bytes(byte_of[char] for char in token).decode()
+        except (KeyError, UnicodeDecodeError):
+            return None
+
+    return decode
+
+
+def _bytes_by_character() -> dict[str, int]:
+    """The byte that each character of a byte-level spelling stands for.
+
+    GPT-2's table (github.com/openai/gpt-2, src/encoder.py): printable Latin-1 stands for itself, the 68 other bytes for the
+    characters from U+0100 on, in order.
+    """
+    own = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in own]
+    return {chr(byte): byte for byte in own} | {chr(0x100 + n): byte for n, byte in enumerate(others)}
 
 
 def _join_bytes(tokens: Sequence[tuple[int, str]]) -> tuple[Unit, ...]:
@@ -130,9 +211,15 @@ def _piece_decoder(base: PreTrainedTokenizerFast) -> Callable[[str], str]:
 
 
 def _is_learnable(text: str) -> bool:
-    """True for letters and marks outside ASCII, after at most one space.
+    """True for letters and marks outside the Latin script, after at most one space.
 
-    `iPhoneға` is not one: its `Phone` would become a token, and English would be cut in another way than before.
+    `iPhoneға` and `café` are none: their `Phone` and `é` would become tokens, and English would be cut in another way.
     """
     body = text.removeprefix(" ")
-    return body[:1].isalpha() and all(not c.isascii() and unicodedata.category(c)[0] in "LM" for c in body)
+    return body[:1].isalpha() and all(map(_is_foreign_letter, body))
+
+
+@functools.cache
+def _is_foreign_letter(char: str) -> bool:
+    """True for a letter or mark that no Latin word has."""
+    return unicodedata.category(char)[0] in "LM" and not unicodedata.name(char, "LATIN").startswith("LATIN")

@@ -24,7 +24,7 @@ from qaz_llm.errors import DataError, LabelSpanError
 from qaz_llm.io import atomic_dir, fingerprint_paths, fingerprint_value, read_json, write_json
 from qaz_llm.progress import get_logger, track
 from qaz_llm.records import IGNORE_INDEX, PackedRow, TokenizedExample
-from qaz_llm.tokenizer.extend import tokenizer_fingerprint
+from qaz_llm.tokenizer.fast import tokenizer_fingerprint
 from qaz_llm.train.chat import AnswerTooLongError, render_chat
 from qaz_llm.train.config import MixEntry, TrainSettings
 from qaz_llm.train.packing import pack

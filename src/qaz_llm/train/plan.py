@@ -136,7 +136,7 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
     """
     device = _device(config.device, environment)
     deepspeed_path, stage = _deepspeed(config)
-    _check_combination(config, device, stage)
+    _check_combination(config, device)
     model_config = _model_config(config.model)
     _check_length(config, model_config)
     parameters, trainable = _count(config, model_config)
@@ -210,20 +210,7 @@ def _deepspeed(settings: TrainSettings) -> tuple[Path | None, int]:
     return path.resolve(), int(values.get("zero_optimization", {}).get("stage", 0))
 
 
-def _check_combination(config: TrainConfig, device: str, stage: int) -> None:
-    adapter = config.adapter
-    grows = config.model.checkpoint is not None and config.model.tokenizer is not None
-    if (
-        stage == 3
-        and device == "cpu"
-        and adapter.type == "lora"
-        and grows
-        and adapter.new_embeddings == "trainable_token_indices"
-    ):
-        raise ConfigError(
-            "LoRA with new_embeddings trainable_token_indices under ZeRO-3 works on GPUs only: PEFT gathers the rows on cuda",
-            hint="use configs/deepspeed/zero2.json, or adapter.new_embeddings=modules_to_save",
-        )
+def _check_combination(config: TrainConfig, device: str) -> None:
     if config.model.attn_implementation == "flash_attention_2" and (device == "cpu" or config.precision == "fp32"):
         raise ConfigError("flash_attention_2 needs a GPU and precision bf16", hint="use model.attn_implementation=sdpa")
 

@@ -150,7 +150,7 @@ def _identity(
     plan: TrainPlan, fingerprints: Mapping[str, str], *, steps: int, tokenizer: PreTrainedTokenizerFast
 ) -> dict[str, Any]:
     """What decides the weights of each step. A schedule that depends on the number of steps makes that part of it."""
-    from qaz_llm.tokenizer.extend import tokenizer_fingerprint
+    from qaz_llm.tokenizer.fast import tokenizer_fingerprint
 
     config = plan.config
     values = {key: value for key, value in config.to_dict().items() if key not in FREE_KEYS}

@@ -232,13 +232,16 @@ def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
 
     from qaz_llm.model.adapters import add_lora
     from qaz_llm.model.architecture import make_model
-    from qaz_llm.model.load import describe_model, extension_of, fit_vocabulary, load_model
+    from qaz_llm.model.load import describe_model, extension_of, fit_vocabulary, load_model, mark_rows
 
     config, adapter = plan.config, plan.config.adapter
     attention = config.model.attn_implementation
+    extended = extension_of(config.model.tokenizer)
     if config.model.architecture is not None:
         model = make_model(config.model.architecture, run.tokenizer, seed=config.seed, attn_implementation=attention)
         new_tokens = None
+        if extended is not None:
+            mark_rows(model, extended)  # all rows are fresh, those of the new tokens too
     else:
         assert config.model.checkpoint is not None
         half = config.precision == "bf16" and (adapter.type == "lora" or plan.zero_stage > 0)
@@ -248,7 +251,6 @@ def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
             attn_implementation=attention,
             trust_remote_code=config.model.trust_remote_code,
         )
-        extended = extension_of(config.model.tokenizer)
         new_tokens = fit_vocabulary(model, run.tokenizer, extended, init=config.model.embedding_init, seed=config.seed)
     if config.gradient_checkpointing:
         enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
-from typing import Any
+import random
+from fractions import Fraction
+from typing import Any, get_args
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, LlamaTokenizer, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlamaTokenizer,
+    PhiConfig,
+    PhiForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from qaz_llm.errors import InputError
 from qaz_llm.io import embedded_path, read_jsonl
-from qaz_llm.model.embeddings import EmbeddingInit, resize_embeddings
+from qaz_llm.model.embeddings import BLOCK_ROWS, EmbeddingInit, count_rows, mixing_shares, resize_embeddings
 from qaz_llm.tokenizer.base import train_base_tokenizer
-from qaz_llm.tokenizer.extend import ExtendedTokenizer, extend_tokenizer
+from qaz_llm.tokenizer.extend import extend_tokenizer
+from qaz_llm.tokenizer.extension import ExtendedTokenizer
 
 # shape legend: V rows of the vocabulary, D hidden size, T tokens of a text
 HIDDEN = 16
 BASE_VOCAB = 400
 NEW_TOKENS = 37
+INITS = get_args(EmbeddingInit)
 KAZAKH = "Қазақстанның ең үлкен қаласы, өзен мен көл, бала мен ана."
 RUSSIAN = "Самый большой город страны."
 
@@ -39,6 +51,15 @@ def extended_tokenizer() -> ExtendedTokenizer:
     return extend_tokenizer(base_tokenizer(), texts("documents_kk_a.jsonl"), num_new_tokens=NEW_TOKENS)
 
 
+@functools.cache
+def with_similar() -> ExtendedTokenizer:
+    """Each new token is used like three old ones, in shares of 1/2, 3/8 and 1/8."""
+    extended, draw = extended_tokenizer(), random.Random(0)
+    like = {new: draw.sample(range(BASE_VOCAB), 3) for new in extended.new_ids}
+    similar = {new: tuple(zip(old, (0.5, 0.375, 0.125), strict=True)) for new, old in like.items()}
+    return dataclasses.replace(extended, similar=similar)
+
+
 def make_model(*, tied: bool, rows: int = BASE_VOCAB, dtype: torch.dtype = torch.float32) -> LlamaForCausalLM:
     torch.manual_seed(3)
     config = LlamaConfig(
@@ -53,12 +74,12 @@ def tables(model: LlamaForCausalLM) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("tied", [True, False])
-@pytest.mark.parametrize("init", ["mean", "weighted_mean", "random"])
+@pytest.mark.parametrize("init", INITS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_old_rows_stay_bit_for_bit(tied: bool, init: EmbeddingInit, dtype: torch.dtype) -> None:
     model = make_model(tied=tied, dtype=dtype)
     before = [table.clone() for table in tables(model)]
-    resize_embeddings(model, extended_tokenizer(), init=init)
+    resize_embeddings(model, with_similar(), init=init)
     for old_VD, new_VD in zip(before, tables(model), strict=True):
         assert new_VD.shape == (BASE_VOCAB + NEW_TOKENS, HIDDEN)
         assert new_VD.dtype == dtype
@@ -95,6 +116,80 @@ def test_the_mean_weighted_by_bytes() -> None:
             ]
             assert table_VD[new].tolist() == pytest.approx(by_hand, abs=1e-6)
     assert uneven
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_similar_tokens_in_their_shares(tied: bool) -> None:
+    model = make_model(tied=tied)
+    resize_embeddings(model, with_similar(), init="similar")
+    for table_VD in tables(model):
+        for new, pairs in with_similar().similar.items():
+            by_hand = [math.fsum(share * table_VD[i, d].item() for i, share in pairs) for d in range(HIDDEN)]
+            assert table_VD[new].tolist() == pytest.approx(by_hand, abs=1e-6)
+
+
+def test_similar_needs_similar_tokens_and_a_token_without_any_gets_the_mean() -> None:
+    model = make_model(tied=False)
+    with pytest.raises(InputError, match="holds no similar tokens") as caught:
+        resize_embeddings(model, extended_tokenizer(), init="similar")
+    assert "--similar" in str(caught.value.hint)
+    assert count_rows(model) == BASE_VOCAB  # refused before anything was changed
+    some, *_others = extended_tokenizer().new_ids
+    similar = {new: pairs for new, pairs in with_similar().similar.items() if new != some}
+    resize_embeddings(model, dataclasses.replace(with_similar(), similar=similar), init="similar")
+    table_VD = tables(model)[0]
+    torch.testing.assert_close(table_VD[some], table_VD[list(extended_tokenizer().sub_tokens[some])].mean(0))
+
+
+@pytest.mark.parametrize("init", ["mean", "weighted_mean", "similar"])
+def test_the_shares_of_each_new_token_add_up_to_one(init: EmbeddingInit) -> None:
+    shares = mixing_shares(with_similar(), init)
+    assert set(shares) == set(with_similar().sub_tokens)
+    for pairs in shares.values():
+        assert float(sum(Fraction(share) for _index, share in pairs)) == pytest.approx(1.0, abs=1e-12)
+        assert all(0 <= index < BASE_VOCAB and share > 0 for index, share in pairs)
+
+
+@pytest.mark.parametrize(("dtype", "half_a_step"), [(torch.float32, 2**-24), (torch.bfloat16, 2**-8)])
+def test_a_mean_is_rounded_once(dtype: torch.dtype, half_a_step: float) -> None:
+    """bf16 rows are added up in float32: not further from the exact mean than rounding that mean puts them."""
+    model = make_model(tied=True, dtype=dtype)
+    old_VD = tables(model)[0].double()
+    resize_embeddings(model, extended_tokenizer())
+    for new, old in extended_tokenizer().sub_tokens.items():
+        exact_D = old_VD[list(old)].mean(0)
+        error_D = (tables(model)[0][new].double() - exact_D).abs()
+        assert (error_D <= 1.01 * half_a_step * exact_D.abs() + 1e-8).all()
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_work_in_blocks_is_work_in_one_go(init: EmbeddingInit, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert NEW_TOKENS < BLOCK_ROWS
+    whole, blocks = (make_model(tied=False, rows=BASE_VOCAB + 60) for _ in range(2))
+    resize_embeddings(whole, with_similar(), init=init)
+    monkeypatch.setattr("qaz_llm.model.embeddings.BLOCK_ROWS", 16)  # from 16 numbers on, noise is the same in any cut
+    resize_embeddings(blocks, with_similar(), init=init)
+    for whole_VD, blocks_VD in zip(tables(whole), tables(blocks), strict=True):
+        torch.testing.assert_close(blocks_VD, whole_VD, atol=1e-6, rtol=1e-5)
+
+
+def test_the_bias_of_an_output_table_is_mixed_too() -> None:
+    torch.manual_seed(0)
+    config = PhiConfig(
+        vocab_size=BASE_VOCAB + 10, hidden_size=HIDDEN, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        tie_word_embeddings=False,
+    )  # fmt: skip
+    model = PhiForCausalLM(config).eval()
+    with torch.no_grad():
+        model.lm_head.bias.normal_(mean=2.0)
+    old_V = model.lm_head.bias.detach().clone()
+    resize_embeddings(model, extended_tokenizer(), pad_to_multiple_of=64)
+    bias_V = model.lm_head.bias.detach()
+    assert bias_V.shape == (448,) == (len(tables(model)[1]),)
+    assert torch.equal(bias_V[:BASE_VOCAB], old_V[:BASE_VOCAB])
+    for new, old in extended_tokenizer().sub_tokens.items():
+        assert bias_V[new].item() == pytest.approx(math.fsum(old_V[i].item() for i in old) / len(old), abs=1e-6)
+    torch.testing.assert_close(bias_V[BASE_VOCAB + NEW_TOKENS :], old_V[:BASE_VOCAB].mean().expand(11))
 
 
 def test_fallen_back_bytes_weigh_one_each() -> None:
@@ -168,6 +263,28 @@ def test_the_table_is_padded_to_a_multiple(rows: int, multiple: int, expected: i
     assert model.config.vocab_size == expected
 
 
+def test_the_extension_says_to_what_the_table_is_padded_and_an_argument_overrides_it() -> None:
+    padded = dataclasses.replace(extended_tokenizer(), pad_to_multiple_of=128)
+    for multiple, expected in ((None, 512), (64, 448)):
+        model = make_model(tied=True)
+        resize_embeddings(model, padded, pad_to_multiple_of=multiple)
+        table_VD = tables(model)[0]
+        assert len(table_VD) == expected == model.config.vocab_size
+        mean_D = table_VD[:BASE_VOCAB].mean(0)
+        torch.testing.assert_close(table_VD[padded.size :], mean_D.expand(expected - padded.size, HIDDEN))
+
+
+def test_an_extension_without_new_tokens_only_pads() -> None:
+    nothing = ExtendedTokenizer(base_tokenizer(), BASE_VOCAB, {})
+    for init in ("mean", "random"):
+        model = make_model(tied=False)
+        before = [table.clone() for table in tables(model)]
+        resize_embeddings(model, nothing, init=init, pad_to_multiple_of=64)
+        for old_VD, new_VD in zip(before, tables(model), strict=True):
+            assert torch.equal(new_VD[:BASE_VOCAB], old_VD)
+            torch.testing.assert_close(new_VD[BASE_VOCAB:], old_VD.mean(0).expand(48, HIDDEN))
+
+
 def test_a_model_of_another_tokenizer_is_refused() -> None:
     model = make_model(tied=True, rows=BASE_VOCAB - 1)
     before = tables(model)[0].clone()
@@ -195,10 +312,10 @@ def test_text_without_new_tokens_gets_the_same_logits(tied: bool) -> None:
     torch.testing.assert_close(after_TV[:, :BASE_VOCAB], before_TV, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("init", ["mean", "weighted_mean", "random"])
+@pytest.mark.parametrize("init", INITS)
 def test_the_loss_on_new_tokens_is_finite_and_reaches_their_rows(init: EmbeddingInit) -> None:
     model = make_model(tied=False)
-    resize_embeddings(model, extended_tokenizer(), init=init)
+    resize_embeddings(model, with_similar(), init=init)
     encoded = extended_tokenizer().tokenizer(KAZAKH, return_tensors="pt", return_token_type_ids=False)
     used = [i for i in encoded["input_ids"][0].tolist() if i >= BASE_VOCAB]
     assert used

@@ -99,7 +99,7 @@ def test_new_rows_are_made_once(folder: Path, tokenizer, tmp_path: Path) -> None
     texts = [row["text"] for row in read_jsonl(embedded_path("documents_kk_a.jsonl"))]
     extended = extend_tokenizer(tokenizer, texts, num_new_tokens=20)
     model = load_model(folder)
-    assert fit_vocabulary(model, extended.tokenizer, extended, init="mean", seed=0) == range(400, 420)
+    assert fit_vocabulary(model, extended.tokenizer, extended, init="mean", seed=0) == tuple(range(400, 420))
     with torch.no_grad():
         model.get_input_embeddings().weight[400:] = 7.0  # as if trained
     model.save_pretrained(tmp_path)

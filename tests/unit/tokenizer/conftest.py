@@ -13,7 +13,8 @@ from transformers import AutoTokenizer, LlamaTokenizer, PreTrainedTokenizerFast
 
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.tokenizer.base import LLAMA3_PATTERN, train_base_tokenizer
-from qaz_llm.tokenizer.extend import ExtendedTokenizer, extend_tokenizer
+from qaz_llm.tokenizer.extend import extend_tokenizer
+from qaz_llm.tokenizer.extension import ExtendedTokenizer
 
 DOCUMENT_FILES = {
     "kk": ("documents_kk_a.jsonl", "documents_kk_b.jsonl"),

@@ -17,8 +17,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.tokenizer import extend
-from qaz_llm.tokenizer.extend import ExtendedTokenizer, extend_tokenizer, load_fast_tokenizer, tokenizer_fingerprint
+from qaz_llm.tokenizer import extension, merges
+from qaz_llm.tokenizer.extend import extend_tokenizer
+from qaz_llm.tokenizer.extension import ExtendedTokenizer
+from qaz_llm.tokenizer.fast import load_fast_tokenizer, tokenizer_fingerprint
 
 KAZAKH = "аәбвгғдеёжзийкқлмнңоөпрстуұүфхһцчшщъыіьэюя"
 WORDS = (
@@ -234,7 +236,7 @@ def test_the_order_of_the_corpus_does_not_matter(families: Any, kk_documents: tu
 def test_thinning_keeps_the_frequent_words(
     families: Any, kk_documents: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extend, "MAX_WORD_OCCURRENCES", 2_000)  # the documents hold several thousand words
+    monkeypatch.setattr(merges, "MAX_WORD_OCCURRENCES", 2_000)  # the documents hold several thousand words
     thinned = extend_tokenizer(families("gpt2").base, kk_documents, num_new_tokens=50)
     whole = families("gpt2").extended
     spell = whole.tokenizer.convert_ids_to_tokens
@@ -254,11 +256,12 @@ def test_ids_with_holes_are_not_reused() -> None:
     assert extended.tokenizer.decode(extended.tokenizer("the қала бала")["input_ids"]) == "the қала бала"
 
 
-def test_private_use_characters_are_distinct_and_assigned() -> None:
-    made = [extend._private_use(index) for index in (0, 65_533, 65_534, 131_067)]
-    assert made == ["\U000f0000", "\U000ffffd", "\U00100000", "\U0010fffd"]
-    with pytest.raises(DataError):
-        extend._private_use(131_068)
+def test_units_are_written_as_distinct_characters_that_are_no_space() -> None:
+    made = [merges._character(index) for index in (0, 1, 0xFFFFF)]
+    assert made == ["\U00010000", "\U00010001", "\U0010ffff"]
+    assert not any(chr(point).isspace() for point in range(0x10000, 0x110000))
+    with pytest.raises(DataError, match="1,048,576"):
+        merges._character(0x100000)
 
 
 # --------------------------------------------------------------------------------------------------- folders and errors
@@ -279,7 +282,7 @@ def test_a_failed_save_leaves_the_old_folder(families: Any, tmp_path: Path, monk
     def broken(*_args: object) -> None:
         raise RuntimeError("stopped")
 
-    monkeypatch.setattr(extend, "write_json", broken)
+    monkeypatch.setattr(extension, "write_json", broken)
     with pytest.raises(RuntimeError):
         extended.save(tmp_path / "tokenizer")
     assert {p.name: p.read_bytes() for p in (tmp_path / "tokenizer").iterdir()} == before

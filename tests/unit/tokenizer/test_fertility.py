@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +13,6 @@ from transformers import PreTrainedTokenizerFast
 
 from qaz_llm.errors import InputError
 from qaz_llm.tokenizer.fertility import measure_fertility
-from qaz_llm.tokenizer.report import compare_tokenizers, parse_text_option
 
 
 @pytest.fixture(scope="module")
@@ -61,24 +60,47 @@ def test_no_text_is_an_error(tokenizer: PreTrainedTokenizerFast, texts: list[str
         measure_fertility(tokenizer, texts)
 
 
-def test_several_tokenizers_are_measured_on_the_same_lines(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
-    tokenizer.save_pretrained(tmp_path / "t")
-    (tmp_path / "kk.txt").write_text("қ қ\n\nab\n", encoding="utf-8")
-    (tmp_path / "en.jsonl").write_text('{"text": "ab c"}\n', encoding="utf-8")
-    name = str(tmp_path / "t")
-    measured = compare_tokenizers([name], {"kk": tmp_path / "kk.txt", "en": tmp_path / "en.jsonl"})
-    assert measured[name]["kk"].tokens == 2 + 3 + 1
-    assert measured[name]["en"].tokens == 2
-    assert measured[name]["en"].words == 2
+@pytest.mark.parametrize(("limit", "value"), [("CHUNK_TEXTS", 2), ("CHUNK_CHARS", 5)])
+def test_chunks_change_no_count(
+    tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    texts = ["ab c c", "", "қ", "c ab", "  ", "ab", "c", "a " * 20]
+    at_once = measure_fertility(tokenizer, texts)
+    monkeypatch.setattr(f"qaz_llm.tokenizer.fertility.{limit}", value)
+    assert measure_fertility(tokenizer, texts) == at_once
 
 
-def test_text_options_name_a_language_and_a_file() -> None:
-    assert parse_text_option("kk=a=b.txt") == ("kk", Path("a=b.txt"))
-    for wrong, said in (
-        ("kz=a.txt", "'kk'"),
-        ("a.txt", "LANGUAGE=FILE"),
-        ("kk=", "LANGUAGE=FILE"),
-        ("de=x", "kk, ru, en"),
-    ):
-        with pytest.raises(InputError, match=said):
-            parse_text_option(wrong)
+def test_few_texts_are_taken_at_a_time(tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endless source is read no further than the chunk that is being tokenized."""
+    monkeypatch.setattr("qaz_llm.tokenizer.fertility.CHUNK_TEXTS", 10)
+    taken: list[str] = []
+
+    def texts() -> Iterator[str]:
+        for _ in range(10**6):
+            taken.append("ab c")
+            yield "ab c"
+
+    class StopsAfterTwo:
+        """The tokenizer, until it is called for a third chunk."""
+
+        unk_token_id = None
+        tokenize = tokenizer.tokenize
+        chunks = 0
+
+        def __call__(self, texts: list[str], **options: Any) -> Any:
+            self.chunks += texts[0] == "ab c"
+            if self.chunks > 2:
+                raise KeyboardInterrupt
+            return tokenizer(texts, **options)
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_fertility(StopsAfterTwo(), texts())  # type: ignore[arg-type]
+    assert len(taken) == 30
+
+
+def test_unknown_tokens_are_counted_and_keep_no_word_whole() -> None:
+    # қ | <unk> | <unk>, and қ
+    backend = Tokenizer(models.WordLevel({"<unk>": 0, "қ": 1, "a": 2}, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    measured = measure_fertility(PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>"), ["қ жж жқ", "қ"])
+    assert (measured.words, measured.tokens, measured.unknown_tokens, measured.whole_words) == (4, 4, 2, 2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qaz_llm.tokenizer import words
 
-LEARNABLE = ["қала", " қала", "ҚАЗАҚСТАН", "Әлем", " өң", "город", "й" + "\u0306", "é"]
+LEARNABLE = ["қала", " қала", "ҚАЗАҚСТАН", "Әлем", " өң", "город", "й" + "\u0306", "ا", "καλα"]
 NOT_LEARNABLE = [
     "",
     " ",
@@ -27,6 +27,8 @@ NOT_LEARNABLE = [
     "\tқала",
     "-",
     "naïve",
+    "é",
+    " ö",
     "\u0306а",
 ]
 
@@ -78,3 +80,36 @@ def test_every_cut_spells_its_word(family: Any) -> None:
         assert expected <= plain
         assert not plain & {"iPhoneға", "2024", "—"}
     assert all(count % 2 == 0 for count in counts.values())
+
+
+def _words_text_by_text(base: Any, texts: list[str]) -> Counter[str]:
+    """The plain way: ask the base's own parts about each whole text."""
+    backend = base.backend_tokenizer
+    decode = words._piece_decoder(base)
+    writes_no_spaces = words.SPACE not in "".join(base.tokenize("a a"))
+    counts: Counter[str] = Counter()
+    for text in texts:
+        normalised = backend.normalizer.normalize_str(text) if backend.normalizer is not None else text
+        pieces = [normalised]
+        if backend.pre_tokenizer is not None:
+            pieces = [piece for piece, _span in backend.pre_tokenizer.pre_tokenize_str(normalised)]
+        for piece in pieces:
+            for word in [piece] if writes_no_spaces else words._split_before_spaces(piece):
+                counts[word] += words._is_learnable(decode(word))
+    return +counts
+
+
+def test_counting_by_chunks_is_counting_text_by_text(family: Any, kk_documents: tuple[str, ...]) -> None:
+    odd = ["қала\tқала  қала\r\nқала «қала», (қала)қала", " \u00a0қала…қала\n\nқала", "қала\u2003қала -қала 5қала", "\tқала"]
+    texts = [*kk_documents, *odd]
+    assert words.count_words(family.base, texts) == _words_text_by_text(family.base, texts)
+
+
+def test_rare_chunks_are_forgotten_where_there_are_too_many() -> None:
+    texts = ["қала қала қала бала бала"] * 5 + [f"сөз{n}" for n in range(40)]
+    counts = words.count_chunks(texts, max_distinct=20)
+    assert counts[" қала"] == 10
+    assert counts["қала"] == 5
+    assert counts[" бала"] == 10
+    assert len(counts) <= 20
+    assert words.count_chunks(texts)["сөз0"] == 1

@@ -1,0 +1,181 @@
+"""From what is asked for to an extended tokenizer: how many tokens, how rare they may be, which ids they get.
+
+chunks ─► words ─► merges ─► without tokens that training would hardly see ─► as many as the curve says ─► ids, new or swapped
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qaz_llm.errors import InputError
+from qaz_llm.tokenizer.config import ExtensionConfig
+from qaz_llm.tokenizer.corpus import corpus_texts
+from qaz_llm.tokenizer.curve import GainCurve, ModelCost, gain_curve
+from qaz_llm.tokenizer.extend import NO_WORDS, check_extensible
+from qaz_llm.tokenizer.extension import ExtendedTokenizer
+from qaz_llm.tokenizer.merges import append_merges, first_tokens, learn_merges
+from qaz_llm.tokenizer.similar import similar_tokens
+from qaz_llm.tokenizer.swap import swappable_tokens, take_swappable
+from qaz_llm.tokenizer.usage import count_tokens, least_frequency, prune_rare, token_counts
+from qaz_llm.tokenizer.words import count_chunks, cut_words, words_of_chunks
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+HOLD_OUT_EVERY = 50
+"""Of every 50 texts one is kept from learning where the gain of each size is to be measured."""
+
+MAX_HELD_OUT_TEXTS = 20_000
+
+KAZAKH_ONLY = frozenset("әғқңөұүһіӘҒҚҢӨҰҮҺІ")
+MIN_KAZAKH_FRAC = 0.02
+"""Far below what any Kazakh text has, far above what names do to Russian text."""
+
+
+@dataclass(frozen=True)
+class ExtensionFacts:
+    """What was found while a tokenizer was extended."""
+
+    new_tokens: int
+    swapped: int
+    least_frequency: int | None
+    """How often a token has to occur in the corpus, by the training that is planned."""
+    rare: int
+    """New tokens that occur less often than that, or not at all, and are there because others are made of them."""
+    curve: GainCurve | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """For a person to read."""
+        lines = []
+        if self.curve is not None:
+            lines += ["new tokens  tokens/word  saved by each per 1 M words  rarest  compute"]
+            for p in self.curve.points:
+                compute = "" if p.compute_frac is None else f"{p.compute_frac:.1%}"
+                lines.append(
+                    f"{p.new_tokens:>10,}  {p.tokens_per_word:>11.3f}  {p.saved_per_token:>27.1f}  {p.rarest:>6}  {compute:>7}"
+                )
+            lines.append(f"suggested: {self.curve.suggested:,}, {self.curve.reason}")
+        if self.least_frequency is not None:
+            lines.append(
+                f"each new token occurs at least {self.least_frequency} times in the corpus, but for {self.rare:,} that "
+                "others are made of"
+            )
+        if self.swapped:
+            lines.append(f"{self.swapped:,} new tokens have ids of old ones that no text here uses")
+        return lines
+
+
+def make_from_files(
+    base: PreTrainedTokenizerFast, config: ExtensionConfig, paths: Sequence[Path], *, cost: ModelCost | None = None
+) -> tuple[ExtendedTokenizer, ExtensionFacts]:
+    """`make_extension` on the texts of files: those in the language to be added, and all of them for `swap` and `similar`."""
+    return make_extension(
+        base,
+        config,
+        corpus=lambda: corpus_texts(paths, language=config.language),
+        all_texts=lambda: corpus_texts(paths),
+        cost=cost,
+    )
+
+
+def make_extension(
+    base: PreTrainedTokenizerFast,
+    config: ExtensionConfig,
+    *,
+    corpus: Callable[[], Iterable[str]],
+    all_texts: Callable[[], Iterable[str]],
+    cost: ModelCost | None = None,
+) -> tuple[ExtendedTokenizer, ExtensionFacts]:
+    """The extension that `config` asks for, and what was found on the way.
+
+    Args:
+        base: the tokenizer to extend.
+        config: how many tokens, how often each is to be seen, what else.
+        corpus: gives the texts in the language to be added, from the start each time it is called.
+        all_texts: gives texts in all languages that the model is to serve; what `swap` and `similar` go by.
+        cost: of the model, where known; decides what size `auto` takes.
+
+    Raises:
+        InputError: as `extend_tokenizer`, and where a Kazakh corpus holds no Kazakh.
+    """
+    check_extensible(base)
+    auto = config.num_new_tokens == "auto"
+    most = config.max_new_tokens if config.num_new_tokens == "auto" else config.num_new_tokens
+    chunks, heldout_chunks = _count(corpus(), hold_out=auto)
+    words = cut_words(base, _checked_words(base, chunks, config.language))
+    # More than asked for where rare tokens will go again, and others take their places.
+    reserve = 2 if config.planned_tokens else 1
+    learned = learn_merges(base, words, num_new_tokens=reserve * most, min_frequency=config.min_frequency)
+    least = None
+    if config.planned_tokens:
+        first = append_merges(first_tokens(learned, most)).tokenizer
+        tokens = count_tokens(first, chunks)
+        least = least_frequency(min_seen=config.min_seen, corpus_tokens=tokens, planned_tokens=config.planned_tokens)
+        learned = prune_rare(learned, words, num_new_tokens=most, least=least)
+    learned = first_tokens(learned, most)
+    curve = None
+    size = most
+    if auto:
+        curve = gain_curve(learned, words, cut_words(base, words_of_chunks(base, heldout_chunks)), cost=cost)
+        size = _fill_up(curve.suggested, len(base), learned.num_tokens, config.pad_to_multiple_of)
+    elif learned.num_tokens < size and least is not None:
+        raise InputError(
+            f"{size:,} new tokens were asked for; {learned.num_tokens:,} are seen {config.min_seen} times or more in "
+            f"{config.planned_tokens:,} tokens of training",
+            hint=f"ask for at most {learned.num_tokens}, or for tokens that are seen less often (min_seen)",
+        )
+    swap = take_swappable(swappable_tokens(base, all_texts()), size) if config.swap else None
+    extended = append_merges(learned, num_new_tokens=size, swap=swap)
+    extended = replace(extended, pad_to_multiple_of=config.pad_to_multiple_of)
+    if config.similar:
+        extended = replace(extended, similar=similar_tokens(extended, all_texts()))
+    used = token_counts(first_tokens(learned, size), words)
+    rare = sum(used[token] < (least or 1) for token in extended.tokenizer.convert_ids_to_tokens(list(extended.new_ids)))
+    return extended, ExtensionFacts(size, len(swap or {}), least, rare, curve)
+
+
+def _count(texts: Iterable[str], *, hold_out: bool) -> tuple[Counter[str], Counter[str]]:
+    """Chunks to learn from, and chunks to measure on: of every 50th text, the first included."""
+    if not hold_out:
+        return count_chunks(texts), Counter()
+    heldout: list[str] = []
+
+    def learned_from() -> Iterator[str]:
+        for number, text in enumerate(texts):
+            if number % HOLD_OUT_EVERY:
+                yield text
+            elif len(heldout) < MAX_HELD_OUT_TEXTS:
+                heldout.append(text)
+
+    return count_chunks(learned_from()), count_chunks(heldout)
+
+
+def _checked_words(base: PreTrainedTokenizerFast, chunks: Mapping[str, int], language: str) -> Counter[str]:
+    """The words of chunks. Raises InputError where there are none, or where Kazakh is asked for and none is there."""
+    words = words_of_chunks(base, chunks)
+    if not words:
+        raise InputError(NO_WORDS, hint="give Kazakh text")
+    if language != "kk":
+        return words
+    kazakh = sum(count for chunk, count in chunks.items() if not KAZAKH_ONLY.isdisjoint(chunk))
+    if kazakh < MIN_KAZAKH_FRAC * words.total():
+        raise InputError(
+            f"of {words.total():,} words {kazakh:,} hold a letter that Russian lacks; in Kazakh text it is every second one",
+            hint="give Kazakh text; for another language say so with --language",
+        )
+    return words
+
+
+def _fill_up(size: int, base_size: int, most: int, multiple: int | None) -> int:
+    """`size`, or a little more where that fills the table's last rows with real tokens instead of padding."""
+    if multiple is None:
+        return size
+    full = -(-(base_size + size) // multiple) * multiple - base_size
+    return full if full <= most else size
