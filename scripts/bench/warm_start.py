@@ -29,7 +29,10 @@ from qaz_llm.io import read_json, read_jsonl, write_json
 
 LANGUAGES = ("kk", "ru", "en")
 BYTE_SHARE = {"kk": 0.7, "ru": 0.15, "en": 0.15}
-INITS = ("mean", "weighted_mean", "similar", "random")
+INITS = ("blend", "mean", "weighted_mean", "similar", "random")
+DEFAULT = INITS[0]
+PEER = "transformers"
+"""What `resize_token_embeddings` of transformers does by itself: all new rows near the mean of the old ones."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,7 @@ class Bench:
             "warmup_steps": 40, "precision": scale.precision, "checkpoint_every_steps": None,
         }  # fmt: skip
         settings["data"]["cache_dir"] = str(self.out / "packed")
+        run_dir.parent.mkdir(parents=True, exist_ok=True)
         config = run_dir.with_suffix(".yaml")
         config.write_text(dump_yaml(common | settings), encoding="utf-8")
         subprocess.run([sys.executable, "-m", "qaz_llm", "train", str(config)], check=True)
@@ -179,7 +183,7 @@ class Bench:
     def runs(self) -> list[Run]:
         """Every size with the default, and every initialisation at one size, tied and untied and with each seed."""
         scale = self.scale
-        sizes = [Run(True, size, "mean") for size in (0, *scale.sizes)]
+        sizes = [Run(True, size, DEFAULT if size else "mean") for size in (0, *scale.sizes)]
         inits = [Run(True, scale.init_size, init, seed) for seed in scale.seeds for init in INITS]
         untied = [Run(False, scale.init_size, init) for init in INITS]
         return list(dict.fromkeys([*sizes, *inits, *untied]))
@@ -251,7 +255,10 @@ class Bench:
 
         folder = self.tokenizer(run.num_new_tokens)
         model, tokenizer = load_model(self.base(run.tied) / "model", dtype="float32"), load_tokenizer(folder)
-        fit_vocabulary(model, tokenizer, extension_of(folder), init=run.init, seed=run.seed)  # type: ignore[arg-type]
+        if run.init == PEER:
+            model.resize_token_embeddings(len(tokenizer))
+        else:
+            fit_vocabulary(model, tokenizer, extension_of(folder), init=run.init, seed=run.seed)  # type: ignore[arg-type]
         return self.bits_per_byte(model, tokenizer)
 
     def print_untrained(self) -> None:
@@ -260,7 +267,7 @@ class Bench:
         print(f"{'model':34} " + " ".join(f"{language:>8}" for language in LANGUAGES))
         for tied in (True, False):
             for size in (0, *(self.scale.sizes if tied else [self.scale.init_size])):
-                for init in INITS if size else ("mean",):
+                for init in (*INITS, PEER) if size else ("mean",):
                     run = Run(tied, size, init)
                     bits = self.kept("untrained", run, self.untrained)
                     print(f"{run.name:34} " + " ".join(f"{bits[language]:8.4f}" for language in LANGUAGES), flush=True)

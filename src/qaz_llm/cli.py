@@ -232,8 +232,8 @@ def tokenizer_extend(
         bool, typer.Option("--swap", help="Take ids of old tokens that no text of the corpus, in any language, uses.")
     ] = False,
     similar: Annotated[
-        bool, typer.Option("--similar", help="Work out similar old tokens, for embedding_init similar.")
-    ] = False,
+        bool, typer.Option(help="Work out similar old tokens, for embedding_init blend and similar.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Add tokens learned from a corpus as new merges; no text gets longer, English stays as it is."""

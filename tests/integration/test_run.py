@@ -384,7 +384,8 @@ def test_a_checkpoint_of_its_own_tokenizer_is_adapted(finished: Job, tmp_path: P
     job = Job(finished.config, tmp_path / "run")
     done = job.run(
         "model.architecture=null", f"model.checkpoint={checkpoint}", "pretrain=null", "tokenizer.train_base=null",
-        "tokenizer.num_new_tokens=30", "cpt.max_steps=2", "sft=null",
+        "tokenizer.num_new_tokens=auto", "tokenizer.max_new_tokens=30", "tokenizer.pad_to_multiple_of=16",
+        "cpt.max_steps=2", "sft=null",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     report, before = job.report(), finished.report()
@@ -394,6 +395,12 @@ def test_a_checkpoint_of_its_own_tokenizer_is_adapted(finished: Job, tmp_path: P
     assert "pretrain" not in report["stages"] and "sft" not in report["stages"]
     sizes = [len(AutoTokenizer.from_pretrained(folder)) for folder in (checkpoint, job.run_dir / "model")]
     assert 0 < sizes[1] - sizes[0] <= 30
+    facts = json.loads((job.run_dir / "tokenizer" / "extension_facts.json").read_text())
+    assert facts["new_tokens"] == sizes[1] - sizes[0]
+    assert facts["curve"]["points"][-1]["new_tokens"] == 30
+    assert facts["curve"]["points"][-1]["compute_frac"] is not None  # the model is known, so its size decides
+    rows = json.loads((job.run_dir / "model" / "config.json").read_text())["vocab_size"]
+    assert rows % 16 == 0 and rows >= sizes[1]
 
 
 def test_without_new_tokens_the_tokenizer_stays(job: Job) -> None:

@@ -195,9 +195,9 @@ def test_an_adapter_under_zero_3_learns_what_it_learns_in_one_process(
 def test_full_training_under_zero_3_starts_with_the_rows_made_before(
     make_values: Any, extensions: dict[str, Path], tied: bool, kind: str
 ) -> None:
-    """At a learning rate that moves nothing, what is saved is bit for bit what was made, tables and all."""
+    """At a learning rate below the smallest float32, what is saved is bit for bit what was made, tables and all."""
     config = {"deepspeed": str(ZERO_3)}
-    values = make_values("run", tied=tied, kind=kind, init="random", lr=1e-30, distributed=config, micro_batch_size=2)
+    values = make_values("run", tied=tied, kind=kind, init="random", lr=1e-60, distributed=config, micro_batch_size=2)
     run_launched(values, processes=2)
     saved = load_model(Path(values["run_dir"]) / "model")
     reference = grown(Path(values["model"]["checkpoint"]), extensions[kind], "random")

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from qaz_llm.config import StrictModel
 
+EmbeddingInit = Literal["blend", "mean", "weighted_mean", "similar", "random"]
+"""How the rows of new tokens start; model/embeddings.py says what each does."""
+
 
 class ArchitectureConfig(StrictModel):
     """The shape of a model trained from nothing. Llama's block: RMSNorm, rotary positions, SwiGLU, grouped queries."""
@@ -47,7 +50,7 @@ class ModelConfig(StrictModel):
     architecture: ArchitectureConfig | None = None
     tokenizer: str | None = None
     train_vocab_size: int | None = Field(default=None, ge=300)
-    embedding_init: Literal["mean", "weighted_mean", "similar", "random"] = "mean"
+    embedding_init: EmbeddingInit = "blend"
     attn_implementation: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     trust_remote_code: bool = False
 

@@ -9,21 +9,25 @@ Every way to start but `random` is a table of shares: which old rows a new row i
 
     mean            1/2 · row a + 1/2 · row b
     weighted_mean   2/3 · row a + 1/3 · row b
-    similar         0.7 · row c + 0.3 · row d         shares worked out by `qaz tokenizer extend --similar`
+    similar         0.7 · row c + 0.3 · row d         shares worked out by `qaz tokenizer extend`
+    blend           1/2 · weighted_mean + 1/2 · similar
     random          normal, with the mean and standard deviation of the old table per column
 
 Sources: `mean`, Sherkala (arXiv 2503.01493, section 3) and Hewitt 2021, "Initializing New Word Embeddings for Pretrained
 Language Models"; `similar`, WECHSEL (arXiv 2112.06598) and FOCUS (arXiv 2305.14481), see tokenizer/similar.py;
-`random`, the baseline that both papers compare with. The same shares make the input row, the output row and, where the
-output has a bias (Phi), the bias.
+`random`, the baseline that both papers compare with. `blend` is our own, and the default by what docs/results/tokenizer.md
+measured: what a token is made of and what it is used like err in different ways. The same shares make the input row, the
+output row and, where the output has a bias (Phi), the bias.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from qaz_llm.errors import InputError
+from qaz_llm.model.config import EmbeddingInit
+from qaz_llm.progress import get_logger
 from qaz_llm.tokenizer.extension import Weights
 from qaz_llm.tokenizer.words import token_lengths_bytes
 
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
 
     from qaz_llm.tokenizer.extension import ExtendedTokenizer
 
-EmbeddingInit = Literal["mean", "weighted_mean", "similar", "random"]
+_logger = get_logger("model")
 
 BLOCK_ROWS = 8_192
 """Rows worked on at once, as float32: 134 MB where the hidden size is 4,096."""
@@ -43,7 +47,7 @@ def resize_embeddings(
     model: PreTrainedModel,
     extended: ExtendedTokenizer,
     *,
-    init: EmbeddingInit = "mean",
+    init: EmbeddingInit = "blend",
     pad_to_multiple_of: int | None = None,
     seed: int = 0,
 ) -> None:
@@ -97,25 +101,36 @@ def has_tied_tables(model: PreTrainedModel) -> bool:
 def mixing_shares(extended: ExtendedTokenizer, init: EmbeddingInit) -> Mapping[int, Weights]:
     """Of each new token, the old tokens its row is made of and their shares, which add up to 1.
 
-    Where `init` is similar, a token for which none was found similar is made as by mean.
+    A token for which none was found similar is made as by mean where `init` is similar, as by weighted_mean where it is
+    blend. An extension without any similar tokens makes blend the same as weighted_mean, and says so.
 
     Raises:
         InputError: where `init` is similar and the extension holds no similar tokens.
     """
-    if init == "weighted_mean":
-        used = {i for old in extended.sub_tokens.values() for i in old}
-        length = token_lengths_bytes(extended.tokenizer, used)
-        totals = {new: sum(length[i] for i in old) for new, old in extended.sub_tokens.items()}
-        return {new: tuple((i, length[i] / totals[new]) for i in old) for new, old in extended.sub_tokens.items()}
-    means = {new: tuple((i, 1 / len(old)) for i in old) for new, old in extended.sub_tokens.items()}
+    equal = {new: tuple((i, 1 / len(old)) for i in old) for new, old in extended.sub_tokens.items()}
     if init == "mean":
-        return means
+        return equal
+    if init == "similar":
+        if not extended.similar:
+            raise InputError(
+                "embedding_init is similar, and the tokenizer's extension holds no similar tokens",
+                hint="make it with `qaz tokenizer extend --similar`, or choose another embedding_init",
+            )
+        return equal | dict(extended.similar)
+    used = {i for old in extended.sub_tokens.values() for i in old}
+    length = token_lengths_bytes(extended.tokenizer, used)
+    totals = {new: sum(length[i] for i in old) for new, old in extended.sub_tokens.items()}
+    weighted = {new: tuple((i, length[i] / totals[new]) for i in old) for new, old in extended.sub_tokens.items()}
+    if init == "weighted_mean":
+        return weighted
     if not extended.similar:
-        raise InputError(
-            "embedding_init is similar, and the tokenizer's extension holds no similar tokens",
-            hint="make it with `qaz tokenizer extend --similar`, or choose another embedding_init",
-        )
-    return means | dict(extended.similar)
+        _logger.warning("the tokenizer's extension holds no similar tokens: new rows start as weighted means")
+    return weighted | {new: _halves(weighted[new], similar) for new, similar in extended.similar.items()}
+
+
+def _halves(first: Weights, second: Weights) -> Weights:
+    """Half of either, an id once for each time it is in them: ((1, 1.0),) and ((2, 0.6), (3, 0.4)) → 1: .5, 2: .3, 3: .2."""
+    return tuple((index, share / 2) for index, share in (*first, *second))
 
 
 def _resize(model: PreTrainedModel, size: int, multiple: int | None) -> None:
@@ -197,16 +212,19 @@ def _moments(table_VD: torch.Tensor, is_kept_V: torch.Tensor) -> tuple[torch.Ten
     squares_D = torch.zeros_like(mean_D)
     for start in range(0, len(table_VD), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)
-        squares_D += is_kept_V[block] @ (table_VD[block].float() - mean_D).square()
+        squares_D += ((table_VD[block].float() - mean_D).square() * is_kept_V[block, None]).sum(0)
     return mean_D, (squares_D / (is_kept_V.sum() - 1)).sqrt()
 
 
 def _mean(table_VD: torch.Tensor, is_kept_V: torch.Tensor) -> torch.Tensor:
-    """Mean of each column over the rows where `is_kept_V` is 1, float32; no float32 copy of the table is made."""
+    """Mean of each column over the rows where `is_kept_V` is 1, float32; no float32 copy of the table is made.
+
+    Added up column by column: the last bits of a matrix product may depend on where in memory the table lies.
+    """
     import torch
 
     sum_D = torch.zeros(table_VD.shape[1], device=table_VD.device)
     for start in range(0, len(table_VD), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)
-        sum_D += is_kept_V[block] @ table_VD[block].float()
+        sum_D += (table_VD[block].float() * is_kept_V[block, None]).sum(0)
     return sum_D / is_kept_V.sum()

@@ -14,7 +14,7 @@ from qaz_llm.tokenizer.fast import load_fast_tokenizer
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-    from qaz_llm.model.embeddings import EmbeddingInit
+    from qaz_llm.model.config import EmbeddingInit
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -120,13 +120,13 @@ def fit_vocabulary(
     Raises:
         InputError: the tokenizer has tokens that the model has no rows for, and no extension says how to make them.
     """
-    if extended is not None and not has_rows_for(model, extended):
-        from qaz_llm.model.embeddings import resize_embeddings
+    from qaz_llm.model.embeddings import count_rows, resize_embeddings
 
+    if extended is not None and not has_rows_for(model, extended):
         resize_embeddings(model, extended, init=init, seed=seed)
         mark_rows(model, extended)
         return extended.new_ids
-    rows = model.get_input_embeddings().weight.shape[0]
+    rows = count_rows(model)
     if len(tokenizer) > rows:
         raise InputError(
             f"the tokenizer has {len(tokenizer):,} tokens, the model {rows:,} embedding rows",

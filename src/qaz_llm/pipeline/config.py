@@ -20,8 +20,8 @@ class ModelSection(StrictModel):
 
     checkpoint: str | None = Field(None, description="folder or hub id")
     architecture: ArchitectureConfig | None = None
-    embedding_init: Literal["mean", "weighted_mean", "similar", "random"] = Field(
-        "mean", description="start of the new rows"
+    embedding_init: Literal["blend", "mean", "weighted_mean", "similar", "random"] = Field(
+        "blend", description="start of the new rows"
     )
 
     @model_validator(mode="after")

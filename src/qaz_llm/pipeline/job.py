@@ -122,8 +122,8 @@ def _data_files(config: RunConfig) -> list[Path]:
 
 
 def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
-    wants_similar = config.model.embedding_init == "similar"
-    settings = config.tokenizer.model_copy(update={"similar": config.tokenizer.similar or wants_similar})
+    needs_similar = config.model.embedding_init in {"blend", "similar"}
+    settings = config.tokenizer.model_copy(update={"similar": config.tokenizer.similar and needs_similar})
 
     def work() -> Mapping[str, Any]:
         from qaz_llm.tokenizer.base import train_base_tokenizer

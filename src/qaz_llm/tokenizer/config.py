@@ -31,7 +31,7 @@ class ExtensionConfig(StrictModel):
     min_seen: int = Field(100, ge=1, description="how often each new token is to be seen in planned_tokens")
     swap: bool = Field(False, description="give new tokens the ids of old ones that no text here uses")
     pad_to_multiple_of: int | None = Field(None, ge=1, description="rows of the model's tables, for instance 64 or 128")
-    similar: bool = Field(False, description="work out similar old tokens, for embedding_init similar")
+    similar: bool = Field(True, description="work out similar old tokens, for embedding_init blend and similar")
 
 
 class TokenizerSettings(ExtensionConfig):

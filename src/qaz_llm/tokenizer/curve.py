@@ -118,7 +118,7 @@ def _suggest(points: Sequence[CurvePoint]) -> tuple[int, str]:
 
 
 def knee(points: Sequence[CurvePoint]) -> int:
-    """The size farthest below the straight line between the first point and the last.
+    """The size, not that of the first point, farthest below the straight line between the first point and the last.
 
     Sizes 0, 1, 2, 4 with 4, 2, 1.5, 1 tokens per word: the line is at 3.25, 2.5, 1 there, the curve 1.25, 1, 0 below it: 1.
     """
@@ -129,4 +129,4 @@ def knee(points: Sequence[CurvePoint]) -> int:
         share = (point.new_tokens - first.new_tokens) / span
         return first.tokens_per_word + share * (last.tokens_per_word - first.tokens_per_word) - point.tokens_per_word
 
-    return max(points, key=below).new_tokens
+    return max(points[1:], key=below).new_tokens

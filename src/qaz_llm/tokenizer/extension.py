@@ -7,6 +7,7 @@ travels in the tokenizer's folder, so that whoever loads it later can make the r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qaz_llm.errors import InputError
-from qaz_llm.io import atomic_dir, fingerprint_value, read_json, write_json
+from qaz_llm.io import atomic_dir, fingerprint_value, read_json, write_text
 from qaz_llm.tokenizer.fast import load_fast_tokenizer
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class ExtendedTokenizer:
             facts["pad_to_multiple_of"] = self.pad_to_multiple_of
         with atomic_dir(folder) as temporary:
             self.tokenizer.save_pretrained(temporary)
-            write_json(temporary / EXTENSION_FILE, facts)
+            # a line, not indented: the shares of 30,000 tokens are ten lines each
+            write_text(temporary / EXTENSION_FILE, json.dumps(facts) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> ExtendedTokenizer:

@@ -17,7 +17,7 @@ from qaz_llm.tokenizer.corpus import corpus_texts
 from qaz_llm.tokenizer.curve import GainCurve, ModelCost, gain_curve
 from qaz_llm.tokenizer.extend import NO_WORDS, check_extensible
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
-from qaz_llm.tokenizer.merges import append_merges, first_tokens, learn_merges
+from qaz_llm.tokenizer.merges import Cut, LearnedMerges, append_merges, first_tokens, learn_merges
 from qaz_llm.tokenizer.similar import similar_tokens
 from qaz_llm.tokenizer.swap import swappable_tokens, take_swappable
 from qaz_llm.tokenizer.usage import count_tokens, least_frequency, prune_rare, token_counts
@@ -45,7 +45,8 @@ class ExtensionFacts:
     least_frequency: int | None
     """How often a token has to occur in the corpus, by the training that is planned."""
     rare: int
-    """New tokens that occur less often than that, or not at all, and are there because others are made of them."""
+    """New tokens that occur less often than that, or not at all, and are there because others are made of them, or
+    because they are letters that the base lacks."""
     curve: GainCurve | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,7 +66,7 @@ class ExtensionFacts:
         if self.least_frequency is not None:
             lines.append(
                 f"each new token occurs at least {self.least_frequency} times in the corpus, but for {self.rare:,} that "
-                "others are made of"
+                "are letters or that others are made of"
             )
         if self.swapped:
             lines.append(f"{self.swapped:,} new tokens have ids of old ones that no text here uses")
@@ -109,22 +110,35 @@ def make_extension(
     auto = config.num_new_tokens == "auto"
     most = config.max_new_tokens if config.num_new_tokens == "auto" else config.num_new_tokens
     chunks, heldout_chunks = _count(corpus(), hold_out=auto)
-    words = cut_words(base, _checked_words(base, chunks, config.language))
-    # More than asked for where rare tokens will go again, and others take their places.
-    reserve = 2 if config.planned_tokens else 1
-    learned = learn_merges(base, words, num_new_tokens=reserve * most, min_frequency=config.min_frequency)
+    counts, heldout_counts = words_of_chunks(base, chunks), words_of_chunks(base, heldout_chunks)
+    if auto and bool(counts) != bool(heldout_counts):
+        raise InputError(
+            f"auto measures on every {HOLD_OUT_EVERY}th text and learns from the others; the corpus has too few texts",
+            hint="give more texts, or a number of tokens instead of auto",
+        )
+    _check_language(counts, chunks, config.language)
+    words, heldout = cut_words(base, counts), cut_words(base, heldout_counts)
+    if not words:
+        raise InputError("the base tokenizer cannot spell the words of the corpus", hint="choose another base")
+    learned = learn_merges(base, words, num_new_tokens=most, min_frequency=config.min_frequency)
     least = None
     if config.planned_tokens:
-        first = append_merges(first_tokens(learned, most)).tokenizer
-        tokens = count_tokens(first, chunks)
-        least = least_frequency(min_seen=config.min_seen, corpus_tokens=tokens, planned_tokens=config.planned_tokens)
-        learned = prune_rare(learned, words, num_new_tokens=most, least=least)
-    learned = first_tokens(learned, most)
+        outside = count_tokens(base, chunks) - sum(count * sum(map(len, units)) for units, count in words)
+        learned, least = _seen_often(
+            learned, words, outside=outside, min_seen=config.min_seen, planned_tokens=config.planned_tokens
+        )
     curve = None
     size = most
     if auto:
-        curve = gain_curve(learned, words, cut_words(base, words_of_chunks(base, heldout_chunks)), cost=cost)
-        size = _fill_up(curve.suggested, len(base), learned.num_tokens, config.pad_to_multiple_of)
+        if not learned.num_tokens:
+            raise InputError(
+                "no new token is frequent enough to be learned",
+                hint="give more text, or lower min_frequency or, with planned_tokens, min_seen",
+            )
+        curve = gain_curve(learned, words, heldout, cost=cost)
+        size = curve.suggested
+        if not config.swap:
+            size = _fill_up(size, max(base.get_vocab().values()) + 1, learned.num_tokens, config.pad_to_multiple_of)
     elif learned.num_tokens < size and least is not None:
         raise InputError(
             f"{size:,} new tokens were asked for; {learned.num_tokens:,} are seen {config.min_seen} times or more in "
@@ -134,7 +148,7 @@ def make_extension(
     swap = take_swappable(swappable_tokens(base, all_texts()), size) if config.swap else None
     extended = append_merges(learned, num_new_tokens=size, swap=swap)
     extended = replace(extended, pad_to_multiple_of=config.pad_to_multiple_of)
-    if config.similar:
+    if config.similar and extended.sub_tokens:
         extended = replace(extended, similar=similar_tokens(extended, all_texts()))
     used = token_counts(first_tokens(learned, size), words)
     rare = sum(used[token] < (least or 1) for token in extended.tokenizer.convert_ids_to_tokens(list(extended.new_ids)))
@@ -157,20 +171,38 @@ def _count(texts: Iterable[str], *, hold_out: bool) -> tuple[Counter[str], Count
     return count_chunks(learned_from()), count_chunks(heldout)
 
 
-def _checked_words(base: PreTrainedTokenizerFast, chunks: Mapping[str, int], language: str) -> Counter[str]:
-    """The words of chunks. Raises InputError where there are none, or where Kazakh is asked for and none is there."""
-    words = words_of_chunks(base, chunks)
+def _seen_often(
+    learned: LearnedMerges, words: Sequence[Cut], *, outside: int, min_seen: int, planned_tokens: int
+) -> tuple[LearnedMerges, int]:
+    """The tokens that the planned training sees often enough, and how often that is in the corpus.
+
+    Fewer tokens cut the corpus into more pieces, so the same training sees less of it, and each must be more frequent. It
+    goes on until none goes any more: asking for as many as are left gives the same ones.
+
+    Args:
+        outside: tokens of the corpus that are not in `words`.
+    """
+    while True:
+        corpus_tokens = outside + token_counts(learned, words).total()
+        least = least_frequency(min_seen=min_seen, corpus_tokens=corpus_tokens, planned_tokens=planned_tokens)
+        kept = prune_rare(learned, words, least=least)
+        if kept.num_tokens == learned.num_tokens:
+            return kept, least
+        learned = kept
+
+
+def _check_language(words: Counter[str], chunks: Mapping[str, int], language: str) -> None:
+    """Raises InputError where chunks hold no words, or where Kazakh is asked for and none is there."""
     if not words:
-        raise InputError(NO_WORDS, hint="give Kazakh text")
+        raise InputError(NO_WORDS, hint=f"give text in {language!r}; rows that name another language are passed over")
     if language != "kk":
-        return words
+        return
     kazakh = sum(count for chunk, count in chunks.items() if not KAZAKH_ONLY.isdisjoint(chunk))
     if kazakh < MIN_KAZAKH_FRAC * words.total():
         raise InputError(
             f"of {words.total():,} words {kazakh:,} hold a letter that Russian lacks; in Kazakh text it is every second one",
             hint="give Kazakh text; for another language say so with --language",
         )
-    return words
 
 
 def _fill_up(size: int, base_size: int, most: int, multiple: int | None) -> int:

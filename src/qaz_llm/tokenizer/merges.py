@@ -69,7 +69,8 @@ class Merge:
 class LearnedMerges:
     """What a corpus teaches a base. `characters` are spelled by bytes in the base and become tokens first.
 
-    `merges` hold a few whose token is there already, by another path; they cost no id.
+    `merges` hold a few whose token, or that themselves, the base has already: units reach them by another path. They cost
+    no id.
     """
 
     base: PreTrainedTokenizerFast
@@ -89,14 +90,11 @@ def learn_merges(
     """The first `num_new_tokens` new tokens that `words`, cut by the base, support, or as many as there are."""
     spell = unit_speller(base)
     characters = tuple((spell(unit), unit) for unit in _missing_characters(words, min_frequency))
-    seen = set(_merges_of(backend_spec(base)))
-    merges: list[Merge] = []
-    for left, right in _train(words, num_new_tokens=num_new_tokens, min_frequency=min_frequency):
-        merge = Merge("".join(map(spell, left)), "".join(map(spell, right)), left, right)
-        if (merge.left, merge.right) not in seen:
-            seen.add((merge.left, merge.right))
-            merges.append(merge)
-    return first_tokens(LearnedMerges(base, characters, tuple(merges)), num_new_tokens)
+    merges = tuple(
+        Merge("".join(map(spell, left)), "".join(map(spell, right)), left, right)
+        for left, right in _train(words, num_new_tokens=num_new_tokens, min_frequency=min_frequency)
+    )
+    return first_tokens(LearnedMerges(base, characters, merges), num_new_tokens)
 
 
 def first_tokens(learned: LearnedMerges, num_tokens: int) -> LearnedMerges:
@@ -151,6 +149,7 @@ def append_merges(
             sub_tokens[vocab[token]] = made_of[token]
     merges = [(left, right) for left, right in _merges_of(spec) if not {left, right, left + right} & swap.keys()]
     merges += [(merge.left, merge.right) for merge in taken.merges]
+    merges = list(dict.fromkeys(merges))  # of a merge named twice the last rank counts, and the base's own must
     spec["model"]["vocab"] = dict(sorted(vocab.items(), key=lambda entry: entry[1]))
     spec["model"]["merges"] = [list(pair) for pair in merges]
     return ExtendedTokenizer(with_backend(learned.base, spec), base_size, sub_tokens)

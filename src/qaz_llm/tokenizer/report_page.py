@@ -179,8 +179,7 @@ def _premium(measured: Mapping[str, TokenizerMeasures]) -> Section:
         )
     lead = (
         "The same sentences in each language, so these figures compare languages: a premium of 3 takes three times the"
-        " context, time and money that English takes (Petrov et al. 2023, arXiv 2305.15425). Translated sentences tend to"
-        " be longer than what they translate, whatever the tokenizer."
+        " context, time and money that English takes (Petrov et al. 2023, arXiv 2305.15425)."
     )
     return Section("The same sentences", tuple(parts), lead=lead)
 

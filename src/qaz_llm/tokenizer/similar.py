@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from qaz_llm.tokenizer.extension import ExtendedTokenizer
 
-# Array legend: T tokens of the text, K kinds of token that are counted, D dimensions, N new kinds, O old kinds.
+# Array legend: T tokens of the text, K kinds of token that are counted, C of them as contexts, D dimensions, N new kinds,
+# O old kinds.
 
 NEIGHBOURS = 10
 TEMPERATURE = 0.1
@@ -39,6 +40,9 @@ SMOOTHING = 0.75
 
 MIN_COUNT = 5
 """Tokens seen less often say too little about how they are used; fastText's default too."""
+
+MAX_CONTEXTS = 20_000
+"""Tokens are told apart by the company of the most frequent ones; the rest say little and cost much."""
 
 MAX_TOKENS = 20_000_000
 _BATCH_TEXTS = 1_000
@@ -126,8 +130,11 @@ def _near(ids_T: np.ndarray, kinds_K: np.ndarray) -> csr_array:
     return near_KK + near_KK.T
 
 
-def _ppmi(near_KK: csr_array) -> csr_array:
-    """Positive pointwise mutual information, max(0, log p(a, b) / (p(a) p'(b))), p' being smoothed."""
+def _ppmi(near_KK: csr_array, *, max_contexts: int = MAX_CONTEXTS) -> csr_array:
+    """Positive pointwise mutual information, max(0, log p(a, b) / (p(a) p'(b))), p' being smoothed.
+
+    K × C: a row for each kind of token, a column for each of the `max_contexts` kinds that stand near most.
+    """
     import numpy as np
 
     near = near_KK.tocoo()
@@ -137,16 +144,21 @@ def _ppmi(near_KK: csr_array) -> csr_array:
     near.data = np.maximum(information, 0).astype(np.float32)
     ppmi: csr_array = near.tocsr()
     ppmi.eliminate_zeros()
+    if ppmi.shape[1] > max_contexts:
+        ppmi = ppmi[:, np.sort(np.argsort(-column_K, kind="stable")[:max_contexts])]
     return ppmi
 
 
-def _vectors(ppmi_KK: csr_array, dimensions: int) -> np.ndarray:
+def _vectors(ppmi_KC: csr_array, dimensions: int) -> np.ndarray:
     """A vector of length 1 for each kind of token, or of length 0 for one that stands near nothing."""
     import numpy as np
     from scipy.sparse.linalg import svds
 
-    start_K = np.random.default_rng(0).standard_normal(ppmi_KK.shape[0])
-    left_KD, values_D, _right = svds(ppmi_KK.astype(np.float64), k=dimensions, v0=start_K)
+    if not ppmi_KC.nnz:  # ARPACK fails on a matrix of zeros
+        return np.zeros((ppmi_KC.shape[0], dimensions))
+    start_C = np.random.default_rng(0).standard_normal(min(ppmi_KC.shape))
+    left_KD, values_D, _right = svds(ppmi_KC.astype(np.float64), k=dimensions, v0=start_C)
+    values_D[values_D < 1e-6 * values_D.max()] = 0  # rounding, where there are fewer directions than asked for
     vectors_KD = left_KD * np.sqrt(values_D)
     length_K = np.linalg.norm(vectors_KD, axis=1, keepdims=True)
     unit_KD: np.ndarray = np.divide(vectors_KD, length_K, out=np.zeros_like(vectors_KD), where=length_K > 1e-9)
@@ -158,13 +170,22 @@ def _nearest(new_ND: np.ndarray, old_OD: np.ndarray, new_N: np.ndarray, old_O: n
     import numpy as np
 
     found: dict[int, Weights] = {}
+    few = min(NEIGHBOURS, len(old_O))
     for start in range(0, len(new_N), 1_000):
         cosine_NO = new_ND[start : start + 1_000] @ old_OD.T
         for new, cosine_O in zip(new_N[start : start + 1_000], cosine_NO, strict=True):
-            nearest = np.argsort(-cosine_O, kind="stable")[:NEIGHBOURS]
+            nearest = np.argpartition(-cosine_O, few - 1)[:few]
+            nearest = nearest[np.argsort(-cosine_O[nearest], kind="stable")]
             if cosine_O[nearest[0]] <= 0:
                 continue
             shares = np.exp((cosine_O[nearest] - cosine_O[nearest[0]]) / TEMPERATURE)
-            shares /= shares.sum()
-            found[int(new)] = tuple(zip(old_O[nearest].tolist(), shares.tolist(), strict=True))
+            pairs = zip(old_O[nearest].tolist(), _in_thousandths(shares / shares.sum()), strict=True)
+            found[int(new)] = tuple((old, share) for old, share in pairs if share)
     return found
+
+
+def _in_thousandths(shares: np.ndarray) -> list[float]:
+    """Shares with three decimals that still add up to 1; the largest, which comes first, takes what rounding leaves."""
+    thousandths = [round(1_000 * share) for share in shares.tolist()]
+    thousandths[0] += 1_000 - sum(thousandths)
+    return [n / 1_000 for n in thousandths]

@@ -4,7 +4,8 @@ The vocabulary, and the model with it, then does not grow. The price is paid by 
 for letter, but in more tokens. What may go is decided so that nothing else changes:
 
     a token may go   where it is whole text (no scrap of a character's bytes), is no special token, and holds a letter that
-                     · is not of a protected script: Latin, Cyrillic, Greek, and Arabic, in which Kazakh is written too
+                     · is not of a protected script: Latin, Cyrillic, Greek, and Arabic, in which Kazakh is written too,
+                       nor a modifier such as ʼ, which goes with several of them
                      · does not occur in the texts that were measured
 
 So a text without such a letter keeps all its tokens, also those it only passes through while it is being merged: every piece of a
@@ -25,8 +26,9 @@ from qaz_llm.tokenizer.words import token_decoder
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-PROTECTED_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARABIC")
-"""First words of the Unicode names of the letters that stay, whether the measured texts hold them or not."""
+PROTECTED_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARABIC", "MODIFIER")
+"""First words of the Unicode names of the letters that stay, whether the measured texts hold them or not. What is made of such
+a letter by compatibility (µ, ª, ℓ, full-width Latin) stays too."""
 
 
 def swappable_tokens(base: PreTrainedTokenizerFast, texts: Iterable[str]) -> dict[str, int]:
@@ -73,7 +75,7 @@ def _may_go(text: str | None, letters: set[str]) -> bool:
 
 
 def _is_foreign(char: str) -> bool:
-    if not char.isalpha():
+    if not char.isalpha() or not unicodedata.name(char, ""):
         return False
-    name = unicodedata.name(char, "")
-    return bool(name) and not name.startswith(PROTECTED_SCRIPTS)
+    made_of = char + unicodedata.normalize("NFKD", char)
+    return not any(unicodedata.name(part, "").startswith(PROTECTED_SCRIPTS) for part in made_of)

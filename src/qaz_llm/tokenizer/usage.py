@@ -10,6 +10,7 @@ two tokens it joined.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,9 @@ from qaz_llm.tokenizer.words import unit_speller
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+_BATCH_CHUNKS = 10_000
+"""Chunks that are tokenized at a time; what is known of each token of all of them would not fit into memory."""
 
 
 def token_counts(learned: LearnedMerges, words: Sequence[Cut]) -> Counter[str]:
@@ -60,9 +64,16 @@ def token_counts(learned: LearnedMerges, words: Sequence[Cut]) -> Counter[str]:
 
 def count_tokens(tokenizer: PreTrainedTokenizerFast, chunks: Mapping[str, int]) -> int:
     """The tokens of a text that was counted into chunks; tokenizers that join words may need a few less."""
-    texts = list(chunks)
-    encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    return sum(len(ids) * chunks[text] for text, ids in zip(texts, encoded, strict=True))
+    before = len(tokenizer("a", add_special_tokens=False)["input_ids"])
+    total = 0
+    remaining = iter(chunks.items())
+    while batch := list(itertools.islice(remaining, _BATCH_CHUNKS)):
+        # After a letter, as inside a text: SentencePiece puts one more space before a text.
+        texts = [f"a{chunk}" if chunk[0].isspace() else chunk for chunk, _count in batch]
+        encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        for ids, (chunk, count) in zip(encoded, batch, strict=True):
+            total += count * (len(ids) - before if chunk[0].isspace() else len(ids))
+    return total
 
 
 def least_frequency(*, min_seen: int, corpus_tokens: int, planned_tokens: int) -> int:
@@ -73,21 +84,11 @@ def least_frequency(*, min_seen: int, corpus_tokens: int, planned_tokens: int) -
     return max(1, math.ceil(min_seen * corpus_tokens / planned_tokens))
 
 
-def prune_rare(learned: LearnedMerges, words: Sequence[Cut], *, num_new_tokens: int, least: int) -> LearnedMerges:
-    """At most `num_new_tokens` new tokens that are used at least `least` times in `words`, or that such are made of.
+def prune_rare(learned: LearnedMerges, words: Sequence[Cut], *, least: int) -> LearnedMerges:
+    """Without the tokens that are used less than `least` times in `words` and that nothing kept is made of.
 
-    The places of those that go are taken by the next ones learned.
-    """
-    taken = min(num_new_tokens, learned.num_tokens)
-    while True:
-        kept = _without_rare(first_tokens(learned, taken), words, least)
-        if kept.num_tokens >= num_new_tokens or taken == learned.num_tokens:
-            return first_tokens(kept, num_new_tokens)
-        taken = min(learned.num_tokens, taken + 2 * (num_new_tokens - kept.num_tokens))
-
-
-def _without_rare(learned: LearnedMerges, words: Sequence[Cut], least: int) -> LearnedMerges:
-    """Without the tokens that are used less than `least` times and that nothing kept is made of.
+    Letters that the base lacks stay, also rare ones. Merges not learned yet need not be tried in the places of those that go:
+    no pair is more frequent than the pairs learned before it.
 
     Goes from the last merge to the first, so that what a token is part of has been decided before it. Where a token has
     fallen back to its sides, their counts are what they would be without it, but for pairs that form anew.
@@ -104,4 +105,5 @@ def _without_rare(learned: LearnedMerges, words: Sequence[Cut], least: int) -> L
             counts[merge.right] += counts[token]
         if token not in gone:
             needed |= {merge.left, merge.right}
-    return replace(learned, merges=tuple(merge for merge in learned.merges if merge.token not in gone))
+    kept = replace(learned, merges=tuple(merge for merge in learned.merges if merge.token not in gone))
+    return first_tokens(kept, kept.num_tokens)

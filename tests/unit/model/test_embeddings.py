@@ -141,7 +141,23 @@ def test_similar_needs_similar_tokens_and_a_token_without_any_gets_the_mean() ->
     torch.testing.assert_close(table_VD[some], table_VD[list(extended_tokenizer().sub_tokens[some])].mean(0))
 
 
-@pytest.mark.parametrize("init", ["mean", "weighted_mean", "similar"])
+def test_a_blend_is_half_of_either() -> None:
+    rows = []
+    for init in ("weighted_mean", "similar", "blend"):
+        model = make_model(tied=False)
+        resize_embeddings(model, with_similar(), init=init)  # type: ignore[arg-type]
+        rows.append([table_VD[BASE_VOCAB:].double() for table_VD in tables(model)])
+    for spelled_ND, used_ND, blend_ND in zip(*rows, strict=True):
+        assert not torch.equal(spelled_ND, used_ND)
+        torch.testing.assert_close(blend_ND, (spelled_ND + used_ND) / 2, rtol=0, atol=1e-7)
+
+
+def test_a_blend_without_similar_tokens_is_the_weighted_mean() -> None:
+    assert not extended_tokenizer().similar
+    assert mixing_shares(extended_tokenizer(), "blend") == mixing_shares(extended_tokenizer(), "weighted_mean")
+
+
+@pytest.mark.parametrize("init", ["blend", "mean", "weighted_mean", "similar"])
 def test_the_shares_of_each_new_token_add_up_to_one(init: EmbeddingInit) -> None:
     shares = mixing_shares(with_similar(), init)
     assert set(shares) == set(with_similar().sub_tokens)
@@ -155,7 +171,7 @@ def test_a_mean_is_rounded_once(dtype: torch.dtype, half_a_step: float) -> None:
     """bf16 rows are added up in float32: not further from the exact mean than rounding that mean puts them."""
     model = make_model(tied=True, dtype=dtype)
     old_VD = tables(model)[0].double()
-    resize_embeddings(model, extended_tokenizer())
+    resize_embeddings(model, extended_tokenizer(), init="mean")
     for new, old in extended_tokenizer().sub_tokens.items():
         exact_D = old_VD[list(old)].mean(0)
         error_D = (tables(model)[0][new].double() - exact_D).abs()
@@ -183,7 +199,7 @@ def test_the_bias_of_an_output_table_is_mixed_too() -> None:
     with torch.no_grad():
         model.lm_head.bias.normal_(mean=2.0)
     old_V = model.lm_head.bias.detach().clone()
-    resize_embeddings(model, extended_tokenizer(), pad_to_multiple_of=64)
+    resize_embeddings(model, extended_tokenizer(), init="mean", pad_to_multiple_of=64)
     bias_V = model.lm_head.bias.detach()
     assert bias_V.shape == (448,) == (len(tables(model)[1]),)
     assert torch.equal(bias_V[:BASE_VOCAB], old_V[:BASE_VOCAB])
@@ -241,7 +257,7 @@ def test_random_rows_have_the_old_table_s_moments_and_follow_the_seed() -> None:
 def test_padding_rows_are_taken_first(tied: bool) -> None:
     model = make_model(tied=tied, rows=BASE_VOCAB + 112)
     before = [table.clone() for table in tables(model)]
-    resize_embeddings(model, extended_tokenizer())
+    resize_embeddings(model, extended_tokenizer(), init="mean")
     first_free = BASE_VOCAB + NEW_TOKENS
     for old_VD, new_VD in zip(before, tables(model), strict=True):
         assert len(new_VD) == BASE_VOCAB + 112

@@ -11,7 +11,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from qaz_llm.io import embedded_path, read_jsonl
-from qaz_llm.model.embeddings import EmbeddingInit, resize_embeddings
+from qaz_llm.model.config import EmbeddingInit
+from qaz_llm.model.embeddings import resize_embeddings
 from qaz_llm.model.load import fit_vocabulary, has_rows_for, load_model
 from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
@@ -44,7 +45,7 @@ def tables(model: LlamaForCausalLM) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("tied", [True, False])
-@pytest.mark.parametrize("init", ["mean", "weighted_mean", "similar", "random"])
+@pytest.mark.parametrize("init", ["blend", "mean", "weighted_mean", "similar", "random"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("rows", [BASE_VOCAB, BASE_VOCAB + 12])
 def test_only_the_swapped_rows_change(tied: bool, init: EmbeddingInit, dtype: torch.dtype, rows: int) -> None:
@@ -101,7 +102,7 @@ def test_some_swapped_and_some_appended() -> None:
     both = ExtendedTokenizer(swapped().tokenizer, BASE_VOCAB, {310: (20, 30), 400: (310, 20), 401: (30,)})
     model = make_model(tied=False)
     before = [table.clone() for table in tables(model)]
-    resize_embeddings(model, both, pad_to_multiple_of=8)
+    resize_embeddings(model, both, init="mean", pad_to_multiple_of=8)
     kept = [index for index in range(BASE_VOCAB) if index != 310]
     for old_VD, new_VD in zip(before, tables(model), strict=True):
         assert new_VD.shape == (408, HIDDEN)

@@ -282,7 +282,7 @@ def test_a_failed_save_leaves_the_old_folder(families: Any, tmp_path: Path, monk
     def broken(*_args: object) -> None:
         raise RuntimeError("stopped")
 
-    monkeypatch.setattr(extension, "write_json", broken)
+    monkeypatch.setattr(extension, "write_text", broken)
     with pytest.raises(RuntimeError):
         extended.save(tmp_path / "tokenizer")
     assert {p.name: p.read_bytes() for p in (tmp_path / "tokenizer").iterdir()} == before

@@ -100,7 +100,12 @@ def _words_text_by_text(base: Any, texts: list[str]) -> Counter[str]:
 
 
 def test_counting_by_chunks_is_counting_text_by_text(family: Any, kk_documents: tuple[str, ...]) -> None:
-    odd = ["қала\tқала  қала\r\nқала «қала», (қала)қала", " \u00a0қала…қала\n\nқала", "қала\u2003қала -қала 5қала", "\tқала"]
+    odd = [
+        "қала\tқала  қала\r\nқала «қала», (қала)қала",
+        " \u00a0қала…қала\n\nқала",
+        "қала\u2003қала -қала 5қала",
+        "\tқала",
+    ]
     texts = [*kk_documents, *odd]
     assert words.count_words(family.base, texts) == _words_text_by_text(family.base, texts)
 
