@@ -5,7 +5,7 @@ weighs all tokens at each of them. Two ways to choose:
 
     with the model's size    the size with the least compute per word: tokens per word × (body + hidden size × vocabulary).
                              An 8 B model hardly feels 30,000 more rows, one of 100 M does
-    without                  the knee of the curve: where it lies farthest below the straight line between its ends, both axes
+    without                  the knee of the curve, which depends on where the curve ends: where it lies farthest below the straight line between its ends, both axes
                              scaled to 0 … 1 (Satopää et al. 2011, "Finding a 'Kneedle' in a Haystack")
 """
 
@@ -64,6 +64,7 @@ def gain_curve(
     heldout: Sequence[Cut],
     *,
     cost: ModelCost | None = None,
+    grows: bool = True,
     sizes: Sequence[int] | None = None,
 ) -> GainCurve:
     """Measure sizes from none to all of `learned`.
@@ -73,6 +74,7 @@ def gain_curve(
         words: the words it was learned from, cut by the base.
         heldout: words of other text, cut by the base.
         cost: of the model that is to read the tokens, where known.
+        grows: false where new tokens take ids that are there already, so that no row is added.
         sizes: by default eleven, each 1.5 times the one before.
     """
     base_vocab = learned.base.get_vocab()
@@ -87,7 +89,8 @@ def gain_curve(
         compute = None
         if cost is not None:
             first = points[0].tokens_per_word if points else per_word
-            compute = per_word * _per_token(cost, len(base_vocab) + size) / (first * _per_token(cost, len(base_vocab)))
+            rows = len(base_vocab) + (size if grows else 0)
+            compute = per_word * _per_token(cost, rows) / (first * _per_token(cost, len(base_vocab)))
         points.append(CurvePoint(size, per_word, saved * 1e6, min(used, default=0), size - len(used), compute))
     return GainCurve(tuple(points), *_suggest(points))
 
@@ -113,7 +116,10 @@ def _suggest(points: Sequence[CurvePoint]) -> tuple[int, str]:
     if computes:
         limit = min(computes) * (1 + TOLERANCE_FRAC)
         best = next(point for point in added if point.compute_frac is not None and point.compute_frac <= limit)
-        return best.new_tokens, f"compute per word is {best.compute_frac:.1%} of the base's, near its least"
+        return (
+            best.new_tokens,
+            f"compute per word is {best.compute_frac:.1%} of the base's, about the least that a size has",
+        )
     return knee(points), "the knee of the curve"
 
 

@@ -107,9 +107,32 @@ def make_extension(
         InputError: as `extend_tokenizer`, and where a Kazakh corpus holds no Kazakh.
     """
     check_extensible(base)
+    learned, words, least, curve = _learn(base, config, corpus(), cost)
+    swappable = swappable_tokens(base, all_texts()) if config.swap else {}
+    if curve is None:
+        assert config.num_new_tokens != "auto"
+        size = config.num_new_tokens
+    elif config.swap:
+        size = min(curve.suggested, len(swappable))
+    else:
+        size = _fill_up(curve.suggested, base, learned.num_tokens, config.pad_to_multiple_of)
+    swap = take_swappable(swappable, size) if config.swap else {}
+    extended = append_merges(learned, num_new_tokens=size, swap=swap)
+    extended = replace(extended, pad_to_multiple_of=config.pad_to_multiple_of)
+    if config.similar and extended.sub_tokens:
+        extended = replace(extended, similar=similar_tokens(extended, all_texts()))
+    used = token_counts(first_tokens(learned, size), words)
+    rare = sum(used[token] < (least or 1) for token in extended.tokenizer.convert_ids_to_tokens(list(extended.new_ids)))
+    return extended, ExtensionFacts(size, len(swap), least, rare, curve)
+
+
+def _learn(
+    base: PreTrainedTokenizerFast, config: ExtensionConfig, texts: Iterable[str], cost: ModelCost | None
+) -> tuple[LearnedMerges, list[Cut], int | None, GainCurve | None]:
+    """What may be added, the words it was learned from, the least frequency, and the curve where the size is open."""
     auto = config.num_new_tokens == "auto"
     most = config.max_new_tokens if config.num_new_tokens == "auto" else config.num_new_tokens
-    chunks, heldout_chunks = _count(corpus(), hold_out=auto)
+    chunks, heldout_chunks = _count(texts, hold_out=auto)
     counts, heldout_counts = words_of_chunks(base, chunks), words_of_chunks(base, heldout_chunks)
     if auto and bool(counts) != bool(heldout_counts):
         raise InputError(
@@ -127,32 +150,25 @@ def make_extension(
         learned, least = _seen_often(
             learned, words, outside=outside, min_seen=config.min_seen, planned_tokens=config.planned_tokens
         )
-    curve = None
-    size = most
-    if auto:
+    _check_supported(learned, config)
+    curve = gain_curve(learned, words, heldout, cost=cost, grows=not config.swap) if auto else None
+    return learned, words, least, curve
+
+
+def _check_supported(learned: LearnedMerges, config: ExtensionConfig) -> None:
+    """Raises InputError where fewer tokens were learned than asked for."""
+    if config.num_new_tokens == "auto":
         if not learned.num_tokens:
             raise InputError(
                 "no new token is frequent enough to be learned",
                 hint="give more text, or lower min_frequency or, with planned_tokens, min_seen",
             )
-        curve = gain_curve(learned, words, heldout, cost=cost)
-        size = curve.suggested
-        if not config.swap:
-            size = _fill_up(size, max(base.get_vocab().values()) + 1, learned.num_tokens, config.pad_to_multiple_of)
-    elif learned.num_tokens < size and least is not None:
+    elif config.planned_tokens and learned.num_tokens < config.num_new_tokens:
         raise InputError(
-            f"{size:,} new tokens were asked for; {learned.num_tokens:,} are seen {config.min_seen} times or more in "
-            f"{config.planned_tokens:,} tokens of training",
+            f"{config.num_new_tokens:,} new tokens were asked for; {learned.num_tokens:,} are seen {config.min_seen} times or "
+            f"more in {config.planned_tokens:,} tokens of training",
             hint=f"ask for at most {learned.num_tokens}, or for tokens that are seen less often (min_seen)",
         )
-    swap = take_swappable(swappable_tokens(base, all_texts()), size) if config.swap else None
-    extended = append_merges(learned, num_new_tokens=size, swap=swap)
-    extended = replace(extended, pad_to_multiple_of=config.pad_to_multiple_of)
-    if config.similar and extended.sub_tokens:
-        extended = replace(extended, similar=similar_tokens(extended, all_texts()))
-    used = token_counts(first_tokens(learned, size), words)
-    rare = sum(used[token] < (least or 1) for token in extended.tokenizer.convert_ids_to_tokens(list(extended.new_ids)))
-    return extended, ExtensionFacts(size, len(swap or {}), least, rare, curve)
 
 
 def _count(texts: Iterable[str], *, hold_out: bool) -> tuple[Counter[str], Counter[str]]:
@@ -205,9 +221,10 @@ def _check_language(words: Counter[str], chunks: Mapping[str, int], language: st
         )
 
 
-def _fill_up(size: int, base_size: int, most: int, multiple: int | None) -> int:
+def _fill_up(size: int, base: PreTrainedTokenizerFast, most: int, multiple: int | None) -> int:
     """`size`, or a little more where that fills the table's last rows with real tokens instead of padding."""
     if multiple is None:
         return size
+    base_size = max(base.get_vocab().values()) + 1
     full = -(-(base_size + size) // multiple) * multiple - base_size
     return full if full <= most else size

@@ -14,11 +14,11 @@ English ones that stand in Kazakh text.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from qaz_llm.errors import InputError
-from qaz_llm.progress import track
+from qaz_llm.progress import get_logger, track
 from qaz_llm.tokenizer.extension import Weights
 
 if TYPE_CHECKING:
@@ -48,21 +48,21 @@ MAX_TOKENS = 20_000_000
 _BATCH_TEXTS = 1_000
 _BATCH_TOKENS = 1_000_000
 
+_logger = get_logger("tokenizer")
+
 
 def similar_tokens(
     extended: ExtendedTokenizer, texts: Iterable[str], *, dimensions: int = 128, max_tokens: int = MAX_TOKENS
 ) -> dict[int, Weights]:
     """Of each new token, up to 10 old ones that are used like it, and their shares, which add up to 1.
 
-    New tokens that occur less than 5 times in the text, or near nothing, get equal shares of their sub-tokens.
+    New tokens that occur less than 5 times in the text, or near nothing, get equal shares of their sub-tokens. Text that holds
+    too little to compare tokens by gives none at all, and a warning.
 
     Args:
         extended: the tokenizer that cuts the text.
-        texts: Kazakh text, and text in the languages that the base knows; of all of it the first `max_tokens` tokens.
+        texts: Kazakh text, and text in the languages that the base knows; about `max_tokens` tokens of all of it.
         dimensions: of the vectors.
-
-    Raises:
-        InputError: where the text holds too little to compare tokens by.
     """
     import numpy as np
 
@@ -71,11 +71,11 @@ def similar_tokens(
     kinds_K = kinds_K[counts_K >= MIN_COUNT]
     is_new_K = np.isin(kinds_K, np.array(extended.new_ids))
     if len(kinds_K) <= 2 or not is_new_K.any() or is_new_K.all():
-        raise InputError(
-            f"the text holds {len(kinds_K)} tokens at least {MIN_COUNT} times, {int(is_new_K.sum())} of them new: too few "
-            "to find similar ones",
-            hint="give more text, in Kazakh and in the languages of the base model",
-        )
+        _logger.warning(
+            "the text holds %d tokens at least %d times, %d of them new: too few to find similar ones",
+            len(kinds_K), MIN_COUNT, int(is_new_K.sum()),
+        )  # fmt: skip
+        return {}
     vectors_KD = _vectors(_ppmi(_near(ids_T, kinds_K)), min(dimensions, len(kinds_K) - 1))
     found = _nearest(vectors_KD[is_new_K], vectors_KD[~is_new_K], kinds_K[is_new_K], kinds_K[~is_new_K])
     equal = {new: tuple((i, 1 / len(old)) for i in old) for new, old in extended.sub_tokens.items()}
@@ -83,28 +83,29 @@ def similar_tokens(
 
 
 def _token_ids(extended: ExtendedTokenizer, texts: Iterable[str], max_tokens: int) -> np.ndarray:
-    """The ids of the texts one after the other, with a gap of -1 between texts that no window reaches across."""
+    """The ids of texts one after the other, with a gap of -1 between texts that no window reaches across.
+
+    Where there are more than `max_tokens`, every second text is let go, again and again: what is kept is spread evenly over
+    all texts, whatever their order and number.
+    """
     import numpy as np
 
+    gap = np.full(WINDOW, -1, dtype=np.int64)
     parts: list[np.ndarray] = []
-    gap, total = np.full(WINDOW, -1, dtype=np.int64), 0
-    for batch in _batches(track(texts, "cut text", unit="texts")):
-        for ids in extended.tokenizer(batch, add_special_tokens=False)["input_ids"]:
-            parts += [np.array(ids, dtype=np.int64), gap]
-            total += len(ids)
-        if total >= max_tokens:
-            break
-    return np.concatenate(parts) if parts else gap
+    stride = 1
+    for batch in _batches(
+        text for number, text in enumerate(track(texts, "cut text", unit="texts")) if not number % stride
+    ):
+        ids = extended.tokenizer(batch, add_special_tokens=False)["input_ids"]
+        parts += [np.array(one, dtype=np.int64) for one in ids]
+        while sum(map(len, parts)) > max_tokens and len(parts) > 1:
+            parts, stride = parts[::2], 2 * stride
+    return np.concatenate([piece for part in parts for piece in (part, gap)]) if parts else gap
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    for text in texts:
-        batch.append(text)
-        if len(batch) == _BATCH_TEXTS:
-            yield batch
-            batch = []
-    if batch:
+    remaining = iter(texts)
+    while batch := list(itertools.islice(remaining, _BATCH_TEXTS)):
         yield batch
 
 

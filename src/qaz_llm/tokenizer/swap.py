@@ -14,19 +14,18 @@ text is made of the letters of that text.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from qaz_llm.errors import InputError
 from qaz_llm.progress import track
 from qaz_llm.tokenizer.fast import backend_spec
-from qaz_llm.tokenizer.words import token_decoder
+from qaz_llm.tokenizer.words import of_script, token_decoder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-PROTECTED_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARABIC", "MODIFIER")
+PROTECTED_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARABIC")
 """First words of the Unicode names of the letters that stay, whether the measured texts hold them or not. What is made of such
 a letter by compatibility (µ, ª, ℓ, full-width Latin) stays too."""
 
@@ -56,7 +55,7 @@ def swappable_tokens(base: PreTrainedTokenizerFast, texts: Iterable[str]) -> dic
 
 
 def take_swappable(swappable: Mapping[str, int], wanted: int) -> dict[str, int]:
-    """The last `wanted` of them: BPE learns frequent tokens first, so the last are the least missed.
+    """The last `wanted` of them: BPE learns frequent tokens first, so the last are the rarest of those it learned.
 
     Raises:
         InputError: where there are fewer.
@@ -75,7 +74,4 @@ def _may_go(text: str | None, letters: set[str]) -> bool:
 
 
 def _is_foreign(char: str) -> bool:
-    if not char.isalpha() or not unicodedata.name(char, ""):
-        return False
-    made_of = char + unicodedata.normalize("NFKD", char)
-    return not any(unicodedata.name(part, "").startswith(PROTECTED_SCRIPTS) for part in made_of)
+    return char.isalpha() and not of_script(char, PROTECTED_SCRIPTS)

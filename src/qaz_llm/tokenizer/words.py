@@ -50,8 +50,8 @@ def count_words(base: PreTrainedTokenizerFast, corpus: Iterable[str]) -> Counter
 def count_chunks(corpus: Iterable[str], *, max_distinct: int = MAX_DISTINCT_CHUNKS) -> Counter[str]:
     """How often each chunk occurs.
 
-    Where there are more than `max_distinct`, the rarest are forgotten until half as many are left, as in lossy counting
-    (Manku and Motwani, VLDB 2002): memory stays bounded, frequent chunks are undercounted by a little at most.
+    Where there are more than `max_distinct` after a text, the rarest are forgotten until at most half as many are left, as in lossy
+    counting (Manku and Motwani, VLDB 2002): memory stays bounded, frequent chunks are undercounted by a little at most.
     """
     counts: Counter[str] = Counter()
     for text in track(corpus, "count words", unit="texts"):
@@ -222,4 +222,13 @@ def _is_learnable(text: str) -> bool:
 @functools.cache
 def _is_foreign_letter(char: str) -> bool:
     """True for a letter or mark that no Latin word has."""
-    return unicodedata.category(char)[0] in "LM" and not unicodedata.name(char, "LATIN").startswith("LATIN")
+    return unicodedata.category(char)[0] in "LM" and not of_script(char, ("LATIN",))
+
+
+def of_script(char: str, scripts: tuple[str, ...]) -> bool:
+    """True for a letter whose Unicode name, or that of a letter it is made of (ª, ℓ, 𝐀, Ａ), starts with one of `scripts`.
+
+    Modifiers (ʼ ʻ ː) belong to every script, and so do characters without a name.
+    """
+    parts = char + unicodedata.normalize("NFKD", char)
+    return any(unicodedata.name(part, "MODIFIER").startswith((*scripts, "MODIFIER")) for part in parts)

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from qaz_llm.errors import InputError
 from qaz_llm.tokenizer import similar
 from qaz_llm.tokenizer.extend import learn_from_corpus
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
@@ -76,23 +75,6 @@ def test_the_same_texts_give_the_same_shares(families: Any, texts: list[str], fo
     assert similar_tokens(families("llama3").extended, iter(texts), dimensions=32) == found
 
 
-def test_only_the_first_tokens_of_a_long_text_are_read(
-    families: Any, texts: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    extended = families("llama3").extended
-    monkeypatch.setattr(similar, "_BATCH_TEXTS", 10)
-    ids = similar._token_ids(extended, texts, 500)
-    assert 500 <= (ids >= 0).sum() < 12_000
-    read = similar._token_ids(extended, texts[:3], 10**9)
-    gap = [-1] * similar.WINDOW
-    expected = [
-        index
-        for text in texts[:3]
-        for index in [*extended.tokenizer(text, add_special_tokens=False)["input_ids"], *gap]
-    ]
-    assert read.tolist() == expected
-
-
 def test_a_token_used_as_one_old_word_is_finds_that_word_first(families: Any) -> None:
     """Each Kazakh word stands in exactly the sentences of one English word: its row of the table is the same."""
     base = families("gpt2").base
@@ -115,11 +97,26 @@ def test_a_token_used_as_one_old_word_is_finds_that_word_first(families: Any) ->
         )
 
 
-def test_a_text_that_holds_too_little_is_refused(families: Any, en_documents: tuple[str, ...]) -> None:
+def test_a_text_that_holds_too_little_gives_none(families: Any, en_documents: tuple[str, ...]) -> None:
     extended = families("gpt2").extended
     for texts in ([], [""], ["the cat"], list(en_documents[:20])):
-        with pytest.raises(InputError, match="too few to find similar ones"):
-            similar_tokens(extended, texts)
+        assert similar_tokens(extended, texts) == {}
+
+
+def test_more_text_than_needed_is_thinned_evenly(
+    families: Any, kk_documents: tuple[str, ...], en_documents: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(similar, "_BATCH_TEXTS", 7)
+    extended = families("gpt2").extended
+    texts = [*kk_documents, *en_documents]
+    lengths = [len(extended.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    for limit in (10**9, sum(lengths) // 2, sum(lengths) // 7):
+        ids_T = similar._token_ids(extended, texts, limit)
+        kept = [part for part in "".join("|" if i < 0 else "x" for i in ids_T.tolist()).split("|") if part]
+        strides = [n for n in range(1, 64) if [len(part) for part in kept] == [x for x in lengths[::n] if x]]
+        assert strides, "not every n-th text"
+        assert sum(map(len, kept)) <= limit
+        assert sum(map(len, kept)) >= min(limit, sum(lengths)) / 4
 
 
 def test_new_tokens_that_stand_alone_get_equal_shares(families: Any) -> None:
