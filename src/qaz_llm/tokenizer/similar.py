@@ -41,7 +41,7 @@ SMOOTHING = 0.75
 MIN_COUNT = 5
 """Tokens seen less often say too little about how they are used; fastText's default too."""
 
-MAX_CONTEXTS = 20_000
+MAX_CONTEXTS = 10_000
 """Tokens are told apart by the company of the most frequent ones; the rest say little and cost much."""
 
 MAX_TOKENS = 20_000_000
@@ -157,8 +157,8 @@ def _vectors(ppmi_KC: csr_array, dimensions: int) -> np.ndarray:
 
     if not ppmi_KC.nnz:  # ARPACK fails on a matrix of zeros
         return np.zeros((ppmi_KC.shape[0], dimensions))
-    start_C = np.random.default_rng(0).standard_normal(min(ppmi_KC.shape))
-    left_KD, values_D, _right = svds(ppmi_KC.astype(np.float64), k=dimensions, v0=start_C)
+    start_C = np.random.default_rng(0).standard_normal(min(ppmi_KC.shape), dtype=np.float32)
+    left_KD, values_D, _right = svds(ppmi_KC, k=dimensions, v0=start_C)
     values_D[values_D < 1e-6 * values_D.max()] = 0  # rounding, where there are fewer directions than asked for
     vectors_KD = left_KD * np.sqrt(values_D)
     length_K = np.linalg.norm(vectors_KD, axis=1, keepdims=True)
