@@ -21,6 +21,9 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 EXTENSION_MARK = "qaz_extension"
 """Key in a model's config: the fingerprint of the extension it has rows for."""
 
+OLD_MARK = "qaz_vocab_size"
+"""What version 0.1 wrote instead, when new ids were always appended: how many rows had been made for tokens."""
+
 WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
 
 
@@ -137,7 +140,9 @@ def fit_vocabulary(
 
 def has_rows_for(model: PreTrainedModel, extended: ExtendedTokenizer) -> bool:
     """True where the model's rows were made for this extension, by `fit_vocabulary` or by training from nothing."""
-    return getattr(model.config, EXTENSION_MARK, None) == extended.fingerprint
+    if getattr(model.config, EXTENSION_MARK, None) == extended.fingerprint:
+        return True
+    return not extended.swapped_ids and getattr(model.config, OLD_MARK, 0) >= extended.size
 
 
 def mark_rows(model: PreTrainedModel, extended: ExtendedTokenizer) -> None:

@@ -108,6 +108,19 @@ def test_new_rows_are_made_once(folder: Path, tokenizer, tmp_path: Path) -> None
     assert (again.get_input_embeddings().weight[400:] == 7.0).all()
 
 
+def test_rows_that_version_0_1_made_are_kept(folder: Path, tokenizer) -> None:
+    texts = [row["text"] for row in read_jsonl(embedded_path("documents_kk_a.jsonl"))]
+    extended = extend_tokenizer(tokenizer, texts, num_new_tokens=20)
+    model = load_model(folder)
+    model.resize_token_embeddings(420)
+    model.config.qaz_vocab_size = 420  # as that version noted it
+    before = model.get_input_embeddings().weight.clone()
+    assert fit_vocabulary(model, extended.tokenizer, extended, init="mean", seed=0) is None
+    assert torch.equal(model.get_input_embeddings().weight, before)
+    more = extend_tokenizer(extended.tokenizer, texts, num_new_tokens=10)
+    assert fit_vocabulary(model, more.tokenizer, more, init="mean", seed=0) == tuple(range(420, 430))
+
+
 def test_merging_is_the_formula(folder: Path, tmp_path: Path) -> None:
     """W' = W + alpha / r · B A, computed here by hand from the adapter's file."""
     from safetensors.torch import load_file
