@@ -43,6 +43,11 @@ def backend_spec(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     return spec
 
 
+def count_ids(tokenizer: PreTrainedTokenizerFast) -> int:
+    """One more than the highest id: the number of tokens, or more where the ids have holes."""
+    return int(max(tokenizer.get_vocab().values())) + 1
+
+
 def is_byte_level(tokenizer: PreTrainedTokenizerFast) -> bool:
     """True where tokens are spelled with one character for each byte, as in GPT-2, Llama-3 and Qwen."""
     decoder = backend_spec(tokenizer)["decoder"] or {}

@@ -17,6 +17,7 @@ from qaz_llm.tokenizer.corpus import corpus_texts
 from qaz_llm.tokenizer.curve import GainCurve, ModelCost, gain_curve
 from qaz_llm.tokenizer.extend import NO_WORDS, check_extensible
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
+from qaz_llm.tokenizer.fast import count_ids
 from qaz_llm.tokenizer.merges import Cut, LearnedMerges, append_merges, first_tokens, learn_merges
 from qaz_llm.tokenizer.similar import similar_tokens
 from qaz_llm.tokenizer.swap import swappable_tokens, take_swappable
@@ -225,6 +226,6 @@ def _fill_up(size: int, base: PreTrainedTokenizerFast, most: int, multiple: int 
     """`size`, or a little more where that fills the table's last rows with real tokens instead of padding."""
     if multiple is None:
         return size
-    base_size = max(base.get_vocab().values()) + 1
+    base_size = count_ids(base)
     full = -(-(base_size + size) // multiple) * multiple - base_size
     return full if full <= most else size

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.progress import get_logger
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
-from qaz_llm.tokenizer.fast import backend_spec, with_backend
+from qaz_llm.tokenizer.fast import backend_spec, count_ids, with_backend
 from qaz_llm.tokenizer.words import Unit, unit_speller
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def append_merges(
     vocab: dict[str, int] = dict(spec["model"]["vocab"])
     # Added tokens get ids by the vocabulary's size when a tokenizer is loaded; in the vocabulary they keep their own.
     vocab.update({token["content"]: token["id"] for token in spec["added_tokens"]})
-    base_size = max(vocab.values()) + 1  # the number of tokens, or more where the ids have holes
+    base_size = count_ids(learned.base)
     ids = itertools.chain(sorted(swap.values()), itertools.count(base_size))
     vocab = {token: index for token, index in vocab.items() if token not in swap}
     sub_tokens: dict[int, tuple[int, ...]] = {}

@@ -11,8 +11,9 @@ from typing import Any
 
 from qaz_llm.config import check_language
 from qaz_llm.errors import InputError
-from qaz_llm.io import expand_paths, file_format, open_text, read_rows
+from qaz_llm.io import file_format, open_text
 from qaz_llm.progress import track
+from qaz_llm.tokenizer.corpus import row_texts, text_files
 from qaz_llm.tokenizer.fast import load_fast_tokenizer
 from qaz_llm.tokenizer.fertility import Fertility, measure_fertility
 from qaz_llm.tokenizer.morphemes import MorphemeAgreement, measure_morphemes, read_segmented_words
@@ -35,11 +36,9 @@ class TextSource:
         Raises:
             InputError: where the path is missing, or a row lacks the field.
         """
-        shards = self.path / "documents-*"
-        pattern = shards if self.path.is_dir() and any(self.path.glob(shards.name)) else self.path
-        for file in expand_paths(pattern, suffixes=(".txt", ".jsonl", ".parquet")):
+        for file in text_files(self.path):
             if file_format(file) in (".jsonl", ".parquet"):
-                yield from self._read_rows(file)
+                yield from row_texts(file, field=self.field or "text", hint=self._other_field)
             elif self.field is None:
                 with open_text(file) as lines:
                     yield from (line.rstrip("\r\n") for line in lines)
@@ -48,17 +47,8 @@ class TextSource:
                     f"{file}: lines of text have no field '{self.field}'", hint="fields are those of .jsonl rows"
                 )
 
-    def _read_rows(self, file: Path) -> Iterator[str]:
-        name = self.field or "text"
-        for number, row in enumerate(read_rows(file), 1):
-            text = row.get(name)
-            if not isinstance(text, str):
-                found = f"a '{name}' of type {type(text).__name__}" if name in row else f"no field '{name}'"
-                raise InputError(
-                    f"{file}: row {number} has {found}; it has: {', '.join(row)}",
-                    hint=f"name one of its fields, as in --text kk={self.path}:{next(iter(row), 'text')}",
-                )
-            yield text
+    def _other_field(self, row: Mapping[str, Any]) -> str:
+        return f"name one of its fields, as in --text kk={self.path}:{next(iter(row), 'text')}"
 
     def __str__(self) -> str:
         return str(self.path) if self.field is None else f"{self.path}:{self.field}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from qaz_llm.records import LANGUAGE_NAMES, LANGUAGES
 from qaz_llm.report.charts import CHAR_PX, WIDTH, bar_chart
 from qaz_llm.report.page import Section, paragraph, render_page, table
 from qaz_llm.report.scale import MISSING, Axis
+from qaz_llm.tokenizer.fertility import Fertility
 from qaz_llm.tokenizer.morphemes import MorphemeAgreement
 from qaz_llm.tokenizer.report import PIVOT, TokenizerMeasures
 
@@ -63,7 +64,7 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 
 def fertility_table(measured: Mapping[str, TokenizerMeasures]) -> Table:
     """A row for each tokenizer and language; columns on unknown tokens and premium only where there are such."""
-    unknown = any(f.unknown_tokens for measures in measured.values() for f in measures.fertility.values())
+    unknown = _has_unknown(measured)
     premium = any(measures.premium(PIVOT) for measures in measured.values() if PIVOT in measures.fertility)
     aligned = any(measures.aligned for measures in measured.values())
     headers = ["tokenizer", "language", "tokens/word", "bytes/token", "tokens/sentence" if aligned else "tokens/text"]
@@ -118,6 +119,10 @@ def corpus_note(measured: Mapping[str, TokenizerMeasures]) -> str:
     )
 
 
+def _has_unknown(measured: Mapping[str, TokenizerMeasures]) -> bool:
+    return any(f.unknown_tokens for measures in measured.values() for f in measures.fertility.values())
+
+
 def _decimals(value: float | None, decimals: int) -> str:
     return MISSING if value is None else f"{value:.{decimals}f}"
 
@@ -133,11 +138,18 @@ def _by_language(values: Mapping[str, float | None]) -> dict[str, float]:
     return {language: values[language] or 0.0 for language in LANGUAGES if values.get(language) is not None}
 
 
-def _fertility(measured: Mapping[str, TokenizerMeasures]) -> Section:
-    bars = [
-        (label, _by_language({code: f.tokens_per_word for code, f in measured[name].fertility.items()}))
+def _bars(
+    measured: Mapping[str, TokenizerMeasures], figure: Callable[[Fertility], float]
+) -> list[tuple[str, dict[str, float]]]:
+    """For each tokenizer its label, and a figure for each language."""
+    return [
+        (label, _by_language({code: figure(f) for code, f in measured[name].fertility.items()}))
         for name, label in short_names(list(measured)).items()
     ]
+
+
+def _fertility(measured: Mapping[str, TokenizerMeasures]) -> Section:
+    bars = _bars(measured, lambda fertility: fertility.tokens_per_word)
     first = next(iter(measured.values())).fertility
     texts = [
         [LANGUAGE_NAMES[language], first[language].texts, first[language].words, first[language].bytes]
@@ -149,7 +161,7 @@ def _fertility(measured: Mapping[str, TokenizerMeasures]) -> Section:
         table(*fertility_table(measured)),
         table(["language", "texts", "words", "bytes"], texts, caption="The texts"),
     ]
-    if any(f.unknown_tokens for measures in measured.values() for f in measures.fertility.values()):
+    if _has_unknown(measured):
         parts.append(
             paragraph("An unknown token hides characters that the model never sees: such a tokenizer looks too cheap.")
         )
@@ -167,10 +179,7 @@ def _premium(measured: Mapping[str, TokenizerMeasures]) -> Section:
         for name, m in measured.items()
         if PIVOT in m.fertility
     }
-    sentences = [
-        (label, _by_language({code: f.tokens_per_text for code, f in measured[name].fertility.items()}))
-        for name, label in labels.items()
-    ]
+    sentences = _bars(measured, lambda fertility: fertility.tokens_per_text)
     parts = [bar_chart(sentences, title="Tokens per aligned sentence")]
     if others:
         premiums = [(labels[name], _by_language(values)) for name, values in others.items()]

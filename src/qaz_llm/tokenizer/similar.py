@@ -14,11 +14,11 @@ English ones that stand in Kazakh text.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from qaz_llm.progress import get_logger, track
+from qaz_llm.tokenizer.corpus import batches
 from qaz_llm.tokenizer.extension import Weights
 
 if TYPE_CHECKING:
@@ -93,20 +93,15 @@ def _token_ids(extended: ExtendedTokenizer, texts: Iterable[str], max_tokens: in
     gap = np.full(WINDOW, -1, dtype=np.int64)
     parts: list[np.ndarray] = []
     stride = 1
-    for batch in _batches(
-        text for number, text in enumerate(track(texts, "cut text", unit="texts")) if not number % stride
+    for batch in batches(
+        (text for number, text in enumerate(track(texts, "cut text", unit="texts")) if not number % stride),
+        _BATCH_TEXTS,
     ):
         ids = extended.tokenizer(batch, add_special_tokens=False)["input_ids"]
         parts += [np.array(one, dtype=np.int64) for one in ids]
         while sum(map(len, parts)) > max_tokens and len(parts) > 1:
             parts, stride = parts[::2], 2 * stride
     return np.concatenate([piece for part in parts for piece in (part, gap)]) if parts else gap
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    remaining = iter(texts)
-    while batch := list(itertools.islice(remaining, _BATCH_TEXTS)):
-        yield batch
 
 
 def _near(ids_T: np.ndarray, kinds_K: np.ndarray) -> csr_array:

@@ -10,13 +10,13 @@ two tokens it joined.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from qaz_llm.tokenizer.corpus import batches
 from qaz_llm.tokenizer.merges import Cut, LearnedMerges, first_tokens, unit_characters
 from qaz_llm.tokenizer.words import unit_speller
 
@@ -66,8 +66,7 @@ def count_tokens(tokenizer: PreTrainedTokenizerFast, chunks: Mapping[str, int]) 
     """The tokens of a text that was counted into chunks; tokenizers that join words may need a few less."""
     before = len(tokenizer("a", add_special_tokens=False)["input_ids"])
     total = 0
-    remaining = iter(chunks.items())
-    while batch := list(itertools.islice(remaining, _BATCH_CHUNKS)):
+    for batch in batches(chunks.items(), _BATCH_CHUNKS):
         # After a letter, as inside a text: SentencePiece puts one more space before a text.
         texts = [f"a{chunk}" if chunk[0].isspace() else chunk for chunk, _count in batch]
         encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]

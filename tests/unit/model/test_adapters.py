@@ -9,8 +9,9 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
+from tiny_llama import HIDDEN, make_model, tables
 from torch.nn.functional import cross_entropy
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from qaz_llm.errors import ConfigError
 from qaz_llm.io import embedded_path, read_jsonl
@@ -20,7 +21,7 @@ from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
 
 # shape legend: V rows of the vocabulary, D hidden size, T tokens of a text
-BASE_VOCAB, HIDDEN = 320, 16
+BASE_VOCAB = 320
 APPENDED = {320: (20, 30), 321: (40, 41, 42), 322: (20, 60)}
 SWAPPED = {100: (20, 30), 200: (40, 41, 42), 319: (20, 60)}
 TREATMENTS = ("trainable_token_indices", "modules_to_save", "frozen")
@@ -36,18 +37,9 @@ def extension(swapped: bool) -> ExtendedTokenizer:
 
 
 def grown_model(*, tied: bool, swapped: bool = False, dtype: torch.dtype = torch.float32) -> LlamaForCausalLM:
-    torch.manual_seed(3)
-    config = LlamaConfig(
-        vocab_size=BASE_VOCAB, hidden_size=HIDDEN, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=1, max_position_embeddings=64, tie_word_embeddings=tied,
-    )  # fmt: skip
-    model = LlamaForCausalLM(config).to(dtype).eval()
+    model = make_model(tied=tied, rows=BASE_VOCAB, num_layers=2, dtype=dtype)
     resize_embeddings(model, extension(swapped))
     return model
-
-
-def tables(model: LlamaForCausalLM) -> tuple[torch.Tensor, torch.Tensor]:
-    return model.get_input_embeddings().weight.detach(), model.get_output_embeddings().weight.detach()
 
 
 def adapted(

@@ -11,8 +11,8 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from tiny_llama import BASE_VOCAB, HIDDEN, make_model, tables
 from transformers import (
-    LlamaConfig,
     LlamaForCausalLM,
     LlamaTokenizer,
     PhiConfig,
@@ -22,14 +22,13 @@ from transformers import (
 
 from qaz_llm.errors import InputError
 from qaz_llm.io import embedded_path, read_jsonl
-from qaz_llm.model.embeddings import BLOCK_ROWS, EmbeddingInit, count_rows, mixing_shares, resize_embeddings
+from qaz_llm.model.config import EmbeddingInit
+from qaz_llm.model.embeddings import BLOCK_ROWS, count_rows, mixing_shares, resize_embeddings
 from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extend import extend_tokenizer
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
 
 # shape legend: V rows of the vocabulary, D hidden size, T tokens of a text
-HIDDEN = 16
-BASE_VOCAB = 400
 NEW_TOKENS = 37
 INITS = get_args(EmbeddingInit)
 KAZAKH = "Қазақстанның ең үлкен қаласы, өзен мен көл, бала мен ана."
@@ -58,19 +57,6 @@ def with_similar() -> ExtendedTokenizer:
     like = {new: draw.sample(range(BASE_VOCAB), 3) for new in extended.new_ids}
     similar = {new: tuple(zip(old, (0.5, 0.375, 0.125), strict=True)) for new, old in like.items()}
     return dataclasses.replace(extended, similar=similar)
-
-
-def make_model(*, tied: bool, rows: int = BASE_VOCAB, dtype: torch.dtype = torch.float32) -> LlamaForCausalLM:
-    torch.manual_seed(3)
-    config = LlamaConfig(
-        vocab_size=rows, hidden_size=HIDDEN, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        num_key_value_heads=1, max_position_embeddings=256, tie_word_embeddings=tied,
-    )  # fmt: skip
-    return LlamaForCausalLM(config).to(dtype).eval()
-
-
-def tables(model: LlamaForCausalLM) -> tuple[torch.Tensor, torch.Tensor]:
-    return model.get_input_embeddings().weight.detach(), model.get_output_embeddings().weight.detach()
 
 
 @pytest.mark.parametrize("tied", [True, False])

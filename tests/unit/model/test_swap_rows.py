@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from tiny_llama import BASE_VOCAB, HIDDEN, make_model, tables
 
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.model.config import EmbeddingInit
@@ -18,7 +18,6 @@ from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
 
 # shape legend: V rows of the vocabulary, D hidden size
-BASE_VOCAB, HIDDEN = 400, 16
 SUB_TOKENS = {310: (20, 30), 350: (40, 41, 42), 399: (20, 20, 20, 60)}
 SIMILAR = {310: ((70, 0.75), (80, 0.25)), 350: ((90, 1.0),), 399: ((70, 0.5), (90, 0.5))}
 OTHER_ROWS = [index for index in range(BASE_VOCAB) if index not in SUB_TOKENS]
@@ -29,19 +28,6 @@ def swapped() -> ExtendedTokenizer:
     """By hand: three old ids mean something else now. Which text they stand for is of no matter to the rows."""
     texts = [row["text"] for row in read_jsonl(embedded_path("documents_ru.jsonl"))]
     return ExtendedTokenizer(train_base_tokenizer(texts, vocab_size=BASE_VOCAB), BASE_VOCAB, SUB_TOKENS, SIMILAR)
-
-
-def make_model(*, tied: bool, rows: int = BASE_VOCAB, dtype: torch.dtype = torch.float32) -> LlamaForCausalLM:
-    torch.manual_seed(3)
-    config = LlamaConfig(
-        vocab_size=rows, hidden_size=HIDDEN, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        num_key_value_heads=1, max_position_embeddings=256, tie_word_embeddings=tied,
-    )  # fmt: skip
-    return LlamaForCausalLM(config).to(dtype).eval()
-
-
-def tables(model: LlamaForCausalLM) -> tuple[torch.Tensor, torch.Tensor]:
-    return model.get_input_embeddings().weight.detach(), model.get_output_embeddings().weight.detach()
 
 
 @pytest.mark.parametrize("tied", [True, False])
