@@ -29,6 +29,7 @@ from qaz_llm.tokenizer.base import LLAMA3_PATTERN
 from qaz_llm.tokenizer.corpus import corpus_texts
 from qaz_llm.tokenizer.fertility import measure_fertility
 from qaz_llm.tokenizer.merges import append_merges, learn_merges
+from qaz_llm.tokenizer.swap import swappable_tokens
 from qaz_llm.tokenizer.words import MAX_DISTINCT_CHUNKS, count_chunks, cut_words, words_of_chunks
 
 SIZES = (4_000, 8_000, 16_000, 31_510, 32_000)
@@ -46,17 +47,21 @@ def main() -> int:
     parser.add_argument("--bound", action="store_true")
     arguments = parser.parse_args()
     texts = list(corpus_texts([arguments.corpus], language="kk"))
+    all_texts = list(corpus_texts([arguments.corpus]))
     heldout = read_heldout(arguments.texts)
     met = True
     if arguments.tiktoken:
         base = from_tiktoken(arguments.tiktoken)
         met = measure("Llama-3", base, texts, heldout, bars=BARS)
+        print(f"\n{len(swappable_tokens(base, all_texts)):,} tokens of the base can be swapped")
         from_nothing(base, texts, heldout)
         slope(base, texts)
         if arguments.bound:
             at_the_bound(base, texts)
     if arguments.sentencepiece:
-        measure("Llama-2", from_sentencepiece(arguments.sentencepiece), texts, heldout, bars={})
+        base = from_sentencepiece(arguments.sentencepiece)
+        measure("Llama-2", base, texts, heldout, bars={})
+        print(f"\n{len(swappable_tokens(base, all_texts)):,} tokens of the base can be swapped")
     return 0 if met else 1
 
 

@@ -87,6 +87,7 @@ def main() -> int:
     parser.add_argument("--scale", choices=SCALES, default="small")
     parser.add_argument("--sentences", type=int, default=300, help="held-out sentences per language")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at the same time, one thread each")
+    parser.add_argument("--variants", action="store_true", help="and ways to start that are not offered")
     arguments = parser.parse_args()
     bench = Bench(SCALES[arguments.scale], arguments.corpus, arguments.out, read_heldout(arguments))
     bench.prepare()
@@ -95,6 +96,8 @@ def main() -> int:
     with ThreadPoolExecutor(arguments.jobs) as pool:
         list(pool.map(bench.train, runs))
     bench.print_trained(runs)
+    if arguments.variants:
+        bench.print_variants()
     return 0
 
 
@@ -103,6 +106,15 @@ def read_heldout(arguments: argparse.Namespace) -> dict[str, list[str]]:
     rows = list(read_jsonl(arguments.heldout))
     step = max(1, len(rows) // arguments.sentences)
     return {language: [row[language] for row in rows[::step]] for language in LANGUAGES}
+
+
+def _equal(ids: list[int]) -> tuple[tuple[int, float], ...]:
+    return tuple((index, 1 / len(ids)) for index in ids)
+
+
+def _blend(spelled: Any, used: Any, share: float) -> tuple[tuple[int, float], ...]:
+    """`share` of what a token is used like, the rest of what it is made of."""
+    return (*((i, (1 - share) * s) for i, s in spelled), *((i, share * s) for i, s in used))
 
 
 class Bench:
@@ -251,15 +263,64 @@ class Bench:
 
     def untrained(self, run: Run) -> dict[str, float]:
         """Bits per byte right after the tables have grown."""
+        return self.grown(self.base(run.tied), run)
+
+    def knowing(self, run: Run) -> dict[str, float]:
+        """The same over a base that knows some Kazakh: the one trained on it without new tokens."""
+        return self.grown(self.out / "runs" / Run(True, 0, "mean").name, run)
+
+    def grown(self, base: Path, run: Run) -> dict[str, float]:
         from qaz_llm.model.load import extension_of, fit_vocabulary, load_model, load_tokenizer
 
         folder = self.tokenizer(run.num_new_tokens)
-        model, tokenizer = load_model(self.base(run.tied) / "model", dtype="float32"), load_tokenizer(folder)
+        model, tokenizer = load_model(base / "model", dtype="float32"), load_tokenizer(folder)
         if run.init == PEER:
             model.resize_token_embeddings(len(tokenizer))
         else:
             fit_vocabulary(model, tokenizer, extension_of(folder), init=run.init, seed=run.seed)  # type: ignore[arg-type]
         return self.bits_per_byte(model, tokenizer)
+
+    def print_variants(self) -> None:
+        """Before any training, tables tied, one size: other shares, and a blend drawn towards the mean of all rows."""
+        from dataclasses import replace
+
+        import torch
+
+        from qaz_llm.model.embeddings import mixing_shares, resize_embeddings
+        from qaz_llm.model.load import extension_of, load_model
+
+        extended = extension_of(self.tokenizer(self.scale.init_size))
+        assert extended is not None
+        spelled, used = mixing_shares(extended, "weighted_mean"), extended.similar
+        five = {
+            new: _equal([i for i, _ in sorted(pairs, key=lambda pair: -pair[1])[:5]]) for new, pairs in used.items()
+        }
+        shares = {
+            "first sub-token": {new: ((old[0], 1.0),) for new, old in extended.sub_tokens.items()},
+            "last sub-token": {new: ((old[-1], 1.0),) for new, old in extended.sub_tokens.items()},
+            "five similar, equal": five,
+            "blend, .7 similar": {new: _blend(spelled[new], used[new], 0.7) for new in used},
+            **{
+                f"blend, drawn to {s}": {new: _blend(spelled[new], used[new], 0.5) for new in used}
+                for s in (0.9, 0.75, 0.6)
+            },
+        }
+        print(f"\nother ways to start, {self.scale.init_size:,} new tokens, before any training\n")
+        for name, made in shares.items():
+            model = load_model(self.base(True) / "model", dtype="float32")
+            resize_embeddings(model, replace(extended, similar=made), init="similar")
+            if "drawn to" in name:
+                with torch.no_grad():
+                    table_VD, new = model.get_input_embeddings().weight, list(extended.new_ids)
+                    mean_D = table_VD[: extended.base_size].mean(0)
+                    table_VD[new] = mean_D + float(name.split()[-1]) * (table_VD[new] - mean_D)
+            bits = self.bits_per_byte(model, extended.tokenizer)
+            print(f"{name:34} " + " ".join(f"{bits[language]:8.4f}" for language in LANGUAGES), flush=True)
+        print("\nover a base that knows some Kazakh, before any training\n")
+        for size in (self.scale.init_size, max(self.scale.sizes)):
+            for init in (*INITS, PEER):
+                bits = self.kept("knowing", run := Run(True, size, init), self.knowing)
+                print(f"{run.name:34} " + " ".join(f"{bits[language]:8.4f}" for language in LANGUAGES), flush=True)
 
     def print_untrained(self) -> None:
         """Every initialisation with every size where tables are tied, with one size where not; the base first."""
