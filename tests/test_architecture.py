@@ -52,7 +52,7 @@ def modules() -> list[Path]:
 
 
 def room_of(path: Path) -> str:
-    """`data` for data/build.py, `io` for io.py."""
+    """`data` for data/build.py, `config` for config.py."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 

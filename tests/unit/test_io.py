@@ -18,7 +18,6 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qaz_llm import io as files
 from qaz_llm.errors import DataError, InputError, WriteError
 from qaz_llm.io import (
     ShardWriter,
@@ -33,6 +32,7 @@ from qaz_llm.io import (
     fingerprint_file,
     fingerprint_paths,
     fingerprint_value,
+    fingerprints,
     make_dir,
     open_bytes,
     open_text,
@@ -516,10 +516,10 @@ def test_fingerprints_of_values_do_not_depend_on_order() -> None:
 
 def test_the_code_fingerprint_follows_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = make_dir(tmp_path / "qaz")
-    for name in ("records.py", "io.py", "room/a.py", "other/b.py"):
+    for name in ("records.py", "io/fingerprints.py", "config.py", "room/a.py", "other/b.py"):
         (package / name).parent.mkdir(exist_ok=True)
         (package / name).write_text("x = 1\n")
-    monkeypatch.setattr(files, "__file__", str(package / "io.py"))
+    monkeypatch.setattr(fingerprints, "__file__", str(package / "io" / "fingerprints.py"))
     before = code_fingerprint("room")
     (package / "other" / "b.py").write_text("x = 2\n")
     assert code_fingerprint("room") == before

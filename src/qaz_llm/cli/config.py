@@ -1,0 +1,87 @@
+"""`qaz config`: configs checked, shown, described."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qaz_llm.cli.options import AsJson, ConfigPath, Overrides
+from qaz_llm.cli.printing import print_json
+from qaz_llm.errors import InputError
+
+if TYPE_CHECKING:
+    from qaz_llm.config import StrictModel
+
+config_app = typer.Typer(no_args_is_help=True, help="Check and show configs.")
+
+
+@config_app.command("check")
+def config_check(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    kind: Annotated[
+        str | None, typer.Option(help="run, data, train, eval, source or mix; by default told by the keys.")
+    ] = None,
+) -> None:
+    """Check a config without doing any work."""
+    _name, settings = _load_any(config, overrides or [], kind)
+    typer.echo(f"{config}: a valid {_name} config ({type(settings).__name__})")
+
+
+@config_app.command("show")
+def config_show(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    kind: Annotated[
+        str | None, typer.Option(help="run, data, train, eval, source or mix; by default told by the keys.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a config with its bases, overrides and defaults written out."""
+    from qaz_llm.config import dump_yaml
+
+    _name, settings = _load_any(config, overrides or [], kind)
+    if as_json:
+        print_json(settings.to_dict())
+    else:
+        typer.echo(dump_yaml(settings.to_dict()), nl=False)
+
+
+@config_app.command("schema")
+def config_schema(kind: Annotated[str, typer.Argument(help="run, data, train, eval, source or mix")]) -> None:
+    """Print the JSON schema that lets an editor complete and check a config."""
+    kinds = _config_kinds()
+    if kind not in kinds:
+        raise InputError(f"{kind}: no such kind of config", hint=f"the kinds are: {', '.join(kinds)}")
+    print_json(kinds[kind].model_json_schema())
+
+
+def _config_kinds() -> dict[str, type[StrictModel]]:
+    from qaz_llm.data.config import DataConfig, MixConfig, SourceConfig
+    from qaz_llm.evals.config import EvalConfig
+    from qaz_llm.pipeline.config import RunConfig
+    from qaz_llm.train.config import TrainConfig
+
+    return {
+        "run": RunConfig,
+        "data": DataConfig,
+        "train": TrainConfig,
+        "eval": EvalConfig,
+        "source": SourceConfig,
+        "mix": MixConfig,
+    }
+
+
+def _load_any(path: Path, overrides: list[str], kind: str | None) -> tuple[str, StrictModel]:
+    """Load a config of a kind that is named, or that shares the most top-level keys with it."""
+    from qaz_llm.config import read_raw, validate
+
+    kinds = _config_kinds()
+    raw = read_raw(path, overrides)
+    if kind is None:
+        kind = max(kinds, key=lambda name: len(set(raw.values) & set(kinds[name].model_fields)))
+    elif kind not in kinds:
+        raise InputError(f"--kind {kind}: no such kind of config", hint=f"the kinds are: {', '.join(kinds)}")
+    return kind, validate(kinds[kind], raw, str(path))

@@ -1,0 +1,82 @@
+"""The `qaz` command itself: its groups, and how errors end it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from qaz_llm.cli.config import config_app
+from qaz_llm.cli.data import data_app
+from qaz_llm.cli.doctor import doctor
+from qaz_llm.cli.evals import eval_app
+from qaz_llm.cli.model import chat, export
+from qaz_llm.cli.run import run
+from qaz_llm.cli.tokenizer import tokenizer_app
+from qaz_llm.cli.train import plan, train
+from qaz_llm.errors import QazError, WriteError
+from qaz_llm.progress import get_logger, set_up_logging
+
+app = typer.Typer(
+    name="qaz",
+    help="Raw Kazakh text in, a Kazakh-capable language model and an honest kk / ru / en comparison out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog="Add --debug to any command for the traceback of an error. Overrides have the form section.key=value.",
+)
+for command in (run, train, plan, export, chat, doctor):
+    app.command()(command)
+app.add_typer(data_app, name="data")
+app.add_typer(tokenizer_app, name="tokenizer")
+app.add_typer(eval_app, name="eval")
+app.add_typer(config_app, name="config")
+
+
+def version_callback(value: bool) -> None:
+    """Print the version and end."""
+    if value:
+        from qaz_llm import __version__
+
+        typer.echo(f"qaz-llm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=version_callback, is_eager=True)] = False,
+) -> None:
+    """Options of all commands."""
+
+
+def main() -> NoReturn:
+    """Run the command line; every error becomes one readable message and an exit code."""
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    set_up_logging(debug=debug)
+    try:
+        app(args=arguments, standalone_mode=True)
+    except SystemExit as end:
+        if end.__context__ is not None and isinstance(end.__context__.__cause__, KeyboardInterrupt):
+            _fail("interrupted; run the same command again to go on where it stopped", 1)  # typer ends without a word
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        _fail_readably(error)
+    sys.exit(0)
+
+
+def _fail_readably(error: Exception) -> NoReturn:
+    if isinstance(error, QazError):
+        get_logger("cli").debug("failed", exc_info=error)
+        _fail(str(error), error.exit_code)
+    if isinstance(error, OSError) and error.filename:
+        _fail(f"{error.filename}: {error.strerror}", WriteError.exit_code)
+    _fail(f"{type(error).__name__}: {error}\n  → this is a fault of ours; run again with --debug for the traceback", 1)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    sys.exit(code)

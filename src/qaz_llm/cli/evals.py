@@ -1,0 +1,63 @@
+"""`qaz eval`: models scored and compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qaz_llm.cli.options import AsJson, Overrides
+from qaz_llm.cli.printing import print_json
+
+eval_app = typer.Typer(no_args_is_help=True, help="Score models in kk, ru and en, and compare them.")
+
+
+@eval_app.command("run")
+def eval_run(
+    model: Annotated[str, typer.Option(metavar="DIR_OR_HUB_ID", help="A causal language model.")],
+    suite: Annotated[str, typer.Option(help="A set of tasks; an unknown name lists them all.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where items.jsonl, parity.json and report.html go.")],
+    overrides: Overrides = None,
+    config: Annotated[Path | None, typer.Option(help="An eval config for all else.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a model on a suite in kk, ru and en."""
+    from qaz_llm.config import config_from_values, load_config
+    from qaz_llm.evals.config import EvalConfig
+    from qaz_llm.evals.run import run_eval
+
+    named = {"model": model, "suite": suite, "out": str(out)}
+    if config is None:
+        settings = config_from_values(EvalConfig, named, where="command line", overrides=overrides or ())
+    else:
+        settings = load_config(
+            EvalConfig, config, [*(f"{k}={json.dumps(v)}" for k, v in named.items()), *(overrides or ())]
+        )
+    result = run_eval(settings)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        typer.echo(result.describe())
+
+
+@eval_app.command("compare")
+def eval_compare(
+    base: Annotated[Path, typer.Argument(metavar="BASE_DIR", help="The `out` of the model before adaptation.")],
+    adapted: Annotated[Path, typer.Argument(metavar="ADAPTED_DIR", help="The `out` of the model after it.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where comparison.json and report.html go.")],
+) -> None:
+    """What adaptation changed, item by item: gains on kk, forgetting on ru and en."""
+    from qaz_llm.evals.compare import compare
+
+    compare(base, adapted, out)
+    typer.echo(out / "report.html")
+
+
+@eval_app.command("report")
+def eval_report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The `out` of `qaz eval run`.")]) -> None:
+    """Write the report of an evaluation again."""
+    from qaz_llm.evals.report import write_report
+
+    typer.echo(write_report(folder))

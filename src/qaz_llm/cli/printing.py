@@ -1,0 +1,47 @@
+"""What commands print: JSON for programs, tables and plans for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from qaz_llm.train.plan import TrainPlan
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def print_plan_of_training(made: TrainPlan, as_json: bool) -> None:
+    if as_json:
+        print_json(made.to_dict())
+    else:
+        typer.echo("\n".join([made.describe(), *made.mix_lines()]))
+
+
+def print_table(headers: list[str], rows: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*headers, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def print_stages(planned: list[Mapping[str, Any]]) -> None:
+    from qaz_llm.progress import format_duration
+
+    rows = []
+    for stage in planned:
+        estimate = stage["estimate_s"]
+        time = format_duration(estimate) if estimate is not None else "not known"
+        rows.append(
+            [stage["name"], stage["action"], stage["reason"], stage["size"], time if stage["action"] != "skip" else ""]
+        )
+    print_table(["stage", "action", "why", "on what, how big", "time"], rows)

@@ -1,0 +1,70 @@
+"""Files: where they lie, how they are read and written, and by what fingerprint they are known.
+
+Nothing half-written is ever trusted. Every artefact is written beside its place, flushed, and renamed into it, so a
+file that has its final name is whole; a folder is whole when its manifest is there, because the manifest comes last.
+"""
+
+from qaz_llm.io.compression import BZ2_STREAM, COMPRESSIONS, compression_of, naming_damage, open_bytes
+from qaz_llm.io.fingerprints import code_fingerprint, fingerprint_file, fingerprint_paths, fingerprint_value
+from qaz_llm.io.folders import LOCK_FILE, check_replaceable, check_writable, make_dir, only_one
+from qaz_llm.io.paths import (
+    CORPUS_DIR_VARIABLE,
+    EMBEDDED_PREFIX,
+    embedded_path,
+    expand_paths,
+    file_format,
+    resolve_path,
+)
+from qaz_llm.io.reading import open_text, parse_row, read_json, read_jsonl, read_lines, read_parquet, read_rows
+from qaz_llm.io.shards import ShardWriter
+from qaz_llm.io.writing import (
+    ZSTD_LEVEL,
+    atomic_dir,
+    atomic_path,
+    dump_row,
+    open_jsonl_for_writing,
+    open_lines_for_writing,
+    write_json,
+    write_jsonl,
+    write_text,
+)
+
+__all__ = [
+    "BZ2_STREAM",
+    "COMPRESSIONS",
+    "CORPUS_DIR_VARIABLE",
+    "EMBEDDED_PREFIX",
+    "LOCK_FILE",
+    "ZSTD_LEVEL",
+    "ShardWriter",
+    "atomic_dir",
+    "atomic_path",
+    "check_replaceable",
+    "check_writable",
+    "code_fingerprint",
+    "compression_of",
+    "dump_row",
+    "embedded_path",
+    "expand_paths",
+    "file_format",
+    "fingerprint_file",
+    "fingerprint_paths",
+    "fingerprint_value",
+    "make_dir",
+    "naming_damage",
+    "only_one",
+    "open_bytes",
+    "open_jsonl_for_writing",
+    "open_lines_for_writing",
+    "open_text",
+    "parse_row",
+    "read_json",
+    "read_jsonl",
+    "read_lines",
+    "read_parquet",
+    "read_rows",
+    "resolve_path",
+    "write_json",
+    "write_jsonl",
+    "write_text",
+]

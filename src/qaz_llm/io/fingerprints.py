@@ -1,0 +1,58 @@
+"""By what files, values and code are known again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+
+def fingerprint_file(path: Path, *, start: int = 0, end: int | None = None) -> str:
+    """XXH3-128 of the bytes of a file, or of those from `start` to before `end`, as hex.
+
+    Tells versions apart; it is no protection against forgery.
+    """
+    digest = xxhash.xxh3_128()
+    left_bytes = path.stat().st_size - start if end is None else end - start
+    with path.open("rb") as stream:
+        stream.seek(start)
+        while left_bytes > 0 and (chunk := stream.read(min(1 << 22, left_bytes))):
+            digest.update(chunk)
+            left_bytes -= len(chunk)
+    return digest.hexdigest()
+
+
+def fingerprint_paths(paths: Iterable[Path], *, relative_to: Path | None = None) -> str:
+    """One fingerprint of several files or folders: of their names and bytes, in sorted order."""
+    digest = xxhash.xxh3_128()
+    for path in sorted(paths):
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        for file in files:
+            name = file.relative_to(relative_to) if relative_to else file.relative_to(path.parent)
+            digest.update(f"{name}\0{fingerprint_file(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def fingerprint_value(value: Any) -> str:
+    """SHA-256 (first 32 hex digits) of a JSON value with sorted keys: equal values, equal fingerprints."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def code_fingerprint(*rooms: str) -> str:
+    """One fingerprint of the source of the rooms (and of the modules all rooms stand on).
+
+    >>> code_fingerprint("data") == code_fingerprint("data")
+    True
+    """
+    package = Path(__file__).parent.parent
+    files: list[Path] = []
+    for room in ("records", "io", "config", *rooms):
+        path = package / room
+        inside = (p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+        files += sorted(inside) if path.is_dir() else [path.with_suffix(".py")]
+    return fingerprint_paths(files, relative_to=package)
