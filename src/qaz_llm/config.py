@@ -41,7 +41,9 @@ Location = tuple[str | int, ...]
 class StrictModel(BaseModel):
     """Base of all configs: frozen, unknown keys refused, no coercion, defaults checked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, protected_namespaces=(), use_attribute_docstrings=True
+    )
 
     def to_dict(self) -> dict[str, Any]:
         """The config as JSON values, every default written out."""

@@ -52,13 +52,35 @@ def config_show(
 @config_app.command("schema")
 def config_schema(kind: Annotated[str, typer.Argument(help="run, data, train, eval, source or mix")]) -> None:
     """Print the JSON schema that lets an editor complete and check a config."""
-    kinds = _config_kinds()
+    kinds = config_kinds()
     if kind not in kinds:
         raise InputError(f"{kind}: no such kind of config", hint=f"the kinds are: {', '.join(kinds)}")
     print_json(kinds[kind].model_json_schema())
 
 
-def _config_kinds() -> dict[str, type[StrictModel]]:
+@config_app.command("reference")
+def config_reference(
+    kind: Annotated[str | None, typer.Argument(help="run, data, train, eval, source or mix")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the pages of all kinds there.")] = None,
+) -> None:
+    """Print what every key of a kind of config does, as Markdown."""
+    from qaz_llm.io import write_text
+    from qaz_llm.report.reference import pages
+
+    made = pages(config_kinds())
+    if kind is not None and kind not in made:
+        raise InputError(f"{kind}: no such kind of config", hint=f"the kinds are: {', '.join(made)}")
+    chosen = made if kind is None else {kind: made[kind]}
+    for name, page in chosen.items():
+        if out is not None:
+            write_text(out / f"{name}.md", page)
+            typer.echo(out / f"{name}.md")
+        else:
+            typer.echo(page)
+
+
+def config_kinds() -> dict[str, type[StrictModel]]:
+    """The models of all kinds of config, by name."""
     from qaz_llm.data.config import DataConfig, MixConfig, SourceConfig
     from qaz_llm.evals.config import EvalConfig
     from qaz_llm.pipeline.config import RunConfig
@@ -78,7 +100,7 @@ def _load_any(path: Path, overrides: list[str], kind: str | None) -> tuple[str, 
     """Load a config of a kind that is named, or that shares the most top-level keys with it."""
     from qaz_llm.config import read_raw, validate
 
-    kinds = _config_kinds()
+    kinds = config_kinds()
     raw = read_raw(path, overrides)
     if kind is None:
         kind = max(kinds, key=lambda name: len(set(raw.values) & set(kinds[name].model_fields)))

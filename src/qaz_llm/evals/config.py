@@ -20,7 +20,9 @@ class EvalSettings(StrictModel):
     samples: bool = Field(True, description="also write sample generations in kk, ru and en")
     sample_tokens: int = Field(60, ge=1, description="length of a sample, in tokens")
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU where there is one."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Numbers the model computes with; `auto`: those of its file."""
     batch_tokens: int = Field(8192, ge=64, description="tokens of one forward pass, padding included")
     seed: int = Field(0, ge=0, description="of everything random; scoring itself draws nothing")
 

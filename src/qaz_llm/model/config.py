@@ -16,14 +16,23 @@ class ArchitectureConfig(StrictModel):
     """The shape of a model trained from nothing. Llama's block: RMSNorm, rotary positions, SwiGLU, grouped queries."""
 
     family: Literal["llama"] = "llama"
+    """Kind of model; Llama's block is the one there is."""
     hidden_size: int = Field(gt=0)
+    """Width of the residual stream, a multiple of `num_heads`."""
     num_layers: int = Field(gt=0)
+    """Transformer blocks."""
     num_heads: int = Field(gt=0)
+    """Attention heads."""
     num_kv_heads: int | None = Field(default=None, gt=0)
+    """Heads of keys and values, a divisor of `num_heads`; null: as many."""
     intermediate_size: int = Field(gt=0)
+    """Inner width of the feed-forward layer."""
     max_position_embeddings: int = Field(default=2048, gt=0)
+    """Longest text in tokens."""
     tie_embeddings: bool = True
+    """One table for input and output."""
     rope_theta: float = Field(default=10_000.0, gt=0)
+    """Base of the rotary positions."""
 
     @model_validator(mode="after")
     def _check_heads(self) -> ArchitectureConfig:
@@ -47,12 +56,19 @@ class ModelConfig(StrictModel):
     """
 
     checkpoint: str | None = None
+    """Folder or hub id of the model to go on from."""
     architecture: ArchitectureConfig | None = None
+    """In place of a checkpoint: the shape of a fresh model."""
     tokenizer: str | None = None
+    """Folder or hub id; null: the checkpoint's own, or one that is trained (`train_vocab_size`)."""
     train_vocab_size: int | None = Field(default=None, ge=300)
+    """With a fresh architecture: train a tokenizer of so many tokens on the training text."""
     embedding_init: EmbeddingInit = "blend"
+    """How the rows of new tokens start where the tokenizer was extended; docs/results/tokenizer.md has what was measured."""
     attn_implementation: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    """How attention is computed; `flash_attention_2` needs the package of that name and a GPU."""
     trust_remote_code: bool = False
+    """Run code that a checkpoint brings. Leave this off for what you have not read."""
 
     @model_validator(mode="after")
     def _check_start(self) -> ModelConfig:

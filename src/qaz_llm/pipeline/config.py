@@ -20,6 +20,7 @@ class ModelSection(StrictModel):
 
     checkpoint: str | None = Field(None, description="folder or hub id")
     architecture: ArchitectureConfig | None = None
+    """In place of a checkpoint: a fresh model, which stage `pretrain` trains first."""
     embedding_init: Literal["blend", "mean", "weighted_mean", "similar", "random"] = Field(
         "blend", description="start of the new rows"
     )
@@ -75,15 +76,23 @@ class RunConfig(StrictModel):
     """The main job. Stages: corpus, tokenizer, (pretrain), cpt, (sft), eval, report."""
 
     run_dir: Path
+    """Everything of the job goes into this folder, a folder for each stage."""
     title: str = Field("Kazakh adaptation", description="title of the report")
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU where there is one."""
     data: DataConfig = Field(description="the corpus; `out` is set to RUN_DIR/corpus")
     tokenizer: TokenizerSettings = TokenizerSettings()
+    """Stage `tokenizer`: how the vocabulary is extended."""
     model: ModelSection
+    """The model to adapt."""
     pretrain: PretrainStage | None = None
+    """Stage `pretrain`, for a fresh architecture; null: there is none."""
     cpt: ContinueStage = ContinueStage()
+    """Stage `cpt`: continued pretraining on the corpus."""
     sft: InstructStage | None = InstructStage()
+    """Stage `sft`: instruction tuning on the conversations; null: there is none."""
     eval: EvalSettings
+    """Stage `eval`: the suite that the base and the adapted model are scored on."""
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:

@@ -24,12 +24,19 @@ class AdapterConfig(StrictModel):
     """
 
     type: Literal["full", "lora"] = "full"
+    """`full` trains all weights, `lora` low-rank matrices beside frozen ones."""
     r: int = Field(default=16, gt=0)
+    """Rank of the matrices."""
     alpha: float = Field(default=32.0, gt=0)
+    """Their product is scaled by alpha / r."""
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of inputs of the matrices that are zeroed in training, 0 to below 1."""
     target_modules: tuple[str, ...] = LLAMA_PROJECTIONS
+    """Linear layers that get matrices, by the end of their names."""
     rank_stabilised: bool = False
+    """Scale by alpha / √r instead (arXiv 2312.03732)."""
     new_embeddings: Literal["trainable_token_indices", "modules_to_save", "frozen"] = "trainable_token_indices"
+    """Rows of new tokens under LoRA: trained alone (`trainable_token_indices`), as whole tables (`modules_to_save`), or left as they start (`frozen`)."""
 
     @model_validator(mode="after")
     def _check_targets(self) -> AdapterConfig:
@@ -42,8 +49,11 @@ class DistributedConfig(StrictModel):
     """How several processes share the work. `deepspeed` is the path of a DeepSpeed JSON; null means DDP."""
 
     backend: Literal["auto", "ddp"] = "auto"
+    """`auto` takes DeepSpeed where `deepspeed` names a config and DDP otherwise; `ddp` refuses such a config."""
     deepspeed: str | None = None
+    """Path of a DeepSpeed JSON, for instance configs/deepspeed/zero3.json; null: none."""
     timeout_minutes: int = Field(default=360, gt=0)
+    """After so many minutes without an answer from the other processes a run fails."""
 
     @model_validator(mode="after")
     def _check_backend(self) -> DistributedConfig:
@@ -60,34 +70,60 @@ class TrainSettings(StrictModel):
     """
 
     method: Literal["pretrain", "cpt", "sft"]
+    """`pretrain`: fresh weights on plain text; `cpt`: a checkpoint on plain text; `sft`: a checkpoint on dialogues, where only the assistant's words are learned."""
     seq_len: int = Field(default=1024, ge=8)
+    """Tokens of one packed row."""
     micro_batch_size: int = Field(default=8, gt=0)
+    """Rows that one process computes at once."""
     grad_accum_steps: int = Field(default=1, gt=0)
+    """Micro-batches whose gradients are summed into one step."""
     epochs: float = Field(default=1.0, gt=0)
+    """Traversals of the data; `max_steps` wins where it is given."""
     max_steps: int | None = Field(default=None, gt=0)
+    """Optimizer steps in all; null: as many as `epochs` makes."""
     overflow: Literal["split", "drop"] | None = None
+    """What is longer than a row is cut and continued in the next (`split`) or left out and counted (`drop`); null: split for text, drop for dialogues."""
 
     lr: float = Field(default=3e-4, gt=0)
+    """Highest learning rate."""
     min_lr_frac: Fraction = 0.1
+    """Where the schedule ends, as a share of `lr`."""
     schedule: Literal["cosine", "linear", "constant", "wsd"] = "cosine"
+    """How the learning rate falls after warmup; `wsd` stays level and falls over the last `decay_frac`."""
     warmup_steps: int = Field(default=0, ge=0)
+    """Steps over which the learning rate rises from 0."""
     decay_frac: Fraction = 0.2
+    """Share of the steps over which `wsd` falls."""
     weight_decay: float = Field(default=0.1, ge=0)
+    """Decoupled weight decay (AdamW); biases and norms have none."""
     adam_beta1: float = Field(default=0.9, ge=0, lt=1)
+    """Decay of the first moment."""
     adam_beta2: float = Field(default=0.95, ge=0, lt=1)
+    """Decay of the second moment."""
     adam_eps: float = Field(default=1e-8, gt=0)
+    """Added to the root of the second moment."""
     max_grad_norm: float = Field(default=1.0, ge=0)
+    """Gradients are scaled down to this norm; 0: never."""
 
     precision: Literal["fp32", "bf16"] = "fp32"
+    """Of the forward and backward pass; weights are kept in float32 beside bf16."""
     gradient_checkpointing: bool = False
+    """Compute activations twice and keep few: less memory, about a third more time."""
     adapter: AdapterConfig = AdapterConfig()
+    """All weights, or LoRA."""
     distributed: DistributedConfig = DistributedConfig()
+    """How several processes share the work."""
     seed: int = Field(default=0, ge=0)
+    """Of the order of the data, of fresh weights and of dropout."""
 
     log_every_steps: int = Field(default=10, gt=0)
+    """Steps between rows of metrics.jsonl."""
     checkpoint_every_steps: int | None = Field(default=500, gt=0)
+    """Steps between checkpoints; null: one at the end."""
     keep_checkpoints: int = Field(default=2, gt=0)
+    """So many of the newest are kept."""
     eval_every_steps: int | None = Field(default=None, gt=0)
+    """Steps between evaluations on held-out text, where the caller gives one; null: none."""
 
     @property
     def packs_by_splitting(self) -> bool:
@@ -112,11 +148,17 @@ class MixEntry(StrictModel):
     """
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
+    """What metrics and reports call this part."""
     path: str
+    """A file, a glob, a folder (with `.txt`, `.jsonl`, Parquet or shards of `qaz data build`), or `embedded:NAME`."""
     language: LanguageCode | None = None
+    """Take only rows in this language."""
     source: str | None = None
+    """Take only rows of this source of a build."""
     min_quality: float | None = None
+    """Take only rows with at least this `meta.quality`."""
     weight: float = Field(default=1.0, gt=0)
+    """Share of the tokens, relative to the other parts."""
 
 
 class TrainDataConfig(StrictModel):
@@ -127,10 +169,15 @@ class TrainDataConfig(StrictModel):
     """
 
     mix: tuple[MixEntry, ...] | None = Field(default=None, min_length=1)
+    """Parts with a weight each."""
     recipe: MixConfig | None = None
+    """In place of `mix`: a finished corpus by languages and sources; see the keys of a mix."""
     total_tokens: int | None = Field(default=None, gt=0)
+    """Tokens of one traversal of the mix; null: as many as the parts hold together."""
     max_passes: float = Field(default=4.0, gt=0)
+    """No part is repeated more often than this in one traversal."""
     cache_dir: Path | None = None
+    """Where token ids are kept between runs; null: RUN_DIR/packed."""
 
     @model_validator(mode="after")
     def _check_names(self) -> TrainDataConfig:
@@ -151,10 +198,15 @@ class TrainConfig(TrainSettings):
     """One run of `qaz train`: the hyperparameters, the model, the data and the folder that everything goes to."""
 
     run_dir: Path
+    """Everything of the run goes into this folder."""
     model: ModelConfig
+    """What to start from."""
     data: TrainDataConfig
+    """What to train on."""
     resume: bool = True
+    """Go on from the newest whole checkpoint in `run_dir`; false begins anew."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU where there is one."""
 
     @model_validator(mode="after")
     def _check_model(self) -> TrainConfig:
