@@ -1,6 +1,7 @@
 """The whole data build on one core: megabytes of Kazakh text per second of CPU, and where the time goes.
 
     python scripts/bench/chain.py --megabytes 32 --mean-kb 2.3 5.9
+    python scripts/bench/chain.py --against REV       this tree and a commit before, in turn, on the same file
 
 Documents are made from the real Kazakh text of a corpus folder: its sentences are drawn at random into paragraphs, so that
 there is enough text without repeating any, and every document gets what web text has in the measured shares below: spaces,
@@ -13,12 +14,16 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import contextlib
 import json
 import os
 import pstats
 import random
 import resource
 import shutil
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -133,7 +138,14 @@ def main() -> None:
     parser.add_argument("--clean", action="store_true", help="the sentences as they are, without added dirt")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--no-profile", action="store_true")
+    parser.add_argument(
+        "--against", metavar="REV", help="a commit whose code builds the same file in turn with this tree"
+    )
+    parser.add_argument("--build", type=Path, nargs=2, metavar=("FILE", "OUT"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.build:
+        print_build(*arguments.build)
+        return
     if arguments.corpus is None:
         parser.error("name the folder of real text: --corpus DIR, or QAZ_CORPUS_DIR")
     kazakh, russian = sentences_of(Path(arguments.corpus))
@@ -151,8 +163,11 @@ def main() -> None:
                 clean=arguments.clean,
             )
             write(work / "bench.jsonl.zst", texts)
-            measure(work, repeats=arguments.repeats)
-        if not arguments.no_profile:
+            if arguments.against:
+                compare(work, arguments.against, repeats=arguments.repeats)
+            else:
+                measure(work, repeats=arguments.repeats)
+        if not (arguments.no_profile or arguments.against):
             profile = cProfile.Profile(time.process_time)
             profile.runcall(build_once, work / "bench.jsonl.zst", work / "out")
             print_shares(profile)
@@ -184,6 +199,67 @@ def measure(work: Path, *, repeats: int) -> None:
             f"scanning words alone just before: {scanning:.0f} MB/s"
         )
     print(f"  peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def compare(work: Path, revision: str, *, repeats: int) -> None:
+    """Build the file with the code of a commit and with this tree's in turn, each build a process of its own; the ratio of
+    each pair holds where the speed of the machine drifts."""
+    here = Path(__file__).resolve().parents[2]
+    with worktree(here, revision, work / "before") as before:
+        pairs = []
+        for run in range(repeats + 1):
+            found = {}
+            for name, tree in (("before", before), ("now", here)):
+                command = [
+                    sys.executable,
+                    __file__,
+                    "--build",
+                    str(work / "bench.jsonl.zst"),
+                    str(work / f"out-{name}"),
+                ]
+                environment = {**os.environ, "PYTHONPATH": str(tree / "src")}
+                done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+                found[name] = json.loads(done.stdout.splitlines()[-1])
+            if run == 0:  # it compiles the kernels
+                print(
+                    f"{found['now']['in']:,} documents, {found['now']['megabytes']:.1f} MB of text; {revision} and this tree in turn"
+                )
+                continue
+            rates = {name: values["megabytes"] / values["cpu_s"] for name, values in found.items()}
+            pairs.append(rates["now"] / rates["before"])
+            print(
+                f"  before {rates['before']:.2f}, now {rates['now']:.2f} MB/s of CPU ({pairs[-1]:.3f} times); "
+                f"peak memory {found['before']['peak_mb']:.0f}, {found['now']['peak_mb']:.0f} MB; "
+                f"kept {found['before']['out']:,}, {found['now']['out']:,}"
+            )
+        print(f"  median ratio {statistics.median(pairs):.3f}")
+
+
+@contextlib.contextmanager
+def worktree(here: Path, revision: str, folder: Path) -> Iterator[Path]:
+    """The files of a commit in a folder while the block runs."""
+    if not folder.exists():
+        subprocess.run(
+            ["git", "-C", str(here), "worktree", "add", "--detach", str(folder), revision],
+            check=True,
+            capture_output=True,
+        )
+    try:
+        yield folder
+    finally:
+        subprocess.run(
+            ["git", "-C", str(here), "worktree", "remove", "--force", str(folder)], check=True, capture_output=True
+        )
+
+
+def print_build(source: Path, out: Path) -> None:
+    """One build, as a line of JSON: what it took, and what it kept."""
+    started = time.process_time()
+    manifest = build_once(source, out)
+    cpu_s = time.process_time() - started
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    values = {"in": manifest["documents_in"], "out": manifest["documents_out"], "megabytes": manifest["bytes_in"] / 1e6}
+    print(json.dumps({**values, "cpu_s": cpu_s, "peak_mb": peak_mb}))
 
 
 def scan_speed(path: Path) -> float:
