@@ -13,8 +13,8 @@ work per letter. They are written as one .jsonl.zst file and built by `qaz data 
 from __future__ import annotations
 
 import argparse
-import cProfile
 import contextlib
+import cProfile
 import json
 import os
 import pstats
