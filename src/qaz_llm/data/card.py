@@ -9,7 +9,7 @@ from typing import Any
 
 from qaz_llm.config import dump_yaml
 from qaz_llm.data.licence_ledger import LEDGER, make_ledger
-from qaz_llm.data.licences import UNKNOWN
+from qaz_llm.data.licence_names import UNKNOWN
 from qaz_llm.io import write_text
 from qaz_llm.records import LANGUAGE_NAMES
 

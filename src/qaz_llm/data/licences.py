@@ -1,4 +1,4 @@
-"""Licences: SPDX expressions, what they demand, which copy of a text is the freer one, and what a build may use.
+"""Licences: what SPDX expressions demand, which copy of a text is the freer one, and what a build may use.
 
 What is said here about a licence is what its text demands of whoever passes the material on; whether training on it needs
 a licence at all is a question of law that differs by country and is not answered here.
@@ -7,78 +7,13 @@ a licence at all is a question of law that differs by country and is not answere
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 
-from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-
 from qaz_llm.data.config import LicencePolicy
-
-UNKNOWN = "LicenseRef-unknown"
-PUBLIC_DOMAIN = "LicenseRef-public-domain"
-
-_ALIASES: Mapping[str, str] = {
-    "unknown": UNKNOWN,
-    "none": UNKNOWN,
-    "null": UNKNOWN,
-    "other": UNKNOWN,
-    "": UNKNOWN,
-    "cc0": "CC0-1.0",
-    "public domain": PUBLIC_DOMAIN,
-    "public-domain": PUBLIC_DOMAIN,
-    "pd": PUBLIC_DOMAIN,
-    "apache 2.0": "Apache-2.0",
-    "mit license": "MIT",
-    "odc-by": "ODC-By-1.0",
-    "odbl": "ODbL-1.0",
-    "pddl": "PDDL-1.0",
-    "gpl-2.0": "GPL-2.0-only",
-    "gpl-3.0": "GPL-3.0-only",
-    "lgpl-2.1": "LGPL-2.1-only",
-    "lgpl-3.0": "LGPL-3.0-only",
-    "agpl-3.0": "AGPL-3.0-only",
-}
-"""Names in use that are no SPDX identifiers, and identifiers that SPDX has given up."""
-
-_CC_URL = re.compile(
-    r"^https?://(?:www\.)?creativecommons\.org/(licenses|publicdomain)/([a-z-]+)/?([\d.]+)?(?:/.*)?$", re.I
-)
-_CC_NAME = re.compile(r"^cc[ -]by(?:[ -](?:nc|sa|nd))*[ -]v?\d\.\d$", re.I)
-
-
-@lru_cache(maxsize=4096)
-def spdx(licence: str) -> str:
-    """The licence as an SPDX expression; what is none becomes a LicenseRef. Addresses of Creative Commons are known.
-
-    >>> spdx("cc-by-4.0"), spdx("CC BY-SA 4.0"), spdx("https://creativecommons.org/licenses/by-nc/3.0/")
-    ('CC-BY-4.0', 'CC-BY-SA-4.0', 'CC-BY-NC-3.0')
-    >>> spdx("unknown"), spdx("Public Domain"), spdx("own terms, 2020"), spdx("CC-BY-SA")
-    ('LicenseRef-unknown', 'LicenseRef-public-domain', 'LicenseRef-own-terms-2020', 'LicenseRef-CC-BY-SA')
-    """
-    given = licence.strip()
-    alias = _ALIASES.get(given.lower()) or _creative_commons(given)
-    if alias is not None:
-        return alias
-    try:
-        return str(canonicalize_license_expression(given))
-    except InvalidLicenseExpression:
-        name = re.sub(r"[^A-Za-z0-9.]+", "-", given.removeprefix("LicenseRef-")).strip("-")
-        return f"LicenseRef-{name}" if name else UNKNOWN
-
-
-def _creative_commons(given: str) -> str | None:
-    if _CC_NAME.match(given):
-        return "CC-" + re.sub(r"[ -]+v?", "-", given[3:]).upper()
-    url = _CC_URL.match(given)
-    if url is None:
-        return None
-    kind, name, version = url.groups()
-    if kind.lower() == "publicdomain":
-        return "CC0-1.0" if name.lower() == "zero" else PUBLIC_DOMAIN
-    return f"CC-{name.upper()}-{version}" if version else f"LicenseRef-CC-{name.upper()}"
-
+from qaz_llm.data.licence_names import PUBLIC_DOMAIN, spdx
 
 # ---------------------------------------------------------------------------------------------------------- demands
 
@@ -99,7 +34,12 @@ class Demands:
 
 
 _FREE = {"CC0-1.0", "PDDL-1.0", "Unlicense", "0BSD", "WTFPL", "MIT-0", "CC-PDDC", PUBLIC_DOMAIN}
-_SHARE_ALIKE = re.compile(r"-SA\b|\b[AL]?GPL\b|\bMPL\b|\bODBL\b|\bGFDL\b|\bEUPL\b")
+_SHARE_ALIKE = re.compile(
+    r"-SA\b|\b[AL]?GPL\b|\b(?:MPL|ODBL|GFDL|EUPL|EPL|CPL|CDDL|OSL|SSPL|OFL|CECILL|RPL|CPAL|QPL|LPPL|C-UDA|MS-RL)\b|CDLA-SHARING"
+)
+_NON_COMMERCIAL = re.compile(r"-NC\b|NON-?COMMERCIAL|\bBUSL\b")
+_OWN = re.compile(r"LicenseRef-(?!public-domain$|CC-BY\b|BSD$|GFDL$|[AL]?GPL$|MPL$)")
+"""Licences nobody but their author has read: what they demand is unknown."""
 
 
 @lru_cache(maxsize=4096)
@@ -119,9 +59,9 @@ def _demands_of_one(licence: str) -> Demands:
     return Demands(
         attribution=licence not in _FREE,
         share_alike=_SHARE_ALIKE.search(name) is not None,
-        non_commercial="-NC" in name,
+        non_commercial=_NON_COMMERCIAL.search(name) is not None,
         no_derivatives=re.search(r"-ND\b", name) is not None,
-        unknown=licence == UNKNOWN,
+        unknown=_OWN.match(licence) is not None,
     )
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import REASONS, Decisions
-from qaz_llm.data.licences import spdx
+from qaz_llm.data.licence_names import spdx
 from qaz_llm.data.plan import BuildPlan
 from qaz_llm.data.protect.decontaminate import Decontaminator
 from qaz_llm.data.spool import Columns

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qaz_llm.data.config import DataConfig
-from qaz_llm.data.licences import refusal, spdx
+from qaz_llm.data.licence_names import spdx
+from qaz_llm.data.licences import refusal
 from qaz_llm.data.tasks import Task, tasks_of
 from qaz_llm.errors import InputError
 from qaz_llm.progress import format_duration

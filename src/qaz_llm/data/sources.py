@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qaz_llm.data.config import SourceConfig
-from qaz_llm.data.licences import spdx
+from qaz_llm.data.licence_names import licence_of_row, spdx
 from qaz_llm.data.readers import Row, read_hub, read_rows_of
 from qaz_llm.data.split import split_text
 from qaz_llm.data.tasks import Task, tasks_of
@@ -225,7 +225,7 @@ class _Reader:
         if self.source.licence_field is None:
             return self.licence
         value = _getter(self.source.licence_field)(fields)
-        return spdx(value) if isinstance(value, str) and value.strip() else self.licence
+        return licence_of_row(value, self.licence)
 
     def _checked(self, rows: Iterator[Row], name: str) -> Iterator[Row]:
         """The rows, after a look at the first. Raises InputError where a field of the config is in none of them."""

@@ -19,7 +19,7 @@ import xxhash
 
 from qaz_llm.data.chat import phrasings
 from qaz_llm.data.config import ConversationSourceConfig
-from qaz_llm.data.licences import spdx
+from qaz_llm.data.licence_names import licence_of_row, spdx
 from qaz_llm.language.detectors import UNDETERMINED
 from qaz_llm.language.identify import identify
 from qaz_llm.language.repair import detokenise, repair
@@ -66,7 +66,7 @@ def language_of(row: Mapping[str, Any], text: str, source: ConversationSourceCon
 def licence_of(row: Mapping[str, Any], source: ConversationSourceConfig) -> str:
     """The SPDX expression of a row."""
     own = row.get(source.licence_field) if source.licence_field else None
-    return spdx(own if isinstance(own, str) and own.strip() else source.licence)
+    return licence_of_row(own, spdx(source.licence))
 
 
 def clean_text(value: Any, source: ConversationSourceConfig) -> str:

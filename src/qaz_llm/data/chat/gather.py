@@ -21,7 +21,8 @@ from qaz_llm.data.chat.converters import Made
 from qaz_llm.data.clean import SAMPLE_CHARS, Cleaner
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import near_duplicates_of_texts
-from qaz_llm.data.licences import refusal, spdx
+from qaz_llm.data.licence_names import spdx
+from qaz_llm.data.licences import refusal
 from qaz_llm.data.manifest import Ledger
 from qaz_llm.data.protect.pii import redact, redact_texts
 from qaz_llm.io import ShardWriter, open_jsonl_for_writing, read_jsonl

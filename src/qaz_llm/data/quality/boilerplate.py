@@ -1,5 +1,16 @@
 """Lines that belong to the web page and not to its text: menus, cookie notices, calls to subscribe, copyright lines.
 
+A line is judged with its neighbours. What can only be furniture goes wherever it stands. A menu, or a word that is a button
+here and a heading there, goes where a chain of such lines joins it to the beginning or the end of the text or to furniture that
+is certain, and stays where the line of content next to it has the same shape: then it is a row of a table, a list, a glossary.
+
+    Бөлісу                              certain                   goes
+    Фото: А. Б.                         may be, beside it         goes
+    Ол кітап оқыды.                     content
+    Арғын → Қуандық → Алтай             no entries of a menu      stays
+    Кіру                                may be, amid content      stays
+    Екінші тарау басталды.              content
+
 Few lines of prose can be one. A kernel over the words and characters of a batch marks those that can: at most
 MAX_LINE_WORDS words and one that gives a phrase away, or two separators of a menu, or a ©. Only these are read
 in Python.
@@ -10,14 +21,16 @@ Suffixes: _C code points of the batch, _W its words, _L its lines, _D its docume
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from bisect import bisect
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import takewhile
 
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.data.quality.furniture import PHRASES, SHORT_WORD, Phrase
+from qaz_llm.data.quality.furniture import MENU_ENTRIES, PHRASES, SHORT_WORD, Phrase
 from qaz_llm.language.buffer import (
     DIGIT,
     SPACE,
@@ -41,12 +54,13 @@ MAX_LINE_WORDS = 40
 MAX_LINE_CHARS = 400
 MIN_MENU_ENTRIES = 3
 MAX_ENTRY_WORDS = 4
+MAX_HEADING_WORDS = 14
 
 _DECORATION = " \t•·–—-*►▶→»›>|#✓✔☰…"
 """What stands in front of a line's first word in lists and menus."""
 
 _PROSE_ENDS = (".", "!", "?", ",", ";", "…")
-"""An entry of a menu ends with none of these; a verse of a poem set in one line does."""
+_KEY_VALUE = re.compile(r"\s*[^:.!?]{1,40}:\s*\S")
 
 _SEPARATORS = re.compile(r"\s[•·»›→/|]\s|\||\s{2,}|\t")
 
@@ -60,47 +74,46 @@ class Stripped:
     words_frac: float
 
 
+NONE, AT_AN_EDGE, CERTAIN = 0, 1, 2
+"""What a line is by itself: content, furniture if its place says so, furniture."""
+
+
 def is_boilerplate(line: str) -> bool:
-    """Whether a line is page furniture: a phrase of the kind, or a menu of short entries between separators.
+    """Whether a line can be page furniture: a phrase of the kind, or a menu. Whether it is, its neighbours say.
 
     >>> is_boilerplate("Басты бет | Жаңалықтар | Байланыс"), is_boilerplate("Басты бетте қызық мақала шықты.")
     (True, False)
     """
-    return _is_one(line, PHRASES)
+    return kind_of_line(line) != NONE
 
 
-def _is_one(line: str, phrases: Sequence[Phrase]) -> bool:
+def kind_of_line(line: str, phrases: Sequence[Phrase] = PHRASES) -> int:
+    """NONE, AT_AN_EDGE or CERTAIN."""
     line = line.strip()
     if not line or len(line) > MAX_LINE_CHARS:
-        return False
+        return NONE
     lowered = line.lower().lstrip(_DECORATION)
-    known = lowered.startswith("©") or any(phrase.found_in(lowered) for phrase in phrases)
-    return (known and len(words(line)) <= MAX_LINE_WORDS) or _is_menu(line)
+    if len(words(line)) <= MAX_LINE_WORDS:
+        found = [phrase for phrase in phrases if phrase.found_in(lowered)]
+        if lowered.startswith("©") or any(not phrase.edge for phrase in found):
+            return CERTAIN
+        if found:
+            return AT_AN_EDGE
+    return AT_AN_EDGE if _is_menu(line) else NONE
 
 
 @lru_cache(maxsize=1 << 14)  # the furniture of a site stands on all its pages
-def _is_one_of(line: str, signs: int) -> bool:
-    """`is_boilerplate`, looking only for the phrases that the kernel saw signs of."""
-    return _is_one(line, _phrases_of(signs))
+def _kind_by_signs(line: str, signs: int) -> int:
+    """`kind_of_line`, looking only for the phrases that the kernel saw signs of."""
+    return kind_of_line(line, _phrases_of(signs))
 
 
 def _is_menu(line: str) -> bool:
-    """Short entries between separators. Where only layout separates them, each begins like a title, which tells a menu
-    from justified prose; a line that begins with | is a row of a table, and » after « ends a quotation."""
-    separators = [match.group().strip() for match in _SEPARATORS.finditer(line)]
-    if len(separators) < MIN_MENU_ENTRIES - 1 or line[0] == "|" or ("«" in line and "»" in separators):
-        return False
+    """Short entries between separators, half of which, and two at least, are those of the menus of sites. A genealogy, a
+    declension and the head of a table are built alike and have other entries."""
     entries = [entry.strip() for entry in _SEPARATORS.split(line) if entry.strip()]
-    begins = _is_title if "" in separators or "|" in separators else str.isalnum
-    return len(entries) >= MIN_MENU_ENTRIES and all(
-        begins(entry[0]) and len(words(entry)) <= MAX_ENTRY_WORDS and not entry.endswith(_PROSE_ENDS)
-        for entry in entries
-    )
-
-
-def _is_title(letter: str) -> bool:
-    """Whether a title begins with it: a capital or a digit."""
-    return letter.isdecimal() or letter.lower() != letter
+    known = sum(entry.lower().lstrip(_DECORATION) in MENU_ENTRIES for entry in entries)
+    return len(entries) >= MIN_MENU_ENTRIES and known >= max(2, len(entries) / 2)
 
 
 def strip_boilerplate(text: str) -> Stripped:
@@ -125,7 +138,7 @@ def strip_boilerplates(scanned: ScannedTexts) -> list[Stripped]:
     stripped = [Stripped(text, 0, 0.0) for text in scanned.texts]
     candidates = np.flatnonzero(signs_L)
     docs = np.searchsorted(lines.doc_starts_D, candidates, side="right") - 1
-    out: dict[int, list[int]] = {}
+    found_in: dict[int, dict[int, int]] = {}
     rows = zip(
         docs.tolist(),
         candidates.tolist(),
@@ -135,12 +148,60 @@ def strip_boilerplates(scanned: ScannedTexts) -> list[Stripped]:
         strict=True,
     )
     for doc, line, signs, start, end in rows:
-        if _is_one_of(scanned.texts[doc][start:end], signs):
-            out.setdefault(doc, []).append(line)
-    for doc, gone in out.items():
+        kind = _kind_by_signs(scanned.texts[doc][start:end], signs)
+        if kind != NONE:
+            found_in.setdefault(doc, {})[line] = kind
+    for doc, kinds in found_in.items():
         first, last = lines.doc_starts_D[doc : doc + 2].tolist()
-        stripped[doc] = _strip(scanned.texts[doc], [line - first for line in gone], counts_L[first:last])
+        text = scanned.texts[doc]
+        gone = lines_to_drop(text.split("\n"), {line - first: kind for line, kind in kinds.items()})
+        if gone:
+            stripped[doc] = _strip(text, gone, counts_L[first:last])
     return stripped
+
+
+def lines_to_drop(lines: Sequence[str], kinds: Mapping[int, int]) -> list[int]:
+    """The numbers of the lines that go, given what the lines are by themselves (`kinds`, without those that are NONE).
+
+    >>> lines_to_drop(["Тақырып", "Кіру", "Мәтін басталды.", "Кіру", "Ол аяқталды.", "Кіру", "Бөлісу"], {1: 1, 3: 1, 5: 1, 6: 2})
+    [1, 5, 6]
+    """
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    certain = {number for number in filled if kinds.get(number, NONE) == CERTAIN}
+    has_heading = bool(filled) and kinds.get(filled[0], NONE) == NONE and _is_heading(lines[filled[0]])
+    chains = [filled[1:] if has_heading else filled, filled[::-1]]
+    for place, number in enumerate(filled):
+        if number in certain:
+            chains += [filled[place + 1 :], filled[:place][::-1]]
+    joined = {number for chain in chains for number in takewhile(lambda at: kinds.get(at, NONE) != NONE, chain)}
+    content = [number for number in filled if number not in certain | joined]
+    return sorted(certain | {number for number in joined if not _has_likeness(number, content, lines)})
+
+
+def _is_heading(line: str) -> bool:
+    """A title above the furniture: a short line that does not end like a sentence."""
+    return len(words(line)) <= MAX_HEADING_WORDS and not line.rstrip().endswith(_PROSE_ENDS)
+
+
+def _has_likeness(number: int, content: Sequence[int], lines: Sequence[str]) -> bool:
+    """Whether the nearest lines of content above or below have the shape of this one: rows of the same table or list."""
+    place = bisect(content, number)
+    around = (content[place : place + 2], content[max(0, place - 2) : place][::-1])
+    return any(nearest and _is_like(lines[number], [lines[other] for other in nearest]) for nearest in around)
+
+
+def _is_like(line: str, others: Sequence[str]) -> bool:
+    """The same separators, `key: value` like the first of the others, or one to three words as two of them."""
+    separators = [match.group().strip() for match in _SEPARATORS.finditer(line.strip())]
+    if len(separators) >= MIN_MENU_ENTRIES - 1:
+        return separators == [match.group().strip() for match in _SEPARATORS.finditer(others[0].strip())]
+    if _KEY_VALUE.match(line):
+        return _KEY_VALUE.match(others[0]) is not None
+    return len(others) == 2 and all(_is_entry(one) for one in (line, *others))
+
+
+def _is_entry(line: str) -> bool:
+    return len(words(line)) < MAX_ENTRY_WORDS and not line.rstrip().endswith(_PROSE_ENDS)
 
 
 def _strip(text: str, gone: Sequence[int], counts_L: Positions) -> Stripped:
