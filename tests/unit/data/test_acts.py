@@ -136,7 +136,7 @@ def test_articles_stay_whole_in_long_acts(tmp_path: Path) -> None:
     texts = [row.fields["text"] for row in read_documents(find_acts(tmp_path))]
     assert len(texts) > 4
     assert max(map(len, texts)) <= 20_000
-    assert all(text.startswith(("Ұзақ", "1", "2", "3", "4")) and text.endswith("мәтіні.") for text in texts)
+    assert all((text.startswith("Ұзақ") or text[0].isdecimal()) and text.endswith("мәтіні.") for text in texts)
     assert sum(text.count("-бап") for text in texts) == 40
 
 
