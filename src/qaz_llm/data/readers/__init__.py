@@ -13,9 +13,10 @@ from pathlib import Path
 from qaz_llm.data.config import SourceConfig
 from qaz_llm.data.readers.hub import is_saved_copy, read_saved_copy, stream_rows
 from qaz_llm.data.readers.lines import read_aligned, read_jsonl, read_paragraphs, read_text, read_tsv
+from qaz_llm.data.readers.mediawiki import read_wikipedia
 from qaz_llm.data.readers.rows import MAX_LINE_BYTES, Part, Row
 from qaz_llm.data.readers.tables import read_csv, read_parquet_rows
-from qaz_llm.data.readers.xml import read_tmx, read_wikipedia
+from qaz_llm.data.readers.tmx import read_tmx
 from qaz_llm.errors import InputError
 from qaz_llm.io import file_format
 

@@ -1,171 +1,52 @@
-"""XML: translation memories (TMX) and MediaWiki dumps."""
+"""XML as it comes: characters that no XML may have, bare ampersands, entities of HTML. Put right before a parser sees it.
+
+A parser ends at the first of these, and with it everything that follows in the file. Here each is replaced by MARK, and the
+reader counts and removes the marks where it has the text they stand in.
+"""
 
 from __future__ import annotations
 
-import bz2
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
+from html.entities import html5
 
-from qaz_llm.data.readers.lines import buffered
-from qaz_llm.data.readers.rows import MAX_LINE_BYTES, Part, Row
-from qaz_llm.errors import DamagedFileError
-from qaz_llm.io import compression_of, naming_damage
+MARK = "\ue0ff"
+"""Of the private use area: in no text that is meant to be read."""
 
-_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-_CHUNK_BYTES = 1 << 20
-_PAGE, _PAGE_END, _DUMP_END = b"<page>", b"</page>", b"</mediawiki>"
+_OF_XML = frozenset({"amp", "lt", "gt", "quot", "apos"})
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_REFERENCE = re.compile(r"&(?:#(\d+)|#[xX]([0-9a-fA-F]+)|([A-Za-z][A-Za-z0-9]*));|&|<(?![A-Za-z_/!?])")
 
 
-def read_tmx(path: Path) -> Iterator[Row]:
-    """One row per translation unit, fields by language code (`kk`, `ru`, `en`; regions are cut off)."""
-    for number, unit in enumerate(_elements(path, "tu")):
-        fields: dict[str, Any] = {}
-        for variant in unit:
-            if _local(variant.tag) != "tuv":
-                continue
-            language = (variant.get(_XML_LANG) or variant.get("lang") or "").lower()
-            segment = next((child for child in variant if _local(child.tag) == "seg"), None)
-            if language and segment is not None:
-                fields[re.split("[-_]", language)[0]] = "".join(segment.itertext())
-        yield Row(number, fields)
+def well_formed(text: str) -> tuple[str, int]:
+    """The text with MARK where a character is that XML 1.0 (section 2.2) forbids, and how many.
 
+    Ampersands and less-than signs that begin nothing are escaped, entities of HTML become their characters.
 
-def _elements(path: Path, tag: str) -> Iterator[ElementTree.Element]:
-    """Elements of one tag, freed after use. The parser itself (expat 2.4.1 and later) refuses runaway entities."""
-    with buffered(path) as stream, naming_damage(path):
-        try:
-            parents: list[ElementTree.Element] = []
-            for event, element in ElementTree.iterparse(stream, events=("start", "end")):
-                if event == "start":
-                    parents.append(element)
-                    continue
-                parents.pop()
-                if _local(element.tag) == tag:
-                    yield element
-                    element.clear()
-                    if parents:
-                        parents[-1].remove(element)
-        except ElementTree.ParseError as error:
-            raise DamagedFileError(f"{path}: not well-formed XML ({error})", hint="fetch the file again") from error
-
-
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
-
-
-# -------------------------------------------------------------------------------------------------------- Wikipedia
-
-
-def read_wikipedia(path: Path, field: str, part: Part | None = None) -> Iterator[Row]:
-    """Articles of a MediaWiki XML dump as plain text, numbered by page id: no redirects, talk pages or templates.
-
-    A page belongs to the part in which it begins. Problems: `bad_xml`, `line_too_long` (a page over MAX_LINE_BYTES).
-    Raises DamagedFileError where the dump is cut off.
+    >>> well_formed("<a>Қ&#x1F;ар &nbsp; &amp; AT&T, 2 < 3</a>")
+    ('<a>Қ\\ue0ffар \\xa0 &amp; AT&amp;T, 2 &lt; 3</a>', 1)
     """
-    for count, source in enumerate(_pages(path, part), part.first_row if part is not None else 0):
-        if source is None:
-            yield Row(count, {}, "line_too_long")
-            continue
-        try:
-            page = ElementTree.fromstring(source)
-        except ElementTree.ParseError:
-            yield Row(count, {}, "bad_xml")
-            continue
-        wikitext = page.findtext("revision/text")
-        if page.findtext("ns", "0") != "0" or page.find("redirect") is not None:
-            continue
-        page_id = page.findtext("id")
-        number = int(page_id) if page_id and page_id.isdecimal() else count
-        yield Row(number, {"id": page_id, "title": page.findtext("title"), field: wikitext_to_text(wikitext or "")})
+    text, marks = _ILLEGAL.subn(MARK, text)
+    marked = 0
+
+    def reference(match: re.Match[str]) -> str:
+        nonlocal marked
+        decimal, hexadecimal, name = match.groups()
+        if name is not None:
+            if name in _OF_XML:
+                return match.group()
+            known = html5.get(f"{name};")
+            return f"&amp;{name};" if known is None or known in "<&" else known
+        if decimal is None and hexadecimal is None:
+            return "&lt;" if match.group() == "<" else "&amp;"
+        code = int(decimal) if decimal is not None else int(hexadecimal, 16)
+        if _is_legal(code):
+            return match.group()
+        marked += 1
+        return MARK
+
+    text = _REFERENCE.sub(reference, text)
+    return text, marks + marked
 
 
-def _pages(path: Path, part: Part | None) -> Iterator[bytes | None]:
-    """The XML of each page that begins in the part; None for one that is too long to be a page."""
-    text, own_bytes = b"", None
-    with naming_damage(path):
-        for chunk, is_own in _chunks(path, part):
-            if not is_own and own_bytes is None:
-                own_bytes = len(text)  # pages that begin after these are the next part's
-            text += chunk
-            while True:
-                start = text.find(_PAGE)
-                if own_bytes is not None and (
-                    start >= own_bytes or (start < 0 and len(text) - own_bytes >= len(_PAGE))
-                ):
-                    return
-                end = text.find(_PAGE_END, start)
-                if start < 0 or end < 0:
-                    break
-                end += len(_PAGE_END)
-                yield text[start:end]
-                text = text[end:]
-                own_bytes = max(own_bytes - end, 0) if own_bytes is not None else None
-            if start >= 0 and len(text) - start > MAX_LINE_BYTES:
-                yield None
-                text, own_bytes = b"", 0 if own_bytes is not None else None
-            elif start < 0 and own_bytes is None:
-                text = text[-len(_DUMP_END) - 8 :]
-    tail = text.rstrip()[-len(_DUMP_END) :]
-    begins_in_tag = part is not None and part.start > 0 and len(tail) < len(_DUMP_END)
-    ends_well = own_bytes is not None or tail == _DUMP_END or (begins_in_tag and _DUMP_END.endswith(tail))
-    if _PAGE in text or not ends_well:
-        raise DamagedFileError(f"{path}: cut off, or no MediaWiki dump: it does not end with </mediawiki>")
-
-
-def _chunks(path: Path, part: Part | None) -> Iterator[tuple[bytes, bool]]:
-    """Uncompressed bytes from the start of the part on, and whether they are its own."""
-    if part is not None and compression_of(path) == "bz2":
-        yield from _bz2_chunks(path, part)
-        return
-    with buffered(path) as stream:
-        left_bytes = None
-        if part is not None:
-            stream.seek(part.start)
-            left_bytes = part.end - part.start
-        while chunk := stream.read(
-            _CHUNK_BYTES if left_bytes is None else min(_CHUNK_BYTES, left_bytes or _CHUNK_BYTES)
-        ):
-            yield chunk, left_bytes != 0
-            left_bytes = max(left_bytes - len(chunk), 0) if left_bytes is not None else None
-
-
-def _bz2_chunks(path: Path, part: Part) -> Iterator[tuple[bytes, bool]]:
-    """As `_chunks`, of a file of many bz2 streams, which a part is cut between."""
-    with path.open("rb") as stream:
-        stream.seek(part.start)
-        stream_start, compressed = part.start, stream.read(_CHUNK_BYTES)
-        while compressed:
-            unpacker = bz2.BZ2Decompressor()
-            while not unpacker.eof:
-                if unpacker.needs_input and not compressed:
-                    compressed = stream.read(_CHUNK_BYTES)
-                    if not compressed:
-                        raise EOFError("compressed file ended before the end of its last stream")
-                yield unpacker.decompress(compressed, _CHUNK_BYTES), stream_start < part.end
-                compressed = b""
-            compressed = unpacker.unused_data or stream.read(_CHUNK_BYTES)
-            stream_start = stream.tell() - len(compressed)
-
-
-_WIKI_LINK_PREFIX = re.compile(
-    r"\[\[(?:File|Image|Category|Файл|Сурет|Санат|Категория|Изображение):[^\[\]]*(?:\[\[[^\]]*\]\][^\[\]]*)*\]\]", re.I
-)
-_WIKI_TABLE = re.compile(r"\{\|.*?\n\|\}", re.S)
-
-
-def wikitext_to_text(wikitext: str) -> str:
-    """The readable part of wikitext: templates, tables, pictures, categories and references gone, links as text."""
-    import mwparserfromhell
-
-    wikitext = _WIKI_TABLE.sub("", _WIKI_LINK_PREFIX.sub("", wikitext))
-    code = mwparserfromhell.parse(wikitext)
-    for tag in code.filter_tags(matches=lambda node: str(node.tag).lower() in {"ref", "table", "gallery", "math"}):
-        try:
-            code.remove(tag)
-        except ValueError:  # it lay in one that is gone already
-            pass
-    text = str(code.strip_code(normalize=True, collapse=True))
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+def _is_legal(code: int) -> bool:
+    return code in (9, 10, 13) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
