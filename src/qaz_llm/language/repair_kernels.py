@@ -56,6 +56,11 @@ _SPACE = 1 << 23
 _NEWLINE = 1 << 24
 _OPENS_MARKUP = 1 << 25
 _IN_MARKUP = 1 << 26
+_LOWER = 1 << 27
+_UPPER = 1 << 28
+_WORD_SIGN = 1 << 29
+_LEAD_MAC = 1 << 30
+_TRAIL_MAC = 1 << 31
 _OF_ONE = 0x3FF
 _OF_PAIRS = 0xFFFF0000
 
@@ -65,11 +70,16 @@ INVISIBLES = "\u00ad\u200b\ufeff\u200e\u200f\u2060\u202a\u202b\u202c\u202d\u202e
 JOINERS = "\u200c\u200d"
 CYRILLIC_RANGE = "\u0400-\u052f"
 FOREIGN_LETTERS = "A-Za-zƏəƟɵËë" + "".join(GREEK_TO_CYRILLIC)
-OLD_KAZAKH_LETTERS = "ЌЋќћЎўЈҐЄЇґєјЅѕї"
+OLD_KAZAKH_LETTERS = "ЂЃЄЅЇЈЉЊЋЌЎЏђѓєѕїјљњћќўџҐґ"
+"""Letters of other alphabets that cp1251 has besides the Russian ones: what old Kazakh fonts put their letters in."""
 
 REAL_AFTER_CAPITALS = "\u00a0»“”’–—…іІёЁ"
 """What follows Р, С, Т or У in sound text (СССР», ТІЛ), though UTF-8 read as cp1251 has it there too."""
-MOJIBAKE_LEADS = {"cp1251": "РСТУ", "western": "ÐÑÒÓÃâ"}
+MOJIBAKE_LEADS = {"cp1251": "РСТУШЩЪЫ", "western": "ÂÃÄÅÐÑÒÓØÙÚÛâ", "mac_cyrillic": "–—“”"}
+MAC_TRAILS = "∞±≤≥µґЈЄєЇїЉљЊњ"
+"""What the letters а–п end in where UTF-8 is read as mac-cyrillic, but for і, ј and Ѕ."""
+WORD_SIGNS = "¤¦§©¬®†°¶±µ‡‰"
+"""Signs that stand in the place of letters where one Cyrillic encoding is read as another."""
 BOX_DRAWING = "\u2500-\u25a0"
 """UTF-8 read as KOI8-R (п÷я─п╦) or cp866 (╨Я╤А╨╕) is full of these."""
 
@@ -110,6 +120,9 @@ def _tables() -> tuple[npt.NDArray[np.uint16], Flags]:
         (_LEAD_1251, _TRAIL_1251, MOJIBAKE),
         (_LEAD_WESTERN, _TRAIL_WESTERN, MOJIBAKE),
         (_HIGH, _HIGH, MOJIBAKE),
+        (_LOWER, _UPPER, MOJIBAKE),
+        (_CYRILLIC, _WORD_SIGN, MOJIBAKE),
+        (_LEAD_MAC, _TRAIL_MAC, MOJIBAKE),
         (_SPACE | _NEWLINE, _SPACE, SPACES),
         (_SPACE, _NEWLINE, SPACES),
         (_OPENS_MARKUP, _IN_MARKUP, MARKUP),
@@ -139,6 +152,11 @@ def _groups() -> Iterable[tuple[Iterable[str], int]]:
     yield set(_high_half("cp1251")) - set(REAL_AFTER_CAPITALS), _TRAIL_1251
     yield (*_high_half("cp1252"), *map(chr, range(0x80, 0xC0))), _TRAIL_WESTERN
     yield map(chr, range(0xC0, 0x100)), _HIGH
+    yield _of_class("а-яё"), _LOWER
+    yield _of_class("А-ЯЁ"), _UPPER
+    yield WORD_SIGNS, _WORD_SIGN
+    yield MOJIBAKE_LEADS["mac_cyrillic"], _LEAD_MAC
+    yield MAC_TRAILS, _TRAIL_MAC
     yield " ", _SPACE
     yield "\n", _NEWLINE
     yield "&<", _OPENS_MARKUP
