@@ -56,13 +56,19 @@ class Misreading:
     """Letters that only this encoding shows so: where there is none, more than `missing` says may have got lost."""
 
     def decode(self, unit: str) -> str | None:
-        """The character of a whole unit; None where its bytes are not UTF-8, or make a letter of another script where
-        Cyrillic text has the like: `аЁў` is three letters of cp866 read as cp1251, no letter of Gurmukhi."""
+        """The character of a whole unit; None where its bytes are not UTF-8, or make a letter of no language in question:
+        `аЁў` is three letters of cp866 read as cp1251, no letter of Gurmukhi."""
         try:
             character = unit.translate(self.to_bytes).encode("latin-1").decode("utf-8")
         except UnicodeError:
             return None
-        return None if len(unit) > 2 and self.name != "cp1252" and character.isalpha() else character
+        if self.name != "cp1252" and not _MEANT.fullmatch(character):
+            return None
+        return character
+
+
+_MEANT = re.compile("[\u00a0-\u024f\u0400-\u052f\u0621-\u06d5\u2010-\u2bff\ufeff\ufe0f]|[\U0001f000-\U0001faff]")
+"""Letters of Latin, Cyrillic and Arabic script, signs and pictures."""
 
 
 @cache

@@ -29,8 +29,11 @@ import numpy as np
 from qaz_llm.language import repair_kernels as kernels
 from qaz_llm.language.alphabet import FLATTENED_WORDS
 from qaz_llm.language.buffer import Hashes, ScannedTexts, encode_texts, hash_words
-from qaz_llm.language.lookalikes import kazakh_forms, one_alphabet
-from qaz_llm.language.mojibake import undo_mojibake, undo_old_kazakh
+from qaz_llm.language.legacy_fonts import undo_old_kazakh
+from qaz_llm.language.lookalikes import one_alphabet
+from qaz_llm.language.mojibake import undo_mojibake
+from qaz_llm.language.presentation import base_letters
+from qaz_llm.language.variants import kazakh_forms
 
 MAX_ROUNDS = 16
 """Repairs that uncover each other (mojibake of mojibake) settle in two or three rounds; this is the stop."""
@@ -40,8 +43,8 @@ MAX_ROUNDS = 16
 class RepairedText:
     """The text after repair, and how often each kind of repair was made.
 
-    Kinds: `mojibake`, `old_kazakh` (lines), `surrogate`, `control`, `invisible` (characters), `nfc`, `whitespace` (1
-    where the text changed), `lookalike` (words), `tag`, `entity`.
+    Kinds: `mojibake`, `old_kazakh` (lines), `surrogate`, `control`, `invisible`, `presentation` (characters), `nfc`,
+    `whitespace` (1 where the text changed), `lookalike` (words), `tag`, `entity`.
     """
 
     text: str
@@ -98,9 +101,11 @@ def _repair_once(text: str, flags: int, mixed: Sequence[tuple[int, int, bool]], 
             text, counts[kind] = _added(pattern.subn("", text), counts[kind])
     if flags & kernels.INVISIBLE:
         text, counts["invisible"] = _added(_remove_invisible(text), counts["invisible"])
-    if flags & kernels.UNCOMPOSED and not unicodedata.is_normalized("NFC", text):
-        text = unicodedata.normalize("NFC", text)
-        counts["nfc"] = 1
+    if flags & kernels.UNCOMPOSED:
+        text, counts["presentation"] = _added(base_letters(text), counts["presentation"])
+        if not unicodedata.is_normalized("NFC", text):
+            text = unicodedata.normalize("NFC", text)
+            counts["nfc"] = 1
     if flags & kernels.MARKUP:
         text = _outside_code(text, lambda part: _undo_markup(part, counts))
     if flags & (kernels.SPACES | kernels.ODD_SPACE | kernels.RARE_SPACE):

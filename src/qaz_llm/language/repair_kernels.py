@@ -23,6 +23,7 @@ import numpy.typing as npt
 from qaz_llm.language.alphabet import CYRILLIC_VARIANTS, GREEK_TO_CYRILLIC
 from qaz_llm.language.buffer import Hashes, TextBatch
 from qaz_llm.language.kernels import kernel
+from qaz_llm.language.presentation import COMPATIBILITY_FORMS
 
 Flags = npt.NDArray[np.uint32]
 
@@ -140,6 +141,7 @@ def _groups() -> Iterable[tuple[Iterable[str], int]]:
     yield INVISIBLES, INVISIBLE
     yield JOINERS, JOINED
     yield _uncomposed(), UNCOMPOSED
+    yield _of_class(COMPATIBILITY_FORMS), UNCOMPOSED
     yield CYRILLIC_VARIANTS, VARIANT
     yield "\r\t\u00a0", ODD_SPACE
     yield (chr(c) for c in range(0x3001) if chr(c).isspace() and chr(c) not in " \n\r\t\u00a0"), RARE_SPACE

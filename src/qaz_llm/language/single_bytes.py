@@ -65,17 +65,17 @@ def _likelier(line: str, repaired: str, pairs: Iterable[tuple[str, str]]) -> tup
     bits, best = min((bits_of(sample.translate(_table(*pair))), pair) for pair in pairs)
     gain = min(bits_of(sample), bits_of(repaired[:SAMPLE_CHARACTERS])) - bits
     enough = max(MIN_GAIN_BITS, MIN_GAIN_BITS_PER_CHARACTER * len(sample))
-    if gain < enough or not _is_prose(sample.translate(_table(*best))):
+    if gain < enough or not _is_prose(sample, sample.translate(_table(*best))):
         return repaired, None
     return line.translate(_table(*best)), best
 
 
-def _is_prose(text: str) -> bool:
-    """Whether the words of three letters or more are many enough to tell, and as probable as those of sound text.
+def _is_prose(before: str, after: str) -> bool:
+    """Whether the changed words of three letters or more are enough to tell, and as probable as those of sound text.
 
-    `20 С°, 25 С°` has none, whatever it is read as.
+    `20 С°, 25 С°` and `├── src` have none, whatever they are read as.
     """
-    words = " ".join(_WORD.findall(text))
+    words = " ".join(word for word in _WORD.findall(after) if word not in before)
     return len(words) >= _MIN_IN_WORDS and bits_of(words) <= MAX_BITS_PER_CHARACTER * len(words)
 
 
