@@ -36,7 +36,7 @@ MAX_BROKEN_FRAC = 0.25
 """Of the changed words, those with back and front vowels: a tenth in Kazakh with its loans, two fifths by chance."""
 
 FEW_SUSPECTS = 12
-"""A text of no more words to change needs one known word among them, a longer one two."""
+"""A text of no more words to change needs one known word of three letters or more among them, any other text two."""
 
 _OLD_LETTER = re.compile(f"[{OLD_KAZAKH_LETTERS}]")
 _KNOWN_WORDS = FUNCTION_WORDS["kk"] | KAZAKH_ONLY_WORDS
@@ -78,7 +78,7 @@ def _tables_for(lines: Sequence[str]) -> list[Table]:
 def _makes_words(words: Mapping[str, int], table: Table, *, least: int, least_frac: float) -> bool:
     suspects = [word for word in words if word.translate(table) != word]
     known = [word for word in suspects if word.translate(table) in _KNOWN_WORDS]
-    if least == 2 and len(suspects) <= FEW_SUSPECTS:
+    if least == 2 and len(suspects) <= FEW_SUSPECTS and any(len(word) > 2 for word in known):
         least = 1
     number = sum(words[word] for word in known)
     return len(known) >= least and number >= least_frac * sum(words.values())

@@ -67,8 +67,8 @@ class Misreading:
         return character
 
 
-_MEANT = re.compile("[\u00a0-\u024f\u0400-\u052f\u0621-\u06d5\u2010-\u2bff\ufeff\ufe0f]|[\U0001f000-\U0001faff]")
-"""Letters of Latin, Cyrillic and Arabic script, signs and pictures."""
+_MEANT = re.compile("[\u0080-\u024f\u0400-\u052f\u0621-\u06d5\u2010-\u2bff\ufeff\ufe0f]|[\U0001f000-\U0001faff]")
+"""Letters of Latin, Cyrillic and Arabic script, signs, pictures, and controls, of which text broken twice is full."""
 
 
 @cache

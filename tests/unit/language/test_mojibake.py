@@ -4,7 +4,8 @@ from pathlib import Path
 import ftfy.bad_codecs
 import pytest
 
-from qaz_llm.language.mojibake import undo_mojibake, undo_old_kazakh
+from qaz_llm.language.legacy_fonts import undo_old_kazakh
+from qaz_llm.language.mojibake import undo_mojibake
 from qaz_llm.language.repair import repair
 
 ftfy.bad_codecs.ok()

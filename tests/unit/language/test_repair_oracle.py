@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qaz_llm.language.alphabet import CYRILLIC_TO_LATIN, CYRILLIC_VARIANTS, GREEK_TO_CYRILLIC, LATIN_TO_CYRILLIC
+from qaz_llm.language.alphabet import CYRILLIC_TO_LATIN, GREEK_TO_CYRILLIC, LATIN_TO_CYRILLIC
 from qaz_llm.language.lookalikes import _cyrillic_word
-from qaz_llm.language.mojibake import undo_mojibake, undo_old_kazakh
+from qaz_llm.language.legacy_fonts import undo_old_kazakh
+from qaz_llm.language.mojibake import undo_mojibake
+from qaz_llm.language.presentation import base_letters
 from qaz_llm.language.repair import repair_texts
+from qaz_llm.language.variants import kazakh_forms
 
 REMOVED = re.compile(
     "[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
@@ -38,8 +41,8 @@ def plain_repair(text: str) -> str:
         text = undo_old_kazakh(undo_mojibake(text)[0])[0]
         if text == before:  # words of mixed alphabets wait until the encoding is right
             text = "\n".join(plain_lookalikes(line) for line in text.split("\n"))
-        text = "".join(CYRILLIC_VARIANTS.get(c, c) for c in text)
-        text = unicodedata.normalize("NFC", REMOVED.sub("", text))
+        text = base_letters(REMOVED.sub("", kazakh_forms(text)[0]))[0]
+        text = unicodedata.normalize("NFC", text)
         text = outside_code(text, lambda part: ENTITY.sub(unescape, TAG.sub(" ", part)))
         text = re.sub("\r\n?|[\x85\u2028\u2029]", "\n", text)
         text = outside_code(text, lambda part: re.sub("(?m)^ | $", "", re.sub("[^\\S\n]+", " ", part)))
@@ -118,6 +121,9 @@ PIECES = [
         "  ",
         "\t",
         "ӊ",
+        "жаӊа ѳзен",
+        "ﻗﺎﺯﺍﻕ",
+        "ﬁ",
         "ќазаќ жјне їшін",
     ),
     *(
