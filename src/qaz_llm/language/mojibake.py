@@ -26,7 +26,9 @@ MIN_GAIN_BITS_PER_CHARACTER = 11.0
 """For each character that a line loses. `20 °С–25` gains 8 by reading С– as і, real mojibake 20 to 30 per letter."""
 
 MIN_RUN_GAIN_BITS = 6.0
-"""For each letter of one run, on the way: the inner layers of text broken twice gain less than the last."""
+MIN_SURE_RUN_GAIN_BITS = 2.0
+"""For each letter of one run, on the way, and once other runs of the line have shown that it is broken: the inner layers
+of text broken twice gain less than the last."""
 
 MIN_LETTERS = 3
 """Whole letters that a line must have before lost halves are guessed in it."""
@@ -80,6 +82,7 @@ def _decode_runs(line: str, misreading: Misreading, *, sure: bool) -> tuple[str,
     Single letters and halves of letters change only where it is sure already that the line is broken so: `Р–` is also in
     КНР–Россия, `С–` in 20 °С–25, `Ð²` in mathematics.
     """
+    least = MIN_SURE_RUN_GAIN_BITS if sure else MIN_RUN_GAIN_BITS
     drops = misreading.drops.search(line) is not None
     letters = 0
     pieces: list[str] = []
@@ -92,7 +95,7 @@ def _decode_runs(line: str, misreading: Misreading, *, sure: bool) -> tuple[str,
         after = line[match.end()] if match.end() < len(line) else "\n"
         decoded = _read(units, misreading, before, after, drops=drops)
         gain = bits_of(match.group(), before, after) - bits_of(decoded, before, after)
-        if decoded != match.group() and gain >= MIN_RUN_GAIN_BITS * len(units):
+        if decoded != match.group() and gain >= least * len(units):
             pieces += line[done : match.start()], decoded
             done = match.end()
             letters += len(units)

@@ -24,7 +24,7 @@ SAMPLE_CHARACTERS = 300
 MAX_BITS_PER_CHARACTER = 7.0
 """Sound lines have 4 to 6, short ones a little more; letters drawn at random 8 and more."""
 
-MIN_GAIN_BITS_PER_CHARACTER = 2.0
+MIN_GAIN_BITS_PER_CHANGE = 2.0
 MIN_GAIN_BITS = 28.0
 
 _HIGH_RUN = re.compile("[\xc0-\xff]{3}")
@@ -63,9 +63,10 @@ def _likelier(line: str, repaired: str, pairs: Iterable[tuple[str, str]]) -> tup
         return repaired, None
     sample = line[:SAMPLE_CHARACTERS]
     bits, best = min((bits_of(sample.translate(_table(*pair))), pair) for pair in pairs)
+    likelier = sample.translate(_table(*best))
     gain = min(bits_of(sample), bits_of(repaired[:SAMPLE_CHARACTERS])) - bits
-    enough = max(MIN_GAIN_BITS, MIN_GAIN_BITS_PER_CHARACTER * len(sample))
-    if gain < enough or not _is_prose(sample, sample.translate(_table(*best))):
+    changed = sum(old != new for old, new in zip(sample, likelier, strict=False))
+    if gain < max(MIN_GAIN_BITS, MIN_GAIN_BITS_PER_CHANGE * changed) or not _is_prose(sample, likelier):
         return repaired, None
     return line.translate(_table(*best)), best
 
