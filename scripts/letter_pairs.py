@@ -7,6 +7,7 @@ character), and each class has a least probability, for characters that these te
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from math import log2
@@ -43,7 +44,7 @@ def count_pairs() -> Counter[tuple[str, str]]:
         for row in path.read_text(encoding="utf-8").splitlines():
             for line in json.loads(row)["text"].split("\n"):
                 names = ["newline", *map(likelihood.class_of, line), "newline"]
-                pairs.update(zip(names, names[1:], strict=False))
+                pairs.update(itertools.pairwise(names))
     return pairs
 
 

@@ -36,7 +36,11 @@ READ_AS = {
     "mac-cyrillic": "mac_cyrillic",
 }
 KAZAKH_LETTERS = "ӘҒҚҢӨҰҮҺәғқңөұүһ"
-FONTS = {"font of the UDHR": "ЅЃЌЊҐЂЏЋѕѓќњґђџћ", "invented font 1": "ЄЎЏЃЇЉЌЊєўџѓїљќњ", "invented font 2": "ЊЏЉЅЃЂЎЋњџљѕѓђўћ"}
+FONTS = {
+    "font of the UDHR": "ЅЃЌЊҐЂЏЋѕѓќњґђџћ",
+    "invented font 1": "ЄЎЏЃЇЉЌЊєўџѓїљќњ",
+    "invented font 2": "ЊЏЉЅЃЂЎЋњџљѕѓђўћ",
+}
 
 
 def main() -> None:
@@ -53,7 +57,7 @@ def main() -> None:
         cells = []
         for language, texts in documents.items():
             of_kazakh = any(kind in name for kind in ("font", "kz1048", "ptcp154"))
-            if (language == "ru" if of_kazakh else language == "kk" and "one byte" in name):  # lacks Kazakh letters
+            if language == "ru" if of_kazakh else language == "kk" and "one byte" in name:  # lacks Kazakh letters
                 cells.append("–")
                 continue
             counts = [words_back(text, repair(break_text(text)).text) for text in texts]
@@ -64,7 +68,9 @@ def main() -> None:
 def embedded(language: str) -> list[str]:
     """The embedded documents of a language, as repair leaves them when nothing is broken."""
     folder = Path(qaz_llm.__file__).parent / "embedded"
-    rows = [line for path in sorted(folder.glob(f"documents_{language}*.jsonl")) for line in path.open(encoding="utf-8")]
+    rows = [
+        line for path in sorted(folder.glob(f"documents_{language}*.jsonl")) for line in path.open(encoding="utf-8")
+    ]
     return [repair(json.loads(row)["text"]).text for row in rows]
 
 
@@ -83,14 +89,19 @@ def real(folder: Path, language: str) -> list[str]:
 def words_back(text: str, repaired: str) -> tuple[int, int]:
     """How many words of a text its repaired form has in the same order, and how many there are."""
     words, found = text.split(), repaired.split()
-    return sum(block.size for block in SequenceMatcher(None, words, found, autojunk=False).get_matching_blocks()), len(words)
+    return sum(block.size for block in SequenceMatcher(None, words, found, autojunk=False).get_matching_blocks()), len(
+        words
+    )
 
 
 def breakings() -> Iterator[tuple[str, Breaking]]:
     """Ways of breaking text, by name."""
     for name, encoding in READ_AS.items():
         yield f"UTF-8 as {name}", misread("utf-8", encoding)
-        yield f"UTF-8 as {name}, undefined bytes and hyphens dropped, no-break spaces plain", lossy(misread("utf-8", encoding))
+        yield (
+            f"UTF-8 as {name}, undefined bytes and hyphens dropped, no-break spaces plain",
+            lossy(misread("utf-8", encoding)),
+        )
         yield f"UTF-8 as {name}, twice", twice(misread("utf-8", encoding))
         yield f"UTF-8 as {name}, a third of the sentences", in_part(misread("utf-8", encoding))
         yield f"UTF-8 as {name}, five Latin look-alikes in a hundred", interrupted(misread("utf-8", encoding))

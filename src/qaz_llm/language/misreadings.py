@@ -66,6 +66,14 @@ class Misreading:
             return None
         return character
 
+    def tells(self, unit: str) -> bool:
+        """Whether a unit is a letter of Kazakh or Russian then, or of Arabic script where the code page is one that
+        everything is read in: only these show that a line is broken."""
+        character = self.decode(unit) or ""
+        return (character.isalpha() and character in KNOWN) or (
+            self.name in ("cp1251", "cp1252") and "\u0621" <= character <= "\u06d5"
+        )
+
 
 _MEANT = re.compile("[\u0080-\u024f\u0400-\u052f\u0621-\u06d5\u2010-\u2bff\ufeff\ufe0f]|[\U0001f000-\U0001faff]")
 """Letters of Latin, Cyrillic and Arabic script, signs, pictures, and controls, of which text broken twice is full."""
@@ -110,7 +118,7 @@ def _misreading(name: str) -> Misreading:
         re.compile(f"(?:{whole}{lone})+"),
         missing,
         "".join(map(chr, (0xC2, 0xC3, 0xE2))) if name == "cp1252" else "",
-        re.compile("[\xd0-\xd3][€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]" if name == "cp1252" else letters),
+        re.compile("[\xd0-\xd3][€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€" if name == "cp1252" else letters),
     )
 
 

@@ -19,14 +19,14 @@ from qaz_llm.language.single_bytes import undo_single_bytes
 MAX_LAYERS = 4
 """Text may be broken more than once, each time longer."""
 
-MIN_GAIN_BITS = 28.0
-"""What a broken line is taken to cost: one line in 2 to the 28 of sound text may look broken by chance."""
+MIN_GAIN_BITS = 20.0
+"""What a broken line is taken to cost: one line in 2 to the 20 of sound text may look broken by chance."""
 
 MIN_GAIN_BITS_PER_CHARACTER = 11.0
 """For each character that a line loses. `20 °С–25` gains 8 by reading С– as і, real mojibake 20 to 30 per letter."""
 
 MIN_RUN_GAIN_BITS = 6.0
-MIN_SURE_RUN_GAIN_BITS = 2.0
+MIN_SURE_RUN_GAIN_BITS = 0.0
 """For each letter of one run, on the way, and once other runs of the line have shown that it is broken: the inner layers
 of text broken twice gain less than the last."""
 
@@ -88,18 +88,37 @@ def _decode_runs(line: str, misreading: Misreading, *, sure: bool) -> tuple[str,
     pieces: list[str] = []
     done = 0
     for match in (misreading.run if sure else misreading.whole_run).finditer(line):
-        units = misreading.unit.findall(match.group())
-        if not sure and len(units) == 1 and units[0][0] not in misreading.never_alone:
-            continue
         before = line[match.start() - 1] if match.start() else "\n"
         after = line[match.end()] if match.end() < len(line) else "\n"
+        units = _broken_units(misreading.unit.findall(match.group()), misreading, before, sure=sure)
+        broken = "".join(units)
+        start = match.end() - len(broken)
+        before = line[start - 1] if start else "\n"
         decoded = _read(units, misreading, before, after, drops=drops)
-        gain = bits_of(match.group(), before, after) - bits_of(decoded, before, after)
-        if decoded != match.group() and gain >= least * len(units):
-            pieces += line[done : match.start()], decoded
+        gain = bits_of(broken, before, after) - bits_of(decoded, before, after)
+        if decoded != broken and gain >= least * len(units):
+            pieces += line[done:start], decoded
             done = match.end()
             letters += len(units)
     return "".join((*pieces, line[done:])), letters
+
+
+def _broken_units(units: list[str], misreading: Misreading, before: str, *, sure: bool) -> list[str]:
+    """The units without halves that belong to a sound word before them, and none where sound text is like them: halves
+    alone, and single letters where it is not sure that the line is broken, or a word or number ends in their first half."""
+    while units and units[0] in misreading.missing and _ends_word(before):
+        before, units = units[0][-1], units[1:]
+    whole = [unit for unit in units if unit not in misreading.missing]
+    if not sure:
+        is_telling = sum(map(misreading.tells, whole)) > 1 or any(unit[0] in misreading.never_alone for unit in whole)
+        return units if is_telling else []
+    if len(whole) == 1 and _ends_word(before) and units[0][0] not in misreading.never_alone:
+        return []
+    return units if whole or misreading.name == "cp1252" else []
+
+
+def _ends_word(character: str) -> bool:
+    return character.isdigit() or character == "°" or (character.isalpha() and not character.isascii())
 
 
 def _read(units: list[str], misreading: Misreading, before: str, after: str, *, drops: bool) -> str:

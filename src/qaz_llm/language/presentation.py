@@ -12,6 +12,7 @@ to the next letter (initial, medial) is followed by one that joins to the letter
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from functools import cache
@@ -25,9 +26,12 @@ COMPATIBILITY_FORMS = _SHAPES + _LATIN_TYPES + _TATWEEL
 _FORM = re.compile(f"[{_SHAPES}{_LATIN_TYPES}]")
 _ARABIC = "\u0621-\u063f\u0641-\u064a\u066e-\u06d3\u06d5\u06fa-\u06ff\u0750-\u077f"
 _DRAWN_OUT = re.compile(f"(?<=[{_ARABIC}]){_TATWEEL}+(?=[{_ARABIC}])")
-_LEFT_TO_RIGHT = re.compile(r"[^\W_\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?:[.,:/@_-]+[^\W_\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*")
+_LEFT_TO_RIGHT = re.compile(
+    r"[^\W_\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?:[.,:/@_-]+[^\W_\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*"
+)
 _MIRRORED = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
 _MIN_JOINS = 3
+_JOINED = {("initial", "medial"), ("initial", "final"), ("medial", "final")}
 
 
 def base_letters(text: str) -> tuple[str, int]:
@@ -59,10 +63,10 @@ def _place(character: str) -> str:
 def _in_reading_order(line: str) -> str:
     """The line turned round if its shapes join from right to left; numbers and words of other scripts keep their order."""
     joined = turned = 0
-    for left, right in zip(line, line[1:], strict=False):
+    for left, right in itertools.pairwise(line):
         places = _place(left), _place(right)
-        joined += places[0] in ("initial", "medial") and places[1] in ("medial", "final")
-        turned += places[0] in ("medial", "final") and places[1] in ("initial", "medial")
+        joined += places in _JOINED
+        turned += places[::-1] in _JOINED
     if turned < _MIN_JOINS or joined * 4 > turned:
         return line
     whole = _LEFT_TO_RIGHT.sub(lambda match: match.group()[::-1], line)

@@ -24,7 +24,9 @@ _OWN = re.compile("[қңұҚҢҰ]")
 _SHARED = re.compile("[әғөүһіӘҒӨҮҺІ]")
 """Kazakh letters that a neighbour with letters like ѳ or ҝ has too: Azerbaijani, Khanty, old Russian."""
 _WORDS = frozenset(
-    word for word in FUNCTION_WORDS["kk"] | KAZAKH_ONLY_WORDS if len(word) > 3 or _OWN.search(word) or _SHARED.search(word)
+    word
+    for word in FUNCTION_WORDS["kk"] | KAZAKH_ONLY_WORDS
+    if len(word) > 3 or _OWN.search(word) or _SHARED.search(word)
 )
 _FOREIGN = re.compile(f"[{FORBIDDEN_LETTERS}ѣѵѡѯѱӈԓԡԯӆӎҋҟҹӷӻӽӿҏ]", re.IGNORECASE)
 _HARD_END = re.compile(r"[бвгджзклмнпрстфхцчшщ]ъ(?!\w)", re.IGNORECASE)

@@ -23,6 +23,8 @@ REMOVED = re.compile(
     "|(?<=[^\\W\\d_])[\u200c\u200d](?=[^\\W\\d_])"
 )
 TO_CYRILLIC = {**LATIN_TO_CYRILLIC, **GREEK_TO_CYRILLIC}
+TENS, ONES = ["", "X", "XX", "XXX"], ["", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"]
+ROMAN = {tens + ones for tens in TENS for ones in ONES if len(tens + ones) > 1}
 CYRILLIC = "\u0400-\u052f"
 FOREIGN = "A-Za-zƏəƟɵËë" + "".join(GREEK_TO_CYRILLIC)
 RUN = re.compile(f"[{CYRILLIC}{FOREIGN}]+")
@@ -71,6 +73,9 @@ def plain_lookalikes(line: str) -> str:
         foreign = [c for c in word if c not in cyrillic]
         if not cyrillic or not foreign or set(cyrillic) <= set("ьЬ"):
             return word
+        latin = "".join(CYRILLIC_TO_LATIN.get(c, c) for c in word)
+        if latin in ROMAN:
+            return latin
         may_be_cyrillic = all(c in TO_CYRILLIC for c in foreign)
         may_be_latin = all(c in CYRILLIC_TO_LATIN for c in cyrillic) and not set(foreign) & set(GREEK_TO_CYRILLIC)
         if may_be_cyrillic and may_be_latin:
@@ -111,6 +116,7 @@ PIECES = [
         "\ud800",
         "бiр",
         "iрi",
+        "ХI",
         "ΤТр",
         "фooд",
         "\u00a0",
