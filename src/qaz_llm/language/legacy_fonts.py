@@ -40,6 +40,7 @@ SURE_BITS_PER_CHARACTER = 4.0
 """Eight changed words of Kazakh have 3.6 to 4.4 bits a character, those of Macedonian, Serbian and Belarusian read by
 these tables 5.5 and more (Django's translations of itself, five messages at a time)."""
 
+MIN_WORDS_TO_SOLVE = 12
 MIN_SOLVED_WORDS = 3
 MIN_SOLVED_FRAC = 0.02
 """A worked-out table has to make more known words than a published one, as it is free to fit anything."""
@@ -96,7 +97,8 @@ def _tables_for(lines: Sequence[str]) -> list[Table]:
     ]
     whole = [table for table in found if not any(is_foreign(c) for word in words for c in word.translate(table))]
     is_sure = any(_bits_per_character(words, table) <= SURE_BITS_PER_CHARACTER for table in whole)
-    if is_sure or not _may_be_kazakh(words):
+    to_change = sum(_OLD_LETTER.search(word) is not None for word in words)
+    if is_sure or to_change < MIN_WORDS_TO_SOLVE or not _may_be_kazakh(words):
         return found
     solved = solve(words, _published())
     if solved is None or not _is_solved(words, solved):

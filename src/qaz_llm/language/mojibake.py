@@ -42,7 +42,8 @@ BEAM_WIDTH = 8
 def undo_mojibake(text: str) -> tuple[str, int]:
     """The text with its broken lines decoded again, and how many lines that changed."""
     lines = text.split("\n")
-    repaired = [line if line.isascii() else _undo_line(line) for line in lines]
+    letters = [misreading.letter for misreading in misreadings() if misreading.letter.search(text)]
+    repaired = [_undo_line(line) if any(letter.search(line) for letter in letters) else line for line in lines]
     repaired = undo_single_bytes(lines, repaired)
     changed = sum(before != after for before, after in zip(lines, repaired, strict=True))
     return ("\n".join(repaired), changed) if changed else (text, 0)

@@ -44,6 +44,10 @@ RARE_SPACE = 512
 SPACES = 1024
 MARKUP = 2048
 MIXED = 4096
+_BENT = 8192
+"""A capital after a small letter: MOJIBAKE where there is one in every CHARACTERS_PER_BENT_WORD, as where one Cyrillic
+encoding was read as another (пРИВЕТ)."""
+CHARACTERS_PER_BENT_WORD = 150
 
 # What a character is to its neighbour; pairs of these raise MOJIBAKE, SPACES, MARKUP and MIXED.
 _CYRILLIC = 1 << 16
@@ -121,7 +125,7 @@ def _tables() -> tuple[npt.NDArray[np.uint16], Flags]:
         (_LEAD_1251, _TRAIL_1251, MOJIBAKE),
         (_LEAD_WESTERN, _TRAIL_WESTERN, MOJIBAKE),
         (_HIGH, _HIGH, MOJIBAKE),
-        (_LOWER, _UPPER, MOJIBAKE),
+        (_LOWER, _UPPER, _BENT),
         (_CYRILLIC, _WORD_SIGN, MOJIBAKE),
         (_LEAD_MAC, _TRAIL_MAC, MOJIBAKE),
         (_SPACE | _NEWLINE, _SPACE, SPACES),
@@ -213,6 +217,7 @@ def _find_damage(codes_C, starts_D, table, pairs):  # type: ignore[no-untyped-de
         if start == end:
             continue
         seen = np.uint32(0)
+        bent = 0
         before = newline  # as if a line had just ended
         word_end = start
         line_end = start
@@ -225,6 +230,7 @@ def _find_damage(codes_C, starts_D, table, pairs):  # type: ignore[no-untyped-de
             before = own
             if raised:
                 seen |= raised
+                bent += (raised & _BENT) != 0
                 if raised & MIXED and position >= word_end:
                     if position >= line_end:
                         line_is_cyrillic, line_end = _line_is_cyrillic(codes_C, position, start, end, table, pairs)
@@ -237,7 +243,9 @@ def _find_damage(codes_C, starts_D, table, pairs):  # type: ignore[no-untyped-de
                 seen |= SPACES
         if codes_C[start] == 10 or codes_C[end - 1] == 10 or codes_C[end - 1] == 32:
             seen |= SPACES
-        flags_D[doc] = seen
+        if bent * CHARACTERS_PER_BENT_WORD >= end - start and bent > 0:
+            seen |= MOJIBAKE
+        flags_D[doc] = seen & ~np.uint32(_BENT)
     doc_starts_D[num_docs] = count
     return flags_D, starts_M[:count], ends_M[:count], cyrillic_line_M[:count], doc_starts_D
 

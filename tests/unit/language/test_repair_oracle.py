@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qaz_llm.language.alphabet import CYRILLIC_TO_LATIN, GREEK_TO_CYRILLIC, LATIN_TO_CYRILLIC
-from qaz_llm.language.lookalikes import _cyrillic_word
 from qaz_llm.language.legacy_fonts import undo_old_kazakh
+from qaz_llm.language.lookalikes import _cyrillic_word
 from qaz_llm.language.mojibake import undo_mojibake
 from qaz_llm.language.presentation import base_letters
 from qaz_llm.language.repair import repair_texts

@@ -7,7 +7,13 @@ from qaz_llm.language.single_bytes import READ_AS, WRITTEN, undo_single_bytes
 
 RUSSIAN = "Привет, как дела сегодня? Это обычный текст на русском языке, Ян и Роза."
 KAZAKH = "Қазақстан – Орталық Азиядағы мемлекет. Ұлы Отан үшін әр адам өз үлесін қосты, жаңа ғасыр."
-HARD = {("cp1251", "mac_cyrillic"), ("cp1251", "iso8859_5"), ("cp866", "iso8859_5"), ("mac_cyrillic", "iso8859_5")}
+HARD = {
+    ("cp1251", "mac_cyrillic"),
+    ("ptcp154", "mac_cyrillic"),
+    ("cp1251", "iso8859_5"),
+    ("cp866", "iso8859_5"),
+    ("mac_cyrillic", "iso8859_5"),
+}
 """Only a letter or two, or no capital, differ from sound text: no line of these shows its encoding every time."""
 
 
