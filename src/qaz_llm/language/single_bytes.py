@@ -37,11 +37,11 @@ _MIN_HIGH_FRAC = 0.6
 _MIN_LETTERS = 6
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _MIN_IN_WORDS = 6
-_BENT_WORD = re.compile(
-    f"[а-яё](?:[А-ЯЁ]{{2}}|Я)|[а-яё№][ЂЃЉЊЌЏђѓљњќџѕєў]|[Ѐ-ӿ][{WORD_SIGNS}{BOX_DRAWING}]|[{BOX_DRAWING}][Ѐ-ӿ]"
-)
-"""Two capitals or Я after a small letter, letters of other alphabets or signs in words: one Cyrillic encoding read as
-another."""
+_BENT_WORD = re.compile(f"[а-яё](?:[А-ЯЁ]{{2}}|Я)|[Ѐ-ӿ][{WORD_SIGNS}{BOX_DRAWING}]|[{BOX_DRAWING}][Ѐ-ӿ]")
+"""Two capitals or Я after a small letter, or signs in words: one Cyrillic encoding read as another."""
+_FOREIGN = re.compile("[ЂЃЉЊЌЏђѓљњќџѕєў]")
+_CAPITAL_INSIDE = re.compile("[а-яё][А-ЯЁ]")
+"""One capital is as telling where there are letters of other alphabets too."""
 
 
 def undo_single_bytes(lines: Sequence[str], repaired: Sequence[str]) -> list[str]:
@@ -50,8 +50,6 @@ def undo_single_bytes(lines: Sequence[str], repaired: Sequence[str]) -> list[str
     A line of capitals (`ЙЮЙ ДЕКЮ`, как дела) is looked at where another line shows which encoding it is.
     """
     best = list(repaired)
-    if not any(_HIGH_RUN.search(line) or _BENT_WORD.search(line) for line in lines):
-        return best
     shown: set[tuple[str, str]] = set()
     for number, line in enumerate(lines):
         read_as = () if line.isascii() else READ_AS[:1] if _is_western(line) else READ_AS[1:] if _is_bent(line) else ()
@@ -101,6 +99,8 @@ def _is_western(line: str) -> bool:
 def _is_bent(line: str) -> bool:
     """Bent words in numbers, or one and a line that does not read well: `МемСауда ЖШС` alone is sound."""
     bent = len(_BENT_WORD.findall(line))
+    if _FOREIGN.search(line):
+        bent += len(_CAPITAL_INSIDE.findall(line))
     sample = line[:SAMPLE_CHARACTERS]
     return bent > max(1, len(line) // CHARACTERS_PER_BENT_WORD) or (
         bent > 0 and bits_of(sample) > MIN_BENT_BITS_PER_CHARACTER * len(sample)
