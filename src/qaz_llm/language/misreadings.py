@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from qaz_llm.language.letter_pairs import LETTERS, SIGNS
+from qaz_llm.language.repair_kernels import REAL_AFTER_CAPITALS
 
 KNOWN = frozenset((*LETTERS, *LETTERS.upper(), *SIGNS, "‘"))
 """What a lost second half may make of a first: letters of the three languages and quotation marks."""
@@ -66,15 +67,24 @@ class Misreading:
             return None
         return character
 
-    def tells(self, unit: str) -> bool:
-        """Whether a unit is a letter of Kazakh or Russian then, or of Arabic script where the code page is one that
-        everything is read in: only these show that a line is broken."""
-        character = self.decode(unit) or ""
-        return (character.isalpha() and character in KNOWN) or (
-            self.name in ("cp1251", "cp1252") and "\u0621" <= character <= "\u06d5"
-        )
+    def shows_damage(self, units: Sequence[str]) -> bool:
+        """Whether whole units side by side are two letters of Kazakh or Russian then, or of Arabic script where the code
+        page is one that everything is read in, and not all are pairs that sound text has: `С–` in С–С–С, `“А`.
+
+        One first half that no sound text has is enough: `Ã©`.
+        """
+        if any(unit[0] in self.never_alone for unit in units):
+            return True
+        sound = _REAL_AFTER_DASHES if self.name == "mac_cyrillic" else REAL_AFTER_CAPITALS
+        letters = [unit for unit in units if self._is_letter(self.decode(unit) or "")]
+        return len(letters) > 1 and any(unit[-1] not in sound for unit in letters)
+
+    def _is_letter(self, character: str) -> bool:
+        is_arabic = self.name in ("cp1251", "cp1252") and "\u0621" <= character <= "\u06d5"
+        return is_arabic or (character.isalpha() and character in KNOWN)
 
 
+_REAL_AFTER_DASHES = frozenset(map(chr, range(ord("А"), ord("я") + 1)))
 _MEANT = re.compile("[\u0080-\u024f\u0400-\u052f\u0621-\u06d5\u2010-\u2bff\ufeff\ufe0f]|[\U0001f000-\U0001faff]")
 """Letters of Latin, Cyrillic and Arabic script, signs, pictures, and controls, of which text broken twice is full."""
 

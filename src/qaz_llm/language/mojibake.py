@@ -111,8 +111,7 @@ def _broken_units(units: list[str], misreading: Misreading, before: str, *, sure
         before, units = units[0][-1], units[1:]
     whole = [unit for unit in units if unit not in misreading.missing]
     if not sure:
-        is_telling = sum(map(misreading.tells, whole)) > 1 or any(unit[0] in misreading.never_alone for unit in whole)
-        return units if is_telling else []
+        return units if misreading.shows_damage(whole) else []
     if len(whole) == 1 and _ends_word(before) and units[0][0] not in misreading.never_alone:
         return []
     return units if whole or misreading.name == "cp1252" else []
