@@ -75,11 +75,17 @@ class Misreading:
         """
         if any(unit[0] in self.never_alone for unit in units):
             return True
-        sound = _REAL_AFTER_DASHES if self.name == "mac_cyrillic" else REAL_AFTER_CAPITALS
         letters = [unit for unit in units if self._is_letter(self.decode(unit) or "")]
-        return len(letters) > 1 and any(unit[-1] not in sound for unit in letters)
+        return len(letters) > 1 and not all(map(self.may_be_sound, letters))
+
+    def may_be_sound(self, unit: str) -> bool:
+        """Whether sound text has such a pair: a capital and what follows capitals, a dash or quotation mark and a letter."""
+        sound = _REAL_AFTER_DASHES if self.name == "mac_cyrillic" else REAL_AFTER_CAPITALS
+        return len(unit) == 2 and unit[-1] in sound
 
     def _is_letter(self, character: str) -> bool:
+        if not character.isalpha() and character > "\u2000" and ord(character) in self.to_bytes:
+            return True  # text broken twice
         is_arabic = self.name in ("cp1251", "cp1252") and "\u0621" <= character <= "\u06d5"
         return is_arabic or (character.isalpha() and character in KNOWN)
 

@@ -112,7 +112,7 @@ def _broken_units(units: list[str], misreading: Misreading, before: str, *, sure
     whole = [unit for unit in units if unit not in misreading.missing]
     if not sure:
         return units if misreading.shows_damage(whole) else []
-    if len(whole) == 1 and _ends_word(before) and units[0][0] not in misreading.never_alone:
+    if len(whole) == 1 and _ends_word(before) and misreading.may_be_sound(whole[0]):
         return []
     return units if whole or misreading.name == "cp1252" else []
 
