@@ -18,20 +18,19 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from qaz_llm.data.protect.pii_chains import GAPS, HYPHENS, MAX_GAP_CHARS, SPACES
+from qaz_llm.data.protect.pii_phones import LIST_CHARS
 from qaz_llm.data.protect.pii_rules import (
     AT,
     COLONS,
     CONTEXT_CHARS,
     DOTTED,
-    GAPS,
-    HYPHENS,
     IBAN,
     LONG,
     PLATE,
-    SPACES,
     SPOKEN_OF,
 )
-from qaz_llm.data.protect.pii_words import CONTEXT_STEMS
+from qaz_llm.data.protect.pii_words import CONTEXT_STEMS, SHORT_WORDS
 from qaz_llm.language.buffer import (
     LETTER,
     WORD,
@@ -56,6 +55,8 @@ MAX_ADDRESS_CHARS = 39
 MIN_DIGITS = 5
 LONG_DIGITS = 10
 PLUS_DIGITS = 8
+NEXT_CHARS = LIST_CHARS + 4
+"""Behind a number that may be something; less, to the brackets and the + of the next, its list may go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ _HYPHEN_OR_SPACE = 1 << 12
 _LOCAL = 1 << 13
 _HEX = 1 << 14
 _PLATE_LETTER = 1 << 15
+_SHORT_WORD = 1 << 7
 _LOOKED_AT = _NUMERAL | _AT | _COLON
 
 
@@ -98,6 +100,7 @@ def _marks() -> ClassTable:
             (GAPS, _GAP),
             (SPACES + HYPHENS, _HYPHEN_OR_SPACE),
             ("._+-", _LOCAL),
+            (SHORT_WORDS + SHORT_WORDS.upper(), _SHORT_WORD),
             ("abcdefABCDEF", _HEX),
             ("ABCDEFGHIJKLMNOPQRSTUVWXYZАВЕКМНОРСТУХ", _PLATE_LETTER),
         )
@@ -131,7 +134,7 @@ def _find_windows(codes_C, starts_D, marks, lower, stems):  # type: ignore[no-un
         end = starts_D[doc + 1]
         at = begin
         colons_end = begin
-        flagged_end = begin - 100
+        flagged_end = begin - NEXT_CHARS - 1
         own = count  # the first window of this document
         while True:
             at = _skip(codes_C, at, end, marks)
@@ -200,7 +203,7 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
         if place - run == 3 and _plate_letters_follow(codes_C, place, end, marks):
             signs |= PLATE
         gap = 0
-        while gap < 3 and place + gap < end and marks[codes_C[place + gap]] & _GAP:
+        while gap < MAX_GAP_CHARS and place + gap < end and marks[codes_C[place + gap]] & _GAP:
             gap += 1
         if gap == 0 or place + gap >= end or not marks[codes_C[place + gap]] & _NUMERAL:
             break
@@ -211,7 +214,11 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
     plus = (at > begin and codes_C[at - 1] == 43) or (at > begin + 1 and codes_C[at - 2] == 43)
     if digits >= LONG_DIGITS or (plus and digits >= PLUS_DIGITS):
         signs |= LONG
-    if digits >= MIN_DIGITS and (at - flagged_end <= 6 or _is_spoken_of(codes_C, begin, at, marks, lower, stems)):
+    if digits >= MIN_DIGITS and (
+        at - flagged_end <= NEXT_CHARS
+        or _follows_short_word(codes_C, begin, at, marks)
+        or _is_spoken_of(codes_C, begin, at, marks, lower, stems)
+    ):
         signs |= SPOKEN_OF
     return max(at - DIGITS_MAY_FOLLOW, begin), place, signs
 
@@ -235,6 +242,19 @@ def _plate_letters_follow(codes_C, place, end, marks):  # type: ignore[no-untype
         place + 1 < end
         and (marks[codes_C[place]] & _PLATE_LETTER) != 0
         and (marks[codes_C[place + 1]] & _PLATE_LETTER) != 0
+    )
+
+
+@inlined
+def _follows_short_word(codes_C, begin, at, marks):  # type: ignore[no-untyped-def]
+    """Whether a word of one letter, т. or ф., stands right before, with at most eight signs between."""
+    place = at - 1
+    while place > begin and at - place < 9 and not marks[codes_C[place]] & (WORD | _NUMERAL):
+        place -= 1
+    return (
+        place >= begin
+        and (marks[codes_C[place]] & _SHORT_WORD) != 0
+        and (place == begin or not marks[codes_C[place - 1]] & WORD)
     )
 
 
