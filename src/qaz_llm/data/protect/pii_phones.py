@@ -212,14 +212,14 @@ def _with_code(chain: Chain, first: int, before: Before) -> int:
     if not after or chain.is_glued(first, after) or not _ends(chain, after, True):
         return 0
     lengths, digits = chain.lengths[first:after], chain.digits(first, after)
-    if not _is_grouped(lengths) or digits[0] not in "23456789":
+    if not _is_grouped(lengths) or digits[0] in "01" or (digits[0] == "2" and lengths[0] == 4):
         return 0
     hyphenated = all(map(is_hyphen, chain.gaps[first + 1 : after]))
     if hyphenated and lengths in ((3, 3, 4), (3, 3, 2, 2)):
-        return after if chain.joins[first] is not Join.SPACE or digits[0] == "7" else 0
+        return after
     if before.in_row_of_iin and digits[0] == "7":
         return after
-    return after if digits[0] in "34789" and before.is_spoken_of(chain, first) else 0
+    return _if_spoken(chain, first, after, before)
 
 
 def _local(chain: Chain, first: int, before: Before) -> int:
@@ -249,13 +249,20 @@ def _is_local(chain: Chain, first: int, after: int, before: Before) -> bool:
         if lengths in _LOCAL_BY_HYPHENS[total] and all(map(is_hyphen, gaps)):
             return before.is_spoken_of(chain, first, hyphens=True)
         return lengths in _LOCAL_BY_HYPHENS[total] | _RANGES[total] and before.is_right_before(chain, first)
-    if Join.SPACE in (chain.joins[first], chain.joins[after]) or is_hyphen(chain.gaps[first] + chain.gaps[after]):
+    if is_hyphen(chain.gaps[first] + chain.gaps[after]) or not _stands_apart(chain, first, after):
         return False
     if chain.digits(first, after).endswith("000"):
         return False
     if lengths in _LOCAL_BY_SPACES[total] or (any(map(is_hyphen, gaps)) and lengths in _LOCAL_BY_HYPHENS[total]):
         return before.is_spoken_of(chain, first, near=True)
     return lengths in _RANGES[total] and before.is_right_before(chain, first, label=True)
+
+
+def _stands_apart(chain: Chain, first: int, after: int) -> bool:
+    """Whether no other number is near, or only such as stand in a list of telephones: 328442 329841."""
+    others = [first - 1] if chain.joins[first] is Join.SPACE else []
+    others += [after] if chain.joins[after] is Join.SPACE else []
+    return all(after - first == 1 and chain.lengths[other] in _LOCAL_BY_SPACES for other in others)
 
 
 _FORMS: tuple[Form, ...] = (_international, _national, _with_code, _local)
@@ -338,13 +345,13 @@ def _is_bracketed(chain: Chain, first: int, after: int) -> bool:
 
 
 def _is_area(chain: Chain, first: int, after: int) -> bool:
-    """A code of Kazakhstan; or one of its neighbours, and then groups parted by hyphens. Years begin with 1 and 2."""
-    code = chain.text[chain.starts[first]]
-    if code == "7":
+    """A code of Kazakhstan; or another, and then groups parted by hyphens. Years begin with 1 and 2 and have four digits."""
+    code, rest = chain.digits(first, first + 1), chain.lengths[first + 1 : after]
+    if code[0] == "7":
         return True
-    rest = chain.lengths[first + 1 : after]
     hyphenated = all(map(is_hyphen, chain.gaps[first + 2 : after]))
-    return code in "3489" and len(rest) > 2 and hyphenated and _is_grouped(chain.lengths[first:after])
+    known = len(code) == 3 or (code[0] in "3489" and len(rest) > 2)
+    return known and len(rest) > 1 and hyphenated and code[0] not in "01" and _is_grouped(chain.lengths[first:after])
 
 
 def _if_spoken(chain: Chain, first: int, after: int, before: Before) -> int:

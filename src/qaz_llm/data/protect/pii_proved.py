@@ -14,10 +14,12 @@ from collections.abc import Iterator, Sequence
 
 from qaz_llm.data.protect.identifiers import is_bin, is_card, is_iin
 from qaz_llm.data.protect.pii_chains import Chain, Join, is_hyphen
-from qaz_llm.data.protect.pii_words import BIN_WORD, IIN_WORD
+from qaz_llm.data.protect.pii_words import BIN_WORD, CARD_WORD, IIN_WORD
 
 IIN_DIGITS = 12
 CARD_DIGITS = range(14, 20)
+
+CARD_CONTEXT_CHARS = 40
 
 _WHOLE = frozenset({(12,), (6, 6)})
 _GROUPED = frozenset(
@@ -40,7 +42,7 @@ def card_at(chain: Chain, first: int) -> int:
             continue
         lengths = chain.lengths[first:after]
         if (len(lengths) == 1 or lengths in _CARDS) and is_card(chain.digits(first, after)):
-            return after
+            return after if lengths != (19,) or _is_card_spoken_of(chain, first) else 0
     return 0
 
 
@@ -94,6 +96,12 @@ def said_at(chain: Chain, first: int, kind: str | None) -> tuple[int, str | None
 def is_whole(chain: Chain, first: int, after: int) -> bool:
     """Whether twelve digits stand together, or six and six."""
     return chain.lengths[first:after] in _WHOLE
+
+
+def _is_card_spoken_of(chain: Chain, first: int) -> bool:
+    """Numbers of 64 bits have 19 digits as well, and one in a hundred of these passes for a card."""
+    start = chain.starts[first]
+    return CARD_WORD.search(chain.text, max(0, start - CARD_CONTEXT_CHARS), start) is not None
 
 
 def _is_fraction(chain: Chain, first: int, after: int) -> bool:

@@ -49,6 +49,7 @@ BIN_WORD = re.compile(
     rf"(?<![^\W_])(?:(?:БИН|БСН|BIN)(?:[-–’]?{_ENDING})|(?i:бин|бсн|bin)"
     r"|(?i:бизнес.?сәйкестендіру нөмір\w*|бизнес.идентификационн\w+ номер\w*|business identification number))(?![^\W_])"
 )
+CARD_WORD = re.compile(r"(?i:карт|card|visa|виза|union\s?pay|maestro)")
 PLATE_WORD = re.compile(
     r"автокөлік|көлі[кг]|машина|автомобил|\bавто|нөмірлі|нөмірі|гос\.?\s?номер|номерн|г/н|\bplate|\bcar\b|vehicle"
 )
