@@ -11,10 +11,12 @@ the columns of a table; a hyphen, dot or slash without spaces joins parts of one
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cache
+from itertools import accumulate
+from operator import sub
 
 SPACES = " \u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f"
 HYPHENS = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
@@ -42,6 +44,7 @@ class Join(Enum):
     TIGHT = "one thing"
 
 
+@cache
 def join_of(gap: str) -> Join:
     """What the characters between two groups say.
 
@@ -56,55 +59,60 @@ def join_of(gap: str) -> Join:
     return Join.SLASH if "/" in gap else Join.TIGHT
 
 
+@cache
 def is_hyphen(gap: str) -> bool:
     """Whether a hyphen or dash of any kind stands between two groups, with spaces or without."""
     return any(character in _HYPHENS for character in gap)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Chain:
     """Groups of digits of a text, from `starts[i]` to `ends[i]`."""
 
     text: str
     starts: tuple[int, ...]
     ends: tuple[int, ...]
+    lengths: tuple[int, ...]
+    offsets: tuple[int, ...]
+    """How many digits of the chain stand before each group, and at the end how many it has."""
+    group_at: Mapping[int, int]
+    """The group that so many digits stand before."""
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    @cached_property
-    def lengths(self) -> tuple[int, ...]:
-        return tuple(end - start for start, end in zip(self.starts, self.ends, strict=True))
+    @property
+    def num_digits(self) -> int:
+        return self.offsets[-1]
 
-    @cached_property
-    def gaps(self) -> tuple[str, ...]:
-        """What stands before each group and after the last; nothing at both ends."""
-        inner = (self.text[end:start] for end, start in zip(self.ends, self.starts[1:], strict=False))
-        return ("", *inner, "") if self.starts else ("",)
+    def gap(self, group: int) -> str:
+        """What stands before a group, or after the last; nothing at both ends."""
+        return self.text[self.ends[group - 1] : self.starts[group]] if 0 < group < len(self.starts) else ""
 
-    @cached_property
-    def joins(self) -> tuple[Join, ...]:
-        return tuple(map(join_of, self.gaps))
+    def gaps(self, first: int, after: int) -> list[str]:
+        """What parts the groups from `first` to before `after`."""
+        return [self.text[self.ends[group - 1] : self.starts[group]] for group in range(first + 1, after)]
+
+    def join(self, group: int) -> Join:
+        """How a group belongs to the one before it."""
+        return join_of(self.gap(group))
 
     def part(self, first: int, after: int) -> Chain:
         """The groups from `first` to before `after` as a chain of their own."""
-        return Chain(self.text, self.starts[first:after], self.ends[first:after])
+        whole = after - first == len(self.starts)
+        return self if whole else chain_of(self.text, self.starts[first:after], self.ends[first:after])
 
     def digits(self, first: int, after: int) -> str:
         """The digits of the groups from `first` to before `after`."""
-        return "".join(self.text[self.starts[group] : self.ends[group]] for group in range(first, after))
+        return "".join([self.text[self.starts[group] : self.ends[group]] for group in range(first, after)])
 
     def reach(self, first: int, total: int) -> int:
         """The group after those that have `total` digits together, from `first` on; 0 where no group ends there."""
-        for group in range(first, len(self)):
-            total -= self.lengths[group]
-            if total <= 0:
-                return group + 1 if total == 0 else 0
-        return 0
+        return self.group_at.get(self.offsets[first] + total, 0)
 
     def before(self, group: int) -> str:
         """The character before a group."""
-        return self.text[self.starts[group] - 1 : self.starts[group]]
+        return self.text[max(0, self.starts[group] - 1) : self.starts[group]]
 
     def after(self, group: int) -> str:
         """The character after a group."""
@@ -115,6 +123,17 @@ class Chain:
         return any(c == "_" or (c.isascii() and c.isalpha()) for c in (self.before(first), self.after(after - 1)))
 
 
+def chain_of(text: str, starts: tuple[int, ...], ends: tuple[int, ...]) -> Chain:
+    """A chain of groups of a text.
+
+    >>> chain_of("8 (7172) 70-65-90", (0, 3, 9, 12, 15), (1, 7, 11, 14, 17)).offsets
+    (0, 1, 5, 7, 9, 11)
+    """
+    lengths = tuple(map(sub, ends, starts))
+    offsets = tuple(accumulate(lengths, initial=0))
+    return Chain(text, starts, ends, lengths, offsets, {offset: group for group, offset in enumerate(offsets)})
+
+
 def find_chains(text: str, first: int = 0, *, min_digits: int = 5) -> Iterator[Chain]:
     """The chains with so many digits or more that begin at place `first` or later."""
     for match in _CHAIN.finditer(text, first):
@@ -122,6 +141,6 @@ def find_chains(text: str, first: int = 0, *, min_digits: int = 5) -> Iterator[C
         if end - start < min_digits:
             continue
         groups = [group.span() for group in _GROUP.finditer(text, start, end)]
-        chain = Chain(text, tuple(span[0] for span in groups), tuple(span[1] for span in groups))
-        if sum(chain.lengths) >= min_digits:
-            yield chain
+        starts, ends = zip(*groups, strict=True)
+        if sum(ends) - sum(starts) >= min_digits:
+            yield chain_of(text, starts, ends)

@@ -59,7 +59,7 @@ def number_at(chain: Chain, first: int) -> tuple[int, str | None]:
 
 def proved_numbers(chain: Chain) -> Iterator[tuple[int, int, str]]:
     """What proves itself in a chain, in order: its first group, the group after it, its kind."""
-    group = 0 if sum(chain.lengths) >= IIN_DIGITS else len(chain)
+    group = 0 if chain.num_digits >= IIN_DIGITS else len(chain)
     while group < len(chain):
         after = card_at(chain, group)
         after, kind = (after, "card") if after else number_at(chain, group)
@@ -88,7 +88,7 @@ def said_at(chain: Chain, first: int, kind: str | None) -> tuple[int, str | None
     found = structure(chain.digits(first, after))
     whole = chain.lengths[first:after] in _WHOLE
     open_ends = {Join.NONE, Join.LOOSE, Join.SLASH, *((Join.SPACE,) if whole or found else ())}
-    if {chain.joins[first], chain.joins[after]} - open_ends:
+    if {chain.join(first), chain.join(after)} - open_ends:
         return 0, None
     return after, found or kind
 
@@ -113,12 +113,12 @@ def _is_fraction(chain: Chain, first: int, after: int) -> bool:
 
 
 def _is_written_as_one(chain: Chain, first: int, after: int) -> bool:
-    lengths, gaps = chain.lengths[first:after], chain.gaps[first + 1 : after]
+    lengths, gaps = chain.lengths[first:after], chain.gaps(first, after)
     if any("(" in gap or ")" in gap or "/" in gap for gap in gaps):
         return False
     if lengths in _WHOLE:
         return True
-    if len(set(gaps)) > 1 or Join.TIGHT in (chain.joins[first], chain.joins[after]):
+    if len(set(gaps)) > 1 or Join.TIGHT in (chain.join(first), chain.join(after)):
         return False
     if lengths == (3, 3, 3, 3):
         return all(map(is_hyphen, gaps))

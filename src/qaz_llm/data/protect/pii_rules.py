@@ -10,11 +10,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qaz_llm.data.protect.identifiers import is_iban
 from qaz_llm.data.protect.pii_chains import HYPHENS, SPACES, Chain, find_chains
-from qaz_llm.data.protect.pii_phones import Before, before_of, phone_at, span_of
+from qaz_llm.data.protect.pii_context import Before, before_of
+from qaz_llm.data.protect.pii_phones import phone_at, span_of
 from qaz_llm.data.protect.pii_proved import IIN_DIGITS, is_whole, proved_numbers, said_at, said_before
 from qaz_llm.data.protect.pii_words import DOCUMENT_WORD, IP_WORD, PLATE_WORD, VERSION_WORD
 
@@ -24,6 +25,10 @@ of context; a dotted quad; colons among hexadecimal digits; three digits and let
 
 CONTEXT_CHARS = 60
 """How far before a number its word of context may stand."""
+
+MIN_DIGITS = 5
+"""Fewer are no number of a telephone; nor are fewer than MIN_DIGITS_ALONE, with a +, where no word says so."""
+MIN_DIGITS_ALONE = 8
 
 KINDS = ("iin", "bin", "iban", "card", "phone", "email", "ip", "plate", "id_number")
 CLAIMED = {kind: chr(0xFDD0 + place) for place, kind in enumerate(KINDS)}
@@ -82,45 +87,43 @@ def _overwrite(text: str, claims: Sequence[Span]) -> str:
 class _Found:
     """What has been found so far in a text; ends are -1 where there is nothing yet."""
 
-    spans: list[Span]
-    phone_end: int = -1
+    before: Before
+    spans: list[Span] = field(default_factory=list)
     twelve_end: int = -1
     """Of the last IIN or BIN, and which it was."""
     twelve_kind: str | None = None
-    iin_end: int = -1
 
     def add(self, start: int, end: int, kind: str) -> None:
         self.spans.append(Span(start, end, kind))
-        if kind in ("iin", "bin"):
+        if kind == "phone":
+            self.before.phone_end = end
+        elif kind in ("iin", "bin"):
             self.twelve_end, self.twelve_kind = end, kind
-            self.iin_end = end if kind == "iin" else self.iin_end
-        elif kind == "phone":
-            self.phone_end = end
+            if kind == "iin":
+                self.before.iin_end = end
 
 
 def _numbers(text: str, first: int, words_count: bool) -> list[Span]:
     """Cards, IIN and BIN, telephone numbers: in each chain first what proves itself, then what is left between."""
-    found = _Found([])
-    for chain in find_chains(text, first):
+    found = _Found(Before(text, words_count))
+    for chain in find_chains(text, first, min_digits=MIN_DIGITS if words_count else MIN_DIGITS_ALONE):
         group = 0
-        for start, after, kind in (*proved_numbers(chain), (len(chain), len(chain), "")):
-            _look_at_rest(chain.part(group, start), found, words_count)
-            if kind:
-                found.add(chain.starts[start], chain.ends[after - 1], kind)
+        for start, after, kind in proved_numbers(chain):
+            _look_at_rest(chain.part(group, start), found)
+            found.add(chain.starts[start], chain.ends[after - 1], kind)
             group = after
+        _look_at_rest(chain.part(group, len(chain)), found)
     return found.spans
 
 
-def _look_at_rest(chain: Chain, found: _Found, words_count: bool) -> None:
+def _look_at_rest(chain: Chain, found: _Found) -> None:
     group = 0
     while group < len(chain):
-        start = chain.starts[group]
         after, kind = _named(chain, group, found)
         if kind is not None:
-            found.add(start, chain.ends[after - 1], kind)
+            found.add(chain.starts[group], chain.ends[after - 1], kind)
         else:
-            before = Before(chain.text, found.phone_end, _is_row_of_iin(chain.text, start, found), words_count)
-            after = phone_at(chain, group, before)
+            after = phone_at(chain, group, found.before)
             if after:
                 found.add(*span_of(chain, group, after), "phone")
         group = max(after, group + 1)
@@ -136,11 +139,6 @@ def _named(chain: Chain, group: int, found: _Found) -> tuple[int, str | None]:
     if kind is None and is_whole(chain, group, after) and _LIST.fullmatch(chain.text, max(0, found.twelve_end), start):
         kind = found.twelve_kind
     return said_at(chain, group, kind)
-
-
-def _is_row_of_iin(text: str, start: int, found: _Found) -> bool:
-    """Whether an IIN stands shortly before on the same line."""
-    return 0 <= found.iin_end >= start - CONTEXT_CHARS and "\n" not in text[found.iin_end : start]
 
 
 _LIST = re.compile(r"[,;/ \t]{1,3}")

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.data.protect.pii_chains import GAPS, HYPHENS, MAX_GAP_CHARS, SPACES
-from qaz_llm.data.protect.pii_phones import LIST_CHARS
+from qaz_llm.data.protect.pii_context import LIST_CHARS
 from qaz_llm.data.protect.pii_rules import (
     AT,
     COLONS,
@@ -27,10 +27,12 @@ from qaz_llm.data.protect.pii_rules import (
     DOTTED,
     IBAN,
     LONG,
+    MIN_DIGITS,
+    MIN_DIGITS_ALONE,
     PLATE,
     SPOKEN_OF,
 )
-from qaz_llm.data.protect.pii_words import CONTEXT_STEMS, SHORT_WORDS
+from qaz_llm.data.protect.pii_words import CONTEXT_STEMS, SHORT_WORDS, STEMS_AFTER
 from qaz_llm.language.buffer import (
     LETTER,
     WORD,
@@ -52,9 +54,7 @@ MAX_LOCAL_CHARS = 64
 """Of an e-mail address before the @, as its pattern has it; so no window reaches back into one before the last."""
 
 MAX_ADDRESS_CHARS = 39
-MIN_DIGITS = 5
 LONG_DIGITS = 10
-PLUS_DIGITS = 8
 NEXT_CHARS = LIST_CHARS + 4
 """Behind a number that may be something; less, to the brackets and the + of the next, its list may go on."""
 
@@ -100,7 +100,7 @@ def _marks() -> ClassTable:
             (GAPS, _GAP),
             (SPACES + HYPHENS, _HYPHEN_OR_SPACE),
             ("._+-", _LOCAL),
-            (SHORT_WORDS + SHORT_WORDS.upper(), _SHORT_WORD),
+            ("".join(SHORT_WORDS).upper() + "".join(SHORT_WORDS), _SHORT_WORD),
             ("abcdefABCDEF", _HEX),
             ("ABCDEFGHIJKLMNOPQRSTUVWXYZАВЕКМНОРСТУХ", _PLATE_LETTER),
         )
@@ -112,16 +112,18 @@ def _marks() -> ClassTable:
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _STEM_LETTERS = 3
+_BEFORE = 1
+_AFTER = 2
 
 
 @cache
-def _stem_bits() -> npt.NDArray[np.bool_]:
-    """By a hash of three letters, whether a word of context begins with them."""
-    seen = np.zeros(1 << 12, np.bool_)
-    for stem in CONTEXT_STEMS:
+def _stem_bits() -> npt.NDArray[np.uint8]:
+    """By a hash of three letters, whether a word of context begins with them: one that stands before a number, or after."""
+    seen = np.zeros(1 << 12, np.uint8)
+    for stem, bit in (*((stem, _BEFORE) for stem in CONTEXT_STEMS), *((stem, _AFTER) for stem in STEMS_AFTER)):
         key = np.uint64(sum(ord(letter) << (21 * place) for place, letter in enumerate(stem[:_STEM_LETTERS])))
         with np.errstate(over="ignore"):
-            seen[(key * _SPREAD) >> np.uint64(52)] = True
+            seen[(key * _SPREAD) >> np.uint64(52)] |= bit
     return seen
 
 
@@ -212,11 +214,12 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
     if dots >= 3:
         signs |= DOTTED
     plus = (at > begin and codes_C[at - 1] == 43) or (at > begin + 1 and codes_C[at - 2] == 43)
-    if digits >= LONG_DIGITS or (plus and digits >= PLUS_DIGITS):
+    if digits >= LONG_DIGITS or (plus and digits >= MIN_DIGITS_ALONE):
         signs |= LONG
     if digits >= MIN_DIGITS and (
         at - flagged_end <= NEXT_CHARS
         or _follows_short_word(codes_C, begin, at, marks)
+        or _word_follows(codes_C, place, end, marks, lower, stems)
         or _is_spoken_of(codes_C, begin, at, marks, lower, stems)
     ):
         signs |= SPOKEN_OF
@@ -246,6 +249,24 @@ def _plate_letters_follow(codes_C, place, end, marks):  # type: ignore[no-untype
 
 
 @inlined
+def _stem_at(codes_C, place, lower, stems):  # type: ignore[no-untyped-def]
+    """Which words of context begin with the three letters at a place."""
+    key = np.uint64(0)
+    for offset in range(_STEM_LETTERS):
+        key |= np.uint64(lower[codes_C[place + offset]]) << np.uint64(21 * offset)
+    return stems[(key * _SPREAD) >> np.uint64(52)]
+
+
+@inlined
+def _word_follows(codes_C, place, end, marks, lower, stems):  # type: ignore[no-untyped-def]
+    """Whether the next word, at most four signs off, begins with the three letters of a word that stands after numbers."""
+    stop = min(place + 4, end - _STEM_LETTERS)
+    while place < stop and not marks[codes_C[place]] & LETTER:
+        place += 1
+    return place <= end - _STEM_LETTERS and (_stem_at(codes_C, place, lower, stems) & _AFTER) != 0
+
+
+@inlined
 def _follows_short_word(codes_C, begin, at, marks):  # type: ignore[no-untyped-def]
     """Whether a word of one letter, т. or ф., stands right before, with at most eight signs between."""
     place = at - 1
@@ -264,12 +285,8 @@ def _is_spoken_of(codes_C, begin, at, marks, lower, stems):  # type: ignore[no-u
     inside = False
     for place in range(max(begin, at - CONTEXT_CHARS - 8), at - 2):
         is_letter = (marks[codes_C[place]] & LETTER) != 0
-        if is_letter and not inside:
-            key = np.uint64(0)
-            for offset in range(_STEM_LETTERS):
-                key |= np.uint64(lower[codes_C[place + offset]]) << np.uint64(21 * offset)
-            if stems[(key * _SPREAD) >> np.uint64(52)]:
-                return True
+        if is_letter and not inside and _stem_at(codes_C, place, lower, stems) & _BEFORE:
+            return True
         inside = is_letter
     return False
 

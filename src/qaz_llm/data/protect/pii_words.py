@@ -7,37 +7,37 @@ from __future__ import annotations
 
 import re
 
-PHONE_WORDS = (
-    r"тел(?:еф\w*)?(?!\w)", r"факс\w*", r"ұялы\w*", r"моб(?:ил\w*)?(?!\w)", r"сотов\w*", r"қоңырау\w*", r"хабарлас\w*",
-    r"байланыс\w*", r"(?:по|пере)?звон\w*", r"контакт\w*", r"приемн\w*", r"приёмн\w*", r"диспетчер\w*", r"регистратур\w*",
-    r"коммутатор\w*", r"whats\s?app\w*", r"(?:ватс|уатс|вотс)апп?\w*", r"вацап\w*", r"viber", r"вайбер\w*", r"tel(?:eph?\w*)?(?!\w)",
-    r"(?:tele)?phones?(?!\w)", r"mob(?:ile\w*)?(?!\w)", r"call(?:s|ing)?(?!\w)", r"cell(?:phone)?(?!\w)", r"fax\w*",
-)  # fmt: skip
-"""Words before telephone numbers; of `тел` and `моб` not what else begins with them: теледидар, мобилизация is rare enough."""
-
+PHONE_WORDS = frozenset({"тел", "моб", "tel", "mob", "call", "calls", "calling", "cell", "phone", "phones"})
 PHONE_STEMS = (
-    "тел", "факс", "ұялы", "моб", "сотов", "қоңырау", "хабарлас", "байланыс", "звон", "позвон", "перезвон", "контакт", "приемн",
-    "приёмн", "диспетчер", "регистратур", "коммутатор", "whatsapp", "ватсап", "уатсап", "вотсап", "вацап", "viber", "вайбер", "tel",
-    "phone", "mob", "call", "cell", "fax",
+    "телеф", "факс", "ұялы", "мобил", "сотов", "қоңырау", "хабарлас", "байланыс", "звон", "позвон", "перезвон", "контакт", "whats",
+    "ватсап", "уатсап", "вотсап", "вацап", "viber", "вайбер", "telep", "telef", "mobil", "cellphone", "telephone", "fax",
 )  # fmt: skip
+NO_PHONE_STEMS = ("байланысты", "мобилиз")
+"""Words of telephones, whole and by their beginnings; not теледидар, nor байланысты, which means `because of`."""
+
+ANSWERING_STEMS = (
+    "қабылдау", "кезекші", "анықтама", "приемн", "приёмн", "дежурн", "справк", "справочн", "канцеляр", "регистратур", "диспетчер",
+    "коммутатор",
+)  # fmt: skip
+"""Those who answer telephones; enough before 70-65-90, not before 706590."""
+
+SHORT_WORDS = frozenset("тф")
+"""т. and ф., for a telephone and a fax, right before a number."""
+
+STEMS_AFTER = ("телефон", "нөміріне", "нөмірімен", "нөмірінен", "қоңырау", "хабарлас")
+PHONE_WORD_AFTER = re.compile(rf"[\s)»\"]{{0,3}}(?:{'|'.join(STEMS_AFTER)})")
+"""In Kazakh the word often stands behind: 70-65-90 телефоны, 70-65-90 нөміріне."""
+
+LINK_BEFORE = re.compile(r"(?:wa\.me/\+?|t\.me/\+|phone=(?:\+|%2[Bb])?|(?:tel|whatsapp):\+?)$")
+"""Links that open a telephone or a messenger with the number that follows."""
+
 DOCUMENT_STEMS = (
     "куәлік", "куәліг", "төлқұжат", "құжат", "ықтиярхат", "паспорт", "загранпаспорт", "удостоверен", "жительств", "водительск",
     "passport", "identity", "licence", "license", "residence", "удост",
 )  # fmt: skip
-CONTEXT_STEMS = PHONE_STEMS + DOCUMENT_STEMS
-"""Beginnings of words, of three letters or more, that the kernel of pii_windows looks for: with SHORT_WORDS, without one of
-them no number of fewer than ten digits is personal data."""
-
-SHORT_WORDS = "тф"
-"""т. and ф., for a telephone and a fax, right before a number."""
-
-_PHONE = "|".join(PHONE_WORDS)
-PHONE_WORD = re.compile(rf"(?<!\w)(?:{_PHONE})")
-PHONE_WORD_NEAR = re.compile(rf"(?<!\w)(?:{_PHONE})\W*(?:\w+\W+){{0,2}}$")
-PHONE_WORD_BEFORE = re.compile(rf"(?<!\w)(?:{_PHONE}|(?:т\s?[./]\s?)?[{SHORT_WORDS}]\s?[.:]|т/ф)[\s.:№]{{0,4}}$")
-PHONE_LABEL = re.compile(rf"(?<!\w)(?:{_PHONE}|[{SHORT_WORDS}])\s?[.:][\s.:№]{{0,4}}$")
-LINK_BEFORE = re.compile(r"(?:wa\.me/\+?|t\.me/\+|phone=(?:\+|%2[Bb])?|(?:tel|whatsapp):\+?)$")
-"""Links that open a telephone or a messenger with the number that follows."""
+CONTEXT_STEMS = (*PHONE_WORDS, *PHONE_STEMS, *ANSWERING_STEMS, *DOCUMENT_STEMS)
+"""Beginnings of words, of three letters or more. The kernel of pii_windows looks for them, and for SHORT_WORDS and
+STEMS_AFTER: without one of all these no number of fewer than ten digits is personal data."""
 
 DOCUMENT_WORD = re.compile(rf"(?<!\w)(?:{'|'.join(DOCUMENT_STEMS)})")
 _ENDING = "[а-яәғқңөұүһі]{0,6}"
