@@ -30,13 +30,15 @@ _GROUPED = frozenset(
 _CARDS = frozenset(
     {(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (4, 4, 8), (8, 8), (6, 10), (4, 12), (6, 13), (4, 4, 4, 7), (4, 5, 6)}
 )  # fmt: skip
+_FIRST_OF_CARD = frozenset(lengths[0] for lengths in _CARDS)
 _GUID_BEFORE = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-$")
 _YEAR = re.compile("1[5-9][0-9][0-9]|20[0-9][0-9]")
 
 
 def card_at(chain: Chain, first: int) -> int:
     """The group after a bank card's number that begins with group `first`; 0 where none does."""
-    for total in CARD_DIGITS:
+    length = chain.lengths[first]
+    for total in CARD_DIGITS if length in _FIRST_OF_CARD else (length,) if length in CARD_DIGITS else ():
         after = chain.reach(first, total)
         if not after or _is_fraction(chain, first, after):
             continue
@@ -59,7 +61,7 @@ def number_at(chain: Chain, first: int) -> tuple[int, str | None]:
 
 def proved_numbers(chain: Chain) -> Iterator[tuple[int, int, str]]:
     """What proves itself in a chain, in order: its first group, the group after it, its kind."""
-    group = 0 if chain.num_digits >= IIN_DIGITS else len(chain)
+    group = 0
     while group < len(chain):
         after = card_at(chain, group)
         after, kind = (after, "card") if after else number_at(chain, group)
@@ -81,9 +83,9 @@ def said_before(before: str) -> str | None:
 
 
 def said_at(chain: Chain, first: int, kind: str | None) -> tuple[int, str | None]:
-    """Twelve digits in any groups, where a word of context says that they are of `kind`, if they are not part of more."""
+    """Twelve digits in any groups but those of a date, where a word of context says that they are of `kind`, if they are not part of more."""
     after = chain.reach(first, IIN_DIGITS)
-    if kind is None or not after:
+    if kind is None or not after or chain.lengths[first : first + 3] == (2, 2, 4):
         return 0, None
     found = structure(chain.digits(first, after))
     whole = chain.lengths[first:after] in _WHOLE

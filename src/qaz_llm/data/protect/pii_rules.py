@@ -20,15 +20,15 @@ from qaz_llm.data.protect.pii_proved import IIN_DIGITS, is_whole, proved_numbers
 from qaz_llm.data.protect.pii_words import DOCUMENT_WORD, IP_WORD, PLATE_WORD, VERSION_WORD
 
 AT, IBAN, LONG, SPOKEN_OF, DOTTED, COLONS, PLATE = (1 << bit for bit in range(7))
-"""What the kernel of pii_windows has seen: @ in a word; KZ and digits; ten digits, or + and eight; five digits near a word
+"""What the kernel of pii_windows has seen: @ in a word; KZ and digits; ten digits; five digits near a word
 of context; a dotted quad; colons among hexadecimal digits; three digits and letters of number plates."""
 
 CONTEXT_CHARS = 60
 """How far before a number its word of context may stand."""
 
 MIN_DIGITS = 5
-"""Fewer are no number of a telephone; nor are fewer than MIN_DIGITS_ALONE, with a +, where no word says so."""
-MIN_DIGITS_ALONE = 8
+"""Fewer are no number of a telephone; nor are fewer than MIN_DIGITS_ALONE where no word says so."""
+MIN_DIGITS_ALONE = 10
 
 KINDS = ("iin", "bin", "iban", "card", "phone", "email", "ip", "plate", "id_number")
 CLAIMED = {kind: chr(0xFDD0 + place) for place, kind in enumerate(KINDS)}
@@ -108,7 +108,7 @@ def _numbers(text: str, first: int, words_count: bool) -> list[Span]:
     found = _Found(Before(text, words_count))
     for chain in find_chains(text, first, min_digits=MIN_DIGITS if words_count else MIN_DIGITS_ALONE):
         group = 0
-        for start, after, kind in proved_numbers(chain):
+        for start, after, kind in proved_numbers(chain) if chain.num_digits >= IIN_DIGITS else ():
             _look_at_rest(chain.part(group, start), found)
             found.add(chain.starts[start], chain.ends[after - 1], kind)
             group = after

@@ -54,7 +54,6 @@ MAX_LOCAL_CHARS = 64
 """Of an e-mail address before the @, as its pattern has it; so no window reaches back into one before the last."""
 
 MAX_ADDRESS_CHARS = 39
-LONG_DIGITS = 10
 NEXT_CHARS = LIST_CHARS + 4
 """Behind a number that may be something; less, to the brackets and the + of the next, its list may go on."""
 
@@ -194,6 +193,9 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
     signs = 0
     digits = 0
     dots = 0
+    groups = 0
+    first = 0
+    second = 0
     place = at
     while True:
         run = place
@@ -201,8 +203,16 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
             signs |= IBAN
         while place < end and marks[codes_C[place]] & _NUMERAL:
             place += 1
-        digits += place - run
-        if place - run == 3 and _plate_letters_follow(codes_C, place, end, marks):
+        length = place - run
+        digits += length
+        groups += 1
+        if groups == 1:
+            first = length
+        elif groups == 2:
+            second = length
+        elif groups == 3 and dots == 2 and first == 2 and second == 2 and length == 4 and codes_C[at] < 52:
+            digits -= 8  # 14.02.2015 is part of no number; what follows may be one
+        if length == 3 and _plate_letters_follow(codes_C, place, end, marks):
             signs |= PLATE
         gap = 0
         while gap < MAX_GAP_CHARS and place + gap < end and marks[codes_C[place + gap]] & _GAP:
@@ -211,10 +221,11 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
             break
         dots += gap == 1 and codes_C[place] == 46
         place += gap
+    if groups == 2 and first == 4 and second == 4:
+        digits = 0  # 2010-2015
     if dots >= 3:
         signs |= DOTTED
-    plus = (at > begin and codes_C[at - 1] == 43) or (at > begin + 1 and codes_C[at - 2] == 43)
-    if digits >= LONG_DIGITS or (plus and digits >= MIN_DIGITS_ALONE):
+    if digits >= MIN_DIGITS_ALONE:
         signs |= LONG
     if digits >= MIN_DIGITS and (
         at - flagged_end <= NEXT_CHARS
