@@ -17,6 +17,7 @@ from enum import Enum
 from functools import cache
 from itertools import accumulate
 from operator import sub
+from string import ascii_letters
 
 SPACES = " \u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f"
 HYPHENS = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
@@ -32,6 +33,7 @@ _CHAIN = re.compile(
 _GROUP = re.compile("[0-9]+")
 _SPACES = frozenset(SPACES)
 _HYPHENS = frozenset(HYPHENS)
+_LATIN = frozenset(ascii_letters + "_")
 
 
 class Join(Enum):
@@ -120,7 +122,7 @@ class Chain:
 
     def is_glued(self, first: int, after: int) -> bool:
         """Whether Latin letters or _ touch the groups from `first` to before `after`: parts of a code, a name, an address."""
-        return any(c == "_" or (c.isascii() and c.isalpha()) for c in (self.before(first), self.after(after - 1)))
+        return self.before(first) in _LATIN or self.after(after - 1) in _LATIN
 
 
 def chain_of(text: str, starts: tuple[int, ...], ends: tuple[int, ...]) -> Chain:

@@ -152,8 +152,12 @@ KindOf = Callable[[re.Match[str]], str | None]
 
 def _matching(pattern: re.Pattern[str], kind_of: KindOf) -> Find:
     def find(text: str, first: int, words_count: bool) -> list[Span]:
-        matches = ((match, kind_of(match)) for match in pattern.finditer(text, first))
-        return [Span(match.start(), match.end(), kind) for match, kind in matches if kind is not None]
+        spans = []
+        for match in pattern.finditer(text, first):
+            kind = kind_of(match)
+            if kind is not None:
+                spans.append(Span(match.start(), match.end(), kind))
+        return spans
 
     return find
 

@@ -193,6 +193,7 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
     signs = 0
     digits = 0
     dots = 0
+    tight = 0
     groups = 0
     first = 0
     second = 0
@@ -210,7 +211,7 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
             first = length
         elif groups == 2:
             second = length
-        elif groups == 3 and dots == 2 and first == 2 and second == 2 and length == 4 and codes_C[at] < 52:
+        elif groups == 3 and tight == 2 and first == 2 and second == 2 and length == 4 and _may_be_day(codes_C, at):
             digits -= 8  # 14.02.2015 is part of no number; what follows may be one
         if length == 3 and _plate_letters_follow(codes_C, place, end, marks):
             signs |= PLATE
@@ -220,6 +221,7 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
         if gap == 0 or place + gap >= end or not marks[codes_C[place + gap]] & _NUMERAL:
             break
         dots += gap == 1 and codes_C[place] == 46
+        tight += gap == 1 and 45 <= codes_C[place] <= 47
         place += gap
     if groups == 2 and first == 4 and second == 4:
         digits = 0  # 2010-2015
@@ -235,6 +237,12 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
     ):
         signs |= SPOKEN_OF
     return max(at - DIGITS_MAY_FOLLOW, begin), place, signs
+
+
+@inlined
+def _may_be_day(codes_C, at):  # type: ignore[no-untyped-def]
+    """Whether two digits are 01 to 39."""
+    return codes_C[at] < 52 and (codes_C[at] != 48 or codes_C[at + 1] != 48)
 
 
 @inlined
