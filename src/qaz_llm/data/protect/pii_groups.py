@@ -50,9 +50,6 @@ RANGES: dict[int, set[Lengths]] = {7: set(), 6: {(3, 3), (2, 4)}, 5: {(2, 3), (3
 CODES = (3, 4, 5)
 """How many digits an area code has."""
 
-_SPELLED = {5: {(3, 2)}, 4: {(3, 1)}}
-"""Area codes in two groups: (725 37), (232-2)."""
-
 TRUNKS = {*("83", "84", "86", "87", "88", "89"), "76", "77"}
 """The 8 before long distance with the first digit of a code (Kazakhstan 6 and 7, Russia 3, 4, 8, 9), or the 7 of the country."""
 
@@ -61,10 +58,7 @@ def is_grouped(lengths: Lengths) -> bool:
     """Whether ten digits are grouped like a number: the town's code of three to five, then the rest."""
     if lengths == (10,):
         return True
-    if lengths[0] in CODES and lengths[1:] in _REST[10 - lengths[0]]:
-        return True
-    code = lengths[:2]
-    return any(code in ways and lengths[2:] in _REST[10 - size] for size, ways in _SPELLED.items())
+    return lengths[0] in CODES and lengths[1:] in _REST[10 - lengths[0]]
 
 
 def less_trunk(lengths: Lengths) -> Lengths:

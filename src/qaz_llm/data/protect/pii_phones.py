@@ -44,9 +44,7 @@ def phone_at(chain: Chain, first: int, before: Before) -> int:
     for form in _FORMS:
         after = form(chain, first, before)
         if after:
-            while _is_extension(chain, after):
-                after += 1
-            return after
+            return _with_extension(chain, after)
     return 0
 
 
@@ -89,7 +87,8 @@ def _international(chain: Chain, first: int, before: Before) -> int:
         return 0 if is_sum(chain, first, after) else after
     after = next((group for group in range(first + 1, len(chain) + 1) if chain.join(group) in _PARTING), 0)
     total = sum(chain.lengths[first:after])
-    return after if after and 10 <= total <= 14 and not is_sum(chain, first, after) else 0
+    allowed = range(10, 13) if digits[0] == "7" else range(10, 15)  # a digit too few or too many
+    return after if after and total in allowed and not is_sum(chain, first, after) else 0
 
 
 _LINK_ENDS = ("/", "=", ":", "B", "b")
@@ -137,7 +136,7 @@ def _with_code(chain: Chain, first: int, before: Before) -> int:
         after = chain.reach(first, total)
         if after and not chain.is_glued(first, after) and _ends(chain, after, True):
             lengths, digits = chain.lengths[first:after], chain.digits(first, after)
-            if _are_of_america(chain, first, after):
+            if _is_hyphenated(chain, first, after):
                 return after
             if total == 10 and is_grouped(lengths) and not _is_year(digits, lengths):
                 in_row = before.in_row_of_iin(chain.starts[first]) and digits[0] == "7"
@@ -145,13 +144,15 @@ def _with_code(chain: Chain, first: int, before: Before) -> int:
     return 0
 
 
-def _are_of_america(chain: Chain, first: int, after: int) -> bool:
-    """701-555-01-23, 202-555-0123, 1-800-555-0123: unlike other numbers by their hyphens alone."""
+def _is_hyphenated(chain: Chain, first: int, after: int) -> bool:
+    """701-555-01-23, 202-555-0123, 1-800-555-0123: unlike other numbers by their hyphens alone; not 450-150-36-50=214."""
     lengths = chain.lengths[first:after]
     code = first + 1 if lengths[0] == 1 and chain.digits(first, first + 1) == "1" else first
+    initial = chain.text[chain.starts[code]]
     return (
-        chain.lengths[code:after] in ((3, 3, 4), (3, 3, 2, 2))
-        and chain.text[chain.starts[code]] not in "01"
+        (chain.lengths[code:after] == (3, 3, 4) or (chain.lengths[code:after] == (3, 3, 2, 2) and initial == "7"))
+        and initial not in "01"
+        and chain.after(after - 1) != "="
         and all(map(is_hyphen, chain.gaps(first, after)))
     )
 
@@ -202,7 +203,7 @@ def _local(chain: Chain, first: int, before: Before) -> int:
 def _is_local(chain: Chain, first: int, after: int, before: Before) -> bool:
     """By groups, and by how near the word of context is that such groups need."""
     lengths, gaps, total = chain.lengths[first:after], chain.gaps(first, after), sum(chain.lengths[first:after])
-    start, end = _start(chain, first), chain.ends[after - 1]
+    start, end = _start(chain, first), chain.ends[_with_extension(chain, after) - 1]
     if gaps and not any(map(_has_space, gaps)):
         if lengths in LOCAL_BY_HYPHENS[total] and all(map(is_hyphen, gaps)):
             return before.is_spoken_of(start) or before.is_hinted_at(start, end, is_date=is_date(chain, first, after))
@@ -232,6 +233,8 @@ _FORMS: tuple[Form, ...] = (_international, _national, _with_bracketed_code, _wi
 def _is_free(chain: Chain, first: int) -> bool:
     """Whether a number may begin here: not in the middle of one thing. Behind a slash only if another stands before it."""
     join = chain.join(first)
+    if first == 0 and chain.before(0) == ":" and chain.text[chain.starts[0] - 2 : chain.starts[0] - 1].isdigit():
+        return False  # 20:315-020-1234
     if join is Join.SLASH:
         return chain.lengths[first] >= 5 or chain.lengths[first - 1] not in (1, 3, 4)
     return join is not Join.TIGHT or (_opens(chain, first) and chain.gap(first) != "(")
@@ -248,6 +251,12 @@ def _ends(chain: Chain, after: int, spaces_part: bool) -> bool:
 def _is_extension(chain: Chain, after: int) -> bool:
     """70-65-90/91: the last digits of the next number."""
     return after < len(chain) and chain.lengths[after] <= 2 and chain.gap(after) == "/"
+
+
+def _with_extension(chain: Chain, after: int) -> int:
+    while _is_extension(chain, after):
+        after += 1
+    return after
 
 
 def _opens(chain: Chain, first: int) -> bool:

@@ -27,6 +27,9 @@ _GROUPED = frozenset(
 )  # fmt: skip
 """Groups of an IIN or BIN without a word before it. Thousands are parted 3-3-3-3, so these take hyphens or a word."""
 
+_LIKE_OTHERS = frozenset({(4, 4, 4), (3, 3, 3, 3)})
+"""Of these, what codes and vouchers look like as well: not where more is joined to them without spaces."""
+
 _CARDS = frozenset(
     {(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (4, 4, 8), (8, 8), (6, 10), (4, 12), (6, 13), (4, 4, 4, 7), (4, 5, 6)}
 )  # fmt: skip
@@ -40,10 +43,11 @@ def card_at(chain: Chain, first: int) -> int:
     length = chain.lengths[first]
     for total in CARD_DIGITS if length in _FIRST_OF_CARD else (length,) if length in CARD_DIGITS else ():
         after = chain.reach(first, total)
-        if not after or _is_fraction(chain, first, after):
+        if not after or _is_fraction(chain, first):
             continue
         lengths = chain.lengths[first:after]
-        if (len(lengths) == 1 or lengths in _CARDS) and is_card(chain.digits(first, after)):
+        written = len(lengths) == 1 or (lengths in _CARDS and _are_alike(chain.gaps(first, after)))
+        if written and is_card(chain.digits(first, after)):
             return after if lengths != (19,) or _is_card_spoken_of(chain, first) else 0
     return 0
 
@@ -51,7 +55,7 @@ def card_at(chain: Chain, first: int) -> int:
 def number_at(chain: Chain, first: int) -> tuple[int, str | None]:
     """The group after an IIN or BIN that proves itself, beginning with group `first`, and which it is; (0, None) if none."""
     after = chain.reach(first, IIN_DIGITS)
-    if not after or _is_fraction(chain, first, after):
+    if not after or _is_fraction(chain, first):
         return 0, None
     kind = structure(chain.digits(first, after))
     if kind is None or not _is_written_as_one(chain, first, after):
@@ -106,25 +110,29 @@ def _is_card_spoken_of(chain: Chain, first: int) -> bool:
     return CARD_WORD.search(chain.text, max(0, start - CARD_CONTEXT_CHARS), start) is not None
 
 
-def _is_fraction(chain: Chain, first: int, after: int) -> bool:
+def _is_fraction(chain: Chain, first: int) -> bool:
     """Digits behind a decimal point, or the last part of a GUID."""
     start = chain.starts[first]
-    if chain.before(first) == "." and chain.text[start - 2 : start - 1].isdigit() and after - first == 1:
+    if chain.before(first) == "." and chain.text[start - 2 : start - 1].isdigit():
         return True
     return chain.before(first) == "-" and _GUID_BEFORE.search(chain.text, max(0, start - 24), start) is not None
 
 
 def _is_written_as_one(chain: Chain, first: int, after: int) -> bool:
     lengths, gaps = chain.lengths[first:after], chain.gaps(first, after)
-    if any("(" in gap or ")" in gap or "/" in gap for gap in gaps):
-        return False
     if lengths in _WHOLE:
-        return True
-    if len(set(gaps)) > 1 or Join.TIGHT in (chain.join(first), chain.join(after)):
+        return not gaps or _are_alike(gaps)
+    if not _are_alike(gaps) or (lengths in _LIKE_OTHERS and Join.TIGHT in (chain.join(first), chain.join(after))):
         return False
     if lengths == (3, 3, 3, 3):
         return all(map(is_hyphen, gaps))
     return lengths in _GROUPED and not _are_years(chain, first, after)
+
+
+def _are_alike(gaps: Sequence[str]) -> bool:
+    """Whether the same sign parts all groups, and neither a slash nor a bracket does."""
+    signs = {gap.strip() for gap in gaps}
+    return len(signs) == 1 and not signs & {"/", "(", ")", ").", ")-"}
 
 
 def _are_years(chain: Chain, first: int, after: int) -> bool:

@@ -24,8 +24,8 @@ ANSWERING_STEMS = (
 SHORT_WORDS = frozenset("тф")
 """т. and ф., for a telephone and a fax, right before a number."""
 
-STEMS_AFTER = ("телефон", "нөміріне", "нөмірімен", "нөмірінен", "қоңырау", "хабарлас")
-PHONE_WORD_AFTER = re.compile(rf"[\s)»\"]{{0,3}}(?:{'|'.join(STEMS_AFTER)})")
+STEMS_AFTER = ("тел.", "телефон", "факс", "нөміріне", "нөмірімен", "нөмірінен", "қоңырау", "хабарлас")
+PHONE_WORD_AFTER = re.compile(rf"[\s)»\"(]{{0,3}}(?:{'|'.join(map(re.escape, STEMS_AFTER))})")
 """In Kazakh the word often stands behind: 70-65-90 телефоны, 70-65-90 нөміріне."""
 
 LINK_BEFORE = re.compile(r"(?:wa\.me/\+?|t\.me/\+|phone=(?:\+|%2[Bb])?|(?:tel|whatsapp):\+?)$")
