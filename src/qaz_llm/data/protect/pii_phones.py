@@ -191,6 +191,7 @@ def _local(chain: Chain, first: int, before: Before) -> int:
         if (
             after
             and _ends(chain, after, True)
+            and chain.text[chain.starts[first]] != "0"
             and not chain.is_glued(first, after)
             and not is_fraction(chain, first, after)
             and not UNIT_AFTER.match(chain.text, chain.ends[after - 1])

@@ -110,19 +110,23 @@ def _marks() -> ClassTable:
 
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
-_STEM_LETTERS = 3
+_SHORT_STEM = 3
+_LONG_STEM = 5
+"""Stems are compared by their first five letters, shorter ones by three."""
+
 _BEFORE = 1
 _AFTER = 2
 
 
 @cache
 def _stem_bits() -> npt.NDArray[np.uint8]:
-    """By a hash of three letters, whether a word of context begins with them: one that stands before a number, or after."""
-    seen = np.zeros(1 << 12, np.uint8)
+    """By a hash of the first letters, whether a word of context begins with them: one that stands before a number, or after."""
+    seen = np.zeros(1 << 16, np.uint8)
     for stem, bit in (*((stem, _BEFORE) for stem in CONTEXT_STEMS), *((stem, _AFTER) for stem in STEMS_AFTER)):
-        key = np.uint64(sum(ord(letter) << (21 * place) for place, letter in enumerate(stem[:_STEM_LETTERS])))
-        with np.errstate(over="ignore"):
-            seen[(key * _SPREAD) >> np.uint64(52)] |= bit
+        key = 0
+        for letter in stem[: _LONG_STEM if len(stem) >= _LONG_STEM else _SHORT_STEM]:
+            key = (key ^ ord(letter)) * int(_SPREAD) & 0xFFFFFFFFFFFFFFFF
+        seen[key >> 48] |= bit
     return seen
 
 
@@ -268,21 +272,24 @@ def _plate_letters_follow(codes_C, place, end, marks):  # type: ignore[no-untype
 
 
 @inlined
-def _stem_at(codes_C, place, lower, stems):  # type: ignore[no-untyped-def]
-    """Which words of context begin with the three letters at a place."""
+def _stem_at(codes_C, place, end, lower, stems):  # type: ignore[no-untyped-def]
+    """Which words of context begin with the letters at a place; at least three code points follow."""
     key = np.uint64(0)
-    for offset in range(_STEM_LETTERS):
-        key |= np.uint64(lower[codes_C[place + offset]]) << np.uint64(21 * offset)
-    return stems[(key * _SPREAD) >> np.uint64(52)]
+    for offset in range(_SHORT_STEM):
+        key = (key ^ np.uint64(lower[codes_C[place + offset]])) * _SPREAD
+    found = stems[key >> np.uint64(48)]
+    for offset in range(_SHORT_STEM, min(_LONG_STEM, end - place)):
+        key = (key ^ np.uint64(lower[codes_C[place + offset]])) * _SPREAD
+    return found | stems[key >> np.uint64(48)]
 
 
 @inlined
 def _word_follows(codes_C, place, end, marks, lower, stems):  # type: ignore[no-untyped-def]
-    """Whether the next word, at most four signs off, begins with the three letters of a word that stands after numbers."""
-    stop = min(place + 4, end - _STEM_LETTERS)
+    """Whether the next word, at most four signs off, begins as one does that stands after numbers."""
+    stop = min(place + 4, end - _SHORT_STEM)
     while place < stop and not marks[codes_C[place]] & LETTER:
         place += 1
-    return place <= end - _STEM_LETTERS and (_stem_at(codes_C, place, lower, stems) & _AFTER) != 0
+    return place <= end - _SHORT_STEM and (_stem_at(codes_C, place, end, lower, stems) & _AFTER) != 0
 
 
 @inlined
@@ -300,11 +307,11 @@ def _follows_short_word(codes_C, begin, at, marks):  # type: ignore[no-untyped-d
 
 @inlined
 def _is_spoken_of(codes_C, begin, at, marks, lower, stems):  # type: ignore[no-untyped-def]
-    """Whether a word shortly before begins with the three letters of a word of context."""
+    """Whether a word shortly before begins as a word of context does."""
     inside = False
     for place in range(max(begin, at - CONTEXT_CHARS - 8), at - 2):
         is_letter = (marks[codes_C[place]] & LETTER) != 0
-        if is_letter and not inside and _stem_at(codes_C, place, lower, stems) & _BEFORE:
+        if is_letter and not inside and _stem_at(codes_C, place, at, lower, stems) & _BEFORE:
             return True
         inside = is_letter
     return False
