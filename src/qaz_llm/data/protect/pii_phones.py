@@ -91,6 +91,8 @@ def _international(chain: Chain, first: int, before: Before) -> int:
     return after if after and total in allowed and not is_sum(chain, first, after) else 0
 
 
+_HEX_LETTERS = frozenset("abcdefABCDEF")
+"""Behind digits they say that these are part of a hash or a GUID."""
 _LINK_ENDS = ("/", "=", ":", "B", "b")
 
 
@@ -116,7 +118,7 @@ def _national(chain: Chain, first: int, before: Before) -> int:
     if not after:
         return 0
     digits, lengths = chain.digits(first, after), chain.lengths[first:after]
-    if digits[:2] not in TRUNKS or digits.endswith("000000"):
+    if digits[:2] not in TRUNKS or digits.endswith("000000") or chain.after(after - 1) in _HEX_LETTERS:
         return 0
     in_brackets = lengths[0] == 1 and _is_bracketed(chain, first + 1, after)
     if not in_brackets and not is_grouped(less_trunk(lengths)):
