@@ -117,6 +117,6 @@ class Before:
         if not self.words_count:
             return False
         words = words_before(self.text, start)
-        if not (words.between == 0 or words.is_short) or len(words.signs) > 4:
+        if words.between != 0 or len(words.signs) > 4:
             return False
         return "." in words.signs or ":" in words.signs or (not label and words.signs.strip("№ \u00a0(") == "")
