@@ -88,7 +88,7 @@ def test_multiple_choice_items_exist_in_all_languages_with_equal_answers() -> No
     for row in rows("mc_items.jsonl"):
         assert row["language"] not in groups.setdefault(row["group_id"], {})
         groups[row["group_id"]][row["language"]] = row
-    assert len(groups) >= 40
+    assert len(groups) >= 120
     for name, twins in groups.items():
         assert set(twins) == set(LANGUAGES), name
         assert len({row["answer"] for row in twins.values()}) == 1, name
