@@ -1,4 +1,4 @@
-"""The embedded questions: answerable as asked, not given away by length, by place, or by what is trained on.
+"""The embedded questions and held-out sentences: answerable as asked, not given away by length, by place, or by what is trained on.
 
 They are scored without the choices in view (`scoring: text`), by length in bytes; so a question that points at its choices
 cannot be answered, and an answer that is the longest or the shortest more often than one in four is half a hint.
@@ -212,6 +212,19 @@ def test_what_is_given_away_would_be_found() -> None:
     assert "en-0041" in dict(
         giving_away("What happens to the boiling point of water in kilometres up?", "degrees", "en")
     )
+
+
+def test_no_held_out_sentence_says_what_a_training_text_says() -> None:
+    """No piece holds seven in ten of the content words of a held-out sentence of five and more."""
+    for row in read_jsonl(embedded_path("parallel_sentences.jsonl")):
+        for language in LANGUAGES:
+            about = content(row[language])
+            near = {
+                name: sorted(about & stems)
+                for name, piece_language, _whole, stems in training_pieces()
+                if piece_language in ("", language) and len(about) >= 5 and len(about & stems) >= 0.7 * len(about)
+            }
+            assert not near, (row["id"], near)
 
 
 def test_sample_prompts_are_not_answered_by_training_texts() -> None:
