@@ -65,7 +65,7 @@ def test_question_sets_are_looked_for_in_training_text_and_are_no_sources(tmp_pa
     build = tmp_path / "build.yaml"
     build.write_text(
         f"out: {tmp_path}/out\nsources: [{{name: a, path: a.jsonl}}]\n"
-        f"decontaminate: {{base: {configs}/evaluation_sets.yaml}}\n"
+        f"decontaminate: {{base: {configs}/decontaminate/question_sets_kk.yaml}}\n"
     )
     config = load_config(DataConfig, build)
     assert config.decontaminate is not None
@@ -73,9 +73,7 @@ def test_question_sets_are_looked_for_in_training_text_and_are_no_sources(tmp_pa
     assert SHIPPED
     sets = {"/".join(path.split("/")[:2]) for path in config.decontaminate.paths}
     sources = "".join(path.read_text(encoding="utf-8") for path in (configs / "sources").glob("*.yaml"))
-    builds = "".join(
-        path.read_text(encoding="utf-8") for path in configs.glob("*.yaml") if "evaluation" not in path.name
-    )
+    builds = "".join(path.read_text(encoding="utf-8") for path in configs.glob("*.yaml"))
     for name in sets:
         assert name not in sources and name not in builds, name
 
