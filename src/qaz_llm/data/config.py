@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from qaz_llm.config import LanguageCode, LanguageOrAuto, StrictModel
 
@@ -44,8 +44,17 @@ class SourceConfig(StrictModel):
     """A field with each row's own licence; `licence` holds for rows that have none."""
     columns: tuple[str, ...] = ()
     """Names of the columns of a CSV or TSV file that has no header line."""
-    rows: Literal["lines", "paragraphs"] = "lines"
-    """Of plain text: each line is a row, or all lines up to a blank one are (CC-100)."""
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """The sign between the columns of a CSV or TSV file; found out from its first rows where it is not given."""
+    encoding: str | None = None
+    """The encoding of text, CSV, TSV and JSONL, as Python calls it: utf-8, cp1251, kz1048, utf-16. Recognised where it is not
+    given; the dry run and the manifest say what was found."""
+    rows: Literal["auto", "file", "line", "paragraph", "lines", "paragraphs"] = "auto"
+    """What one row of plain text is: the whole file, a line, or all lines up to a blank one (CC-100). `auto` is `file` where
+    the path leads to several files, and `line` where it leads to one. The plurals mean the same."""
+    max_bad_rows_frac: float = Field(default=0.5, ge=0, le=1)
+    """Where a larger share of a file's rows cannot be read, or has no text, the build stops and says how the file was read;
+    fewer are dropped and counted. 1 never stops it."""
     language: LanguageOrAuto = "auto"
     """What the source says of itself; each document is identified all the same, and a clear answer wins."""
     licence: str = "unknown"
@@ -78,7 +87,19 @@ class SourceConfig(StrictModel):
             raise ValueError("texts names the field of each of two or more languages, for instance {kk: kk, ru: ru}")
         if len(set(self.columns)) < len(self.columns):
             raise ValueError("columns: two columns have the same name")
+        if self.delimiter in ('"', "\n", "\r"):
+            raise ValueError("delimiter: a quote or a line end cannot part columns")
         return self
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, encoding: str | None) -> str | None:
+        try:
+            if encoding is not None:
+                b"a".decode(encoding)
+        except (LookupError, UnicodeError) as error:
+            raise ValueError(f"{encoding!r} is no encoding of text; for instance utf-8, cp1251, kz1048, utf-16") from error
+        return encoding
 
 
 class ThresholdOverrides(StrictModel):

@@ -15,7 +15,18 @@ from qaz_llm.io.paths import (
     file_format,
     resolve_path,
 )
-from qaz_llm.io.reading import open_text, parse_row, read_json, read_jsonl, read_lines, read_parquet, read_rows
+from qaz_llm.io.reading import (
+    MAX_LINE_BYTES,
+    open_text,
+    parse_row,
+    read_json,
+    read_jsonl,
+    read_line,
+    read_lines,
+    read_parquet,
+    read_rows,
+    skip_line,
+)
 from qaz_llm.io.shards import ShardWriter
 from qaz_llm.io.writing import (
     ZSTD_LEVEL,
@@ -35,6 +46,7 @@ __all__ = [
     "CORPUS_DIR_VARIABLE",
     "EMBEDDED_PREFIX",
     "LOCK_FILE",
+    "MAX_LINE_BYTES",
     "ZSTD_LEVEL",
     "ShardWriter",
     "atomic_dir",
@@ -60,10 +72,12 @@ __all__ = [
     "parse_row",
     "read_json",
     "read_jsonl",
+    "read_line",
     "read_lines",
     "read_parquet",
     "read_rows",
     "resolve_path",
+    "skip_line",
     "write_json",
     "write_jsonl",
     "write_text",

@@ -1,6 +1,7 @@
 """Cutting large files into parts that can be read apart, at places that depend on the file and the size asked for alone.
 
-A part of lines begins where a line does, a part of a dump where a bz2 stream does, a part of Parquet with a row group.
+A part of lines begins where a line does, a part of a dump where a bz2 stream does, a part of Parquet with a row group. Text
+in UTF-16, quoted tables and JSON over several lines have no line ends that could be trusted, and are read from end to end.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from qaz_llm.data.config import SourceConfig
-from qaz_llm.data.readers import format_of
+from qaz_llm.data.readers import shape_of
 from qaz_llm.data.readers.hub import load_saved_copy
 from qaz_llm.data.readers.rows import Part
 from qaz_llm.errors import DamagedFileError
@@ -35,11 +36,10 @@ def parts_of(path: Path, source: SourceConfig) -> list[Part]:
         compression = compression_of(path)
     except DamagedFileError:
         return []  # reading it says so, and obeys on_damaged_file
-    match format_of(path, source), compression:
-        case "jsonl" | "tsv", None:
-            return _of_lines(path, source.part_bytes, _LINE_END)
-        case "text", None:
-            return _of_lines(path, source.part_bytes, _LINE_END if source.rows == "lines" else _BLANK_LINE)
+    shape = shape_of(path, source)
+    match shape.format, compression:
+        case "jsonl" | "csv" | "tsv" | "text", None if shape.is_cut_at_lines:
+            return _of_lines(path, source.part_bytes, _BLANK_LINE if shape.unit == "paragraph" else _LINE_END)
         case "parquet", _:
             return _of_row_groups(path, source.part_bytes)
         case "wikipedia", None:

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from qaz_llm.data.config import SourceConfig
 from qaz_llm.data.readers.rows import Part, Row
-from qaz_llm.data.readers.tables import BATCH_ROWS
 from qaz_llm.errors import InputError
 from qaz_llm.io import COMPRESSIONS
+from qaz_llm.io.parquet import BATCH_ROWS, as_text
 
 T = TypeVar("T")
 _BUILDERS = {".jsonl": "json", ".json": "json", ".parquet": "parquet", ".csv": "csv", ".txt": "text"}
@@ -40,7 +40,7 @@ def read_saved_copy(
     for number in range(start, end, BATCH_ROWS):
         batch = table[number : min(number + BATCH_ROWS, end)]
         for place, values in enumerate(zip(*batch.values(), strict=True)):
-            yield Row(number + place, dict(zip(batch, values, strict=True)))
+            yield Row(number + place, dict(zip(batch, map(as_text, values), strict=True)))
 
 
 def stream_rows(source: SourceConfig, folder: Path | None) -> Iterator[Row]:
@@ -61,7 +61,7 @@ def stream_rows(source: SourceConfig, folder: Path | None) -> Iterator[Row]:
     rows = _loaded(source, load)
     try:
         for number, fields in enumerate(rows):
-            yield Row(number, fields)
+            yield Row(number, {name: as_text(value) for name, value in fields.items()})
     except (OSError, datasets.exceptions.DatasetsError) as error:
         raise InputError(
             f"source {source.name}: the stream of {source.path!r} broke ({type(error).__name__}: {error})",

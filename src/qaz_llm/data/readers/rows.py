@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-MAX_LINE_BYTES = 64 << 20
-"""A longer line is not a document but a file without line ends; it is dropped as `line_too_long` and never held whole."""
+from qaz_llm.io import MAX_LINE_BYTES
+
+__all__ = ["MAX_LINE_BYTES", "Part", "Row"]
 
 
 class Row(NamedTuple):

@@ -1,29 +1,90 @@
-"""Tables: CSV with its quotes, and Parquet."""
+"""Tables of text: CSV, TSV and their kin, with whichever signs and quotes they have."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from qaz_llm.data.readers.lines import BOM, read_lines
+from qaz_llm.data.readers.dialects import Dialect, csv_reader
+from qaz_llm.data.readers.encodings import TextForm
+from qaz_llm.data.readers.lines import BOM, decoded_lines
 from qaz_llm.data.readers.rows import MAX_LINE_BYTES, Part, Row
+from qaz_llm.data.readers.streams import read_lines
 from qaz_llm.errors import DamagedFileError
-from qaz_llm.io import compression_of
-
-BATCH_ROWS = 256
-"""Of Parquet and Arrow so many rows are Python objects at once."""
 
 
-class _CsvLines:
-    """The lines of a CSV file as text for the csv module, remembering what was wrong with those of the current row."""
+def read_table(
+    path: Path, form: TextForm, dialect: Dialect, columns: Sequence[str] = (), part: Part | None = None
+) -> Iterator[Row]:
+    """Rows of a table. Without `columns` its first row names them; a name that comes again gets a number.
 
-    def __init__(self, path: Path) -> None:
-        self._lines = read_lines(path)
+    Problems of a row: `bad_csv` (a quote in the wrong place, and what follows it up to the next whole row), `wrong_columns`
+    (more values than columns), `bad_encoding`, `line_too_long`. With fewer values the last fields are absent.
+    Raises DamagedFileError where a quote is never closed, since it takes the rest of the file with it.
+    """
+    if dialect.is_by_lines:
+        return _read_by_lines(path, form, dialect, columns, part)
+    return _read_quoted(path, form, dialect, columns)
+
+
+def _named(header: Sequence[str]) -> list[str]:
+    """The columns of a header: `id, text, text` are id, text and text_2.
+
+    >>> _named(["id ", "text", "text"])
+    ['id', 'text', 'text_2']
+    """
+    names: list[str] = []
+    for name in (name.strip() for name in header):
+        number = 2
+        unique = name
+        while unique in names:
+            unique = f"{name}_{number}"
+            number += 1
+        names.append(unique)
+    return names
+
+
+def _row(number: int, columns: Sequence[str], values: list[str]) -> Row:
+    while len(values) > len(columns) and not values[-1]:  # a sign too many at the end of the line
+        values.pop()
+    if len(values) > len(columns):
+        return Row(number, {}, "wrong_columns")
+    return Row(number, dict(zip(columns, values, strict=False)))
+
+
+# ------------------------------------------------------------------------------------------------------------- lines
+
+
+def _read_by_lines(
+    path: Path, form: TextForm, dialect: Dialect, columns: Sequence[str], part: Part | None
+) -> Iterator[Row]:
+    skipped = dialect.skipped_lines
+    has_header = not columns
+    if has_header:
+        lines = (line for number, line, _ in decoded_lines(path, form) if number >= skipped)
+        columns = _named(next(lines, "").split(dialect.delimiter))
+    for number, line, problem in decoded_lines(path, form, part):
+        if number < skipped + has_header or not (line or problem):
+            continue
+        yield _row(number, columns, line.split(dialect.delimiter)) if problem is None else Row(number, {}, problem)
+
+
+# ------------------------------------------------------------------------------------------------------------ quotes
+
+
+class _Lines:
+    """The lines of a file as text for the csv module, remembering of the current row what they are and what is wrong."""
+
+    def __init__(self, path: Path, form: TextForm, skipped: int) -> None:
+        self._lines = (pair for pair in read_lines(path, form) if pair[0] >= skipped)
         self.problem: str | None = None
+        self.num_quotes = 0
 
-    def __iter__(self) -> _CsvLines:
+    def begin_row(self) -> None:
+        self.problem, self.num_quotes = None, 0
+
+    def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
@@ -31,6 +92,7 @@ class _CsvLines:
         if line is None:
             self.problem = "line_too_long"
             return "\n"
+        self.num_quotes += line.count(b'"')
         try:
             return (line if number else line.removeprefix(BOM)).decode()
         except UnicodeDecodeError:
@@ -38,19 +100,15 @@ class _CsvLines:
             return line.decode(errors="replace")
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """Rows between commas, quoted as RFC 4180 says. Without `columns` the first row names them.
-
-    Problems of a row: `bad_csv` (a quote in the wrong place), `wrong_columns` (more values than columns), `bad_encoding`,
-    `line_too_long`. Raises DamagedFileError where a quote is never closed, since it takes the rest of the file with it.
-    """
+def _read_quoted(path: Path, form: TextForm, dialect: Dialect, columns: Sequence[str]) -> Iterator[Row]:
     csv.field_size_limit(MAX_LINE_BYTES)
-    lines = _CsvLines(path)
-    reader = csv.reader(lines, strict=True)
+    lines = _Lines(path, form, dialect.skipped_lines)
+    reader = csv_reader(lines, dialect)
     number = -1 if columns else -2
+    is_lost = False
     while True:
         number += 1
-        lines.problem = None
+        lines.begin_row()
         try:
             values = next(reader)
         except StopIteration:
@@ -58,52 +116,19 @@ def read_csv(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         except csv.Error as error:
             if "unexpected end of data" in str(error) or "field larger" in str(error):
                 raise DamagedFileError(
-                    f"{path}: a quote that is opened in row {max(number, 0) + 1} is not closed", hint="close it"
+                    f"{path}: a quote that is opened in row {max(number, 0) + 1} is not closed",
+                    hint="close it; where quotes are text and columns are parted by tabs, say format: tsv",
                 ) from error
             values, lines.problem = [], lines.problem or "bad_csv"
         if not columns:
-            columns = values
-        elif lines.problem is not None:
+            columns = _named(values)
+            continue
+        if is_lost and lines.problem is None and values:
+            # what follows a quote in the wrong place is the rest of its row until a whole one comes
+            is_lost = len(values) != len(columns) or lines.num_quotes % 2 == 1
+            lines.problem = "bad_csv" if is_lost else None
+        is_lost = is_lost or lines.problem == "bad_csv"
+        if lines.problem is not None:
             yield Row(number, {}, lines.problem)
-        elif len(values) > len(columns):
-            yield Row(number, {}, "wrong_columns")
         elif values:
-            yield Row(number, dict(zip(columns, values, strict=False)))
-
-
-def read_parquet_rows(path: Path, columns: Sequence[str] | None = None, part: Part | None = None) -> Iterator[Row]:
-    """Rows of Parquet, all of its columns or those named (where it has them all), of all or some row groups.
-
-    Raises InputError if absent, DamagedFileError if damaged.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    compression_of(path)  # a missing file, a folder, a forbidden one: the same message as for all other files
-    try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            if columns is not None and not set(columns) <= set(file.schema_arrow.names):
-                columns = None
-            groups = range(part.start, part.end) if part is not None else None
-            number = part.first_row if part is not None else 0
-            for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=columns):
-                yield from rows_of_batch(batch, number)
-                number += batch.num_rows
-    except (pa.ArrowException, OSError) as error:  # pyarrow says OSError for a damaged page
-        raise DamagedFileError(f"{path}: not a readable Parquet file ({error})", hint="fetch the file again") from error
-
-
-def rows_of_batch(batch: Any, number: int) -> Iterator[Row]:
-    """The rows of an Arrow record batch, numbered from `number`."""
-    names = batch.schema.names
-    try:
-        columns = [column.to_pylist() for column in batch.columns]
-    except UnicodeDecodeError:  # Parquet does not check that its strings are UTF-8
-        for place in range(batch.num_rows):
-            try:
-                yield Row(number + place, {name: batch[name][place].as_py() for name in names})
-            except UnicodeDecodeError:
-                yield Row(number + place, {}, "bad_encoding")
-        return
-    for place, values in enumerate(zip(*columns, strict=True)):
-        yield Row(number + place, dict(zip(names, values, strict=True)))
+            yield _row(number, columns, values)
