@@ -26,6 +26,7 @@ from qaz_llm.data.card import write_card
 from qaz_llm.data.chat.gather import gather_conversations
 from qaz_llm.data.clean import Cleaner, make_cleaner
 from qaz_llm.data.config import DataConfig
+from qaz_llm.data.first_rows import check_first_rows
 from qaz_llm.data.licence_ledger import write_ledger
 from qaz_llm.data.manifest import MANIFEST, OUTPUT_PATTERNS, Ledger, is_build
 from qaz_llm.data.merge import merge_documents
@@ -133,6 +134,7 @@ def build(
     """
     plan = make_build_plan(config)
     items = evaluation_files(config.decontaminate, root=config.root)
+    check_first_rows(config, plan.tasks)
     if dry_run:
         return BuildResult(config.out, plan)
     _check_out(config.out)
@@ -149,6 +151,8 @@ def build(
     if is_first:
         _logger.info("compiling kernels, once per version of this program: about a minute")
     decontaminator = make_decontaminator(read_items(config.decontaminate, root=config.root), config.decontaminate)
+    for line in decontaminator.lines():
+        _logger.info(line)
     cleaner = make_cleaner(config, decontaminator)
     if is_first:  # before processes are started that would all compile the same
         cleaner([Document("compile", "Қар еріп, су ақты.", "compile", "kk", "Zyyy", "CC0-1.0")])

@@ -98,7 +98,9 @@ class SourceConfig(StrictModel):
             if encoding is not None:
                 b"a".decode(encoding)
         except (LookupError, UnicodeError) as error:
-            raise ValueError(f"{encoding!r} is no encoding of text; for instance utf-8, cp1251, kz1048, utf-16") from error
+            raise ValueError(
+                f"{encoding!r} is no encoding of text; for instance utf-8, cp1251, kz1048, utf-16"
+            ) from error
         return encoding
 
 

@@ -17,6 +17,7 @@ from qaz_llm.data.licences import refusal
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.plan import BuildPlan
 from qaz_llm.data.protect.decontaminate import Decontaminator
+from qaz_llm.data.protect.items import note_item_files
 from qaz_llm.data.spool import Columns
 from qaz_llm.errors import DataError, InputError, QazError
 from qaz_llm.io import code_fingerprint, parse_row, read_json
@@ -80,6 +81,7 @@ class Ledger:
                 "scripts": Counter(),
                 "licences": {},
                 "lengths_words": Counter(),
+                "encodings": Counter(),
                 "fingerprints": {},
                 "homepage": source.homepage,
                 "citation": source.citation,
@@ -91,6 +93,12 @@ class Ledger:
             why = refusal(spdx(source.licence), config.licences)
             if why is not None and source.licence_field is None:
                 self.notices.add("conversations_refused", f"{source.name}: {why}")
+        for name, suffixes in plan.not_read.items():
+            for suffix, count in suffixes.items():
+                self.notices.add("files_not_read", f"{name}: {suffix}", count)
+        for file in decontaminator.files:
+            self.notices.add("items_unmatchable", file.name, file.items_too_short)
+        note_item_files(config.decontaminate, self.notices, root=config.root)
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._languages: dict[str, Counter[str]] = defaultdict(Counter)
         self._eval_items: list[tuple[int, ...]] = []
@@ -115,6 +123,7 @@ class Ledger:
         entry["bytes_in"] += stats["bytes_in"]
         entry["dropped"].update(stats["dropped"])
         entry["fingerprints"].update(stats["fingerprints"])
+        entry["encodings"].update(stats["encodings"])
         self.notices.update(stats["notices"])
         self._eval_items += [tuple(items) for items in stats["eval_items"]]
         for name in ("repairs", "found_languages", "original_scripts"):
@@ -216,6 +225,7 @@ class Ledger:
                 **self._decontaminator.describe(),
                 "texts": self._decontaminator.num_texts,
                 "texts_too_short": self._decontaminator.num_texts_too_short,
+                "items_too_short": sum(file.items_too_short for file in self._decontaminator.files),
                 "hits": self._decontaminator.report(self._eval_items),
             },
             "conversations": {

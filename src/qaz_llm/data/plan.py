@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qaz_llm.data.config import DataConfig
+from qaz_llm.data.first_rows import described_files
 from qaz_llm.data.licence_names import spdx
 from qaz_llm.data.licences import refusal
-from qaz_llm.data.tasks import Task, tasks_of
+from qaz_llm.data.tasks import Task, files_not_read, tasks_of
 from qaz_llm.errors import InputError
 from qaz_llm.progress import format_duration
 
@@ -30,6 +31,8 @@ class BuildPlan:
     tasks: tuple[Task, ...]
     refused: Mapping[str, str]
     workers: int
+    not_read: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Files in the folders of sources that no format reads: by source and suffix."""
 
     @property
     def text_bytes(self) -> int:
@@ -49,8 +52,15 @@ class BuildPlan:
         for task in self.tasks:
             files.setdefault(task.source.name, set()).update(task.paths)
             sizes[task.source.name] += task.text_bytes
+        ways = dict(described_files(self.tasks))
+        read = [
+            line
+            for name, paths in files.items()
+            for line in (_source_line(name, len(paths), sizes[name]), *(f"  {way}" for way in ways.get(name, ())))
+        ]
         return [
-            *(_source_line(name, len(paths), sizes[name]) for name, paths in files.items()),
+            *read,
+            *(f"{name}: not read, of no known format: {_counted(found)}" for name, found in self.not_read.items()),
             *(f"{name}: not read, its licence is refused ({why})" for name, why in self.refused.items()),
             f"{len(self.tasks)} parts, about {self.text_bytes / 1e6:,.1f} MB of text, "
             f"{self.workers} process{'es' if self.workers > 1 else ''}, about {format_duration(self.estimated_s)}",
@@ -61,6 +71,10 @@ def _source_line(name: str, num_files: int, text_bytes: int) -> str:
     if not num_files:
         return f"{name}: streamed, its size is not known"
     return f"{name}: {num_files:,} file{'s' if num_files > 1 else ''}, about {text_bytes / 1e6:,.1f} MB of text"
+
+
+def _counted(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{suffix} {count:,}" for suffix, count in found.items())
 
 
 def make_build_plan(config: DataConfig) -> BuildPlan:
@@ -81,4 +95,6 @@ def make_build_plan(config: DataConfig) -> BuildPlan:
             "the licence policy refuses every source",
             hint=f"refused: {', '.join(f'{name} ({why})' for name, why in refused.items())}; change licences",
         )
-    return BuildPlan(tuple(tasks), refused, config.workers)
+    found = {source.name: files_not_read(source, root=config.root) for source in config.sources}
+    not_read = {name: suffixes for name, suffixes in found.items() if suffixes and name not in refused}
+    return BuildPlan(tuple(tasks), refused, config.workers, not_read)

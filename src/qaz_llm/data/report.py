@@ -225,11 +225,17 @@ def _duplicates(manifest: Mapping[str, Any]) -> Section:
 def _evaluation(manifest: Mapping[str, Any]) -> Section:
     made = manifest["decontamination"]
     files = [
-        [name, entry["items"], made["hits"]["files"][name]["items_hit"], made["hits"]["files"][name]["documents"]]
+        [
+            name,
+            entry["items"],
+            entry["items_too_short"],
+            made["hits"]["files"][name]["items_hit"],
+            made["hits"]["files"][name]["documents"],
+        ]
         for name, entry in made["files"].items()
     ]
     overlaps = [[a, b, count] for a, others in made.get("overlaps", {}).items() for b, count in others.items()]
-    parts = [table(["evaluation file", "items", "items met", "documents dropped"], files)]
+    parts = [table(["evaluation file", "items", "too short to look for", "items met", "documents dropped"], files)]
     if overlaps:
         parts.append(table(["items of", "that share words with", "number"], overlaps))
     lead = f"A document is dropped where it has {made['ngram_words']} words in a row in common with an item."

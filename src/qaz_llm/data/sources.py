@@ -2,32 +2,33 @@
 
 Every row ends as part of a document or as a document with `meta["problem"]`, which the build drops and counts, so no
 row is lost without a word. Problems of a row: `missing_text` (no such field, null, or no text in it), `bad_json`,
-`bad_encoding`, `bad_csv`, `bad_xml`, `wrong_columns`, `line_too_long`; of a file: `empty_file`, `damaged_file`.
+`bad_encoding`, `bad_csv`, `bad_xml`, `wrong_columns`, `line_too_long`; of a file: `empty_file`, `damaged_file`,
+`file_too_long`. Where most rows of a file end so, it was read in the wrong way, and the build stops and says how.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from qaz_llm.data.config import SourceConfig
+from qaz_llm.data.fields import getter
 from qaz_llm.data.licence_names import licence_of_row, spdx
 from qaz_llm.data.notices import Notices
-from qaz_llm.data.readers import Row, read_hub, read_rows_of
+from qaz_llm.data.readers import MAX_LINE_BYTES, Row, read_hub, read_rows_of
+from qaz_llm.data.row_checks import LOOKED_AT_ROWS, MIN_JUDGED_ROWS, Place, Seen, check_share, checked
 from qaz_llm.data.split import split_text
 from qaz_llm.data.tasks import Task, tasks_of
-from qaz_llm.errors import DamagedFileError, DataError, InputError
+from qaz_llm.errors import DamagedFileError, DataError
 from qaz_llm.io import resolve_path
 from qaz_llm.language.repair import detokenise
 from qaz_llm.records import Document
 
 PROBLEM = "problem"
-LOOKED_AT_ROWS = 100
-"""A field that none of so many first rows has is a mistake in the config, not a gap in the data."""
 
 
 def read_task(
@@ -38,17 +39,40 @@ def read_task(
     What was guessed or passed over on the way is counted in `notices`.
 
     Raises:
-        InputError: no such file; no row of the first 100 of a file or part has the text field.
+        InputError: no such file; no row of the first 100 of a file or part has the text field, or has text in it; more
+            than `max_bad_rows_frac` of all rows cannot be read or have no text.
         DataError: a damaged archive, where on_damaged_file is `stop`; a bad row, where `stop_on_bad_row`.
     """
     reader = _Reader(task.source, stop_on_bad_row, notices or Notices())
+    return _limit(_documents_of_task(reader, task, root), task.source)
+
+
+def read_first_rows(task: Task, *, is_only_file: bool = False, stop_on_bad_row: bool = False) -> None:
+    """Read the first rows of the first file of a task, for what can be said of them alone. Raises as `read_task`.
+
+    Of the only file of a source a share of bad rows is taken even where it has few.
+    """
+    reader = _Reader(task.source, stop_on_bad_row, Notices())
+    path, name = task.paths[0], task.names[0]
+    for _ in reader.documents(islice(_rows_of(reader, path, task), LOOKED_AT_ROWS), Place.of(path, name, task.source)):
+        pass
+    check_share(reader.seen, task, min_rows=1 if is_only_file else MIN_JUDGED_ROWS)
+
+
+def _documents_of_task(reader: _Reader, task: Task, root: Path | None) -> Iterator[Document]:
     if not task.paths:
         folder = resolve_path(task.source.path, root=root)
-        documents = reader.documents(read_hub(task.source, folder if folder.is_dir() else None), task.source.name)
-    else:
-        named = zip(task.paths, task.names, strict=True)
-        documents = chain.from_iterable(_documents_of_file(reader, path, name, task) for path, name in named)
-    return _limit(documents, task.source)
+        rows = read_hub(task.source, folder if folder.is_dir() else None)
+        yield from reader.documents(rows, Place(task.source.name))
+    for path, name in zip(task.paths, task.names, strict=True):
+        yield from _documents_of_file(reader, path, name, task)
+    check_share(reader.seen, task)
+
+
+def _rows_of(reader: _Reader, path: Path, task: Task) -> Iterator[Row]:
+    if path.is_dir():
+        return read_hub(task.source, path, part=task.part, fields=reader.fields)
+    return read_rows_of(path, task.source, part=task.part, fields=reader.fields)
 
 
 def read_documents(
@@ -66,14 +90,12 @@ def read_documents(
 
 def _documents_of_file(reader: _Reader, path: Path, name: str, task: Task) -> Iterator[Document]:
     """The documents of one file, and of what is wrong with the file as a whole."""
-    source, fields = task.source, reader.fields
-    rows = _UntilDamage(
-        read_hub(source, path, part=task.part, fields=fields)
-        if path.is_dir()
-        else read_rows_of(path, source, part=task.part, fields=fields)
-    )
+    source, place = task.source, Place.of(path, name, task.source)
+    rows = _UntilDamage(_rows_of(reader, path, task))
+    if task.is_beginning:
+        place.note(reader.notices, source)
     any_row = False
-    for document in reader.documents(iter(rows), name):
+    for document in reader.documents(iter(rows), place):
         any_row = True
         yield document
     if rows.damage is not None:
@@ -122,6 +144,7 @@ class _Reader:
     source: SourceConfig
     stop_on_bad_row: bool
     notices: Notices
+    seen: Seen = field(default_factory=Seen)
 
     @cached_property
     def fields(self) -> tuple[str, ...] | None:
@@ -142,27 +165,24 @@ class _Reader:
     def language(self) -> str:
         return "und" if self.source.language == "auto" else self.source.language
 
-    def documents(self, rows: Iterator[Row], name: str) -> Iterator[Document]:
+    def documents(self, rows: Iterator[Row], place: Place) -> Iterator[Document]:
         """One document of every `rows_per_document` rows, or several where they are split, and one of each problem."""
-        source = self.source
+        source, seen = self.source, self.seen
         joins = source.rows_per_document > 1 or source.max_document_words is not None
-        text_of, get_id, get_url = self._text_getter(), _getter(source.id_field), _getter(source.url_field)
+        text_of, get_id, get_url = self._textgetter(), getter(source.id_field), getter(source.url_field)
         waiting: list[_Text] = []
-        for number, fields, problem in self._checked(rows, name):
-            place = f"{name}/{number:08d}"
+        waiting_chars = 0
+        for number, fields, problem in checked(rows, place, self.source, seen):
+            seen.rows += 1
+            at = place.of_row(number)
             text = text_of(fields)
             own_id = get_id(fields)
             if problem is not None or text is None:
-                if problem is not None and self.stop_on_bad_row:
-                    raise DataError(
-                        f"source {source.name}, {name}: row {number + 1} cannot be read ({problem})",
-                        hint="on_bad_row: drop counts such rows and goes on",
-                    )
-                yield self.problem(place if own_id is None else str(own_id), problem or "missing_text")
+                yield self._bad_row(number, fields, problem, at if own_id is None else str(own_id), place)
                 continue
             url = get_url(fields)
             row = _Text(
-                place,
+                at,
                 text,
                 None if own_id is None else str(own_id),
                 None if url is None else str(url),
@@ -172,11 +192,27 @@ class _Reader:
                 yield self._document(row, text)
                 continue
             waiting.append(row)
-            if len(waiting) == source.rows_per_document:
+            waiting_chars += len(text)
+            if len(waiting) == source.rows_per_document or waiting_chars > MAX_LINE_BYTES:
                 yield from self._joined(waiting)
-                waiting = []
+                waiting, waiting_chars = [], 0
         if waiting:
             yield from self._joined(waiting)
+
+    def _bad_row(
+        self, number: int, fields: Mapping[str, Any], problem: str | None, row_id: str, place: Place
+    ) -> Document:
+        """In place of a row that cannot be read or has no text."""
+        if problem is not None and self.stop_on_bad_row:
+            raise DataError(
+                f"source {self.source.name}, {place.name}: row {number + 1} cannot be read ({problem})",
+                hint="on_bad_row: drop counts such rows and goes on",
+            )
+        if problem is None:
+            holds_bytes = any(isinstance(getter(name)(fields), bytes) for name in self.text_fields)
+            problem = "bad_encoding" if holds_bytes else "missing_text"
+        self.seen.problems[problem] += 1
+        return self.problem(row_id if place.has_sure_ids else place.of_row(number), problem)
 
     def problem(self, place: str, problem: str) -> Document:
         """A document without text, in place of what could not be read."""
@@ -209,14 +245,16 @@ class _Reader:
         for index, piece in enumerate(pieces):
             yield self._document(first, piece, suffix=f"#{index:04d}" if len(pieces) > 1 else "")
 
-    def _text_getter(self) -> Callable[[Mapping[str, Any]], str | None]:
+    def _textgetter(self) -> Callable[[Mapping[str, Any]], str | None]:
         """A function from fields to text, None where there is none."""
         tidy = detokenise if self.source.detokenise else str
-        getters = [_getter(field) for field in self.text_fields]
+        getters = [getter(field) for field in self.text_fields]
         get = getters[0]
 
         def one(fields: Mapping[str, Any]) -> str | None:
             value = get(fields)
+            if type(value) is bytes:
+                value = self._decoded(value)
             return tidy(value) if isinstance(value, str) and value and not value.isspace() else None
 
         def lines(fields: Mapping[str, Any]) -> str | None:
@@ -227,51 +265,17 @@ class _Reader:
 
         return lines if len(getters) > 1 else one
 
+    def _decoded(self, value: bytes) -> str | None:
+        """The text of a column of bytes that are not UTF-8, where the config names their encoding."""
+        try:
+            return value.decode(self.source.encoding) if self.source.encoding is not None else None
+        except UnicodeDecodeError:
+            return None
+
     def _licence_of(self, fields: Mapping[str, Any]) -> str:
         if self.source.licence_field is None:
             return self.licence
-        value = _getter(self.source.licence_field)(fields)
-        return licence_of_row(value, self.licence)
-
-    def _checked(self, rows: Iterator[Row], name: str) -> Iterator[Row]:
-        """The rows, after a look at the first. Raises InputError where a field of the config is in none of them."""
-        first = list(islice(rows, LOOKED_AT_ROWS))
-        readable = [row.fields for row in first if row.problem is None]
-        source = self.source
-        for field in (*self.text_fields, source.id_field, source.url_field, source.licence_field):
-            if field and readable and not any(_has(fields, field) for fields in readable):
-                found = sorted({key for fields in readable for key in fields})
-                raise InputError(
-                    f"source {source.name}, {name}: no field {field!r} in the first {len(readable)} rows",
-                    hint=f"the fields found are: {', '.join(found)}; set text_field or id_field to one of them",
-                )
-        return chain(first, rows)
-
-
-def _getter(field: str | None) -> Callable[[Mapping[str, Any]], Any]:
-    """A function from fields to the value of one; a dotted name goes down where no field has the dotted name itself."""
-    if field is None:
-        return lambda fields: None
-    if "." not in field:
-        return lambda fields: fields.get(field)
-    return lambda fields: fields[field] if field in fields else _nested(fields, field.split("."))
-
-
-def _nested(value: Any, parts: Sequence[str]) -> Any:
-    for part in parts:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(part)
-    return value
-
-
-def _has(fields: Mapping[str, Any], field: str) -> bool:
-    """Whether a row has a field, be it null; of a dotted name the object it lies in counts."""
-    if field in fields or "." not in field:
-        return field in fields
-    *parents, last = field.split(".")
-    inner = _nested(fields, parents)
-    return isinstance(inner, dict) and last in inner
+        return licence_of_row(getter(self.source.licence_field)(fields), self.licence)
 
 
 def _limit(documents: Iterator[Document], source: SourceConfig) -> Iterator[Document]:

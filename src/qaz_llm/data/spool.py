@@ -28,6 +28,7 @@ from qaz_llm.data.clean import Cleaned, Cleaner, Tally, batches
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import FeatureWriter
 from qaz_llm.data.duplicates.dedup import Part as DedupPart
+from qaz_llm.data.first_rows import encodings_of
 from qaz_llm.data.licence_ledger import content_hash
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.plan import Task
@@ -75,7 +76,7 @@ class Spooled:
 
     folder: Path
     stats: Mapping[str, Any]
-    """Counts of clean.Tally, and `source`, `documents_out`, `notices`, `fingerprints`."""
+    """Counts of clean.Tally, and `source`, `documents_out`, `notices`, `encodings`, `fingerprints`."""
 
     @property
     def num_kept(self) -> int:
@@ -173,7 +174,7 @@ def _write(task: Task, folder: Path, cleaner: Cleaner) -> None:
             for item in cleaned:
                 tally.add(item)
             writer.add(cleaned)
-    counts = {"documents_out": writer.num_kept, "notices": notices.to_list()}
+    counts = {"documents_out": writer.num_kept, "notices": notices.to_list(), "encodings": encodings_of(task)}
     stats = {"source": task.source.name, **tally.to_dict(), **counts}
     files = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     write_json(folder / STATS, {**stats, "fingerprints": task.fingerprints(), "files": files})

@@ -6,21 +6,26 @@ How a source is cut depends on its files and its config, never on the number of 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from qaz_llm.data.config import SourceConfig
-from qaz_llm.data.readers import FORMAT_BY_SUFFIX, Part, format_of
+from qaz_llm.data.readers import FORMAT_BY_SUFFIX, MAX_LINE_BYTES, Part, format_of
 from qaz_llm.data.readers.cuts import parts_of, parts_of_saved_copy
 from qaz_llm.data.readers.hub import is_saved_copy
 from qaz_llm.data.readers.lines import aligned_path
-from qaz_llm.errors import DamagedFileError
+from qaz_llm.errors import DamagedFileError, InputError
 from qaz_llm.io import compression_of, expand_paths, fingerprint_file, resolve_path
 
 COMPRESSED_TIMES = 4.5
 """How much longer than a compressed file its text usually is; for the estimate only."""
+
+
+MAX_GROUP_FILES = 4096
+"""So many files of which each is one document are cleaned together at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,11 @@ class Task:
     names: tuple[str, ...]
     """What tells each file apart from the others of the source."""
     part: Part | None = None
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether its files are read from their beginning: false of all but the first part of a file."""
+        return self.part is None or self.part.start == 0
 
     @property
     def text_bytes(self) -> int:
@@ -80,14 +90,56 @@ def tasks_of(source: SourceConfig, *, root: Path | None = None) -> list[Task]:
     """
     files = source_files(source, root=root)
     names = file_names(files)
+    source = _with_rows(source, files)
     if not files or source.max_documents is not None or source.max_bytes is not None:
         return [Task(source, tuple(files), tuple(names))]
     tasks = []
-    for path, name in zip(files, names, strict=True):
-        cuts = _parts(path, source) if source.rows_per_document == 1 else []
+    for group in _groups(files, names, source):
+        cuts = _parts(group[0][0], source) if source.rows_per_document == 1 and len(group) == 1 else []
         whole: Sequence[Part | None] = [None]
-        tasks += [Task(source, (path,), (name,), part) for part in (cuts if len(cuts) > 1 else whole)]
+        paths, named = zip(*group, strict=True)
+        tasks += [Task(source, paths, named, part) for part in (cuts if len(cuts) > 1 else whole)]
     return tasks
+
+
+def _with_rows(source: SourceConfig, files: Sequence[Path]) -> SourceConfig:
+    """The source with what one row of its plain text is, where the config leaves that to the number of files.
+
+    Raises InputError where each file would be a document and one is too long to be any.
+    """
+    if source.rows != "auto" or source.format not in ("auto", "text"):
+        return source
+    texts = [path for path in files if path.is_file() and format_of(path, source) == "text"]
+    if len(texts) < 2:
+        return source.model_copy(update={"rows": "line"})
+    for path in texts:
+        if (size := path.stat().st_size) > MAX_LINE_BYTES:
+            raise InputError(
+                f"source {source.name}: {path} has {size / 1e6:,.0f} MB; of several files of plain text each is one"
+                " document, and no document is as long",
+                hint="say what one row is: rows: line, or rows: paragraph",
+            )
+    return source.model_copy(update={"rows": "file"})
+
+
+def _groups(files: Sequence[Path], names: Sequence[str], source: SourceConfig) -> Iterator[Sequence[tuple[Path, str]]]:
+    """Files that are read together: those that are one document each up to `part_bytes`, every other one alone."""
+    group: list[tuple[Path, str]] = []
+    size = 0
+    for path, name in zip(files, names, strict=True):
+        if source.rows != "file" or not path.is_file() or format_of(path, source) != "text":
+            if group:
+                yield group
+            group, size = [], 0
+            yield [(path, name)]
+            continue
+        group.append((path, name))
+        size += path.stat().st_size
+        if size >= source.part_bytes or len(group) == MAX_GROUP_FILES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def _parts(path: Path, source: SourceConfig) -> list[Part]:
@@ -108,6 +160,15 @@ def source_files(source: SourceConfig, *, root: Path | None = None) -> list[Path
         return sorted({file for pattern in source.hub_files for file in expand_paths(path / pattern)})
     folder_suffixes = tuple(FORMAT_BY_SUFFIX) if source.format == "auto" and path.is_dir() else None
     return expand_paths(path, suffixes=folder_suffixes)
+
+
+def files_not_read(source: SourceConfig, *, root: Path | None = None) -> dict[str, int]:
+    """How many files in the folder of a source are passed over, by suffix, since no format has it."""
+    path = resolve_path(source.path, root=root)
+    if source.format != "auto" or not path.is_dir():
+        return {}
+    read = set(source_files(source, root=root))
+    return dict(sorted(Counter(file.suffix or "none" for file in expand_paths(path) if file not in read).items()))
 
 
 def file_names(files: Sequence[Path]) -> list[str]:

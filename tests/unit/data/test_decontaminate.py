@@ -94,7 +94,7 @@ def test_overlaps_between_files_are_described() -> None:
     ]  # fmt: skip
     described = make_decontaminator(items, CONFIG).describe()
     assert described["overlaps"] == {"belebele.jsonl": {"flores.jsonl": 1}, "flores.jsonl": {"belebele.jsonl": 2}}
-    assert described["files"]["flores.jsonl"] == {"items": 3, "texts": 2, "texts_too_short": 1}
+    assert described["files"]["flores.jsonl"] == {"items": 3, "items_too_short": 1, "texts": 2, "texts_too_short": 1}
 
 
 # ------------------------------------------------------------------------------------------------------------ reading

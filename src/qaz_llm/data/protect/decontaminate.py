@@ -1,7 +1,8 @@
 """Keep evaluation items out of training text.
 
 A document is contaminated when it has `ngram_words` words in a row in common with an item, whatever the case, the
-punctuation and the line breaks; an item's text of fewer words is looked for whole. An item is a row of an evaluation file:
+punctuation and the line breaks; an item's text of fewer words is looked for whole. Both sides are repaired and brought to
+one script first (items.py). An item is a row of an evaluation file:
 the Kazakh, Russian and English of a row, question, choices and passage, are its texts.
 
 What is compared are hashes of words, so the index of 20,000 items takes some tens of megabytes.
@@ -10,32 +11,28 @@ What is compared are hashes of words, so the index of 20,000 items takes some te
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qaz_llm.data.config import DecontaminateConfig
+from qaz_llm.data.protect.items import EvaluationItem, compared_texts, evaluation_files, read_items, runs_of_short_texts
 from qaz_llm.data.protect.ngram_index import NgramIndex, build_index, unique_pairs
-from qaz_llm.io import expand_paths, file_format, open_text, read_rows, resolve_path
 from qaz_llm.language.buffer import Positions, ScannedTexts, scan_texts
 
-SHIPPED = ("embedded:mc_items.jsonl", "embedded:parallel_sentences.jsonl")
-"""The evaluation files that come with the project."""
+__all__ = [
+    "Decontaminator",
+    "EvaluationFile",
+    "EvaluationItem",
+    "evaluation_files",
+    "make_decontaminator",
+    "read_items",
+]
 
-ID_FIELDS = ("item_id", "id", "qid", "index_id", "key")
 TOP_ITEMS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationItem:
-    """A row of an evaluation file: the file's name, the row's id (else its number from 1), every text in it."""
-
-    file: str
-    item_id: str
-    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +43,8 @@ class EvaluationFile:
     items: int
     texts: int
     texts_too_short: int
+    items_too_short: int
+    """Items of which nothing can be looked for: their texts have too few words, each and two together."""
     overlaps: Mapping[str, int]
 
 
@@ -68,6 +67,14 @@ class Decontaminator:
     @property
     def num_texts_too_short(self) -> int:
         return sum(file.texts_too_short for file in self.files)
+
+    def lines(self) -> list[str]:
+        """What is looked for, file by file, as a person reads it."""
+        return [
+            f"evaluation items of {file.name}: {file.items:,}"
+            + (f", {file.items_too_short:,} of them too short to be looked for" if file.items_too_short else "")
+            for file in self.files
+        ]
 
     def hits(self, scanned: ScannedTexts) -> list[str | None]:
         """For each text the evaluation file whose item it holds a part of, the first by name; None where clean."""
@@ -96,7 +103,12 @@ class Decontaminator:
             "min_item_words": self.config.min_item_words,
             "ngrams": len(self.index.starts_R) - 1,
             "files": {
-                file.name: {"items": file.items, "texts": file.texts, "texts_too_short": file.texts_too_short}
+                file.name: {
+                    "items": file.items,
+                    "items_too_short": file.items_too_short,
+                    "texts": file.texts,
+                    "texts_too_short": file.texts_too_short,
+                }
                 for file in self.files
             },
             "overlaps": {file.name: dict(file.overlaps) for file in self.files if file.overlaps},
@@ -137,23 +149,47 @@ def make_decontaminator(items: Iterable[EvaluationItem], config: DecontaminateCo
     names = sorted({item.file for item in listed})
     sizes = Counter(item.file for item in listed)
     file_starts = np.cumsum([0, *(sizes[name] for name in names)], dtype=np.int64)
-    scanned = scan_texts([text for item in listed for text in item.texts])
-    items_D = np.repeat(np.arange(len(listed)), [len(item.texts) for item in listed])
+    texts = compared_texts(listed)
+    words_T = _num_words([forms[0] for item in texts for forms in item])
+    item_T = np.repeat(np.arange(len(listed)), [len(item) for item in texts])
+    long_T = words_T >= config.min_item_words
+    has_long_I = np.bincount(item_T[long_T], minlength=len(listed)) > 0
+    scanned, items_D = _searched(texts, has_long_I)
     index = build_index(scanned, items_D, ngram_words=config.ngram_words, min_words=config.min_item_words)
-    long_enough = np.diff(scanned.words.doc_starts_D) >= config.min_item_words
-    files_D = np.searchsorted(file_starts, items_D, side="right") - 1
+    found_I = np.zeros(len(listed), np.bool_)
+    found_I[items_D[np.diff(scanned.words.doc_starts_D) >= config.min_item_words]] = True
+    file_T = np.searchsorted(file_starts, item_T, side="right") - 1
     overlaps = _overlaps(index, scanned, items_D, file_starts)
     files = tuple(
         EvaluationFile(
             name,
             items=sizes[name],
-            texts=int(long_enough[files_D == number].sum()),
-            texts_too_short=int((~long_enough[files_D == number]).sum()),
+            texts=int(long_T[file_T == number].sum()),
+            texts_too_short=int((~long_T[file_T == number]).sum()),
+            items_too_short=int((~found_I[file_starts[number] : file_starts[number + 1]]).sum()),
             overlaps={names[other]: count for (own, other), count in overlaps.items() if own == number},
         )
         for number, name in enumerate(names)
     )
     return Decontaminator(config, files, tuple(item.item_id for item in listed), file_starts, index)
+
+
+def _searched(
+    texts: Sequence[Sequence[tuple[str, ...]]], has_long_I: npt.NDArray[np.bool_]
+) -> tuple[ScannedTexts, Positions]:
+    """All that is looked for, and of which item each is: every form of every text, or of short ones what they make together."""
+    searched: list[str] = []
+    items: list[int] = []
+    for item, (own, has_long) in enumerate(zip(texts, has_long_I.tolist(), strict=True)):
+        forms = [form for forms in own for form in forms]
+        forms += [] if has_long else list(runs_of_short_texts(own))
+        searched += forms
+        items += [item] * len(forms)
+    return scan_texts(searched), np.array(items, dtype=np.int64)
+
+
+def _num_words(texts: Sequence[str]) -> Positions:
+    return np.diff(scan_texts(texts).words.doc_starts_D)
 
 
 def _overlaps(
@@ -173,66 +209,3 @@ def _overlaps(
     items, others = unique_pairs(items, others)
     files = np.searchsorted(file_starts, items, side="right") - 1
     return dict(sorted(Counter(zip(files.tolist(), others.tolist(), strict=True)).items()))
-
-
-# ------------------------------------------------------------------------------------------------------------ reading
-
-
-def evaluation_files(config: DecontaminateConfig, *, root: Path | None = None) -> list[Path]:
-    """The files that a config names, and those that ship with the project where it says so; each once.
-
-    Raises InputError where a path leads to no file.
-    """
-    entries = (*(SHIPPED if config.shipped else ()), *config.paths)
-    paths = (path for entry in entries for path in expand_paths(resolve_path(entry, root=root)))
-    return list(dict.fromkeys(path.absolute() for path in paths))
-
-
-def read_items(config: DecontaminateConfig, *, root: Path | None = None) -> Iterator[EvaluationItem]:
-    """The items of the evaluation files of a config: rows of .jsonl and .parquet, lines of .tsv, .csv and .txt.
-
-    Raises InputError where a path leads to no file, DamagedFileError where one cannot be read.
-    """
-    paths = evaluation_files(config, root=root)
-    for path, name in zip(paths, _short_names(paths), strict=True):
-        if file_format(path) in {".tsv", ".csv", ".txt"}:
-            with open_text(path) as lines:
-                for number, line in enumerate(lines, 1):
-                    yield EvaluationItem(name, str(number), tuple(line.rstrip("\n").split("\t")))
-            continue
-        for number, row in enumerate(read_rows(path), 1):
-            chosen = row.values() if config.fields is None else [row.get(field) for field in config.fields]
-            texts = dict.fromkeys(text for value in chosen for text in _strings(value))
-            yield EvaluationItem(name, _id_of(row, number), tuple(texts))
-
-
-def _short_names(paths: Sequence[Path]) -> list[str]:
-    """Folder and name of each file, and more of its path where two files have these in common.
-
-    >>> _short_names([Path("/a/x/dev.jsonl"), Path("/b/x/dev.jsonl"), Path("/b/other.tsv")])
-    ['a/x/dev.jsonl', 'b/x/dev.jsonl', 'b/other.tsv']
-    """
-    names = []
-    for path in paths:
-        parts = 2
-        while parts < len(path.parts) and sum(other.parts[-parts:] == path.parts[-parts:] for other in paths) > 1:
-            parts += 1
-        names.append("/".join(path.parts[-parts:]))
-    return names
-
-
-def _id_of(row: Mapping[str, Any], number: int) -> str:
-    found = next((row[field] for field in ID_FIELDS if isinstance(row.get(field), str | int)), number)
-    return str(found)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """The strings in a JSON value; numbers and the like hold no text."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _strings(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _strings(inner)

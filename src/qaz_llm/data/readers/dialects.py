@@ -52,6 +52,11 @@ class Dialect:
         """Whether each line is a row, so that the file can be cut at line ends."""
         return self.quotes == "none"
 
+    @property
+    def is_usual(self) -> bool:
+        """Commas with quotes, or tabs without: what nobody has to be told of."""
+        return self in (Dialect(","), Dialect("\t", "none"))
+
     def __str__(self) -> str:
         parted = _NAMES.get(self.delimiter, repr(self.delimiter))
         kinds = {"doubled": "", "backslash": ", quotes after backslashes", "none": ", quotes are text"}

@@ -9,7 +9,7 @@ file, the dry run and the manifest say the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qaz_llm.data.config import SourceConfig
@@ -35,7 +35,13 @@ FORMAT_BY_SUFFIX: Mapping[str, str] = {
 TEXT_FORMATS = frozenset({"jsonl", "csv", "tsv", "text", "moses"})
 """Formats whose encoding is looked for. XML says its own, Parquet has none."""
 
-_UNPACK_FIRST: Mapping[str, str] = {".zip": "unzip", ".rar": "unrar x", ".7z": "7z x", ".tar": "tar -xf", ".tgz": "tar -xf"}
+_UNPACK_FIRST: Mapping[str, str] = {
+    ".zip": "unzip",
+    ".rar": "unrar x",
+    ".7z": "7z x",
+    ".tar": "tar -xf",
+    ".tgz": "tar -xf",
+}
 _ROWS: Mapping[str, str] = {
     "auto": "line",
     "line": "line",
@@ -51,7 +57,7 @@ class Shape:
     """How one file is read."""
 
     format: str
-    form: TextForm = TextForm()
+    form: TextForm = field(default_factory=TextForm)
     dialect: Dialect | None = None
     unit: str = "line"
     """What one row of plain text is: a line, a paragraph, or the file."""
