@@ -79,14 +79,21 @@ def checked(rows: Iterator[Row], place: Place, source: SourceConfig, seen: Seen)
     first = list(islice(rows, LOOKED_AT_ROWS))
     readable = [row.fields for row in first if row.problem is None]
     text_fields = tuple(source.texts.values()) or (source.text_field,)
-    found = sorted({key for fields in readable for key in fields})
+    columns = () if place.shape is None else place.shape.columns
+    found = sorted({key for fields in readable for key in fields}.union(column.strip() for column in columns))
     seen.fields.update(found)
     seen.how = place.how
     for name in (*text_fields, source.id_field, source.url_field, source.licence_field):
         if name and readable and not any(has_field(fields, name) for fields in readable):
+            shorter = name in found  # the header has it
             raise InputError(
                 f"source {source.name}, {place.name}: no field {name!r} in the first {len(readable)} rows{place.how}",
-                hint=f"the fields found are: {', '.join(found)}; set text_field or id_field to one of them",
+                hint=f"the fields found are: {', '.join(found)}; "
+                + (
+                    "the rows have fewer values: set delimiter"
+                    if shorter
+                    else "set text_field or id_field to one of them"
+                ),
             )
     for name in text_fields:
         kinds = {kind_of(value) for value in map(getter(name), readable) if value is not None}

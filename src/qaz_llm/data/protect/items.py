@@ -20,8 +20,6 @@ from typing import Any
 from qaz_llm.data.config import DecontaminateConfig, SourceConfig
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.readers import FORMAT_BY_SUFFIX, Row, Shape, read_rows_of, shape_of
-from qaz_llm.data.readers.dialects import parse_rows
-from qaz_llm.data.readers.lines import decoded_lines
 from qaz_llm.data.readers.tables import read_table
 from qaz_llm.errors import InputError
 from qaz_llm.io import expand_paths, resolve_path
@@ -164,7 +162,7 @@ def _rows(path: Path, config: DecontaminateConfig) -> Iterator[Mapping[str, Any]
     """The fields of each row. Raises InputError where one cannot be read, or no row has a field that is asked for."""
     source = _source_of(path)
     shape = shape_of(path, source)
-    columns = _unnamed_columns(path, shape) if shape.dialect is not None and config.fields is None else ()
+    columns = _unnamed_columns(shape) if shape.dialect is not None and config.fields is None else ()
     rows = (
         read_table(path, shape.form, shape.dialect, columns)
         if shape.dialect is not None and columns
@@ -188,13 +186,10 @@ def _cells(line: str) -> Mapping[str, str]:
     return {str(place): cell for place, cell in enumerate(line.split("\t"))}
 
 
-def _unnamed_columns(path: Path, shape: Shape) -> tuple[str, ...]:
+def _unnamed_columns(shape: Shape) -> tuple[str, ...]:
     """Names for the columns of a table whose first row is an item; none where that row names them."""
-    if shape.dialect is None:
-        return ()
-    lines = (line for number, line, _ in decoded_lines(path, shape.form) if number >= shape.dialect.skipped_lines)
-    first = next((row for row in parse_rows(lines, shape.dialect) if row), [])
-    return () if _is_header(first) else tuple(map(str, range(max(len(first), MAX_UNNAMED_COLUMNS))))
+    width = max(len(shape.columns), MAX_UNNAMED_COLUMNS)
+    return () if _is_header(shape.columns) else tuple(map(str, range(width)))
 
 
 def _readable(path: Path, rows: Iterator[Row]) -> Iterator[Mapping[str, Any]]:

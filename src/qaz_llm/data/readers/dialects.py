@@ -138,6 +138,12 @@ def _looks_quoted(lines: Sequence[str], delimiter: str) -> bool:
 # ----------------------------------------------------------------------------------------------------------- parsing
 
 
+def header_of(sample: str, dialect: Dialect) -> tuple[str, ...]:
+    """The values of the first row of a table that begins with `sample`."""
+    lines = islice(io.StringIO(sample.removeprefix("\ufeff"), newline="\n"), dialect.skipped_lines, None)
+    return tuple(next((row for row in parse_rows(lines, dialect) if row), ()))
+
+
 def parse_rows(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str] | None]:
     """The values of each row; None for one whose quotes are not as the dialect has them. Blank lines are empty lists.
 

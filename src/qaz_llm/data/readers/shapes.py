@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qaz_llm.data.config import SourceConfig
-from qaz_llm.data.readers.dialects import Dialect, sniff_dialect
+from qaz_llm.data.readers.dialects import Dialect, header_of, sniff_dialect
 from qaz_llm.data.readers.encodings import TextForm, form_of, read_sample
 from qaz_llm.data.readers.json_values import is_over_lines
 from qaz_llm.errors import InputError
@@ -59,6 +59,8 @@ class Shape:
     format: str
     form: TextForm = field(default_factory=TextForm)
     dialect: Dialect | None = None
+    columns: tuple[str, ...] = ()
+    """Of a table: what its first row, or the config, calls the columns."""
     unit: str = "line"
     """What one row of plain text is: a line, a paragraph, or the file."""
     is_over_lines: bool = False
@@ -116,7 +118,8 @@ def shape_of(path: Path, source: SourceConfig) -> Shape:
     match kind:
         case "csv" | "tsv":
             sample = _sample_of(path, form)
-            return Shape(kind, form, sniff_dialect(sample, kind, source.columns, source.delimiter))
+            dialect = sniff_dialect(sample, kind, source.columns, source.delimiter)
+            return Shape(kind, form, dialect, source.columns or header_of(sample, dialect))
         case "jsonl":
             return Shape(kind, form, is_over_lines=is_over_lines(path, _sample_of(path, form)))
         case "text":
