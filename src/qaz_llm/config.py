@@ -34,6 +34,8 @@ from qaz_llm.errors import ConfigError
 from qaz_llm.records import LANGUAGES
 
 BASE_KEY = "base"
+MAX_CONFIG_BYTES = 4 << 20
+MAX_CONFIG_VALUES = 100_000
 _TAG = "tag:yaml.org,2002:"
 Location = tuple[str | int, ...]
 
@@ -194,6 +196,10 @@ def _inherit_within(
 
 def _read_file(path: Path) -> tuple[dict[str, Any], dict[Location, str]]:
     try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ConfigError(
+                f"{path}: {path.stat().st_size:,} bytes are no config", hint="give the path of a YAML file"
+            )
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         near = (
@@ -256,6 +262,8 @@ def _construct(
 
     def inside(child: Node, key: str | int, written: Node) -> Any:
         origins[(*location, key)] = f"{where}:{written.start_mark.line + 1}"
+        if len(origins) > MAX_CONFIG_VALUES:  # ten lines of anchors that repeat one another can stand for billions
+            raise ConfigError(f"{where}: more than {MAX_CONFIG_VALUES:,} values", hint="anchors may repeat one another")
         return _construct(child, (*location, key), where, origins, (*above, node))
 
     place = f"{where}:{node.start_mark.line + 1}"

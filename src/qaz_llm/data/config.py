@@ -96,7 +96,7 @@ class SourceConfig(StrictModel):
     def _encoding_is_known(cls, encoding: str | None) -> str | None:
         try:
             if encoding is not None:
-                b"a".decode(encoding)
+                "a".encode(encoding)  # rot13 and hex are codecs too, but none of text
         except (LookupError, UnicodeError) as error:
             raise ValueError(
                 f"{encoding!r} is no encoding of text; for instance utf-8, cp1251, kz1048, utf-16"

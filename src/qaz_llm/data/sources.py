@@ -2,8 +2,8 @@
 
 Every row ends as part of a document or as a document with `meta["problem"]`, which the build drops and counts, so no
 row is lost without a word. Problems of a row: `missing_text` (no such field, null, or no text in it), `bad_json`,
-`bad_encoding`, `bad_csv`, `bad_xml`, `wrong_columns`, `line_too_long`; of a file: `empty_file`, `damaged_file`,
-`file_too_long`. Where most rows of a file end so, it was read in the wrong way, and the build stops and says how.
+`bad_encoding`, `bad_csv`, `bad_xml`, `wrong_columns`, `line_too_long`, `too_many_values`; of a file: `empty_file`,
+`damaged_file`, `file_too_long`. Where most rows of a file end so it was read in the wrong way: the build stops and says how.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from qaz_llm.io.paths import (
 )
 from qaz_llm.io.reading import (
     MAX_LINE_BYTES,
+    has_too_many_values,
     open_text,
     parse_row,
     read_json,
@@ -62,6 +63,7 @@ __all__ = [
     "fingerprint_file",
     "fingerprint_paths",
     "fingerprint_value",
+    "has_too_many_values",
     "make_dir",
     "naming_damage",
     "only_one",

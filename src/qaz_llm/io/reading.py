@@ -26,6 +26,9 @@ MAX_ROW_BYTES = 2 * MAX_LINE_BYTES
 MAX_JSON_BYTES = 64 << 20
 """Of a file that is one JSON value: a manifest, the facts of a model."""
 
+MAX_VALUES = 4_000_000
+"""In one JSON value. 64 MiB of `{},{},` are a gigabyte and a half of objects; text has a comma in some sixty letters."""
+
 _BUFFER_BYTES = 1 << 20
 
 
@@ -41,6 +44,13 @@ def skip_line(stream: IO[bytes], begun: bytes) -> int:
         line = stream.readline(_BUFFER_BYTES)
         size += len(line)
     return size
+
+
+def has_too_many_values(written: str | bytes) -> bool:
+    """Whether a JSON value has more than MAX_VALUES parts, told by its commas before it is decoded."""
+    if len(written) <= MAX_VALUES:
+        return False
+    return (written.count(",") if isinstance(written, str) else written.count(b",")) > MAX_VALUES
 
 
 @contextmanager
@@ -81,6 +91,10 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
+            if has_too_many_values(line):
+                raise DamagedFileError(
+                    f"{path}:{number}: an object of more than {MAX_VALUES:,} values, which is no row"
+                )
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
@@ -124,9 +138,9 @@ def read_json(path: Path) -> Any:
     """
     with open_bytes(path) as stream, naming_damage(path):
         data = stream.read(MAX_JSON_BYTES + 1)
-    if len(data) > MAX_JSON_BYTES:
+    if len(data) > MAX_JSON_BYTES or has_too_many_values(data):
         raise DamagedFileError(
-            f"{path}: more than {MAX_JSON_BYTES >> 20} MiB, a JSON value of one piece was expected",
+            f"{path}: more than {MAX_JSON_BYTES >> 20} MiB or {MAX_VALUES:,} values, one JSON value was expected",
             hint="check what the file is",
         )
     try:

@@ -81,6 +81,10 @@ def sniff_dialect(sample: str, kind: str, columns: Sequence[str] = (), delimiter
     signs = _DELIMITERS[kind] if delimiter is None else (delimiter,)
     first, *others = _QUOTES[kind]
     best, score = _best(lines, columns, [Dialect(sign, first, skipped) for sign in signs])
+    if '\\"' in sample:  # in a cell without quotes around it a backslash escapes no less, and breaks nothing
+        escaped, escaped_score = _best(lines, columns, [replace(best, quotes="backslash")])
+        if escaped_score >= max(score, MIN_OTHER_SCORE):
+            best, score = escaped, escaped_score
     if score < 1.0:
         candidates = [Dialect(sign, quotes, skipped) for quotes in others for sign in signs]
         other, other_score = _best(lines, columns, [one for one in candidates if _may_be(one, lines)])

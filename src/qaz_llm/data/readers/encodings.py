@@ -71,12 +71,14 @@ _KAZAKH_ONES = ("kz1048", "ptcp154")
 _KAZAKH_SMALL = "әғқңөұүһі"
 _SMALL = f"а-яё{_KAZAKH_SMALL}"
 _CAPITAL = f"А-ЯЁ{_KAZAKH_SMALL.upper()}"
+_SIGNS = "‰±¤¦¬¶µ†‡¥£¢¨¯´¸ºª¹²³¼½¾¿×÷‹›©®√≈≥≤∙∞"
 _ODD = re.compile(
     rf"[{_SMALL}][{_CAPITAL}]"  # a capital inside a word
-    rf"|(?![{_SMALL}{_CAPITAL}])[\u0400-\u052f]"  # a letter of neither Kazakh nor Russian
-    rf"|(?<=[{_SMALL}])[^\w\s.,:;!?'\"’”»)/-](?=[{_SMALL}])"  # a sign inside a word
-    r"|[\x80-\x9f]"
+    rf"|(?<=[{_SMALL}{_CAPITAL}])[{_SIGNS}]|[{_SIGNS}](?=[{_SMALL}{_CAPITAL}])"  # a sign at a letter
+    rf"|[\x80-\x9f\u2500-\u25a0]"  # controls, and what tables are drawn with
 )
+_STRANGE = re.compile(rf"(?![{_SMALL}{_CAPITAL}])[\u0400-\u052f]")
+"""A letter of neither Kazakh nor Russian."""
 _FONT_LETTERS = re.compile("[ЂђЃѓЉљЊњЋћ]")
 """No letters of KZ-1048's Kazakh, but of fonts that drew Kazakh letters in the places of Serbian ones."""
 
@@ -160,7 +162,7 @@ def canonical_name(encoding: str) -> str:
     ('cp1251', 'utf-8', 'kz1048')
     """
     name = codecs.lookup(encoding).name
-    b"a".decode(name)  # rot13 and hex are codecs too, but none of text
+    "a".encode(name)  # rot13 and hex are codecs too, but none of text
     return UTF8 if name == "utf-8-sig" else name
 
 
@@ -172,6 +174,8 @@ def _recognised(sample: bytes) -> tuple[str, bool]:
     wide = _wide_encoding(sample)
     if wide is not None:
         return wide, True
+    if _is_utf8(sample, is_whole=False):
+        return UTF8, False
     runs = _RUN.findall(sample)
     if runs and all(map(_PUNCTUATION.fullmatch, runs)):
         return "cp1252", True
@@ -181,9 +185,10 @@ def _recognised(sample: bytes) -> tuple[str, bool]:
     return (UTF8, False) if found is None else (found, True)
 
 
-def _is_utf8(run: bytes) -> bool:
+def _is_utf8(data: bytes, *, is_whole: bool = True) -> bool:
+    """Whether bytes are UTF-8; where they are not whole, up to a letter that they may end inside."""
     try:
-        run.decode()
+        codecs.getincrementaldecoder(UTF8)().decode(data, final=is_whole)
     except UnicodeDecodeError:
         return False
     return True
@@ -218,12 +223,16 @@ def _one_byte_encoding(sample: bytes) -> str | None:
 
 def _settled(sample: bytes) -> str | None:
     """That of the encodings which have the small Russian letters in common, in which the text looks least odd."""
-    oddness = {encoding: len(_ODD.findall(sample.decode(encoding, "replace"))) for encoding in _ALIKE}
-    for encoding in _KAZAKH_ONES:
-        if oddness[encoding] > MAX_ODD_KAZAKH_FRAC * len(sample) or not _gives_kazakh(sample, encoding):
-            del oddness[encoding]
-    best = min(oddness, key=lambda encoding: oddness[encoding])  # the first of equal ones
-    return best if oddness[best] <= MAX_ODD_FRAC * len(sample) else None
+    oddness: dict[str, int] = {}
+    for encoding in _ALIKE:
+        text = sample.decode(encoding, "replace")
+        odd, strange = len(_ODD.findall(text)), len(_STRANGE.findall(text))
+        limit = MAX_ODD_FRAC * len(sample)
+        if encoding in _KAZAKH_ONES:
+            limit = MAX_ODD_KAZAKH_FRAC * len(sample) - strange if _gives_kazakh(sample, encoding) else -1
+        if odd <= limit:
+            oddness[encoding] = odd + strange
+    return min(oddness, key=lambda encoding: oddness[encoding]) if oddness else None  # the first of equal ones
 
 
 def _gives_kazakh(sample: bytes, encoding: str) -> bool:

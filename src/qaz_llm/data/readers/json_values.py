@@ -21,7 +21,8 @@ from qaz_llm.data.readers.lines import without_surrogates
 from qaz_llm.data.readers.rows import MAX_LINE_BYTES, Row
 from qaz_llm.data.readers.streams import open_as_utf8
 from qaz_llm.errors import DamagedFileError
-from qaz_llm.io import file_format, naming_damage
+from qaz_llm.io import file_format, has_too_many_values, naming_damage
+from qaz_llm.io.reading import MAX_VALUES
 
 WRAPPERS = frozenset({"data", "rows", "items", "examples", "documents", "records", "results", "articles", "questions"})
 """Keys under which a file that is one object has its list of rows."""
@@ -163,8 +164,8 @@ class _Scanner:
         if self._ended:
             return False
         self._text, self._at = self._text[self._at :], 0
-        if len(self._text) > MAX_LINE_BYTES:
-            raise self._damaged(f"one value of more than {MAX_LINE_BYTES >> 20} MiB")
+        if len(self._text) > MAX_LINE_BYTES or has_too_many_values(self._text):
+            raise self._damaged(f"a value of more than {MAX_LINE_BYTES >> 20} MiB or {MAX_VALUES:,} parts")
         chunk = self._stream.read(max(_MIN_READ, len(self._text)))
         self._ended = not chunk
         self._text += self._decoder.decode(chunk, final=self._ended)

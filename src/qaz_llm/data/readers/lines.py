@@ -15,7 +15,7 @@ from qaz_llm.data.readers.rows import MAX_LINE_BYTES, Part, Row
 from qaz_llm.data.readers.streams import buffered as buffered
 from qaz_llm.data.readers.streams import open_as_utf8, read_lines
 from qaz_llm.errors import DamagedFileError, InputError
-from qaz_llm.io import COMPRESSIONS, naming_damage
+from qaz_llm.io import COMPRESSIONS, has_too_many_values, naming_damage
 
 BOM = b"\xef\xbb\xbf"
 
@@ -25,6 +25,9 @@ def read_jsonl(path: Path, form: TextForm, part: Part | None = None) -> Iterator
     for number, line in read_lines(path, form, part):
         if line is None:
             yield Row(number, {}, "line_too_long")
+            continue
+        if has_too_many_values(line):
+            yield Row(number, {}, "too_many_values")
             continue
         try:
             fields = orjson.loads(line)

@@ -62,8 +62,11 @@ def _read_by_lines(
     skipped = dialect.skipped_lines
     has_header = not columns
     if has_header:
-        lines = (line for number, line, _ in decoded_lines(path, form) if number >= skipped)
-        columns = _named(next(lines, "").split(dialect.delimiter))
+        lines = decoded_lines(path, form)
+        header, trouble = next(((line, problem) for number, line, problem in lines if number >= skipped), ("", None))
+        columns = _named(header.split(dialect.delimiter))
+        if trouble is not None and (part is None or part.start == 0):
+            yield Row(skipped, {}, trouble)
     for number, line, problem in decoded_lines(path, form, part):
         if number < skipped + has_header or not (line or problem):
             continue
@@ -120,7 +123,7 @@ def _read_quoted(path: Path, form: TextForm, dialect: Dialect, columns: Sequence
                     hint="close it; where quotes are text and columns are parted by tabs, say format: tsv",
                 ) from error
             values, lines.problem = [], lines.problem or "bad_csv"
-        if not columns:
+        if not columns and lines.problem in (None, "bad_encoding"):
             columns = _named(values)
             continue
         if is_lost and lines.problem is None and values:
@@ -129,6 +132,6 @@ def _read_quoted(path: Path, form: TextForm, dialect: Dialect, columns: Sequence
             lines.problem = "bad_csv" if is_lost else None
         is_lost = is_lost or lines.problem == "bad_csv"
         if lines.problem is not None:
-            yield Row(number, {}, lines.problem)
+            yield Row(max(number, 0), {}, lines.problem)
         elif values:
             yield _row(number, columns, values)
