@@ -88,6 +88,13 @@ def test_a_sample_that_ends_inside_a_letter_is_utf8(tmp_path: Path) -> None:
     assert form_of(path).encoding == "utf-8"
 
 
+def test_a_long_beginning_in_ascii_does_not_hide_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"only ascii here\n" * 20_000 + ("\n".join(KAZAKH) + "\n").encode("kz1048") * 5_000)
+    assert form_of(path).encoding == "kz1048"
+    assert texts(path)[-1] == KAZAKH[-1]
+
+
 FORMATS = {
     "a.txt": "{0}\n{1}\n",
     "a.csv": 'id,text\n1,"{0}"\n2,"{1}"\n',

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qaz_llm.errors import DamagedFileError, InputError
-from qaz_llm.io import naming_damage, open_bytes
+from qaz_llm.io import compression_of, naming_damage, open_bytes
 
 UTF8 = "utf-8"
 SAMPLE_BYTES = 256 << 10
@@ -115,7 +115,23 @@ def form_of(path: Path, declared: str | None = None) -> TextForm:
     """
     sample = read_sample(path)
     _refuse_other_files(path, sample)
-    return form_of_bytes(sample, declared)
+    form = form_of_bytes(sample, declared)
+    if declared is None and form.encoding == UTF8 and sample.isascii() and len(sample) == SAMPLE_BYTES:
+        form = form_of_bytes(sample + _further_samples(path))
+    return form
+
+
+def _further_samples(path: Path) -> bytes:
+    """Pieces from within a long file whose beginning is all ASCII; none of a compressed one, where they would be dear."""
+    if compression_of(path) is not None:
+        return b""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        pieces = []
+        for quarter in (1, 2, 3):
+            stream.seek(max(size * quarter // 4, SAMPLE_BYTES))
+            pieces.append(stream.read(SAMPLE_BYTES >> 2).partition(b"\n")[2])
+    return b"\n".join(pieces)
 
 
 def read_sample(path: Path) -> bytes:
