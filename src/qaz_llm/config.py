@@ -35,7 +35,7 @@ from qaz_llm.records import LANGUAGES
 
 BASE_KEY = "base"
 MAX_CONFIG_BYTES = 4 << 20
-MAX_CONFIG_VALUES = 100_000
+MAX_CONFIG_VALUES = 20_000
 _TAG = "tag:yaml.org,2002:"
 Location = tuple[str | int, ...]
 

@@ -106,10 +106,14 @@ def checked(rows: Iterator[Row], place: Place, source: SourceConfig, seen: Seen)
     return chain(first, rows)
 
 
-def check_share(seen: Seen, task: Task, *, min_rows: int = MIN_JUDGED_ROWS) -> None:
-    """Raises InputError where more of the rows seen than the config allows became no document."""
-    bad = seen.problems.total()
-    if seen.rows < min_rows or bad <= task.source.max_bad_rows_frac * seen.rows:
+def check_share(seen: Seen, task: Task, *, is_only_file: bool = False) -> None:
+    """Raises InputError where more of the rows seen than the config allows became no document.
+
+    Of few rows it is not known whether that is the rule; of the only file of a source not one is to be good.
+    """
+    bad, limit = seen.problems.total(), task.source.max_bad_rows_frac * seen.rows
+    is_much = bad > limit if seen.rows >= MIN_JUDGED_ROWS else is_only_file and bad == seen.rows > limit
+    if not is_much:
         return
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in seen.problems.most_common())
     found = f"the fields found are: {', '.join(sorted(seen.fields))}; " if seen.fields else ""

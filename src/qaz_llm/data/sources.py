@@ -20,7 +20,7 @@ from qaz_llm.data.fields import getter
 from qaz_llm.data.licence_names import licence_of_row, spdx
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.readers import MAX_LINE_BYTES, Row, read_hub, read_rows_of
-from qaz_llm.data.row_checks import LOOKED_AT_ROWS, MIN_JUDGED_ROWS, Place, Seen, check_share, checked
+from qaz_llm.data.row_checks import LOOKED_AT_ROWS, Place, Seen, check_share, checked
 from qaz_llm.data.split import split_text
 from qaz_llm.data.tasks import Task, tasks_of
 from qaz_llm.errors import DamagedFileError, DataError
@@ -50,13 +50,13 @@ def read_task(
 def read_first_rows(task: Task, *, is_only_file: bool = False, stop_on_bad_row: bool = False) -> None:
     """Read the first rows of the first file of a task, for what can be said of them alone. Raises as `read_task`.
 
-    Of the only file of a source a share of bad rows is taken even where it has few.
+    The only file of a source is to have one good row, however few there are.
     """
     reader = _Reader(task.source, stop_on_bad_row, Notices())
     path, name = task.paths[0], task.names[0]
     for _ in reader.documents(islice(_rows_of(reader, path, task), LOOKED_AT_ROWS), Place.of(path, name, task.source)):
         pass
-    check_share(reader.seen, task, min_rows=1 if is_only_file else MIN_JUDGED_ROWS)
+    check_share(reader.seen, task, is_only_file=is_only_file)
 
 
 def _documents_of_task(reader: _Reader, task: Task, root: Path | None) -> Iterator[Document]:
