@@ -20,7 +20,6 @@ from qaz_llm.data.readers.rows import MAX_LINE_BYTES, Part, Row
 from qaz_llm.data.readers.shapes import FORMAT_BY_SUFFIX, Shape, format_of, shape_of
 from qaz_llm.data.readers.tables import read_table
 from qaz_llm.data.readers.tmx import read_tmx
-
 from qaz_llm.errors import InputError
 
 __all__ = [
