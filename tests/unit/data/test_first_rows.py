@@ -144,7 +144,7 @@ def test_how_files_are_read_is_told_by_source(tmp_path: Path) -> None:
         assert [document.text for document in read_task(task, notices=notices)] == [text]
     assert encodings == [{"kz1048 (recognised)": 1}, {"utf-8": 1}, {"utf-8": 1}]
     assert [(n["kind"], n["where"]) for n in notices.to_list()] == [
-        ("dialect_recognised", "s0: a.csv (a semicolon)"),
+        ("dialect_recognised", "s0: a.csv (a semicolon between columns)"),
         ("encoding_recognised", "s0: a.csv (kz1048)"),
     ]
 

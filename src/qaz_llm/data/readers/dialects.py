@@ -33,7 +33,13 @@ _QUOTES: dict[str, tuple[Quotes, ...]] = {
     "csv": ("doubled", "backslash", "none"),
     "tsv": ("none", "doubled", "backslash"),
 }
-_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", NO_DELIMITER: "one column"}
+_NAMES = {
+    ",": "a comma between columns",
+    ";": "a semicolon between columns",
+    "\t": "a tab between columns",
+    "|": "a bar between columns",
+    NO_DELIMITER: "one column",
+}
 _SEP_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 """By which Excel is told the delimiter."""
 
@@ -58,9 +64,9 @@ class Dialect:
         return self in (Dialect(","), Dialect("\t", "none"))
 
     def __str__(self) -> str:
-        parted = _NAMES.get(self.delimiter, repr(self.delimiter))
+        parted = _NAMES.get(self.delimiter, f"{self.delimiter!r} between columns")
         kinds = {"doubled": "", "backslash": ", quotes after backslashes", "none": ", quotes are text"}
-        return f"{parted}{kinds[self.quotes]}"
+        return parted if self.is_usual else f"{parted}{kinds[self.quotes]}"
 
 
 def sniff_dialect(sample: str, kind: str, columns: Sequence[str] = (), delimiter: str | None = None) -> Dialect:

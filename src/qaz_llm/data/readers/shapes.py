@@ -85,7 +85,7 @@ class Shape:
         """
         encoding = f" in {self.encoding}" if self.encoding is not None else ""
         if self.dialect is not None:
-            return f"{self.format}{encoding}, {self.dialect} between columns"
+            return f"{self.format}{encoding}, {self.dialect}"
         if self.format == "text":
             return f"text{encoding}, one {self.unit} a row"
         return f"{'json' if self.is_over_lines else self.format}{encoding}"
