@@ -7,11 +7,12 @@ seconds; said when that file's turn comes it costs what was cleaned before.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from qaz_llm.data.config import DataConfig
-from qaz_llm.data.readers import shape_of
+from qaz_llm.data.notices import Notices
+from qaz_llm.data.readers import format_of, shape_of
 from qaz_llm.data.sources import read_first_rows
 from qaz_llm.data.tasks import Task
 from qaz_llm.errors import DamagedFileError
@@ -52,6 +53,20 @@ def described_files(tasks: Sequence[Task]) -> Iterator[tuple[str, list[str]]]:
                 ways.setdefault(str(shape_of(path, source)), []).append(name)
         commonest = sorted(ways.items(), key=lambda way: -len(way[1]))
         yield source.name, [f"{_files(names)}: {way}" for way, names in commonest]
+
+
+def note_files(
+    config: DataConfig, tasks: Sequence[Task], not_read: Mapping[str, Mapping[str, int]], notices: Notices
+) -> None:
+    """Count files that were passed over, and those of plain text that were taken for a document each unasked."""
+    for name, suffixes in not_read.items():
+        for suffix, count in suffixes.items():
+            notices.add("files_not_read", f"{name}: {suffix}", count)
+    unasked = {source.name for source in config.sources if source.rows == "auto"}
+    for task in tasks:
+        if task.source.rows == "file" and task.source.name in unasked:
+            texts = sum(path.is_file() and format_of(path, task.source) == "text" for path in task.paths)
+            notices.add("files_are_documents", task.source.name, texts)
 
 
 def encodings_of(task: Task) -> dict[str, int]:

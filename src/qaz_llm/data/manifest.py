@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import REASONS, Decisions
+from qaz_llm.data.first_rows import note_files
 from qaz_llm.data.licence_names import spdx
 from qaz_llm.data.licences import refusal
 from qaz_llm.data.notices import Notices
@@ -93,9 +94,7 @@ class Ledger:
             why = refusal(spdx(source.licence), config.licences)
             if why is not None and source.licence_field is None:
                 self.notices.add("conversations_refused", f"{source.name}: {why}")
-        for name, suffixes in plan.not_read.items():
-            for suffix, count in suffixes.items():
-                self.notices.add("files_not_read", f"{name}: {suffix}", count)
+        note_files(config, plan.tasks, plan.not_read, self.notices)
         for file in decontaminator.files:
             self.notices.add("items_unmatchable", file.name, file.items_too_short)
         note_item_files(config.decontaminate, self.notices, root=config.root)

@@ -13,7 +13,7 @@ import pytest
 
 from qaz_llm.config import config_from_values
 from qaz_llm.data.config import DataConfig, SourceConfig
-from qaz_llm.data.first_rows import check_first_rows, described_files, encodings_of
+from qaz_llm.data.first_rows import check_first_rows, described_files, encodings_of, note_files
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.plan import make_build_plan
 from qaz_llm.data.sources import PROBLEM, read_documents, read_task
@@ -147,6 +147,22 @@ def test_how_files_are_read_is_told_by_source(tmp_path: Path) -> None:
         ("dialect_recognised", "s0: a.csv (a semicolon between columns)"),
         ("encoding_recognised", "s0: a.csv (kz1048)"),
     ]
+
+
+def test_files_passed_over_and_files_taken_for_documents_are_noted(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt", "c.docx"):
+        (tmp_path / name).write_text("бір\nекі\n")
+    for rows, wanted in (
+        ("auto", [("files_are_documents", 2), ("files_not_read", 1)]),
+        ("file", [("files_not_read", 1)]),
+    ):
+        config = config_of({"path": str(tmp_path), "rows": rows})
+        plan = make_build_plan(config)
+        notices = Notices()
+        note_files(config, plan.tasks, plan.not_read, notices)
+        assert [(n["kind"], n["count"]) for n in notices.to_list()] == wanted
+        assert "  a.txt, b.txt: text in utf-8, one file a row" in plan.lines()
+        assert "s0: not read, of no known format: .docx 1" in plan.lines()
 
 
 def test_what_is_declared_is_no_guess(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ _NAMES = {
     "|": "a bar between columns",
     NO_DELIMITER: "one column",
 }
+_ESCAPED_QUOTE = re.compile(r'(?<!\\)(?:\\\\)*\\"')
 _SEP_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 """By which Excel is told the delimiter."""
 
@@ -87,7 +88,7 @@ def sniff_dialect(sample: str, kind: str, columns: Sequence[str] = (), delimiter
     signs = _DELIMITERS[kind] if delimiter is None else (delimiter,)
     first, *others = _QUOTES[kind]
     best, score = _best(lines, columns, [Dialect(sign, first, skipped) for sign in signs])
-    if '\\"' in sample:  # in a cell without quotes around it a backslash escapes no less, and breaks nothing
+    if _ESCAPED_QUOTE.search(sample):  # in a cell without quotes around it a backslash escapes no less, and breaks nothing
         escaped, escaped_score = _best(lines, columns, [replace(best, quotes="backslash")])
         if escaped_score >= max(score, MIN_OTHER_SCORE):
             best, score = escaped, escaped_score
