@@ -88,7 +88,9 @@ def sniff_dialect(sample: str, kind: str, columns: Sequence[str] = (), delimiter
     signs = _DELIMITERS[kind] if delimiter is None else (delimiter,)
     first, *others = _QUOTES[kind]
     best, score = _best(lines, columns, [Dialect(sign, first, skipped) for sign in signs])
-    if _ESCAPED_QUOTE.search(sample):  # in a cell without quotes around it a backslash escapes no less, and breaks nothing
+    if _ESCAPED_QUOTE.search(
+        sample
+    ):  # in a cell without quotes around it a backslash escapes no less, and breaks nothing
         escaped, escaped_score = _best(lines, columns, [replace(best, quotes="backslash")])
         if escaped_score >= max(score, MIN_OTHER_SCORE):
             best, score = escaped, escaped_score

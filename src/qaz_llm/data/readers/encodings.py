@@ -79,8 +79,6 @@ _ODD = re.compile(
 )
 _STRANGE = re.compile(rf"(?![{_SMALL}{_CAPITAL}])[\u0400-\u052f]")
 """A letter of neither Kazakh nor Russian."""
-_FONT_LETTERS = re.compile("[ЂђЃѓЉљЊњЋћ]")
-"""No letters of KZ-1048's Kazakh, but of fonts that drew Kazakh letters in the places of Serbian ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,4 +254,4 @@ def _gives_kazakh(sample: bytes, encoding: str) -> bool:
     text, other = sample.decode(encoding, "replace"), sample.decode("cp1251", "replace")
     differing = [letter for letter, russian in zip(text, other, strict=True) if letter != russian]
     telling = sum(letter in "қәңҚӘҢ" for letter in differing)
-    return bool(telling) and telling >= MIN_TELLING_FRAC * len(differing) and not _FONT_LETTERS.search(text)
+    return bool(telling) and telling >= MIN_TELLING_FRAC * len(differing)
