@@ -7,7 +7,7 @@ seconds; said when that file's turn comes it costs what was cleaned before.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from qaz_llm.data.config import DataConfig
@@ -42,17 +42,19 @@ def check_first_rows(config: DataConfig, tasks: Sequence[Task]) -> None:
                     raise
 
 
-def described_files(tasks: Sequence[Task]) -> Iterator[tuple[str, list[str]]]:
-    """Of each source how its files are read, the commonest way first: `2 files: csv in cp1251 (recognised), …`."""
+def described_files(tasks: Sequence[Task]) -> dict[str, list[tuple[str, str]]]:
+    """Of each source how its files are read, the commonest way first: `("a.csv", "csv in cp1251 (recognised), …")`."""
+    described: dict[str, list[tuple[str, str]]] = {}
     for beginnings in _by_source(tasks):
-        files = [(path, name) for task in beginnings for path, name in zip(task.paths, task.names, strict=True)]
         source = beginnings[0].source
+        files = [pair for task in beginnings for pair in zip(task.paths, task.names, strict=True)]
         ways: dict[str, list[str]] = {}
         for path, name in _spread(files):
             if path.is_file():
                 ways.setdefault(str(shape_of(path, source)), []).append(name)
         commonest = sorted(ways.items(), key=lambda way: -len(way[1]))
-        yield source.name, [f"{_files(names)}: {way}" for way, names in commonest]
+        described[source.name] = [(_files(names), way) for way, names in commonest]
+    return described
 
 
 def note_files(

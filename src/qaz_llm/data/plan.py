@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,11 +52,11 @@ class BuildPlan:
         for task in self.tasks:
             files.setdefault(task.source.name, set()).update(task.paths)
             sizes[task.source.name] += task.text_bytes
-        ways = dict(described_files(self.tasks))
+        ways = described_files(self.tasks)
         read = [
             line
             for name, paths in files.items()
-            for line in (_source_line(name, len(paths), sizes[name]), *(f"  {way}" for way in ways.get(name, ())))
+            for line in _source_lines(name, len(paths), sizes[name], ways.get(name, []))
         ]
         return [
             *read,
@@ -67,10 +67,13 @@ class BuildPlan:
         ]
 
 
-def _source_line(name: str, num_files: int, text_bytes: int) -> str:
+def _source_lines(name: str, num_files: int, text_bytes: int, ways: Sequence[tuple[str, str]]) -> list[str]:
     if not num_files:
-        return f"{name}: streamed, its size is not known"
-    return f"{name}: {num_files:,} file{'s' if num_files > 1 else ''}, about {text_bytes / 1e6:,.1f} MB of text"
+        return [f"{name}: streamed, its size is not known"]
+    size = f"{name}: {num_files:,} file{'s' if num_files > 1 else ''}, about {text_bytes / 1e6:,.1f} MB of text"
+    if len(ways) == 1:
+        return [f"{size}: {ways[0][1]}"]
+    return [size, *(f"  {files}: {way}" for files, way in ways)]
 
 
 def _counted(found: Mapping[str, int]) -> str:

@@ -128,16 +128,15 @@ def test_how_files_are_read_is_told_by_source(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(f"id,text\n1,{text}\n".encode())
     config = config_of({"path": str(tmp_path)})
     plan = make_build_plan(config)
-    assert list(described_files(plan.tasks)) == [
-        (
-            "s0",
-            [
-                "b.csv, c.csv: csv in utf-8, a comma between columns",
-                "a.csv: csv in kz1048 (recognised), a semicolon between columns",
-            ],
-        )
-    ]
+    assert described_files(plan.tasks) == {
+        "s0": [
+            ("b.csv, c.csv", "csv in utf-8, a comma between columns"),
+            ("a.csv", "csv in kz1048 (recognised), a semicolon between columns"),
+        ]
+    }
     assert "  a.csv: csv in kz1048 (recognised), a semicolon between columns" in plan.lines()
+    (only,) = make_build_plan(config_of({"path": str(tmp_path / "b.csv")})).lines()[:-1]
+    assert only.endswith("MB of text: csv in utf-8, a comma between columns")
     notices = Notices()
     encodings = [encodings_of(task) for task in plan.tasks]
     for task in plan.tasks:
@@ -161,7 +160,7 @@ def test_files_passed_over_and_files_taken_for_documents_are_noted(tmp_path: Pat
         notices = Notices()
         note_files(config, plan.tasks, plan.not_read, notices)
         assert [(n["kind"], n["count"]) for n in notices.to_list()] == wanted
-        assert "  a.txt, b.txt: text in utf-8, one file a row" in plan.lines()
+        assert plan.lines()[0].endswith("text in utf-8, a document per file")
         assert "s0: not read, of no known format: .docx 1" in plan.lines()
 
 

@@ -87,7 +87,7 @@ class Shape:
         if self.dialect is not None:
             return f"{self.format}{encoding}, {self.dialect}"
         if self.format == "text":
-            return f"text{encoding}, one {self.unit} a row"
+            return f"text{encoding}, {'a document per file' if self.unit == 'file' else f'a row per {self.unit}'}"
         return f"{'json' if self.is_over_lines else self.format}{encoding}"
 
 
