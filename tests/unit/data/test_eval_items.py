@@ -16,7 +16,8 @@ from qaz_llm.data.clean import make_cleaner
 from qaz_llm.data.config import DataConfig, DecontaminateConfig
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.protect.decontaminate import EvaluationItem, make_decontaminator, read_items
-from qaz_llm.data.protect.items import compared_texts, note_item_files
+from qaz_llm.data.protect.item_forms import compared_texts
+from qaz_llm.data.protect.items import note_item_files
 from qaz_llm.errors import DamagedFileError, InputError
 from qaz_llm.records import Document
 

@@ -2,7 +2,7 @@
 
 A document is contaminated when it has `ngram_words` words in a row in common with an item, whatever the case, the
 punctuation and the line breaks; an item's text of fewer words is looked for whole. Both sides are repaired and brought to
-one script first (items.py). An item is a row of an evaluation file:
+one script first (item_forms.py). An item is a row of an evaluation file:
 the Kazakh, Russian and English of a row, question, choices and passage, are its texts.
 
 What is compared are hashes of words, so the index of 20,000 items takes some tens of megabytes.
@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.data.config import DecontaminateConfig
-from qaz_llm.data.protect.items import EvaluationItem, compared_texts, evaluation_files, read_items, runs_of_short_texts
+from qaz_llm.data.protect.item_forms import compared_texts, runs_of_short_texts
+from qaz_llm.data.protect.items import EvaluationItem, evaluation_files, read_items
 from qaz_llm.data.protect.ngram_index import NgramIndex, build_index, unique_pairs
 from qaz_llm.language.buffer import Positions, ScannedTexts, scan_texts
 
