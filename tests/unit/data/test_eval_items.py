@@ -241,3 +241,11 @@ def test_items_too_short_are_matched_with_their_answer_or_counted() -> None:
     assert (file.items, file.items_too_short, file.texts, file.texts_too_short) == (3, 1, 1, 6)
     assert index.lines() == ["evaluation items of a.csv: 3, 1 of them too short to be looked for"]
     assert index.describe()["files"]["a.csv"]["items_too_short"] == 1
+
+
+def test_a_long_list_of_words_is_no_question_with_answers() -> None:
+    words = tuple(f"сөз{number}" for number in range(3000))
+    index = make_decontaminator([EvaluationItem("a.json", "1", words)], DecontaminateConfig(shipped=False))
+    assert index.files[0].items_too_short == 0
+    assert len(index.index.starts_R) - 1 == 3000 - 9  # runs of ten words of all of them in their order
+    assert not index.hit("сөз1 сөз2")

@@ -20,6 +20,9 @@ from qaz_llm.language.scripts import detect_scripts, to_cyrillic
 SURELY_ENGLISH = 0.9
 """As in the cleaning of documents: Latin text with less English is tried as Kazakh in Latin letters."""
 
+MAX_PAIRED_TEXTS = 12
+"""A question, its choices and what is said of it; a row with more texts is a list, whose pairs would be no questions."""
+
 
 def compared_texts(items: Sequence[EvaluationItem]) -> list[list[tuple[str, ...]]]:
     """Of each item, of each of its texts, the forms in which it is looked for: repaired first, then brought to Cyrillic.
@@ -64,8 +67,9 @@ def runs_of_short_texts(texts: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
     A question of four words followed by its answer of three is enough to know it by; either alone is not.
     """
-    first_forms = [forms[-1] for forms in texts if forms[-1].strip()]
-    for place, before in enumerate(first_forms):
-        yield from (f"{before} {after}" for after in first_forms[place + 1 :])
-    if len(first_forms) > 2:
-        yield " ".join(first_forms)
+    short = [forms[-1] for forms in texts if forms[-1].strip()]
+    if len(short) <= MAX_PAIRED_TEXTS:
+        for place, before in enumerate(short):
+            yield from (f"{before} {after}" for after in short[place + 1 :])
+    if len(short) > 2:
+        yield " ".join(short)
