@@ -29,6 +29,7 @@ from qaz_llm.data.config import DataConfig
 from qaz_llm.data.licence_ledger import write_ledger
 from qaz_llm.data.manifest import MANIFEST, OUTPUT_PATTERNS, Ledger, is_build
 from qaz_llm.data.merge import merge_documents
+from qaz_llm.data.notices import lines_of
 from qaz_llm.data.plan import BuildPlan, Task, make_build_plan
 from qaz_llm.data.protect.decontaminate import evaluation_files, make_decontaminator, read_items
 from qaz_llm.data.report import write_report
@@ -107,6 +108,7 @@ class BuildResult:
                 f"{made['documents_out']:,} of {made['documents_in']:,} documents kept ({shares}), "
                 f"{made['conversations']['out']:,} of {made['conversations']['in']:,} conversations",
                 f"dropped: {dropped}",
+                *(f"note: {line}" for line in lines_of(made["notices"])),
                 f"report: {self.out / 'report.html'}",
             ]
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.data.manifest import read_manifest
+from qaz_llm.data.notices import meaning_of
 from qaz_llm.io import parse_row, read_lines, write_text
 from qaz_llm.records import LANGUAGE_NAMES
 from qaz_llm.report.charts import bar_chart, funnel_chart
@@ -65,6 +66,8 @@ def make_report(
     ]
     if manifest["conversations"]["sources"]:
         sections.append(_conversations(manifest))
+    if manifest.get("notices"):
+        sections.insert(1, _notices(manifest))
     facts = {
         "documents": f"{manifest['documents_out']:,} of {manifest['documents_in']:,}",
         "text": f"{manifest['bytes_out'] / 1e6:,.1f} MB of {manifest['bytes_in'] / 1e6:,.1f} MB",
@@ -157,6 +160,13 @@ def _sources(manifest: Mapping[str, Any]) -> Section:
         for name, why in manifest["refused_sources"].items()
     ]
     return Section("Sources", tuple(parts))
+
+
+def _notices(manifest: Mapping[str, Any]) -> Section:
+    """What was guessed, cut, could not be matched or was left unread."""
+    rows = [[meaning_of(notice["kind"]), notice["where"], notice["count"]] for notice in manifest["notices"]]
+    lead = "Nothing of this was dropped for it; it is what to look at before the data is used."
+    return Section("To be looked at", (table(["what", "where", "number"], rows),), lead=lead)
 
 
 def _kept(manifest: Mapping[str, Any], examples: list[Mapping[str, Any]]) -> Section:

@@ -29,6 +29,7 @@ from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import FeatureWriter
 from qaz_llm.data.duplicates.dedup import Part as DedupPart
 from qaz_llm.data.licence_ledger import content_hash
+from qaz_llm.data.notices import Notices
 from qaz_llm.data.plan import Task
 from qaz_llm.data.sources import read_task
 from qaz_llm.errors import QazError
@@ -74,7 +75,7 @@ class Spooled:
 
     folder: Path
     stats: Mapping[str, Any]
-    """Counts of clean.Tally, and `source`, `documents_out`, `fingerprints`."""
+    """Counts of clean.Tally, and `source`, `documents_out`, `notices`, `fingerprints`."""
 
     @property
     def num_kept(self) -> int:
@@ -161,7 +162,9 @@ def open_spooled(folder: Path) -> Spooled:
 
 def _write(task: Task, folder: Path, cleaner: Cleaner) -> None:
     config = cleaner.config
-    documents = read_task(task, root=config.root, stop_on_bad_row=config.on_bad_row == "stop")
+    notices = Notices()
+    stop = config.on_bad_row == "stop"
+    documents = read_task(task, root=config.root, stop_on_bad_row=stop, notices=notices)
     tally = Tally()
     with _PartWriter(folder, cleaner) as writer:
         for batch in batches(documents):
@@ -170,7 +173,8 @@ def _write(task: Task, folder: Path, cleaner: Cleaner) -> None:
             for item in cleaned:
                 tally.add(item)
             writer.add(cleaned)
-    stats = {"source": task.source.name, **tally.to_dict(), "documents_out": writer.num_kept}
+    counts = {"documents_out": writer.num_kept, "notices": notices.to_list()}
+    stats = {"source": task.source.name, **tally.to_dict(), **counts}
     files = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     write_json(folder / STATS, {**stats, "fingerprints": task.fingerprints(), "files": files})
 
