@@ -19,7 +19,8 @@ from qaz_llm.data.protect.decontaminate import Decontaminator
 from qaz_llm.data.protect.pii import redact_addresses, redact_ids, redact_texts
 from qaz_llm.data.protect.pii_rules import KINDS
 from qaz_llm.data.quality.boilerplate import Stripped, strip_boilerplate, strip_boilerplates
-from qaz_llm.data.quality.filters import Filter, make_filters, quality_scores, thresholds_of
+from qaz_llm.data.quality.filters import Filter, make_filters, quality_scores
+from qaz_llm.data.quality.rules import thresholds_of
 from qaz_llm.data.sources import PROBLEM
 from qaz_llm.data.split_languages import split_by_language
 from qaz_llm.language.buffer import ScannedTexts, scan_texts

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from qaz_llm.config import config_from_values
 from qaz_llm.data.config import DataConfig, FilterConfig
 from qaz_llm.data.quality.facts import measure
-from qaz_llm.data.quality.filters import PRESETS, Thresholds, first_reasons, make_filters, quality_scores, thresholds_of
+from qaz_llm.data.quality.filters import make_filters, quality_scores
+from qaz_llm.data.quality.rules import PRESETS, Thresholds, first_reasons, thresholds_of
 from qaz_llm.errors import ConfigError
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.language.alphabet import FUNCTION_WORDS
