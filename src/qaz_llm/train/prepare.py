@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.data.mixing.corpus_mix import count_parts
-from qaz_llm.data.mixing.mix import MixPart, MixPlan, plan_corpus_mix, plan_mix
+from qaz_llm.data.mixing.mix import MixPlan, plan_corpus_mix, plan_mix
+from qaz_llm.data.mixing.parts import MixPart
 from qaz_llm.io import atomic_dir, write_json, write_text
 from qaz_llm.progress import get_logger
 from qaz_llm.provenance import git_commit, package_versions
