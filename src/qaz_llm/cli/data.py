@@ -26,16 +26,19 @@ def data_build(
     as_json: AsJson = False,
 ) -> None:
     """Read, repair, identify, filter, deduplicate and protect; writes shards, manifest, report and card to `out`."""
+    from qaz_llm.cluster.stopping import stopped_by_signals
     from qaz_llm.config import load_config
-    from qaz_llm.data.build import Share, build
-    from qaz_llm.data.config import DataConfig
 
-    result = build(
-        load_config(DataConfig, config, overrides or ()),
-        dry_run=dry_run,
-        share=Share.parse(share) if share is not None else None,
-        merge_only=merge_only,
-    )
+    with stopped_by_signals(lambda name: f"stopped by {name} before anything was read; run the same command again"):
+        from qaz_llm.data.build import Share, build  # takes a second
+        from qaz_llm.data.config import DataConfig
+
+        result = build(
+            load_config(DataConfig, config, overrides or ()),
+            dry_run=dry_run,
+            share=Share.parse(share) if share is not None else None,
+            merge_only=merge_only,
+        )
     if as_json:
         print_json(result.to_dict())
     else:
