@@ -276,5 +276,5 @@ def dropped_row(document: Document, verdict: Verdict, **found: Any) -> dict[str,
     return row
 
 
-TOLD_OF_DROPPED = ("repairs", "pii", "original_script", "alphabet", "quality")
+TOLD_OF_DROPPED = ("repairs", "pii", "original_script", "alphabet", "languages", "quality")
 """What is kept of the meta of a dropped document."""
