@@ -75,7 +75,7 @@ def find_id(folder: Path, text: str) -> list[Found]:
     classes: tuple[Callable[[str], bool], ...] = (
         lambda id_: id_ == text,
         lambda id_: id_.endswith(f"/{text}"),
-        lambda id_: re.split(r"#[a-z]+-\d+$", id_)[0] in (text, id_.partition("/")[0] + f"/{text}"),
+        lambda id_: id_.partition("#")[0] in (text, f"{id_.partition('/')[0]}/{text}"),
         lambda _: True,
     )
     for fits in classes:
