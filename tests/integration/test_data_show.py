@@ -11,8 +11,9 @@ import pytest
 
 from qaz_llm import cli
 from qaz_llm.config import config_from_values
-from qaz_llm.data.build import build
+from qaz_llm.data.build import BuildResult, build
 from qaz_llm.data.config import DataConfig
+from qaz_llm.data.plan import BuildPlan
 from qaz_llm.data.show import show_documents, show_found
 from qaz_llm.errors import InputError
 from qaz_llm.io import embedded_path, read_jsonl, write_jsonl
@@ -39,9 +40,11 @@ def rows() -> list[dict[str, Any]]:
         "item": f"{TEXTS[2]}\n{ITEM}.",
         "closed": TEXTS[3],
         "mojibake": f"{broken}\n{TEXTS[5]} Тел. +7 701 555 01 23",
+        "odd": TEXTS[6],
         "menu": "Басты бет | Жаңалықтар | Саясат | Қоғам | Спорт | Мәдениет | Байланыс\nКіру | Тіркелу\nІздеу",
     }
-    licences = {"closed": "CC-BY-NC-4.0", "base": "CC0-1.0", "exact": "CC0-1.0"}  # the freer copy stays
+    # of copies the freer one stays
+    licences: dict[str, Any] = {"closed": "CC-BY-NC-4.0", "base": "CC0-1.0", "exact": "CC0-1.0", "odd": ["біздікі"]}
     return [
         {"key": key, "text": text, "page": f"https://www.news.kz/{key}/", "terms": licences.get(key, "CC-BY-4.0")}
         for key, text in texts.items()
@@ -147,6 +150,16 @@ def test_steps_end_where_the_document_did(out: Path) -> None:
     assert list(way(out, "a/closed")["steps"]) == []
     assert list(way(out, "a/item")["steps"])[-1] == "evaluation items"
     assert list(way(out, "a/near")["steps"])[-1] == "duplicates"
+
+
+def test_what_was_not_understood_is_in_manifest_report_and_card(out: Path) -> None:
+    made = json.loads((out / "manifest.json").read_text())
+    assert made["notices"] == [{"kind": "licence_not_understood", "where": "a: terms", "count": 1}]
+    assert made["licences"]["LicenseRef-unknown"] == 1
+    said = "rows whose licence is not understood and counts as unknown"
+    assert f"note: {said}: 1 (a: terms)" in BuildResult(out, BuildPlan((), {}, 1), made).describe().splitlines()
+    assert said in (out / "report.html").read_text()
+    assert f"- {said}: 1 (a: terms)" in (out / "README.md").read_text()
 
 
 def test_an_address_in_any_of_its_forms(out: Path) -> None:

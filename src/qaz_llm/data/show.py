@@ -117,7 +117,9 @@ def check_wanted(folder: Path, *, reason: str | None, language: str | None, sour
         known = (
             ", ".join(dict.fromkeys([*manifest["dropped"], *conversations["dropped"]])) or "none, nothing was dropped"
         )
-        raise InputError(f"{folder}: nothing was dropped for {reason!r}", hint=f"the reasons are: {known}")
+        raise InputError(
+            f"{folder}: no document was dropped for {reason!r}, and no conversation", hint=f"the reasons are: {known}"
+        )
     if language is not None:
         _check_language(folder, language, manifest)
     wanted = {"reason": reason, "language": language, "source": source}

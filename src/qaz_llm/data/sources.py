@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qaz_llm.data.config import SourceConfig
-from qaz_llm.data.licence_names import licence_of_row, spdx
+from qaz_llm.data.licence_names import UNKNOWN, licence_of_row, spdx
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.readers import Row, read_hub, read_rows_of
 from qaz_llm.data.split import split_text
@@ -231,7 +231,10 @@ class _Reader:
         if self.source.licence_field is None:
             return self.licence
         value = _getter(self.source.licence_field)(fields)
-        return licence_of_row(value, self.licence)
+        licence = licence_of_row(value, self.licence)
+        if licence == UNKNOWN != self.licence:
+            self.notices.add("licence_not_understood", f"{self.source.name}: {self.source.licence_field}")
+        return licence
 
     def _checked(self, rows: Iterator[Row], name: str) -> Iterator[Row]:
         """The rows, after a look at the first. Raises InputError where a field of the config is in none of them."""

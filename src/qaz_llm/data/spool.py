@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.data.clean import Cleaned, Cleaner, Tally, batches
+from qaz_llm.data.clean import Cleaned, Cleaner, batches
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import FeatureWriter
 from qaz_llm.data.duplicates.dedup import Part as DedupPart
@@ -32,6 +32,7 @@ from qaz_llm.data.licence_ledger import content_hash
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.plan import Task
 from qaz_llm.data.sources import read_task
+from qaz_llm.data.tally import Tally
 from qaz_llm.errors import QazError
 from qaz_llm.io import (
     atomic_dir,
@@ -75,7 +76,7 @@ class Spooled:
 
     folder: Path
     stats: Mapping[str, Any]
-    """Counts of clean.Tally, and `source`, `documents_out`, `notices`, `fingerprints`."""
+    """Counts of tally.Tally, and `source`, `documents_out`, `notices`, `fingerprints`."""
 
     @property
     def num_kept(self) -> int:
