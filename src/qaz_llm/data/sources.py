@@ -232,7 +232,7 @@ class _Reader:
             return self.licence
         value = _getter(self.source.licence_field)(fields)
         licence = licence_of_row(value, self.licence)
-        if licence == UNKNOWN != self.licence:
+        if licence == UNKNOWN and value:
             self.notices.add("licence_not_understood", f"{self.source.name}: {self.source.licence_field}")
         return licence
 
