@@ -46,7 +46,8 @@ def in_processes(
     try:
         data = pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL)
         for connection in workers:
-            connection.send_bytes(data)
+            with suppress(OSError):  # it has ended: reading from it says so
+                connection.send_bytes(data)
         waiting = iter(enumerate(jobs))
         busy: dict[Connection, int] = {}
         for connection in workers:
@@ -72,14 +73,15 @@ def _start(work: Callable[..., Any], count: int) -> _Workers:
                 )
                 command = [sys.executable, "-c", code]
                 workers[ours] = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
-            ours.send(work)
+            with suppress(OSError):
+                ours.send(work)
     return workers
 
 
 def _hand_out(connection: Connection, waiting: Iterator[tuple[int, Any]], busy: dict[Connection, int]) -> None:
     """The next job to a process, or the news that there is none."""
     number, job = next(waiting, (-1, None))
-    with suppress(BrokenPipeError):  # it was killed: reading from it says so
+    with suppress(OSError):
         connection.send((number, job))
     if number >= 0:
         busy[connection] = number
