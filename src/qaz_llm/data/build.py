@@ -149,7 +149,7 @@ def build(
     chosen = slice(share.index, None, share.count) if share is not None else slice(None)
     try:
         with (
-            stopped_by_signals(partial(_what_is_saved, folders, work)),
+            stopped_by_signals(partial(_what_is_saved, folders[chosen], work)),
             _held(config, work, folders[chosen], share, merge_only),
         ):
             return _build(config, plan, folders, work, share, chosen)

@@ -58,10 +58,9 @@ def trace(found: Found, build: Build) -> dict[str, Any]:
         steps = _steps_of_document(found, build)
     fate: dict[str, Any] = {"kept": found.kept, "file": found.file, "row": found.number}
     if not found.kept:
-        fate |= {
-            key: row[key] for key in ("reason", "value", "limit", "of", "file", "item") if key in row and key != "file"
-        }
-        fate["step"] = step_of(row["reason"])
+        fate |= {key: row[key] for key in ("reason", "value", "limit", "of", "item") if key in row}
+        if found.kind == "document":
+            fate["step"] = step_of(row["reason"])
         if "file" in row:
             fate["evaluation_file"] = row["file"]
         if "of" in row:
@@ -155,7 +154,8 @@ def _dropped_lines(fate: Mapping[str, Any]) -> list[str]:
         because.append(f"limit {told(fate['limit'])}")
     if "evaluation_file" in fate:
         because.append(f"item {fate.get('item', '?')} of {fate['evaluation_file']}")
-    lines = [f"  {'dropped at':17}{fate['step']}: {', '.join(because)}"]
+    step = f"{fate['step']}: " if "step" in fate else ""
+    lines = [f"  {'dropped at' if step else 'dropped for':17}{step}{', '.join(because)}"]
     if "of" in fate:
         copy = fate["copy"]
         state = (

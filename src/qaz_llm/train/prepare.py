@@ -178,7 +178,8 @@ def _without_places(data: Mapping[str, Any]) -> dict[str, Any]:
     """
     values = {key: value for key, value in data.items() if key not in {"cache_dir", "mix", "recipe"}}
     if data["recipe"] is not None:
-        return values | {"recipe": {k: v for k, v in data["recipe"].items() if k not in {"corpus", "tokenizer"}}}
+        unused = {"corpus", "tokenizer"} | ({"sliver_frac"} if data["recipe"]["total_tokens"] is not None else set())
+        return values | {"recipe": {k: v for k, v in data["recipe"].items() if k not in unused}}
     optional = {"source", "min_quality"}
     mix = [
         {k: v for k, v in entry.items() if k != "path" and not (k in optional and v is None)} for entry in data["mix"]
