@@ -188,9 +188,13 @@ def _boilerplate(step: Mapping[str, int], _made: Mapping[str, Any]) -> list[str]
     return [f"{step['lines']:,} lines taken out" if step["lines"] else "–"]
 
 
-def _quality(step: Mapping[str, Any], _made: Mapping[str, Any]) -> list[str]:
+def _quality(step: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
     score = f", score {step['score']:g}" if step["score"] is not None else ""
     lines = [f"preset {step['preset']}{score}"]
+    if "rules" not in step:
+        ended = made["fate"].get("step") == "quality"
+        passed = "the rules before the one below were passed" if ended else "all rules were passed"
+        lines.append(f"{passed}; what they measured is told of documents that are kept")
     for rule in step.get("rules", ()):
         bound = "at least" if rule["is_least"] else "at most"
         asked = "" if rule["asked"] else " (not asked: too short)"
