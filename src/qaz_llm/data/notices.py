@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 MEANINGS: Mapping[str, str] = {
+    "context_unused": "questions asked without the `context` of their rows (context_field: context puts it beside them)",
     "conversations_refused": "sources of conversations not read, their licence is refused",
     "dialect_recognised": "tables whose delimiter or quotes were recognised, not declared",
     "encoding_recognised": "files read in an encoding that was recognised, not declared",
@@ -22,6 +23,8 @@ MEANINGS: Mapping[str, str] = {
     "files_not_read": "files in the folders of sources that are of no format known, by suffix",
     "items_unmatchable": "evaluation items of which no text is long enough to be looked for",
     "licence_not_understood": "rows whose licence is not understood and counts as unknown",
+    "repeated_ids": "conversations whose id another one has too, kept under a new id",
+    "unanswered_turns": "conversations kept without what was asked after their last answer",
 }
 """What each kind means, for people; a kind that is not listed is shown by its name."""
 

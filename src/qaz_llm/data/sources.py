@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from qaz_llm.data.config import SourceConfig
 from qaz_llm.data.fields import getter
-from qaz_llm.data.licence_names import licence_of_row, spdx
+from qaz_llm.data.licence_names import UNKNOWN, licence_of_row, spdx
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.readers import MAX_LINE_BYTES, Row, read_hub, read_rows_of
 from qaz_llm.data.row_checks import LOOKED_AT_ROWS, Place, Seen, check_share, checked
@@ -275,7 +275,11 @@ class _Reader:
     def _licence_of(self, fields: Mapping[str, Any]) -> str:
         if self.source.licence_field is None:
             return self.licence
-        return licence_of_row(getter(self.source.licence_field)(fields), self.licence)
+        value = getter(self.source.licence_field)(fields)
+        licence = licence_of_row(value, self.licence)
+        if licence == UNKNOWN and value:
+            self.notices.add("licence_not_understood", f"{self.source.name}: {self.source.licence_field}")
+        return licence
 
 
 def _limit(documents: Iterator[Document], source: SourceConfig) -> Iterator[Document]:
