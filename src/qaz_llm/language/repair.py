@@ -48,15 +48,16 @@ class RepairedText:
     counts: Mapping[str, int]
 
 
-def repair(text: str) -> RepairedText:
+def repair(text: str, *, keep_layout: bool = False) -> RepairedText:
     """Undo mojibake, compose letters, remove invisible characters and tags, put look-alike letters right, even out spaces.
 
-    Code between lines of three backticks keeps its spaces and tags.
+    Code between lines of three backticks keeps its spaces and tags. With `keep_layout`, as answers of dialogues need it,
+    all indentation, runs of spaces, tabs and blank lines inside the text stay.
     """
-    return repair_texts([text])[0]
+    return repair_texts([text], keep_layout=keep_layout)[0]
 
 
-def repair_texts(texts: Sequence[str]) -> list[RepairedText]:
+def repair_texts(texts: Sequence[str], *, keep_layout: bool = False) -> list[RepairedText]:
     """`repair` of each text; clean text costs one pass over it."""
     repaired = list(texts)
     counts: dict[int, Counter[str]] = {}
@@ -68,7 +69,7 @@ def repair_texts(texts: Sequence[str]) -> list[RepairedText]:
             number = pending[index]
             before = repaired[number]
             own_counts = counts.setdefault(number, Counter())
-            repaired[number] = _repair_once(before, int(damage.flags_D[index]), damage.mixed_words(index), own_counts)
+            repaired[number] = _repair_once(before, int(damage.flags_D[index]), damage.mixed_words(index), own_counts, keep_layout)
             if repaired[number] != before:
                 changed.append(number)
         pending = changed
@@ -81,7 +82,9 @@ def _nonzero(counts: Counter[str] | None) -> Mapping[str, int]:
     return {kind: number for kind, number in sorted(counts.items()) if number} if counts else {}
 
 
-def _repair_once(text: str, flags: int, mixed: Sequence[tuple[int, int, bool]], counts: Counter[str]) -> str:
+def _repair_once(
+    text: str, flags: int, mixed: Sequence[tuple[int, int, bool]], counts: Counter[str], keep_layout: bool
+) -> str:
     """The repairs that the flags ask for, each once. Words of mixed alphabets wait for the next round where mojibake
     before them moved them."""
     before = text
@@ -104,7 +107,8 @@ def _repair_once(text: str, flags: int, mixed: Sequence[tuple[int, int, bool]], 
     if flags & kernels.MARKUP:
         text = _outside_code(text, lambda part: _undo_markup(part, counts))
     if flags & (kernels.SPACES | kernels.ODD_SPACE | kernels.RARE_SPACE):
-        spaced = _even_white_space(text, has_rare=bool(flags & kernels.RARE_SPACE))
+        even = _keep_layout if keep_layout else _even_white_space
+        spaced = even(text, has_rare=bool(flags & kernels.RARE_SPACE))
         if spaced != text:
             counts["whitespace"] = 1
         text = spaced
@@ -186,6 +190,15 @@ def _even_white_space(text: str, *, has_rare: bool) -> str:
     if "\n\n\n" in text:
         text = _MANY_LINES.sub("\n\n", text)
     return text.strip()
+
+
+def _keep_layout(text: str, *, has_rare: bool) -> str:
+    """One kind of line end, none of the other spaces; nothing before the first line and after the last one."""
+    text = _LINE_END.sub("\n", text)
+    if has_rare:
+        text = _RARE_LINE_END.sub("\n", text)
+    text = _outside_code(text, lambda part: re.sub("[^\\S \n\t]", " ", part))
+    return re.sub("\\A(?:[ \t]*\n)+", "", text).rstrip()
 
 
 def _even_spaces(text: str) -> str:
