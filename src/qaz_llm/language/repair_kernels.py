@@ -30,6 +30,7 @@ Flags = npt.NDArray[np.uint32]
 SURROGATE = 1
 CONTROL = 2
 INVISIBLE = 4
+"""Characters of no width, and ¬ and U+FFFD."""
 UNCOMPOSED = 8
 VARIANT = 16
 ODD_SPACE = 32
@@ -43,6 +44,11 @@ RARE_SPACE = 512
 SPACES = 1024
 MARKUP = 2048
 MIXED = 4096
+
+UNSEEN = SURROGATE | CONTROL | INVISIBLE | JOINED
+WHITE_SPACE = SPACES | ODD_SPACE | RARE_SPACE
+OF_PROSE = VARIANT | MARKUP | WHITE_SPACE
+"""What is not looked for in code."""
 
 # What a character is to its neighbour; pairs of these raise MOJIBAKE, SPACES, MARKUP and MIXED.
 _CYRILLIC = 1 << 16
@@ -60,8 +66,12 @@ _OF_ONE = 0x3FF
 _OF_PAIRS = 0xFFFF0000
 
 SURROGATES = "\\ud800-\\udfff"
-CONTROLS = "\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x84\\x86-\\x9f"
-INVISIBLES = "\u00ad\u200b\ufeff\u200e\u200f\u2060\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+CONTROLS = "\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f"
+INVISIBLES = (
+    "\\u00ad\\u061c\\u180e\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufeff\\ufff9-\\ufffc\\ufffe\\uffff"
+)
+HYPHENS_AND_LOSSES = "¬\ufffd"
+"""The sign that old programs wrote for a soft hyphen, and the one for characters that are lost, which are counted."""
 JOINERS = "\u200c\u200d"
 CYRILLIC_RANGE = "\u0400-\u052f"
 FOREIGN_LETTERS = "A-Za-zƏəƟɵËë" + "".join(GREEK_TO_CYRILLIC)
@@ -124,7 +134,7 @@ def _tables() -> tuple[npt.NDArray[np.uint16], Flags]:
 def _groups() -> Iterable[tuple[Iterable[str], int]]:
     yield _of_class(SURROGATES), SURROGATE
     yield _of_class(CONTROLS), CONTROL
-    yield INVISIBLES, INVISIBLE
+    yield (*_of_class(INVISIBLES), *HYPHENS_AND_LOSSES), INVISIBLE
     yield JOINERS, JOINED
     yield _uncomposed(), UNCOMPOSED
     yield CYRILLIC_VARIANTS, VARIANT

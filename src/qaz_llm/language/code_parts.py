@@ -1,0 +1,217 @@
+"""The parts of a text that are code, taken out while the words around them are repaired.
+
+    hidden = hide_code("Оны `a  <b>` деп жаз.")      hidden.prose    "Оны ▯▯ деп жаз."
+    hidden.show(hidden.prose.upper())                "ОНЫ `a  <b>` ДЕП ЖАЗ."
+
+Code is: what stands between fences of three or more backticks or tildes, in lists and quotations too (CommonMark 0.31,
+section 4.5, but an indented fence may stand anywhere); what stands between backticks in a line; lines that follow one
+another and read like a program; lines of signs and Latin letters set in by four columns or more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, count
+
+_MARKS = "".join(map(chr, range(0xFDD0, 0xFDF0)))
+"""Noncharacters, which no text should have (Unicode Standard, section 23.7): one of them stands before each number."""
+_FIRST_NUMBER = 0xF0000
+_MAX_PIECES = 0x20000
+"""Private characters of the planes 15 and 16, each the number of a piece."""
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenCode:
+    """A text with two characters in place of each piece of code, and the pieces."""
+
+    prose: str
+    pieces: tuple[str, ...]
+    mark: str
+
+    def show(self, prose: str) -> str:
+        """`prose` with the pieces in their places again; a piece whose place is gone is gone."""
+        if not self.pieces:
+            return prose
+        place = re.compile(f"{self.mark}([{chr(_FIRST_NUMBER)}-{chr(_FIRST_NUMBER + _MAX_PIECES - 1)}])")
+        return place.sub(lambda match: self.pieces[ord(match[1]) - _FIRST_NUMBER], prose)
+
+
+def is_block_of_code(line: str) -> bool:
+    """Whether a line of prose is nothing but the place of a piece."""
+    return len(line) == 2 and ord(line[1]) >= _FIRST_NUMBER
+
+
+def hide_code(text: str) -> HiddenCode:
+    """The text with its code put aside; the same text where there is none."""
+    spans = code_spans(text)[:_MAX_PIECES]
+    if not spans:
+        return HiddenCode(text, (), "")
+    mark = next(c for c in chain(_MARKS, map(chr, count(0xE000))) if c not in text)
+    prose: list[str] = []
+    done = 0
+    for number, (start, end) in enumerate(spans):
+        prose += text[done:start], mark, chr(_FIRST_NUMBER + number)
+        done = end
+    return HiddenCode("".join((*prose, text[done:])), tuple(text[start:end] for start, end in spans), mark)
+
+
+def code_spans(text: str) -> list[Span]:
+    """Where code starts and ends, in order; a block has its first line's indentation and not its last line end."""
+    has_fences = "```" in text or "~~~" in text
+    if not has_fences and "`" not in text and not _PROGRAM.search(text) and not _SET_IN.search(text):
+        return []
+    ends = [*(match.start() for match in _LINE_END.finditer(text)), len(text)]
+    lines = _Lines(text, list(zip((0, *(end + 1 for end in ends)), ends, strict=False)))
+    spans: list[Span] = []
+    for block in _blocks(lines, has_fences):
+        if block.is_code:
+            spans.append((lines.spans[block.first][0], lines.spans[block.last][1]))
+        elif "`" in text:
+            for start, end in lines.spans[block.first : block.last + 1]:
+                spans += (match.span() for match in _INLINE.finditer(text, start, end))
+    return spans
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    text: str
+    spans: list[Span]
+
+    def __getitem__(self, number: int) -> str:
+        start, end = self.spans[number]
+        return self.text[start:end]
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Lines `first` to `last`, all code or all prose."""
+
+    first: int
+    last: int
+    is_code: bool
+
+
+def _blocks(lines: _Lines, has_fences: bool) -> Iterator[_Block]:
+    number = 0
+    prose_from = 0
+    may_be_program = _PROGRAM.search(lines.text) is not None or _SET_IN.search(lines.text) is not None
+    while number < len(lines):
+        last = _end_of_fence(lines, number) if has_fences else None
+        if last is None and may_be_program:
+            last = _end_of_program(lines, number)
+        if last is None:
+            number += 1
+            continue
+        if prose_from < number:
+            yield _Block(prose_from, number - 1, is_code=False)
+        yield _Block(number, last, is_code=True)
+        prose_from = number = last + 1
+    if prose_from < len(lines):
+        yield _Block(prose_from, len(lines) - 1, is_code=False)
+
+
+# ----------------------------------------------------------------------------------------------------------- fences
+
+_LINE_END = re.compile("\n")
+_INLINE = re.compile(r"(?<![`\w\\])(`+)(?!`)[^\n]*?[^\n`]\1(?!`)")
+"""As many backticks at the end as at the beginning; one inside a word is an apostrophe (O`zbek)."""
+_FENCE = re.compile(r"[ \t]*(?:>[ \t]?|(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
+_TILDES = 4
+"""A longer row of tildes is an ornament unless it names a language."""
+
+
+def _end_of_fence(lines: _Lines, number: int) -> int | None:
+    """The line that closes the fence that this line opens: the last line where one of backticks stays open."""
+    opening = _FENCE.fullmatch(lines[number])
+    if opening is None:
+        return None
+    fence = opening["fence"]
+    is_tilde = fence[0] == "~"
+    if is_tilde and len(fence) > _TILDES and not opening["info"].strip():
+        return None
+    closing = re.compile(rf"[ \t>]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*")
+    for last in range(number + 1, len(lines)):
+        if closing.fullmatch(lines[last]):
+            return last
+    return None if is_tilde else max((n for n in range(number, len(lines)) if lines[n].strip()), default=number)
+
+
+# --------------------------------------------------------------------------------------------------------- programs
+
+_STATEMENT = (
+    r"(?:def|class)\s+\w+\s*[(:].*"
+    r"|[A-Za-z_$][\w.$]*(?:\[[^\]\n]*\])*(?:\s*:\s*\w+)?\s*(?:[-+*/|&^%]|\*\*|//|<<|>>|:)?=(?![=>])\s*\S.*"
+    r"|(?:(?:const|let|var|public|private|static|final|int|float|double|char|bool|string|auto|unsigned)\s+)+\w+.*[=({;].*"
+    r"|[A-Za-z_$][\w.$]*\([^\n]*\)\s*[;:{]?"
+    r"|[A-Za-z_$}@#<(\[][^\n]*[=({\[][^\n]*;"
+    r"|[A-Za-z_$}@][^\n]*\)?\s*\{"
+    r"|\#include\s*[<\"].*|\$\s+[a-z][\w-]*(?:\s.*)?|>>>\s.*"
+    r"|(?:SELECT|INSERT INTO|UPDATE|CREATE TABLE|DELETE FROM)\s[^\n]*"
+)
+"""A line that is a statement of a program, and hardly anything else."""
+_BESIDE = (
+    r"(?:if|elif|for|while|with|try|except|else|finally|switch|case|do)\b[^\n]*[:{]"
+    r"|(?:return|import|from|yield|raise|throw|pass|break|continue|end|fi|done|package|using|use)\b[\x20-\x7e]*[^.!?\s]"
+    r"|(?:return|break|continue|throw)\b[^\n]*;"
+    r"|[{}()\[\]]+[;,]?|\}\s*(?:else|catch|finally)\b.*|(?:\#|//|/\*|\*/?|--)\s?.*"
+    r"|(?:FROM|WHERE|ORDER BY|GROUP BY|VALUES|SET|JOIN|LIMIT)\s[^\n]*"
+)
+"""A line that may be one beside such lines."""
+_PROGRAM = re.compile(rf"^[ \t]*(?:{_STATEMENT})[ \t]*$", re.MULTILINE)
+_STATEMENT_LINE = re.compile(rf"[ \t]*(?:{_STATEMENT})[ \t]*")
+_PROGRAM_LINE = re.compile(rf"[ \t]*(?:{_STATEMENT}|{_BESIDE})[ \t]*")
+_SET_IN = re.compile(r"^(?: {4}| {0,3}\t)[ \t]*[\x21-\x7e][\x20-\x7e\t]*$", re.MULTILINE)
+_SIGNS = re.compile(r"[=<>_/{}()\[\]$|\\;]|^\s+(?:\$|>>>)\s|--?[a-z]")
+_SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+.*[.!?,:]\s*$")
+
+
+def _end_of_program(lines: _Lines, number: int) -> int | None:
+    """The last of the lines from here on that read like a program: two at least, one of them a plain statement."""
+    if _is_set_in(lines, number):
+        return _end_of_set_in(lines, number)
+    line = lines[number]
+    if not _PROGRAM_LINE.fullmatch(line) or line.lstrip()[:1] in ("", "*", "-"):
+        return None
+    first_indent = _indent(line)
+    last, programs, statements = number, 0, 0
+    for index in range(number, len(lines)):
+        line = lines[index]
+        if not line.strip():
+            continue
+        if _PROGRAM_LINE.fullmatch(line):
+            last = index
+            programs += 1
+            statements += _STATEMENT_LINE.fullmatch(line) is not None
+        elif _indent(line) > first_indent and index == last + 1:
+            last = index
+        else:
+            break
+    return last if programs >= 2 and statements else None
+
+
+def _is_set_in(lines: _Lines, number: int) -> bool:
+    """Whether an indented block of code begins: after a blank line, signs and Latin letters, no sentence."""
+    if number and lines[number - 1].strip():
+        return False
+    line = lines[number]
+    return _SET_IN.fullmatch(line) is not None and bool(_SIGNS.search(line)) and not _SENTENCE.search(line)
+
+
+def _end_of_set_in(lines: _Lines, number: int) -> int:
+    last = number
+    while last + 1 < len(lines) and lines[last + 1].strip() and _indent(lines[last + 1]) >= 4:
+        last += 1
+    return last
+
+
+def _indent(line: str) -> int:
+    """Columns before the first character; a tab goes to the next multiple of four."""
+    expanded = line.expandtabs(4)
+    return len(expanded) - len(expanded.lstrip(" "))

@@ -1,0 +1,244 @@
+"""The tags in a text, and whether they are markup or what the text is about.
+
+    <p>Бір <b>екі</b></p>                          markup: they stand in pairs around words
+    Онда <b> тегі қаріпті қалың етеді              words of a lesson: nothing says that this is a page
+    Егер x <a болса, онда b> c                     no tag: `болса,` is no attribute
+    Vec<String>, List<A>, <PHONE>, <aty@post.kz>   none of them
+
+A text is a page where a tag has attributes, has its partner, or breaks a line where one is broken. What the text says of
+tags (`HTML`, `<b> тегі`, «<br>») speaks against it. Between the two nothing is removed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+BLOCKS = frozenset(
+    "address article aside blockquote body br caption center dd details div dl dt fieldset figcaption figure footer form"
+    " h1 h2 h3 h4 h5 h6 head header hr html legend li main nav ol option p pre prop section seg select summary table tbody"
+    " tfoot thead title tr tu tuv ul".split()
+)
+"""Tags of web pages and translation memories that end a line where they stand."""
+CELLS = frozenset(("td", "th"))
+OBJECTS = frozenset("audio button canvas embed iframe img input label object picture svg textarea video".split())
+"""Tags in whose place a page has something that is no text."""
+INLINE = frozenset(
+    "a abbr acronym b bdi bdo big cite code del em font i ins kbd mark nobr noindex noscript q s samp small span strike"
+    " strong sub sup tt u var wbr o:p st1:place".split()
+)
+META = frozenset("base col colgroup link meta param source track path".split())
+VOID = frozenset("base br col embed hr img input link meta param source track wbr".split())
+"""Tags that have no partner."""
+KNOWN = BLOCKS | CELLS | OBJECTS | INLINE | META
+_SHORT = frozenset("abipqsu")
+"""Names that are also those of variables, types and points: `Vec<u>`, a<b>c."""
+
+_VALUE = r"\"[^\"]{0,2000}\"|'[^']{0,2000}'|[^\s\"'<>=`]{1,2000}"
+_TAG = re.compile(
+    rf"<(?P<slash>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]{{0,9}}(?::[a-z]{{1,8}})?)"
+    rf"(?P<rest>(?:\s+[A-Za-z_:@][\w:.-]*(?:\s*=\s*(?:{_VALUE}))?){{0,40}}|\s[^<>]{{0,600}}?)\s*(?P<end>/?)>",
+    re.ASCII,
+)
+_ATTRIBUTE = re.compile(
+    r"\b(?:href|src|class|style|id|colou?r|size|face|v?align|width|height|target|rel|alt|title|border|bgcolor|cell\w+"
+    r"|colspan|rowspan|lang|dir|name|content|type|value|action|method|on[a-z]+|data-[\w-]+|aria-[\w-]+|xmlns\S*|xml:\w+"
+    r"|item\w+|role|property|datetime|cite|start|clear)\s*=",
+    re.IGNORECASE,
+)
+_BARE = re.compile(
+    r"(?:\s+(?:nowrap|noshade|checked|disabled|selected|readonly|compact|hidden|async|defer|controls|autoplay|loop|muted"
+    r"|itemscope|required|allowfullscreen|multiple))*",
+    re.IGNORECASE,
+)
+
+_SPEAKS_OF_MARKUP = re.compile(
+    r"(?<![\w./-])(?:X?HTML|CSS|DHTML)\d?(?![a-z])|\b(?:гипер(?:мәтін|текст)\w*|веб-?верстк\w*|верстк\w*)", re.IGNORECASE
+)
+_QUOTES = r"[\s\"»”'’)\]]{0,3}-?"
+_NAME = r"тег|тэг|tags?\b|дескриптор|элемент|element|таңба|белгі(?!л)|команда|атрибут"
+_NAMED_AFTER = re.compile(
+    rf"{_QUOTES}(?:(?:және|мен|пен|бен|и|and|or|или|немесе|,)\s*</?\w{{1,10}}/?>{_QUOTES})*(?:{_NAME})", re.IGNORECASE
+)
+_NAMED_AFTER_PAIR = re.compile(rf"{_QUOTES}(?:тегтер|тэг|tags?\b|теги\b|тегами|тегов|тега\b)", re.IGNORECASE)
+"""After words in bold, `тегі` is as often a surname, `белгісі` as often a badge."""
+_NAMED_BEFORE = re.compile(
+    r"(?:тег|тэг|tags?|element|элемент|дескриптор|команда)\w*\s*[:–—-]?\s*[\"«“'‘(]?$", re.IGNORECASE
+)
+_NAME_CHARS = 60
+_AND = re.compile(
+    r"\s+(?:және|мен|пен|бен|и|and|or|или|немесе|to|до|дейін)\s+|\s*(?:…|\.\.\.)\s*", re.IGNORECASE
+)
+_DEFINED = re.compile(r"[ \t]+[–—=-][ \t]")
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """`text[start:end]` is a tag by its name and form; `partner` is the number of its other half, -1 without one."""
+
+    start: int
+    end: int
+    name: str
+    closing: bool
+    has_attributes: bool
+    partner: int = -1
+
+
+def find_tags(text: str) -> list[Tag]:
+    """What has the form of a tag of KNOWN name, in order, with partners."""
+    tags: list[Tag] = []
+    for match in _TAG.finditer(text):
+        name, rest = match["name"].lower(), match["rest"]
+        has_attributes = bool(rest) and _ATTRIBUTE.search(rest) is not None
+        if name in KNOWN and (has_attributes or _BARE.fullmatch(rest)) and not (match["slash"] and rest.strip()):
+            tags.append(Tag(match.start(), match.end(), name, bool(match["slash"]), has_attributes))
+    return _paired(tags)
+
+
+def _paired(tags: list[Tag]) -> list[Tag]:
+    open_tags: dict[str, list[int]] = {}
+    for number, tag in enumerate(tags):
+        if tag.name in VOID:
+            continue
+        if not tag.closing:
+            open_tags.setdefault(tag.name, []).append(number)
+        elif waiting := open_tags.get(tag.name):
+            partner = waiting.pop()
+            tags[partner] = replace(tags[partner], partner=number)
+            tags[number] = replace(tag, partner=partner)
+    return tags
+
+
+# ---------------------------------------------------------------------------------------------------------- judging
+
+_FREQUENT = 3
+"""As many breaks in the midst of words are a page; a lesson names each tag."""
+
+
+def markup_of(text: str) -> list[Tag]:
+    """The tags of a text that are markup; none where the text is no page.
+
+    >>> [tag.name for tag in markup_of("Бірінші <b>сөз</b>.<br/>Егер a <b> c")]
+    ['b', 'b', 'br']
+    """
+    tags = find_tags(text)
+    if not tags:
+        return []
+    mentions = {number for number in range(len(tags)) if _is_mention(text, tags, number)}
+    if speaks_of_markup(text, tags, len(mentions)):
+        return []
+    breaks = [tag.name for tag in tags if tag.name in VOID]
+    frequent = {name for name in set(breaks) if breaks.count(name) >= _FREQUENT}
+    sure = [
+        number
+        for number, tag in enumerate(tags)
+        if number not in mentions and (tag.name in frequent or _is_surely_markup(text, tags, number))
+    ]
+    if not sure:
+        return []
+    return [
+        tag
+        for number, tag in enumerate(tags)
+        if number not in mentions and (number in sure or not _may_be_formula(text, tag))
+    ]
+
+
+def speaks_of_markup(text: str, tags: Sequence[Tag], mentions: int = 0) -> bool:
+    """Whether the words of a text are about tags, as far as they are not outnumbered by them."""
+    weight = sum(2 if tag.has_attributes else 1 for tag in tags)
+    said = len(_SPEAKS_OF_MARKUP.findall(text))
+    return bool(said or mentions) and 5 * said + 4 * mentions >= weight
+
+
+def _is_mention(text: str, tags: Sequence[Tag], number: int) -> bool:
+    """Whether a tag stands there as a word: named (`<b> тегі`), quoted, listed (`<b> және <i>`) or explained."""
+    tag = tags[number]
+    named = _NAMED_AFTER_PAIR if tag.closing and tag.partner >= 0 else _NAMED_AFTER
+    if named.match(text, tag.end, tag.end + _NAME_CHARS):
+        return True
+    if _NAMED_BEFORE.search(text[max(0, tag.start - _NAME_CHARS) : tag.start]):
+        return True
+    left, right = text[max(0, tag.start - 1) : tag.start], text[tag.end : tag.end + 1]
+    if left and left in "\"«“‘'(" and right and right in "\"»”’'),":
+        return True
+    if tag.has_attributes:
+        return False
+    if tag.partner < 0 and not tag.closing and _DEFINED.match(text, tag.end):
+        return True
+    return any(_are_listed(text, tags, first) for first in (number - 1, number))
+
+
+def _are_listed(text: str, tags: Sequence[Tag], first: int) -> bool:
+    """Whether two neighbouring tags are named in one breath: `<b>, <i>`, `<p> және </p>`."""
+    if first < 0 or first + 1 >= len(tags):
+        return False
+    one, other = tags[first], tags[first + 1]
+    if one.partner == first + 1:
+        return _AND.fullmatch(text, one.end, other.start) is not None
+    if one.partner >= 0 or other.partner >= 0 or one.closing or one.name == other.name:
+        return False
+    if _AND.fullmatch(text, one.end, other.start):
+        return True
+    between = text[one.end : other.start]
+    return between.strip() in (",", "–", "—") and not between[:1].isspace()
+
+
+def _is_surely_markup(text: str, tags: Sequence[Tag], number: int) -> bool:
+    tag = tags[number]
+    if tag.has_attributes:
+        return True
+    before, after = text[max(0, tag.start - 1) : tag.start], text[tag.end : tag.end + 1]
+    at_edge = _at_edge(text, tags, number)
+    if tag.partner >= 0:
+        other = tags[tag.partner]
+        inner = text[tag.end : other.start] if tag.start < other.start else text[other.end : tag.start]
+        first, last = (tag, other) if tag.start < other.start else (other, tag)
+        apart = _is_space(text, first.start - 1) and _is_space(text, last.end)
+        return at_edge or _at_edge(text, tags, tag.partner) or not (apart and inner != inner.strip())
+    if not tag.closing and tag.name not in VOID and (tag.name in INLINE or tag.name in OBJECTS):
+        return False
+    if tag.name == "p" and not tag.closing:
+        return at_edge or before in (".", "!", "?", "…")
+    return at_edge or not (before.isspace() and (after.isspace() or after in ",.;:"))
+
+
+def _at_edge(text: str, tags: Sequence[Tag], number: int) -> bool:
+    """Whether only tags stand between a tag and the beginning or end of its line."""
+    tag = tags[number]
+    position, other = tag.start, number - 1
+    while True:
+        position = _skip(text, position, -1)
+        if position == 0 or text[position - 1] == "\n":
+            return True
+        if other < 0 or tags[other].end != position:
+            break
+        position, other = tags[other].start, other - 1
+    position, other = tag.end, number + 1
+    while True:
+        position = _skip(text, position, 1)
+        if position == len(text) or text[position] == "\n":
+            return True
+        if other >= len(tags) or tags[other].start != position:
+            return False
+        position, other = tags[other].end, other + 1
+
+
+def _skip(text: str, position: int, step: int) -> int:
+    """Past spaces, but not line feeds, to the left or right of a position."""
+    if step < 0:
+        while position and text[position - 1] != "\n" and text[position - 1].isspace():
+            position -= 1
+        return position
+    while position < len(text) and text[position] != "\n" and text[position].isspace():
+        position += 1
+    return position
+
+
+def _is_space(text: str, position: int) -> bool:
+    return not 0 <= position < len(text) or text[position].isspace()
+
+
+def _may_be_formula(text: str, tag: Tag) -> bool:
+    """`a<b>c`, `x <p> y`: one letter without its other half."""
+    return tag.name in _SHORT and tag.partner < 0 and not tag.closing and not tag.has_attributes

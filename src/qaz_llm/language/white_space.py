@@ -1,0 +1,222 @@
+"""White space that is layout, told from white space that is dirt.
+
+    "бір   екі \\n\\n\\n\\nүш"                    → "бір екі\\n\\nүш"
+    "- А\\n  - Б\\n- В"                          a nested list stays
+    "Қала      Саны\\nАлматы    2 000 000"      columns stay, and so do tabs between cells
+    "Түн тынық,\\n    Ай жарық."                verse with steps stays
+    "    Абзац.\\n    Абзац."                    indentation of paragraphs goes
+
+Code has been put aside before (`code_parts`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from qaz_llm.language.code_parts import is_block_of_code
+
+_LINE_END = re.compile("\r\n?|[\u2028\u2029]")
+_ODD_SPACE = re.compile("[^\\S \n\t]")
+_MANY_LINES = re.compile("\n\n\n+")
+_SPACES = re.compile("[ \t]+")
+_TRAILING = re.compile("[ \t]+$", re.MULTILINE)
+_BLANK_LINES_BEFORE = re.compile("\\A(?:[ \t]*\n)+")
+
+
+def one_line_end(text: str) -> str:
+    """Line feeds in place of all other line ends."""
+    return _LINE_END.sub("\n", text)
+
+
+def keep_layout(text: str) -> str:
+    """All spaces plain; nothing at line ends but Markdown's break of two spaces; no blank lines around the text."""
+    text = _ODD_SPACE.sub(" ", text)
+    text = _TRAILING.sub(_hard_break, text)
+    return _BLANK_LINES_BEFORE.sub("", text).rstrip()
+
+
+def _hard_break(match: re.Match[str]) -> str:
+    text, start, end = match.string, match.start(), match.end()
+    is_break = text.endswith("  ", start, end) and start > 0 and text[start - 1] != "\n"
+    return "  " if is_break and text[end + 1 : end + 2] not in ("", "\n") else ""
+
+
+def even_white_space(text: str) -> str:
+    """One plain space between words, none at line ends, one blank line at most, and indentation, tabs and runs of spaces
+    only where they are layout."""
+    text = _ODD_SPACE.sub(" ", text)
+    if "\t" in text or "  " in text or "\n " in text or " \n" in text or text[:1] == " " or text[-1:] == " ":
+        lines = [line.rstrip(" \t") for line in text.split("\n")]
+        indented, tabular = _lines_with_layout(lines), _table_lines(lines)
+        text = "\n".join(
+            _even_line(line, keep_indent=number in indented, keep_runs=number in tabular)
+            for number, line in enumerate(lines)
+        )
+    return _MANY_LINES.sub("\n\n", text).strip("\n")
+
+
+def _even_line(line: str, *, keep_indent: bool, keep_runs: bool) -> str:
+    body = line.lstrip(" \t")
+    indent = line[: len(line) - len(body)] if keep_indent or keep_runs else ""
+    return indent + (body if keep_runs else _SPACES.sub(" ", body))
+
+
+# ------------------------------------------------------------------------------------------------------ indentation
+
+_ITEM = re.compile(r"(?P<marker>[-*+•◦▪‣·]|(?:\d{1,3}|[^\W\d_])[.)])(?P<gap>[ \t]+)\S")
+"""An item of a list: a bullet, a number or a letter, and a space."""
+MAX_SHORT_CHARS = 60
+"""Lines of verse, outlines and settings are no longer; wrapped prose fills wider lines."""
+MAX_STEP_COLUMNS = 8
+_ENDS_PARAGRAPH = re.compile(r"[.!?…:;»”\")\]]$")
+_BEGINS_PARAGRAPH = re.compile(r"[^\Wa-zа-яёәғқңөұүһі_]|[–—«“\"-]")
+
+
+def _lines_with_layout(lines: Sequence[str]) -> set[int]:
+    """The numbers of the lines whose indentation says something: nested lists, verse in steps, outlines."""
+    if not any(line[:1] in (" ", "\t") for line in lines):
+        return set()
+    kept = set(_nested_items(lines))
+    for first, last in _blocks(lines):
+        if last > first and _is_stepped(lines[first : last + 1]):
+            kept.update(range(first, last + 1))
+    return kept
+
+
+def _columns(line: str) -> int:
+    expanded = line.expandtabs(4)
+    return len(expanded) - len(expanded.lstrip(" "))
+
+
+def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """First and last lines of what stands between blank lines and blocks of code."""
+    first = None
+    for number, line in enumerate((*lines, "")):
+        is_text = line != "" and not is_block_of_code(line)
+        if is_text and first is None:
+            first = number
+        elif not is_text and first is not None:
+            yield first, number - 1
+            first = None
+
+
+def _nested_items(lines: Sequence[str]) -> Iterator[int]:
+    """Lines of lists whose items stand at different depths, and lines that go on under the text of an item."""
+    group: list[int] = []
+    depths: set[int] = set()
+    text_columns: set[int] = set()
+    for number, line in enumerate((*lines, "·")):
+        columns = _columns(line)
+        item = _ITEM.match(line, len(line) - len(line.lstrip(" \t")))
+        if item:
+            group.append(number)
+            depths.add(columns)
+            text_columns.add(columns + len(item["marker"]) + min(len(item["gap"]), 4))
+        elif line and group and columns in text_columns:
+            group.append(number)
+            depths.add(columns)
+        elif line and not is_block_of_code(line):
+            if len(depths) > 1:
+                yield from group
+            group, depths, text_columns = [], set(), set()
+
+
+def _is_stepped(block: Sequence[str]) -> bool:
+    """Whether short lines of a block stand at depths that follow a rule, and not as paragraphs begin."""
+    columns = [_columns(line) for line in block]
+    depths = sorted(set(columns))
+    if len(depths) < 2 or max(len(line.strip()) for line in block) > MAX_SHORT_CHARS:
+        return False
+    if _is_staircase(columns):
+        return True
+    steps = {deeper - depth for depth, deeper in zip(depths, depths[1:], strict=False)}
+    return len(steps) == 1 and min(steps) <= MAX_STEP_COLUMNS and not _are_paragraphs(block, columns)
+
+
+def _is_staircase(columns: Sequence[int]) -> bool:
+    """Verse in the manner of Mayakovsky: each line begins further right than the one before, three at least."""
+    return any(a < b < c for a, b, c in zip(columns, columns[1:], columns[2:], strict=False))
+
+
+def _are_paragraphs(block: Sequence[str], columns: Sequence[int]) -> bool:
+    """Whether the lines that are set in are those that paragraphs begin with."""
+    outer = min(columns)
+    for number, line in enumerate(block):
+        if columns[number] == outer or number == 0:
+            continue
+        if not (_ENDS_PARAGRAPH.search(block[number - 1]) and _BEGINS_PARAGRAPH.match(line.lstrip())):
+            return False
+    return True
+
+
+# ------------------------------------------------------------------------------------------------------------ tables
+
+_GAP = re.compile(r"(?<![ .!?…:])  +(?=\S)|(?<=[.!?…:])   +(?=\S)")
+"""A run of spaces between two columns; two spaces after the end of a sentence are a habit of typists."""
+_TAB = re.compile(r"(?<=\S)[ \t]*\t[ \t]*(?=\S)")
+_NUMBERED = re.compile(r"[ \t]*(?:[-–—•*+▪●◦·]|\(?\w{1,4}[.)]|(?:\d+\.)+\d*)[ \t]*\t")
+MAX_GAPS = 12
+
+
+def _table_lines(lines: Sequence[str]) -> set[int]:
+    """The numbers of the lines that are rows of a table: of tabs, of columns of spaces, of `|`."""
+    kept: set[int] = set()
+    for first, last in _blocks(lines):
+        block = lines[first : last + 1]
+        for kind in (_tab_rows, _column_rows, _bar_rows):
+            kept.update(first + number for number in kind(block))
+    return kept
+
+
+def _tab_rows(block: Sequence[str]) -> Iterator[int]:
+    """Neighbouring lines with tabs inside, and lines with two; a tab after the number of an item is none."""
+    tabs = [0 if "\t" not in line else len(_TAB.findall(line)) for line in block]
+    tabs = [number - 1 if number == 1 and _NUMBERED.match(line) else number for number, line in zip(tabs, block, strict=True)]
+    for number, own in enumerate(tabs):
+        beside = max(tabs[max(0, number - 1) : number] + tabs[number + 1 : number + 2], default=0)
+        if own >= 2 or (own and beside):
+            yield number
+
+
+def _column_rows(block: Sequence[str]) -> Iterator[int]:
+    """Neighbouring lines with as many gaps, whose cells begin or end in the same columns: three, or two with two gaps."""
+    cells = [_cells(line) for line in block]
+    first = 0
+    while first < len(block):
+        last = first
+        while cells[first] and last + 1 < len(block) and _are_aligned(cells[first : last + 2]):
+            last += 1
+        if last - first >= (1 if len(cells[first]) > 1 else 2):
+            yield from range(first, last + 1)
+        first = last + 1
+
+
+def _cells(line: str) -> list[tuple[int, int]]:
+    """Columns where the cells after the first begin and end; none where there are no gaps."""
+    if "  " not in line:
+        return []
+    line = line.expandtabs(4)
+    body = len(line) - len(line.lstrip(" "))
+    gaps = [match.span() for match in _GAP.finditer(line, body)]
+    if not gaps or len(gaps) > MAX_GAPS:
+        return []
+    return list(zip((end for _, end in gaps), (*(start for start, _ in gaps[1:]), len(line)), strict=True))
+
+
+def _are_aligned(rows: Sequence[Sequence[tuple[int, int]]]) -> bool:
+    """Whether rows have as many cells and each column of cells begins, or ends, at one place."""
+    if len({len(row) for row in rows}) > 1:
+        return False
+    return all(
+        len({begin for begin, _ in column}) == 1 or len({end for _, end in column}) == 1
+        for column in zip(*rows, strict=True)
+    )
+
+
+def _bar_rows(block: Sequence[str]) -> Iterator[int]:
+    """Lines with `|` beside lines with as many."""
+    bars = [line.count("|") for line in block]
+    for number, own in enumerate(bars):
+        if own and own in bars[max(0, number - 1) : number] + bars[number + 1 : number + 2]:
+            yield number
