@@ -61,18 +61,20 @@ def hide_code(text: str) -> HiddenCode:
 
 def code_spans(text: str) -> list[Span]:
     """Where code starts and ends, in order; a block has its first line's indentation and not its last line end."""
-    has_fences = "```" in text or "~~~" in text
-    if not has_fences and "`" not in text and not _PROGRAM.search(text) and not _SET_IN.search(text):
+    has_lines = "\n" in text
+    has_fences = has_lines and ("```" in text or "~~~" in text)
+    has_programs = has_lines and _may_have_programs(text)
+    if not has_fences and not has_programs and "`" not in text:
         return []
     ends = [*(match.start() for match in _LINE_END.finditer(text)), len(text)]
     lines = _Lines(text, list(zip((0, *(end + 1 for end in ends)), ends, strict=False)))
     spans: list[Span] = []
-    for block in _blocks(lines, has_fences):
+    for block in _blocks(lines, has_fences, has_programs):
         if block.is_code:
             spans.append((lines.spans[block.first][0], lines.spans[block.last][1]))
         elif "`" in text:
             for start, end in lines.spans[block.first : block.last + 1]:
-                spans += (match.span() for match in _INLINE.finditer(text, start, end))
+                spans += (match.span() for match in _INLINE.finditer(text, start, end) if not _is_quotation(match.group()))
     return spans
 
 
@@ -98,13 +100,12 @@ class _Block:
     is_code: bool
 
 
-def _blocks(lines: _Lines, has_fences: bool) -> Iterator[_Block]:
+def _blocks(lines: _Lines, has_fences: bool, has_programs: bool) -> Iterator[_Block]:
     number = 0
     prose_from = 0
-    may_be_program = _PROGRAM.search(lines.text) is not None or _SET_IN.search(lines.text) is not None
     while number < len(lines):
         last = _end_of_fence(lines, number) if has_fences else None
-        if last is None and may_be_program:
+        if last is None and has_programs:
             last = _end_of_program(lines, number)
         if last is None:
             number += 1
@@ -122,9 +123,18 @@ def _blocks(lines: _Lines, has_fences: bool) -> Iterator[_Block]:
 _LINE_END = re.compile("\n")
 _INLINE = re.compile(r"(?<![`\w\\])(`+)(?!`)[^\n]*?[^\n`]\1(?!`)")
 """As many backticks at the end as at the beginning; one inside a word is an apostrophe (O`zbek)."""
+_QUOTED_WORDS = re.compile(r"`[^\W\d_a-z][^<>{}=()\[\]\\;|$]*`")
+"""Words of Cyrillic letters between backticks that stand for quotation marks."""
+_QUOTED_FROM_WORDS = 4
 _FENCE = re.compile(r"[ \t]*(?:>[ \t]?|(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
 _TILDES = 4
 """A longer row of tildes is an ornament unless it names a language."""
+
+
+def _is_quotation(piece: str) -> bool:
+    if piece.isascii() or not _QUOTED_WORDS.fullmatch(piece):
+        return False
+    return len(piece.split()) >= _QUOTED_FROM_WORDS and "  " not in piece
 
 
 def _end_of_fence(lines: _Lines, number: int) -> int | None:
@@ -150,7 +160,7 @@ _STATEMENT = (
     r"|[A-Za-z_$][\w.$]*(?:\[[^\]\n]*\])*(?:\s*:\s*\w+)?\s*(?:[-+*/|&^%]|\*\*|//|<<|>>|:)?=(?![=>])\s*\S.*"
     r"|(?:(?:const|let|var|public|private|static|final|int|float|double|char|bool|string|auto|unsigned)\s+)+\w+.*[=({;].*"
     r"|[A-Za-z_$][\w.$]*\([^\n]*\)\s*[;:{]?"
-    r"|[A-Za-z_$}@#<(\[][^\n]*[=({\[][^\n]*;"
+    r"|[A-Za-z_$}@][^\n]*[=({\[][^\n]*;"
     r"|[A-Za-z_$}@][^\n]*\)?\s*\{"
     r"|\#include\s*[<\"].*|\$\s+[a-z][\w-]*(?:\s.*)?|>>>\s.*"
     r"|(?:SELECT|INSERT INTO|UPDATE|CREATE TABLE|DELETE FROM)\s[^\n]*"
@@ -164,12 +174,23 @@ _BESIDE = (
     r"|(?:FROM|WHERE|ORDER BY|GROUP BY|VALUES|SET|JOIN|LIMIT)\s[^\n]*"
 )
 """A line that may be one beside such lines."""
-_PROGRAM = re.compile(rf"^[ \t]*(?:{_STATEMENT})[ \t]*$", re.MULTILINE)
+_PROGRAM = re.compile(rf"\n[ \t]*(?:{_STATEMENT})[ \t]*(?=\n|\Z)")
 _STATEMENT_LINE = re.compile(rf"[ \t]*(?:{_STATEMENT})[ \t]*")
 _PROGRAM_LINE = re.compile(rf"[ \t]*(?:{_STATEMENT}|{_BESIDE})[ \t]*")
-_SET_IN = re.compile(r"^(?: {4}| {0,3}\t)[ \t]*[\x21-\x7e][\x20-\x7e\t]*$", re.MULTILINE)
-_SIGNS = re.compile(r"[=<>_/{}()\[\]$|\\;]|^\s+(?:\$|>>>)\s|--?[a-z]")
+_SET_IN_LINE = r"(?: {4}| {0,3}\t)[ \t]*[\x21-\x7e][\x20-\x7e\t]*"
+_SET_IN = re.compile(rf"\n{_SET_IN_LINE}(?=\n|\Z)")
+_IS_SET_IN = re.compile(_SET_IN_LINE)
+_SIGNS = re.compile(
+    r"[=<>{}\[\]$|\\]|\w_\w|^\s+(?:\$|>>>)\s|(?<!\w)--?[a-z]|\w\(\w*\)"
+    r"|^\s*(?:apt|brew|cargo|cd|conda|curl|docker|git|go|ls|make|mkdir|node|npm|pip3?|python3?|sudo|wget|yarn)\s"
+)
 _SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+.*[.!?,:]\s*$")
+
+
+def _may_have_programs(text: str) -> bool:
+    """Whether any line is one of a program. Expressions that begin with a line feed are looked for fast."""
+    text = f"\n{text}"
+    return _PROGRAM.search(text) is not None or _SET_IN.search(text) is not None
 
 
 def _end_of_program(lines: _Lines, number: int) -> int | None:
@@ -177,7 +198,7 @@ def _end_of_program(lines: _Lines, number: int) -> int | None:
     if _is_set_in(lines, number):
         return _end_of_set_in(lines, number)
     line = lines[number]
-    if not _PROGRAM_LINE.fullmatch(line) or line.lstrip()[:1] in ("", "*", "-"):
+    if not _PROGRAM_LINE.fullmatch(line) or (line.lstrip()[:1] in "*-#/" and not _STATEMENT_LINE.fullmatch(line)):
         return None
     first_indent = _indent(line)
     last, programs, statements = number, 0, 0
@@ -201,7 +222,7 @@ def _is_set_in(lines: _Lines, number: int) -> bool:
     if number and lines[number - 1].strip():
         return False
     line = lines[number]
-    return _SET_IN.fullmatch(line) is not None and bool(_SIGNS.search(line)) and not _SENTENCE.search(line)
+    return _IS_SET_IN.fullmatch(line) is not None and bool(_SIGNS.search(line)) and not _SENTENCE.search(line)
 
 
 def _end_of_set_in(lines: _Lines, number: int) -> int:

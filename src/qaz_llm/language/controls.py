@@ -20,6 +20,7 @@ from qaz_llm.language.repair_kernels import CONTROLS, INVISIBLES, JOINERS, SURRO
 
 _LINE_BREAK = "[ \t\u00a0]*(?:\r\n?|[\n\x0b\x85\u2028])[ \t\u00a0]*"
 _CLOSING = ".,;:!?…)]»”"
+_OPENING = "–—«“([„"
 
 # ------------------------------------------------------------------------------------------------------- surrogates
 
@@ -101,9 +102,9 @@ def _break_or_space(run: re.Match[str]) -> str:
     controls = run.group()
     if not _BREAKS.isdisjoint(controls):
         return _break(controls, before, after)
-    if controls in _WORD_TABLE and before.strip() and after.strip():
-        return _WORD_TABLE[controls]
-    return " " if _parts_words(before, after) else ""
+    if not _parts_words(before, after):
+        return ""
+    return _WORD_TABLE.get(controls, " ")
 
 
 def _is_ellipsis(before: str, after: str) -> bool:
@@ -125,7 +126,8 @@ def _break(controls: str, before: str, after: str) -> str:
 
 
 def _parts_words(before: str, after: str) -> bool:
-    return after.isalnum() and (before.isalnum() or (before != "" and before in _CLOSING))
+    begins, ends = after.isalnum() or after in _OPENING, before.isalnum() or before in _CLOSING
+    return bool(before and after) and begins and ends
 
 
 # ------------------------------------------------------------------------------------------------ hyphens, invisible
@@ -133,11 +135,9 @@ def _parts_words(before: str, after: str) -> bool:
 _LETTER = "[^\\W\\d_]"
 _SOFT = "[\u00ad\x02\ufffe]+"
 """Soft hyphen, and what readers of PDF write for a hyphen at the end of a line (PDFium: U+0002, later U+FFFE)."""
-_SOFT_BREAK = re.compile(
-    f"({_LETTER})(?:{_SOFT}(?:{_LINE_BREAK}| )|{_LINE_BREAK}{_SOFT}(?:{_LINE_BREAK})?)(?={_LETTER})"
-)
-_SOFT_IN_WORD = re.compile(f"(?<={_LETTER})[\x02\ufffe]+(?={_LETTER})")
-_NOT_SIGN = re.compile(f"(?<={_LETTER}{{2}})¬(?:(?:{_LINE_BREAK}| )(?={_LETTER})|(?={_LETTER}{{2}}))")
+_SOFT_BREAK = re.compile(f"{_SOFT}(?:(?:{_LINE_BREAK}| )(?={_LETTER}))?")
+_BREAK_SOFT = re.compile(f"(?<={_LETTER}){_LINE_BREAK}({_SOFT})(?:{_LINE_BREAK})?(?={_LETTER})")
+_NOT_SIGN = re.compile(f"¬(?<={_LETTER}{{2}}¬)(?:(?:{_LINE_BREAK}| )(?={_LETTER})|(?={_LETTER}{{2}}))")
 _LOGIC = re.compile("[∧∨⇒⇔→↔∀∃⊢⊨≡⊕]")
 _NEAR_CHARS = 60
 _PARTING = re.compile("[\u200b\ufeff\ufffc]+")
@@ -152,18 +152,26 @@ def join_hyphenated(text: str, counts: Counter[str]) -> str:
     >>> join_hyphenated("мек\\u00ad\\nтептер, бол¬ ған, p → ¬q", Counter())
     'мектептер, болған, p → ¬q'
     """
-    text, joined = _SOFT_BREAK.subn(_joined, text)
-    text, inside = _SOFT_IN_WORD.subn("", text)
-    counts["hyphenation"] += joined + inside
+    if "\n\u00ad" in text or "\n\x02" in text or "\n\ufffe" in text:
+        text = _BREAK_SOFT.sub("\\1", text)
+    text = _SOFT_BREAK.sub(lambda match: _joined(match, counts), text)
     return _NOT_SIGN.sub(lambda match: _without(match, counts), text) if "¬" in text else text
 
 
-def _joined(match: re.Match[str]) -> str:
-    """The letter before the break alone; a new word with a capital is no second half."""
-    after = match.string[match.end()]
-    if after.isupper() and match[1].islower():
-        return re.sub(_SOFT, "", match.group())
-    return match[1]
+def _joined(match: re.Match[str], counts: Counter[str]) -> str:
+    """Nothing for soft hyphens; the break after them stays where no second half of a word follows."""
+    before, after = _around(match)
+    hyphens = match.group().rstrip(" \t\u00a0\r\n\x0b\x85\u2028")
+    is_break = len(hyphens) < len(match.group())
+    if not is_break and "\u00ad" in hyphens:
+        counts["invisible"] += len(hyphens)
+        return ""
+    if not before.isalpha() or not after.isalpha():
+        return match.group()
+    if is_break and after.isupper() and before.islower():
+        return match.group()[len(hyphens) :]
+    counts["hyphenation"] += 1
+    return ""
 
 
 def _without(match: re.Match[str], counts: Counter[str]) -> str:

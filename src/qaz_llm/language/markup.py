@@ -120,8 +120,16 @@ def _render(text: str, tags: Sequence[Tag]) -> str:
 
 
 def _lifted(text: str, name: str) -> str:
-    lifted = text.translate(_RAISED[name]) if name else text
-    return lifted if all(a != b for a, b in zip(text, lifted, strict=True)) else text
+    """The text in raised or lowered characters where there are such; `2^kn` where there are none for a power."""
+    if not name:
+        return text
+    lifted = text.translate(_RAISED[name])
+    if all(a != b for a, b in zip(text, lifted, strict=True)):
+        return lifted
+    return f"^{text}" if name == "sup" and _POWER.fullmatch(text) else text
+
+
+_POWER = re.compile("[−+-]?[0-9]*[a-z]|[−+-]?[0-9]+[.,/][0-9]+|[a-z][+−-][0-9a-z]")
 
 
 def _between(written: str, run: Sequence[Tag], names: set[str]) -> str:
@@ -150,10 +158,12 @@ def decode_entities(text: str, counts: Counter[str]) -> str:
 
     Where a text speaks of markup, an entity that stands alone (`&nbsp; – үзілмейтін бос орын`) is a word and stays.
     """
+    if "lt;" in text:
+        text = _show_escaped(text, counts)
     matches = list(_ENTITY.finditer(text))
     if not matches:
         return text
-    is_lesson = speaks_of_markup(text, [])
+    is_lesson = any(map(_stands_alone, matches)) and speaks_of_markup(text, [])
     meant = [match.group() if is_lesson and _stands_alone(match) else _unescape(match) for match in matches]
     decoded = _replaced(text, matches, meant)
     if "<" in decoded and _are_taken_out(decoded):
@@ -163,6 +173,25 @@ def decode_entities(text: str, counts: Counter[str]) -> str:
             return text
     counts["entity"] += sum(match.group() != new for match, new in zip(matches, meant, strict=True))
     return decoded
+
+
+_LT, _GT = "&(?:amp;)*lt;", "&(?:amp;)*gt;"
+_ESCAPED_RAISED = re.compile(rf"{_LT}(su[pb]){_GT}([0-9+−=()ni-]{{1,5}}){_LT}/\1{_GT}")
+_ESCAPED_BREAK = re.compile(rf"(?<!\s){_LT}br ?/?{_GT}|{_LT}br ?/?{_GT}(?!\s)|[ \t]*{_LT}br ?/?{_GT}(?=[ \t]*$)", re.MULTILINE)
+_MIN_BREAKS = 3
+
+
+def _show_escaped(text: str, counts: Counter[str]) -> str:
+    """Raised figures (км&lt;sup&gt;2), and line breaks where they are at least three and touch the words, as in verse of
+    wikis. Of all escaped tags these alone are sure not to be words, and nothing is lost with them."""
+    if speaks_of_markup(text, []):
+        return text
+    text, raised = _ESCAPED_RAISED.subn(lambda match: _lifted(match[2], match[1]), text)
+    breaks = 0
+    if len(_ESCAPED_BREAK.findall(text)) >= _MIN_BREAKS:
+        text, breaks = _ESCAPED_BREAK.subn("\n", text)
+    counts["tag"] += 2 * raised + breaks
+    return text
 
 
 def _are_taken_out(text: str) -> bool:
@@ -179,7 +208,8 @@ def _replaced(text: str, matches: Sequence[re.Match[str]], meant: Sequence[str])
 
 
 def _stands_alone(match: re.Match[str]) -> bool:
-    before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+    start, end = match.span()
+    before, after = match.string[max(0, start - 1) : start], match.string[end : end + 1]
     return (not before or before.isspace() or before in "\"«“'(") and (not after or after.isspace() or after in "\"»”'),.;:")
 
 

@@ -127,19 +127,24 @@ def _mend_unseen(text: str, flags: int, counts: Counter[str]) -> str:
 def _repair_prose(text: str, flags: int, counts: Counter[str], *, keep_layout: bool) -> str:
     """What is not done to code: forms of letters, markup, white space. Entities come last, when their neighbours are as
     they will stay."""
-    one_ended = one_line_end(text)
+    has_rare = bool(flags & kernels.RARE_SPACE)
+    one_ended = one_line_end(text, has_rare=has_rare)
     hidden = hide_code(one_ended)
     prose = hidden.prose
     if flags & kernels.VARIANT:
         prose, counts["lookalike"] = _added(kazakh_forms(prose), counts["lookalike"])
+    marked = prose
     if flags & kernels.MARKUP:
         prose = remove_markup(prose, counts, keep_layout=keep_layout)
+        if prose.count("`") != marked.count("`"):  # code of a page, to be put aside
+            return hidden.show(prose)
+    has_tags = prose != marked
     if flags & kernels.WHITE_SPACE:
-        spaced = kept_layout(prose) if keep_layout else even_white_space(prose)
+        spaced = (kept_layout if keep_layout else even_white_space)(prose, has_rare=has_rare)
         if spaced != prose or one_ended != text:
             counts["whitespace"] = 1
         prose = spaced
-    if flags & kernels.MARKUP and prose == hidden.prose:
+    if flags & kernels.MARKUP and not has_tags:
         prose = decode_entities(prose, counts)
     return hidden.show(prose)
 

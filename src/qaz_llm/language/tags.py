@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 BLOCKS = frozenset(
     "address article aside blockquote body br caption center dd details div dl dt fieldset figcaption figure footer form"
@@ -54,60 +54,75 @@ _BARE = re.compile(
 )
 
 _SPEAKS_OF_MARKUP = re.compile(
-    r"(?<![\w./-])(?:X?HTML|CSS|DHTML)\d?(?![a-z])|\b(?:гипер(?:мәтін|текст)\w*|веб-?верстк\w*|верстк\w*)", re.IGNORECASE
+    r"(?<![\w./-])(?:[DX]?HTML|CSS|XML|SVG|JSX|BB-?Code)\d?(?![a-z])|\b(?:гипер(?:мәтін|текст)\w*|веб-?верстк\w*|верстк\w*)", re.IGNORECASE
 )
-_QUOTES = r"[\s\"»”'’)\]]{0,3}-?"
-_NAME = r"тег|тэг|tags?\b|дескриптор|элемент|element|таңба|белгі(?!л)|команда|атрибут"
+_WORDS_OF_MARKUP = "HTML html Html CSS css XML xml SVG JSX BB bb иперт ерст".split()
+"""Parts of these words, one of which is in any text that has one of them."""
+_QUOTES = r"[ \t\"»”'’)\]]{0,3}-?"
+_NAME = r"тег(?:і(?!с)\w{0,7}|тер\w{0,8}|ке|те|тен|и|ам?|у|ом|ов|ами|ах|е)?\b|тэг|tags?\b|дескриптор|элемент|element|таңба|белгі(?!л)|команда|атрибут"
 _NAMED_AFTER = re.compile(
     rf"{_QUOTES}(?:(?:және|мен|пен|бен|и|and|or|или|немесе|,)\s*</?\w{{1,10}}/?>{_QUOTES})*(?:{_NAME})", re.IGNORECASE
 )
 _NAMED_AFTER_PAIR = re.compile(rf"{_QUOTES}(?:тегтер|тэг|tags?\b|теги\b|тегами|тегов|тега\b)", re.IGNORECASE)
 """After words in bold, `тегі` is as often a surname, `белгісі` as often a badge."""
+_TAG_BEFORE = re.compile(r"\b(?:тег|тэг|tag)\w*\s*[:–—-]?\s*[\"«“'‘(]?$", re.IGNORECASE)
 _NAMED_BEFORE = re.compile(
     r"(?:тег|тэг|tags?|element|элемент|дескриптор|команда)\w*\s*[:–—-]?\s*[\"«“'‘(]?$", re.IGNORECASE
 )
 _NAME_CHARS = 60
 _AND = re.compile(
-    r"\s+(?:және|мен|пен|бен|и|and|or|или|немесе|to|до|дейін)\s+|\s*(?:…|\.\.\.)\s*", re.IGNORECASE
+    r"\s+(?:және|мен|пен|бен|и|and|or|или|немесе|to|до|дейін)\s+|\s*(?:…|\.\.\.)\s*"
 )
 _DEFINED = re.compile(r"[ \t]+[–—=-][ \t]")
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """`text[start:end]` is a tag by its name and form; `partner` is the number of its other half, -1 without one."""
+    """`text[start:end]` is a tag by its name and form; `partner` is the number of its other half, -1 where there is none."""
 
     start: int
     end: int
     name: str
     closing: bool
     has_attributes: bool
-    partner: int = -1
+    partner: int
 
 
 def find_tags(text: str) -> list[Tag]:
     """What has the form of a tag of KNOWN name, in order, with partners."""
-    tags: list[Tag] = []
+    found: list[tuple[re.Match[str], str, bool]] = []
+    strange = set()
     for match in _TAG.finditer(text):
         name, rest = match["name"].lower(), match["rest"]
-        has_attributes = bool(rest) and _ATTRIBUTE.search(rest) is not None
-        if name in KNOWN and (has_attributes or _BARE.fullmatch(rest)) and not (match["slash"] and rest.strip()):
-            tags.append(Tag(match.start(), match.end(), name, bool(match["slash"]), has_attributes))
-    return _paired(tags)
-
-
-def _paired(tags: list[Tag]) -> list[Tag]:
-    open_tags: dict[str, list[int]] = {}
-    for number, tag in enumerate(tags):
-        if tag.name in VOID:
+        if name not in KNOWN or (match["slash"] and rest.strip()):
             continue
-        if not tag.closing:
-            open_tags.setdefault(tag.name, []).append(number)
-        elif waiting := open_tags.get(tag.name):
-            partner = waiting.pop()
-            tags[partner] = replace(tags[partner], partner=number)
-            tags[number] = replace(tag, partner=partner)
-    return tags
+        has_attributes = rest != "" and _ATTRIBUTE.search(rest) is not None
+        if rest and not has_attributes and _BARE.fullmatch(rest) is None:
+            strange.add(len(found))
+        found.append((match, name, has_attributes))
+    partners = _partners(found)
+    if any(number not in partners for number in strange):  # `<a { $link }>` is a tag where it has its partner
+        found = [tag for number, tag in enumerate(found) if number not in strange or number in partners]
+        partners = _partners(found)
+    return [
+        Tag(match.start(), match.end(), name, match["slash"] != "", has_attributes, partners.get(number, -1))
+        for number, (match, name, has_attributes) in enumerate(found)
+    ]
+
+
+def _partners(found: Sequence[tuple[re.Match[str], str, bool]]) -> dict[int, int]:
+    """The number of the other half of each tag that has one."""
+    partners: dict[int, int] = {}
+    open_tags: dict[str, list[int]] = {}
+    for number, (match, name, _) in enumerate(found):
+        if name in VOID:
+            continue
+        if not match["slash"]:
+            open_tags.setdefault(name, []).append(number)
+        elif waiting := open_tags.get(name):
+            partners[number] = waiting.pop()
+            partners[partners[number]] = number
+    return partners
 
 
 # ---------------------------------------------------------------------------------------------------------- judging
@@ -147,17 +162,21 @@ def markup_of(text: str) -> list[Tag]:
 def speaks_of_markup(text: str, tags: Sequence[Tag], mentions: int = 0) -> bool:
     """Whether the words of a text are about tags, as far as they are not outnumbered by them."""
     weight = sum(2 if tag.has_attributes else 1 for tag in tags)
-    said = len(_SPEAKS_OF_MARKUP.findall(text))
-    return bool(said or mentions) and 5 * said + 4 * mentions >= weight
+    may_say = any(word in text for word in _WORDS_OF_MARKUP)
+    said = len(_SPEAKS_OF_MARKUP.findall(text)) if may_say else 0
+    return bool(said or mentions) and 5 * said + 3 * mentions >= weight
 
 
 def _is_mention(text: str, tags: Sequence[Tag], number: int) -> bool:
     """Whether a tag stands there as a word: named (`<b> тегі`), quoted, listed (`<b> және <i>`) or explained."""
     tag = tags[number]
-    named = _NAMED_AFTER_PAIR if tag.closing and tag.partner >= 0 else _NAMED_AFTER
-    if named.match(text, tag.end, tag.end + _NAME_CHARS):
+    ends_pair = tag.closing and tag.partner >= 0
+    named = _NAMED_AFTER_PAIR if ends_pair else _NAMED_AFTER
+    holds_word = tag.partner >= 0 and not tag.closing and text[tag.end : tag.end + 1].isalpha()
+    if not holds_word and named.match(text, tag.end, tag.end + _NAME_CHARS):
         return True
-    if _NAMED_BEFORE.search(text[max(0, tag.start - _NAME_CHARS) : tag.start]):
+    named = _NAMED_BEFORE if tag.partner < 0 and not tag.has_attributes else _TAG_BEFORE
+    if not ends_pair and named.search(text[max(0, tag.start - _NAME_CHARS) : tag.start]):
         return True
     left, right = text[max(0, tag.start - 1) : tag.start], text[tag.end : tag.end + 1]
     if left and left in "\"«“‘'(" and right and right in "\"»”’'),":

@@ -13,25 +13,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from qaz_llm.language.code_parts import is_block_of_code
 
-_LINE_END = re.compile("\r\n?|[\u2028\u2029]")
+_RARE_LINE_END = re.compile("[\u2028\u2029]")
 _ODD_SPACE = re.compile("[^\\S \n\t]")
 _MANY_LINES = re.compile("\n\n\n+")
-_SPACES = re.compile("[ \t]+")
 _TRAILING = re.compile("[ \t]+$", re.MULTILINE)
 _BLANK_LINES_BEFORE = re.compile("\\A(?:[ \t]*\n)+")
 
 
-def one_line_end(text: str) -> str:
-    """Line feeds in place of all other line ends."""
-    return _LINE_END.sub("\n", text)
+def one_line_end(text: str, *, has_rare: bool) -> str:
+    """Line feeds in place of all other line ends; U+2028 and U+2029 are rare ones."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _RARE_LINE_END.sub("\n", text) if has_rare else text
 
 
-def keep_layout(text: str) -> str:
-    """All spaces plain; nothing at line ends but Markdown's break of two spaces; no blank lines around the text."""
-    text = _ODD_SPACE.sub(" ", text)
+def keep_layout(text: str, *, has_rare: bool) -> str:
+    """All spaces plain but tabs; nothing at line ends but Markdown's break of two spaces; no blank lines around the text."""
+    text = _plain_spaces(text, has_rare=has_rare)
     text = _TRAILING.sub(_hard_break, text)
     return _BLANK_LINES_BEFORE.sub("", text).rstrip()
 
@@ -42,33 +44,56 @@ def _hard_break(match: re.Match[str]) -> str:
     return "  " if is_break and text[end + 1 : end + 2] not in ("", "\n") else ""
 
 
-def even_white_space(text: str) -> str:
+def even_white_space(text: str, *, has_rare: bool) -> str:
     """One plain space between words, none at line ends, one blank line at most, and indentation, tabs and runs of spaces
     only where they are layout."""
-    text = _ODD_SPACE.sub(" ", text)
-    if "\t" in text or "  " in text or "\n " in text or " \n" in text or text[:1] == " " or text[-1:] == " ":
+    text = _plain_spaces(text, has_rare=has_rare)
+    if _may_have_layout(text):
         lines = [line.rstrip(" \t") for line in text.split("\n")]
-        indented, tabular = _lines_with_layout(lines), _table_lines(lines)
+        indented, tabular = _lines_with_layout(lines), _table_lines(lines, text)
         text = "\n".join(
             _even_line(line, keep_indent=number in indented, keep_runs=number in tabular)
             for number, line in enumerate(lines)
         )
-    return _MANY_LINES.sub("\n\n", text).strip("\n")
+    else:
+        text = _one_space(text).replace(" \n", "\n").strip(" ")
+    if "\n\n\n" in text:
+        text = _MANY_LINES.sub("\n\n", text)
+    return text.strip("\n")
+
+
+def _plain_spaces(text: str, *, has_rare: bool) -> str:
+    return _ODD_SPACE.sub(" ", text) if has_rare else text.replace("\u00a0", " ")
+
+
+def _may_have_layout(text: str) -> bool:
+    """Whether any line is set in or has what the rows of a table have."""
+    if "\n" not in text:
+        return text.count("\t") > 1
+    return "\n " in text or "\t" in text or "   " in text or text[:1] == " " or ("|" in text and "  " in text)
 
 
 def _even_line(line: str, *, keep_indent: bool, keep_runs: bool) -> str:
     body = line.lstrip(" \t")
     indent = line[: len(line) - len(body)] if keep_indent or keep_runs else ""
-    return indent + (body if keep_runs else _SPACES.sub(" ", body))
+    return indent + (body if keep_runs else _one_space(body))
+
+
+def _one_space(text: str) -> str:
+    text = text.replace("\t", " ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text
 
 
 # ------------------------------------------------------------------------------------------------------ indentation
 
-_ITEM = re.compile(r"(?P<marker>[-*+•◦▪‣·]|(?:\d{1,3}|[^\W\d_])[.)])(?P<gap>[ \t]+)\S")
+_ITEM = re.compile(r"(?P<marker>[-*+•◦▪‣·]|\d{1,3}[.)]|[^\W\d_]\)|[a-zа-я]\.)(?P<gap>[ \t]+)\S")
 """An item of a list: a bullet, a number or a letter, and a space."""
 MAX_SHORT_CHARS = 60
 """Lines of verse, outlines and settings are no longer; wrapped prose fills wider lines."""
-MAX_STEP_COLUMNS = 8
+MIN_STEP_COLUMNS, MAX_STEP_COLUMNS = 2, 8
+_GOES_ON = ",:;-–—([{"
 _ENDS_PARAGRAPH = re.compile(r"[.!?…:;»”\")\]]$")
 _BEGINS_PARAGRAPH = re.compile(r"[^\Wa-zа-яёәғқңөұүһі_]|[–—«“\"-]")
 
@@ -85,6 +110,8 @@ def _lines_with_layout(lines: Sequence[str]) -> set[int]:
 
 
 def _columns(line: str) -> int:
+    if line[:1] not in (" ", "\t"):
+        return 0
     expanded = line.expandtabs(4)
     return len(expanded) - len(expanded.lstrip(" "))
 
@@ -104,22 +131,40 @@ def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
 def _nested_items(lines: Sequence[str]) -> Iterator[int]:
     """Lines of lists whose items stand at different depths, and lines that go on under the text of an item."""
     group: list[int] = []
-    depths: set[int] = set()
+    paragraphs: list[int] = []
+    depths: list[int] = []
     text_columns: set[int] = set()
+    before = ""
     for number, line in enumerate((*lines, "·")):
-        columns = _columns(line)
         item = _ITEM.match(line, len(line) - len(line.lstrip(" \t")))
         if item:
-            group.append(number)
-            depths.add(columns)
+            columns = _columns(line)
+            depths.append(columns)
             text_columns.add(columns + len(item["marker"]) + min(len(item["gap"]), 4))
-        elif line and group and columns in text_columns:
-            group.append(number)
-            depths.add(columns)
-        elif line and not is_block_of_code(line):
-            if len(depths) > 1:
-                yield from group
-            group, depths, text_columns = [], set(), set()
+            group += *paragraphs, number
+            paragraphs = []
+        elif line and group and not is_block_of_code(line):
+            if _columns(line) not in text_columns:
+                if _are_nested(depths, goes_on=len(group) > len(depths)):
+                    yield from group
+                group, paragraphs, depths, text_columns = [], [], [], set()
+            elif paragraphs or _begins_paragraph(line, before):
+                paragraphs.append(number)  # the list may have ended
+            else:
+                group.append(number)
+        before = line
+
+
+def _begins_paragraph(line: str, before: str) -> bool:
+    """Whether a line that is set in could be the first of a paragraph, by the line before it."""
+    return not before or bool(_ENDS_PARAGRAPH.search(before) and _BEGINS_PARAGRAPH.match(line.lstrip()))
+
+
+def _are_nested(depths: Sequence[int], *, goes_on: bool) -> bool:
+    """Whether items stand as Markdown sets them in, from the outermost on by two to four columns, or go on below."""
+    levels = sorted(set(depths))
+    steps = {deeper - level for level, deeper in zip(levels, levels[1:], strict=False)}
+    return depths[0] == levels[0] and (bool(steps) or goes_on) and all(2 <= step <= 4 for step in steps)
 
 
 def _is_stepped(block: Sequence[str]) -> bool:
@@ -131,7 +176,11 @@ def _is_stepped(block: Sequence[str]) -> bool:
     if _is_staircase(columns):
         return True
     steps = {deeper - depth for depth, deeper in zip(depths, depths[1:], strict=False)}
-    return len(steps) == 1 and min(steps) <= MAX_STEP_COLUMNS and not _are_paragraphs(block, columns)
+    if len(steps) > 1 or not MIN_STEP_COLUMNS <= min(steps) <= MAX_STEP_COLUMNS:
+        return False
+    if len(block) == 2:
+        return columns[0] < columns[1] and block[0][-1] in _GOES_ON
+    return not _are_paragraphs(block, columns)
 
 
 def _is_staircase(columns: Sequence[int]) -> bool:
@@ -145,7 +194,7 @@ def _are_paragraphs(block: Sequence[str], columns: Sequence[int]) -> bool:
     for number, line in enumerate(block):
         if columns[number] == outer or number == 0:
             continue
-        if not (_ENDS_PARAGRAPH.search(block[number - 1]) and _BEGINS_PARAGRAPH.match(line.lstrip())):
+        if not _begins_paragraph(line, block[number - 1]):
             return False
     return True
 
@@ -157,14 +206,20 @@ _GAP = re.compile(r"(?<![ .!?…:])  +(?=\S)|(?<=[.!?…:])   +(?=\S)")
 _TAB = re.compile(r"(?<=\S)[ \t]*\t[ \t]*(?=\S)")
 _NUMBERED = re.compile(r"[ \t]*(?:[-–—•*+▪●◦·]|\(?\w{1,4}[.)]|(?:\d+\.)+\d*)[ \t]*\t")
 MAX_GAPS = 12
+MIN_WIDE_GAP = 4
 
 
-def _table_lines(lines: Sequence[str]) -> set[int]:
+def _table_lines(lines: Sequence[str], text: str) -> set[int]:
     """The numbers of the lines that are rows of a table: of tabs, of columns of spaces, of `|`."""
+    kinds = [
+        kind for sign, kind in ((r"\t", _tab_rows), (r"   |\t", _column_rows), (r"\|", _bar_rows)) if re.search(sign, text)
+    ]
+    if not kinds:
+        return set()
     kept: set[int] = set()
     for first, last in _blocks(lines):
         block = lines[first : last + 1]
-        for kind in (_tab_rows, _column_rows, _bar_rows):
+        for kind in kinds:
             kept.update(first + number for number in kind(block))
     return kept
 
@@ -180,38 +235,52 @@ def _tab_rows(block: Sequence[str]) -> Iterator[int]:
 
 
 def _column_rows(block: Sequence[str]) -> Iterator[int]:
-    """Neighbouring lines with as many gaps, whose cells begin or end in the same columns: three, or two with two gaps."""
-    cells = [_cells(line) for line in block]
+    """Neighbouring lines whose cells begin or end in the same columns: three lines, or two with two gaps."""
+    cells = [_cells(line) if "  " in line or "\t" in line else [] for line in block]
     first = 0
     while first < len(block):
         last = first
         while cells[first] and last + 1 < len(block) and _are_aligned(cells[first : last + 2]):
             last += 1
-        if last - first >= (1 if len(cells[first]) > 1 else 2):
+        rows = cells[first : last + 1]
+        if last - first >= (1 if len(cells[first]) > 1 else 2) and _have_wide_gaps(rows):
             yield from range(first, last + 1)
         first = last + 1
 
 
-def _cells(line: str) -> list[tuple[int, int]]:
-    """Columns where the cells after the first begin and end; none where there are no gaps."""
-    if "  " not in line:
-        return []
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A cell after the first of its line: the columns where it begins and ends, and the spaces before it."""
+
+    begin: int
+    end: int
+    gap: int
+
+
+def _cells(line: str) -> list[_Cell]:
     line = line.expandtabs(4)
     body = len(line) - len(line.lstrip(" "))
-    gaps = [match.span() for match in _GAP.finditer(line, body)]
-    if not gaps or len(gaps) > MAX_GAPS:
+    item = _ITEM.match(line, body)
+    gaps = [match.span() for match in _GAP.finditer(line, item.end() if item else body)]
+    if len(gaps) > MAX_GAPS:
         return []
-    return list(zip((end for _, end in gaps), (*(start for start, _ in gaps[1:]), len(line)), strict=True))
+    ends = (*(start for start, _ in gaps[1:]), len(line))
+    return [_Cell(stop, end, stop - start) for (start, stop), end in zip(gaps, ends, strict=False)]
 
 
-def _are_aligned(rows: Sequence[Sequence[tuple[int, int]]]) -> bool:
+def _are_aligned(rows: Sequence[Sequence[_Cell]]) -> bool:
     """Whether rows have as many cells and each column of cells begins, or ends, at one place."""
     if len({len(row) for row in rows}) > 1:
         return False
     return all(
-        len({begin for begin, _ in column}) == 1 or len({end for _, end in column}) == 1
+        len({cell.begin for cell in column}) == 1 or len({cell.end for cell in column}) == 1
         for column in zip(*rows, strict=True)
     )
+
+
+def _have_wide_gaps(rows: Sequence[Sequence[_Cell]]) -> bool:
+    """Whether each column of cells has a gap that no line of justified prose has."""
+    return all(max(cell.gap for cell in column) >= MIN_WIDE_GAP for column in zip(*rows, strict=True))
 
 
 def _bar_rows(block: Sequence[str]) -> Iterator[int]:
