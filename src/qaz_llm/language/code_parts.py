@@ -174,7 +174,9 @@ _BESIDE = (
     r"|(?:FROM|WHERE|ORDER BY|GROUP BY|VALUES|SET|JOIN|LIMIT)\s[^\n]*"
 )
 """A line that may be one beside such lines."""
-_PROGRAM = re.compile(rf"\n[ \t]*(?:{_STATEMENT})[ \t]*(?=\n|\Z)")
+_PROGRAM = re.compile(rf"\n[ \t]*(?=[A-Za-z_$}}@#>])(?:{_STATEMENT})[ \t]*(?=\n|\Z)")
+_PROGRAM_SIGNS = ("=", "{", ")\n", ");", "):", "class ", "SELECT ", "INSERT ", "UPDATE ", "CREATE ", "DELETE ", ">>> ", "$ ", "#include")
+"""One of these is in any text that has two statements."""
 _STATEMENT_LINE = re.compile(rf"[ \t]*(?:{_STATEMENT})[ \t]*")
 _PROGRAM_LINE = re.compile(rf"[ \t]*(?:{_STATEMENT}|{_BESIDE})[ \t]*")
 _SET_IN_LINE = r"(?: {4}| {0,3}\t)[ \t]*[\x21-\x7e][\x20-\x7e\t]*"
@@ -189,8 +191,9 @@ _SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+.*[.!?,:]\s*$")
 
 def _may_have_programs(text: str) -> bool:
     """Whether any line is one of a program. Expressions that begin with a line feed are looked for fast."""
-    text = f"\n{text}"
-    return _PROGRAM.search(text) is not None or _SET_IN.search(text) is not None
+    if any(sign in text for sign in _PROGRAM_SIGNS) and _PROGRAM.search(f"\n{text}"):
+        return True
+    return ("\n    " in text or "\t" in text or text[:1] == " ") and _SET_IN.search(f"\n{text}") is not None
 
 
 def _end_of_program(lines: _Lines, number: int) -> int | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from qaz_llm.language.repair_kernels import CONTROLS, INVISIBLES, JOINERS, SURROGATES
+from qaz_llm.language.repair_kernels import CONTROLS, INVISIBLES, JOINERS, SURROGATES, characters_of
 
 _LINE_BREAK = "[ \t\u00a0]*(?:\r\n?|[\n\x0b\x85\u2028])[ \t\u00a0]*"
 _CLOSING = ".,;:!?…)]»”"
@@ -137,11 +137,13 @@ _SOFT = "[\u00ad\x02\ufffe]+"
 """Soft hyphen, and what readers of PDF write for a hyphen at the end of a line (PDFium: U+0002, later U+FFFE)."""
 _SOFT_BREAK = re.compile(f"{_SOFT}(?:(?:{_LINE_BREAK}| )(?={_LETTER}))?")
 _BREAK_SOFT = re.compile(f"(?<={_LETTER}){_LINE_BREAK}({_SOFT})(?:{_LINE_BREAK})?(?={_LETTER})")
+_AT_BREAKS = ("\x02", "\ufffe", *(f"\u00ad{space}" for space in " \t\u00a0\r\n\x0b\x85\u2028"), "\n\u00ad")
 _NOT_SIGN = re.compile(f"¬(?<={_LETTER}{{2}}¬)(?:(?:{_LINE_BREAK}| )(?={_LETTER})|(?={_LETTER}{{2}}))")
 _LOGIC = re.compile("[∧∨⇒⇔→↔∀∃⊢⊨≡⊕]")
 _NEAR_CHARS = 60
-_PARTING = re.compile("[\u200b\ufeff\ufffc]+")
-_INVISIBLE = re.compile(f"[{INVISIBLES}]+")
+_MAY_PART = "\u200b\ufeff\ufffc"
+_PARTING = re.compile(f"[{_MAY_PART}]+")
+_INVISIBLE = tuple(characters_of(INVISIBLES))
 _JOINED = re.compile(f"(?<=[A-Za-z\u00c0-\u052f\u1e00-\u1fff])[{JOINERS}]+(?=[A-Za-z\u00c0-\u052f\u1e00-\u1fff])")
 """Zero-width joiners in words of alphabets that have no use for them; Arabic and Indic scripts do."""
 
@@ -152,9 +154,9 @@ def join_hyphenated(text: str, counts: Counter[str]) -> str:
     >>> join_hyphenated("мек\\u00ad\\nтептер, бол¬ ған, p → ¬q", Counter())
     'мектептер, болған, p → ¬q'
     """
-    if "\n\u00ad" in text or "\n\x02" in text or "\n\ufffe" in text:
+    if any(broken in text for broken in _AT_BREAKS):
         text = _BREAK_SOFT.sub("\\1", text)
-    text = _SOFT_BREAK.sub(lambda match: _joined(match, counts), text)
+        text = _SOFT_BREAK.sub(lambda match: _joined(match, counts), text)
     return _NOT_SIGN.sub(lambda match: _without(match, counts), text) if "¬" in text else text
 
 
@@ -189,9 +191,13 @@ def _without(match: re.Match[str], counts: Counter[str]) -> str:
 
 def remove_invisible(text: str, counts: Counter[str]) -> str:
     """The text without characters of no width; a space for those that alone parted two words."""
-    text, parting = _PARTING.subn(lambda run: " " if _parts(run) else "", text)
+    parting = 0
+    if any(c in text for c in _MAY_PART):
+        text, parting = _PARTING.subn(lambda run: " " if _parts(run) else "", text)
     length = len(text)
-    text = _INVISIBLE.sub("", text)
+    for character in _INVISIBLE:
+        if character in text:
+            text = text.replace(character, "")
     counts["invisible"] += parting + length - len(text)
     return text
 

@@ -66,7 +66,7 @@ def remove_markup(text: str, counts: Counter[str], *, keep_layout: bool = False)
 
 
 def _remove_hidden(text: str, counts: Counter[str]) -> str:
-    if "<!" not in text and "<?" not in text and "</s" not in text.lower():
+    if not any(sign in text for sign in ("<!", "<?", "</s", "</S")):
         return text
     if speaks_of_markup(text, find_tags(text)):
         return text

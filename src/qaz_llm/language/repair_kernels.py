@@ -132,18 +132,18 @@ def _tables() -> tuple[npt.NDArray[np.uint16], Flags]:
 
 
 def _groups() -> Iterable[tuple[Iterable[str], int]]:
-    yield _of_class(SURROGATES), SURROGATE
-    yield _of_class(CONTROLS), CONTROL
-    yield (*_of_class(INVISIBLES), *HYPHENS_AND_LOSSES), INVISIBLE
+    yield characters_of(SURROGATES), SURROGATE
+    yield characters_of(CONTROLS), CONTROL
+    yield (*characters_of(INVISIBLES), *HYPHENS_AND_LOSSES), INVISIBLE
     yield JOINERS, JOINED
     yield _uncomposed(), UNCOMPOSED
     yield CYRILLIC_VARIANTS, VARIANT
     yield "\r\t\u00a0", ODD_SPACE
     yield (chr(c) for c in range(0x3001) if chr(c).isspace() and chr(c) not in " \n\r\t\u00a0"), RARE_SPACE
     yield OLD_KAZAKH_LETTERS, OLD_KAZAKH
-    yield _of_class(BOX_DRAWING), MOJIBAKE
-    yield _of_class(CYRILLIC_RANGE), _CYRILLIC
-    yield _of_class(FOREIGN_LETTERS), _FOREIGN
+    yield characters_of(BOX_DRAWING), MOJIBAKE
+    yield characters_of(CYRILLIC_RANGE), _CYRILLIC
+    yield characters_of(FOREIGN_LETTERS), _FOREIGN
     yield MOJIBAKE_LEADS["cp1251"], _LEAD_1251
     yield MOJIBAKE_LEADS["western"], _LEAD_WESTERN
     yield set(_high_half("cp1251")) - set(REAL_AFTER_CAPITALS), _TRAIL_1251
@@ -152,10 +152,10 @@ def _groups() -> Iterable[tuple[Iterable[str], int]]:
     yield " ", _SPACE
     yield "\n", _NEWLINE
     yield "&<", _OPENS_MARKUP
-    yield (*_of_class("A-Za-z"), "#", "/"), _IN_MARKUP
+    yield (*characters_of("A-Za-z"), "#", "/"), _IN_MARKUP
 
 
-def _of_class(ranges: str) -> Iterable[str]:
+def characters_of(ranges: str) -> Iterable[str]:
     """The characters of a regular expression's class: `a-cx` is a b c x."""
     plain = ranges.encode("ascii", "backslashreplace").decode("unicode_escape")
     index = 0

@@ -236,6 +236,8 @@ def _tab_rows(block: Sequence[str]) -> Iterator[int]:
 
 def _column_rows(block: Sequence[str]) -> Iterator[int]:
     """Neighbouring lines whose cells begin or end in the same columns: three lines, or two with two gaps."""
+    if not any("    " in line.lstrip() or "\t" in line for line in block):
+        return
     cells = [_cells(line) if "  " in line or "\t" in line else [] for line in block]
     first = 0
     while first < len(block):
