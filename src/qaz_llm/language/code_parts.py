@@ -74,7 +74,9 @@ def code_spans(text: str) -> list[Span]:
             spans.append((lines.spans[block.first][0], lines.spans[block.last][1]))
         elif "`" in text:
             for start, end in lines.spans[block.first : block.last + 1]:
-                spans += (match.span() for match in _INLINE.finditer(text, start, end) if not _is_quotation(match.group()))
+                spans += (
+                    match.span() for match in _INLINE.finditer(text, start, end) if not _is_quotation(match.group())
+                )
     return spans
 
 
@@ -175,7 +177,22 @@ _BESIDE = (
 )
 """A line that may be one beside such lines."""
 _PROGRAM = re.compile(rf"\n[ \t]*(?=[A-Za-z_$}}@#>])(?:{_STATEMENT})[ \t]*(?=\n|\Z)")
-_PROGRAM_SIGNS = ("=", "{", ")\n", ");", "):", "class ", "SELECT ", "INSERT ", "UPDATE ", "CREATE ", "DELETE ", ">>> ", "$ ", "#include")
+_PROGRAM_SIGNS = (
+    "=",
+    "{",
+    ")\n",
+    ");",
+    "):",
+    "class ",
+    "SELECT ",
+    "INSERT ",
+    "UPDATE ",
+    "CREATE ",
+    "DELETE ",
+    ">>> ",
+    "$ ",
+    "#include",
+)
 """One of these is in any text that has two statements."""
 _STATEMENT_LINE = re.compile(rf"[ \t]*(?:{_STATEMENT})[ \t]*")
 _PROGRAM_LINE = re.compile(rf"[ \t]*(?:{_STATEMENT}|{_BESIDE})[ \t]*")

@@ -136,7 +136,7 @@ _LETTER = "[^\\W\\d_]"
 _SOFT = "[\u00ad\x02\ufffe]+"
 """Soft hyphen, and what readers of PDF write for a hyphen at the end of a line (PDFium: U+0002, later U+FFFE)."""
 _SOFT_BREAK = re.compile(f"{_SOFT}(?:(?:{_LINE_BREAK}| )(?={_LETTER}))?")
-_BREAK_SOFT = re.compile(f"(?<={_LETTER}){_LINE_BREAK}({_SOFT})(?:{_LINE_BREAK})?(?={_LETTER})")
+_BREAK_SOFT = re.compile(f"(?<={_LETTER}){_LINE_BREAK}{_SOFT}(?:{_LINE_BREAK})?(?={_LETTER})")
 _AT_BREAKS = ("\x02", "\ufffe", *(f"\u00ad{space}" for space in " \t\u00a0\r\n\x0b\x85\u2028"), "\n\u00ad")
 _NOT_SIGN = re.compile(f"¬(?<={_LETTER}{{2}}¬)(?:(?:{_LINE_BREAK}| )(?={_LETTER})|(?={_LETTER}{{2}}))")
 _LOGIC = re.compile("[∧∨⇒⇔→↔∀∃⊢⊨≡⊕]")
@@ -155,7 +155,7 @@ def join_hyphenated(text: str, counts: Counter[str]) -> str:
     'мектептер, болған, p → ¬q'
     """
     if any(broken in text for broken in _AT_BREAKS):
-        text = _BREAK_SOFT.sub("\\1", text)
+        text = _BREAK_SOFT.sub(lambda match: _joined_behind(match, counts), text)
         text = _SOFT_BREAK.sub(lambda match: _joined(match, counts), text)
     return _NOT_SIGN.sub(lambda match: _without(match, counts), text) if "¬" in text else text
 
@@ -172,6 +172,14 @@ def _joined(match: re.Match[str], counts: Counter[str]) -> str:
         return match.group()
     if is_break and after.isupper() and before.islower():
         return match.group()[len(hyphens) :]
+    counts["hyphenation"] += 1
+    return ""
+
+
+def _joined_behind(match: re.Match[str], counts: Counter[str]) -> str:
+    before, after = _around(match)
+    if after.isupper() and before.islower():
+        return "\n"
     counts["hyphenation"] += 1
     return ""
 
@@ -215,4 +223,6 @@ def _parts(run: re.Match[str]) -> bool:
     before, after = _around(run)
     if not after.isalpha() or not before:
         return False
-    return before in _CLOSING or (before.isalpha() and ("\ufffc" in run.group() or (before.islower() and after.isupper())))
+    return before in _CLOSING or (
+        before.isalpha() and ("\ufffc" in run.group() or (before.islower() and after.isupper()))
+    )

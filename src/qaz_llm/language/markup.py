@@ -17,8 +17,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from html.entities import html5
+from itertools import pairwise
 
-from qaz_llm.language.tags import BLOCKS, CELLS, INLINE, OBJECTS, Tag, find_tags, markup_of, speaks_of_markup
+from qaz_llm.language.tags import BLOCKS, CELLS, OBJECTS, Tag, find_tags, markup_of, speaks_of_markup
 
 _DROPPED = re.compile(
     r"<!--.{0,20000}?-->|<!doctype\b[^<>]{0,300}>|<\?xml\b[^<>]{0,300}\?>"
@@ -39,8 +40,8 @@ _RAISED = {
 """Raised and lowered figures as characters of their own: 10<sup>6</sup> is not 106."""
 
 # What an answer of a dialogue may have around its paragraphs.
-_PROSE_TAGS = frozenset("p br b i em strong u a ul ol li span font".split())
-_STRUCTURE = frozenset("p br li".split())
+_PROSE_TAGS = frozenset(("p", "br", "b", "i", "em", "strong", "u", "a", "ul", "ol", "li", "span", "font"))
+_STRUCTURE = frozenset(("p", "br", "li"))
 _WORDS_PER_TAG = 4
 
 
@@ -68,7 +69,8 @@ def remove_markup(text: str, counts: Counter[str], *, keep_layout: bool = False)
 def _remove_hidden(text: str, counts: Counter[str]) -> str:
     if not any(sign in text for sign in ("<!", "<?", "</s", "</S")):
         return text
-    if speaks_of_markup(text, find_tags(text)):
+    shown = _DROPPED.sub("", text)
+    if shown == text or speaks_of_markup(shown, find_tags(shown)):
         return text
     text, number = _DROPPED.subn("\n", text)
     counts["hidden_markup"] += number
@@ -141,7 +143,7 @@ def _between(written: str, run: Sequence[Tag], names: set[str]) -> str:
         return "\n\n" if is_blank else "\n"
     if not names.isdisjoint(CELLS):
         return "\t"
-    spaces = "".join(written[a.end - run[0].start : b.start - run[0].start] for a, b in zip(run, run[1:], strict=False))
+    spaces = "".join(written[a.end - run[0].start : b.start - run[0].start] for a, b in pairwise(run))
     if not names.isdisjoint(OBJECTS) or [tag.name for tag in run].count("a") > 1:
         return spaces or " "
     return spaces
@@ -177,7 +179,9 @@ def decode_entities(text: str, counts: Counter[str]) -> str:
 
 _LT, _GT = "&(?:amp;)*lt;", "&(?:amp;)*gt;"
 _ESCAPED_RAISED = re.compile(rf"{_LT}(su[pb]){_GT}([0-9+−=()ni-]{{1,5}}){_LT}/\1{_GT}")
-_ESCAPED_BREAK = re.compile(rf"(?<!\s){_LT}br ?/?{_GT}|{_LT}br ?/?{_GT}(?!\s)|[ \t]*{_LT}br ?/?{_GT}(?=[ \t]*$)", re.MULTILINE)
+_ESCAPED_BREAK = re.compile(
+    rf"(?<!\s){_LT}br ?/?{_GT}|{_LT}br ?/?{_GT}(?!\s)|[ \t]*{_LT}br ?/?{_GT}[ \t]*$", re.MULTILINE
+)
 _MIN_BREAKS = 3
 
 
@@ -189,9 +193,19 @@ def _show_escaped(text: str, counts: Counter[str]) -> str:
     text, raised = _ESCAPED_RAISED.subn(lambda match: _lifted(match[2], match[1]), text)
     breaks = 0
     if len(_ESCAPED_BREAK.findall(text)) >= _MIN_BREAKS:
-        text, breaks = _ESCAPED_BREAK.subn("\n", text)
+        text, breaks = _ESCAPED_BREAK.subn(_line_break, text)
     counts["tag"] += 2 * raised + breaks
     return text
+
+
+def _line_break(match: re.Match[str]) -> str:
+    """A line feed, unless there is one beside."""
+    start, end = match.span()
+    return (
+        ""
+        if "\n" in (match.string[start - 1 : start] or "\n", match.string[end : end + 1].strip(" \t") or "\n")
+        else "\n"
+    )
 
 
 def _are_taken_out(text: str) -> bool:
@@ -210,7 +224,9 @@ def _replaced(text: str, matches: Sequence[re.Match[str]], meant: Sequence[str])
 def _stands_alone(match: re.Match[str]) -> bool:
     start, end = match.span()
     before, after = match.string[max(0, start - 1) : start], match.string[end : end + 1]
-    return (not before or before.isspace() or before in "\"«“'(") and (not after or after.isspace() or after in "\"»”'),.;:")
+    return (not before or before.isspace() or before in "\"«“'(") and (
+        not after or after.isspace() or after in "\"»”'),.;:"
+    )
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -4,6 +4,8 @@
     бiлiм (Latin i)                       a Latin look-alike in a Cyrillic word  → білім
     е + U+0306, U+200B, U+00A0 …          other forms, invisible characters      → NFC, gone, a plain space
     &quot;бет&quot;<br/>                  left-over HTML                         → "бет"
+    Алматы\\x96Астана, мек¬ / теп         controls, hyphens that are not seen    → Алматы–Астана, мектеп
+    бір   екі                             white space that is no layout          → бір екі
 
 Texts come in batches: one pass over the code points says what each could need (`repair_kernels.py`), most need nothing
 and are returned as they are, and the others get those repairs alone, until a pass finds nothing more.
@@ -43,8 +45,11 @@ MAX_ROUNDS = 16
 class RepairedText:
     """The text after repair, and how often each kind of repair was made.
 
-    Kinds: `mojibake`, `old_kazakh` (lines), `surrogate`, `control`, `invisible` (characters), `nfc`, `whitespace` (1
-    where the text changed), `lookalike` (words), `tag`, `entity`.
+    Kinds: `mojibake`, `old_kazakh` (lines); `surrogate`; `c1` (controls that became the signs of cp1252 they stood for),
+    `control` (those that became a space or a line break, or went); `invisible` (characters); `hyphenation` (words joined
+    over a line end, ¬ inside words); `lookalike` (words); `tag`, `hidden_markup` (comments, scripts and styles with what is
+    in them), `entity`; `nfc`, `whitespace` (1 where the text changed). `replacement` counts what cannot be repaired: U+FFFD
+    in place of characters that are lost, which stay.
     """
 
     text: str
@@ -52,10 +57,12 @@ class RepairedText:
 
 
 def repair(text: str, *, keep_layout: bool = False) -> RepairedText:
-    """Undo mojibake, compose letters, remove invisible characters and tags, put look-alike letters right, even out spaces.
+    """Undo mojibake, compose letters, put look-alike letters right, and take out what is not seen, what is left of a page
+    and white space that is no layout.
 
-    Code between lines of three backticks keeps its spaces and tags. With `keep_layout`, as answers of dialogues need it,
-    all indentation, runs of spaces, tabs and blank lines inside the text stay.
+    Code (`code_parts`) keeps its spaces, tags, entities and letters; damage of the encoding is undone in it too. With
+    `keep_layout`, which answers of dialogues need, all indentation, runs of spaces, tabs and blank lines inside the text
+    stay, and tags go only where they stand around paragraphs of prose.
     """
     return repair_texts([text], keep_layout=keep_layout)[0]
 
@@ -72,7 +79,9 @@ def repair_texts(texts: Sequence[str], *, keep_layout: bool = False) -> list[Rep
             number = pending[index]
             before = repaired[number]
             own_counts = counts.setdefault(number, Counter())
-            repaired[number] = _repair_once(before, int(damage.flags_D[index]), damage.mixed_words(index), own_counts, keep_layout)
+            repaired[number] = _repair_once(
+                before, int(damage.flags_D[index]), damage.mixed_words(index), own_counts, keep_layout
+            )
             if repaired[number] != before:
                 changed.append(number)
         pending = changed

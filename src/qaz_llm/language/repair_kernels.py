@@ -67,9 +67,7 @@ _OF_PAIRS = 0xFFFF0000
 
 SURROGATES = "\\ud800-\\udfff"
 CONTROLS = "\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f"
-INVISIBLES = (
-    "\\u00ad\\u061c\\u180e\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufeff\\ufff9-\\ufffc\\ufffe\\uffff"
-)
+INVISIBLES = "\\u00ad\\u061c\\u180e\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufeff\\ufff9-\\ufffc\\ufffe\\uffff"
 HYPHENS_AND_LOSSES = "¬\ufffd"
 """The sign that old programs wrote for a soft hyphen, and the one for characters that are lost, which are counted."""
 JOINERS = "\u200c\u200d"

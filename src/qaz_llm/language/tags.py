@@ -15,21 +15,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-BLOCKS = frozenset(
-    "address article aside blockquote body br caption center dd details div dl dt fieldset figcaption figure footer form"
-    " h1 h2 h3 h4 h5 h6 head header hr html legend li main nav ol option p pre prop section seg select summary table tbody"
-    " tfoot thead title tr tu tuv ul".split()
+
+def _names(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+BLOCKS = _names(
+    "address article aside blockquote body br caption center dd details div dl dt fieldset figcaption figure"
+    " footer form h1 h2 h3 h4 h5 h6 head header hr html legend li main nav ol option p pre prop section seg"
+    " select summary table tbody tfoot thead title tr tu tuv ul"
 )
 """Tags of web pages and translation memories that end a line where they stand."""
-CELLS = frozenset(("td", "th"))
-OBJECTS = frozenset("audio button canvas embed iframe img input label object picture svg textarea video".split())
+CELLS = _names("td th")
+OBJECTS = _names("audio button canvas embed iframe img input label object picture svg textarea video")
 """Tags in whose place a page has something that is no text."""
-INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code del em font i ins kbd mark nobr noindex noscript q s samp small span strike"
-    " strong sub sup tt u var wbr o:p st1:place".split()
+INLINE = _names(
+    "a abbr acronym b bdi bdo big cite code del em font i ins kbd mark nobr noindex noscript q s samp small"
+    " span strike strong sub sup tt u var wbr o:p st1:place"
 )
-META = frozenset("base col colgroup link meta param source track path".split())
-VOID = frozenset("base br col embed hr img input link meta param source track wbr".split())
+META = _names("base col colgroup link meta param source track path")
+VOID = _names("base br col embed hr img input link meta param source track wbr")
 """Tags that have no partner."""
 KNOWN = BLOCKS | CELLS | OBJECTS | INLINE | META
 _SHORT = frozenset("abipqsu")
@@ -54,9 +59,10 @@ _BARE = re.compile(
 )
 
 _SPEAKS_OF_MARKUP = re.compile(
-    r"(?<![\w./-])(?:[DX]?HTML|CSS|XML|SVG|JSX|BB-?Code)\d?(?![a-z])|\b(?:гипер(?:мәтін|текст)\w*|веб-?верстк\w*|верстк\w*)", re.IGNORECASE
+    r"(?<![\w./-])(?:[DX]?HTML|CSS|XML|SVG|JSX|BB-?Code)\d?(?![a-z])|\b(?:гипер(?:мәтін|текст)\w*|веб-?верстк\w*|верстк\w*)",
+    re.IGNORECASE,
 )
-_WORDS_OF_MARKUP = "HTML html Html CSS css XML xml SVG JSX BB bb иперт ерст".split()
+_WORDS_OF_MARKUP = ("HTML", "html", "Html", "CSS", "css", "XML", "xml", "SVG", "JSX", "BB", "bb", "иперт", "ерст")
 """Parts of these words, one of which is in any text that has one of them."""
 _QUOTES = r"[ \t\"»”'’)\]]{0,3}-?"
 _NAME = r"тег(?:і(?!с)\w{0,7}|тер\w{0,8}|ке|те|тен|и|ам?|у|ом|ов|ами|ах|е)?\b|тэг|tags?\b|дескриптор|элемент|element|таңба|белгі(?!л)|команда|атрибут"
@@ -70,9 +76,7 @@ _NAMED_BEFORE = re.compile(
     r"(?:тег|тэг|tags?|element|элемент|дескриптор|команда)\w*\s*[:–—-]?\s*[\"«“'‘(]?$", re.IGNORECASE
 )
 _NAME_CHARS = 60
-_AND = re.compile(
-    r"\s+(?:және|мен|пен|бен|и|and|or|или|немесе|to|до|дейін)\s+|\s*(?:…|\.\.\.)\s*"
-)
+_AND = re.compile(r"\s+(?:және|мен|пен|бен|и|and|or|или|немесе|to|до|дейін)\s+|\s*(?:…|\.\.\.)\s*")
 _DEFINED = re.compile(r"[ \t]+[–—=-][ \t]")
 
 
@@ -162,9 +166,12 @@ def markup_of(text: str) -> list[Tag]:
 def speaks_of_markup(text: str, tags: Sequence[Tag], mentions: int = 0) -> bool:
     """Whether the words of a text are about tags, as far as they are not outnumbered by them."""
     weight = sum(2 if tag.has_attributes else 1 for tag in tags)
-    may_say = any(word in text for word in _WORDS_OF_MARKUP)
-    said = len(_SPEAKS_OF_MARKUP.findall(text)) if may_say else 0
-    return bool(said or mentions) and 5 * said + 3 * mentions >= weight
+    said = 0
+    if any(word in text for word in _WORDS_OF_MARKUP):
+        ends = [0, *(tag.end for tag in tags)]
+        starts = [*(tag.start for tag in tags), len(text)]
+        said = sum(len(_SPEAKS_OF_MARKUP.findall(text, *span)) for span in zip(ends, starts, strict=True))
+    return bool(said or mentions) and 10 * said + 3 * mentions >= weight
 
 
 def _is_mention(text: str, tags: Sequence[Tag], number: int) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from qaz_llm.language.code_parts import is_block_of_code
 
@@ -148,7 +149,7 @@ def _nested_items(lines: Sequence[str]) -> Iterator[int]:
                 if _are_nested(depths, goes_on=len(group) > len(depths)):
                     yield from group
                 group, paragraphs, depths, text_columns = [], [], [], set()
-            elif paragraphs or _begins_paragraph(line, before):
+            elif paragraphs or not before or (len(group) == len(depths) and _begins_paragraph(line, before)):
                 paragraphs.append(number)  # the list may have ended
             else:
                 group.append(number)
@@ -163,7 +164,7 @@ def _begins_paragraph(line: str, before: str) -> bool:
 def _are_nested(depths: Sequence[int], *, goes_on: bool) -> bool:
     """Whether items stand as Markdown sets them in, from the outermost on by two to four columns, or go on below."""
     levels = sorted(set(depths))
-    steps = {deeper - level for level, deeper in zip(levels, levels[1:], strict=False)}
+    steps = {deeper - level for level, deeper in pairwise(levels)}
     return depths[0] == levels[0] and (bool(steps) or goes_on) and all(2 <= step <= 4 for step in steps)
 
 
@@ -175,7 +176,7 @@ def _is_stepped(block: Sequence[str]) -> bool:
         return False
     if _is_staircase(columns):
         return True
-    steps = {deeper - depth for depth, deeper in zip(depths, depths[1:], strict=False)}
+    steps = {deeper - depth for depth, deeper in pairwise(depths)}
     if len(steps) > 1 or not MIN_STEP_COLUMNS <= min(steps) <= MAX_STEP_COLUMNS:
         return False
     if len(block) == 2:
@@ -212,7 +213,9 @@ MIN_WIDE_GAP = 4
 def _table_lines(lines: Sequence[str], text: str) -> set[int]:
     """The numbers of the lines that are rows of a table: of tabs, of columns of spaces, of `|`."""
     kinds = [
-        kind for sign, kind in ((r"\t", _tab_rows), (r"   |\t", _column_rows), (r"\|", _bar_rows)) if re.search(sign, text)
+        kind
+        for sign, kind in ((r"\t", _tab_rows), (r"   |\t", _column_rows), (r"\|", _bar_rows))
+        if re.search(sign, text)
     ]
     if not kinds:
         return set()
@@ -227,7 +230,10 @@ def _table_lines(lines: Sequence[str], text: str) -> set[int]:
 def _tab_rows(block: Sequence[str]) -> Iterator[int]:
     """Neighbouring lines with tabs inside, and lines with two; a tab after the number of an item is none."""
     tabs = [0 if "\t" not in line else len(_TAB.findall(line)) for line in block]
-    tabs = [number - 1 if number == 1 and _NUMBERED.match(line) else number for number, line in zip(tabs, block, strict=True)]
+    tabs = [
+        number - 1 if number == 1 and _NUMBERED.match(line) else number
+        for number, line in zip(tabs, block, strict=True)
+    ]
     for number, own in enumerate(tabs):
         beside = max(tabs[max(0, number - 1) : number] + tabs[number + 1 : number + 2], default=0)
         if own >= 2 or (own and beside):
