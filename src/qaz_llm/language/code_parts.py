@@ -11,9 +11,10 @@ another and read like a program; lines of signs and Latin letters set in by four
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain, count, islice
 
 _MARKS = "".join(map(chr, range(0xFDD0, 0xFDF0)))
 """Noncharacters, which no text should have (Unicode Standard, section 23.7): one of them stands before each number."""
@@ -105,8 +106,9 @@ class _Block:
 def _blocks(lines: _Lines, has_fences: bool, has_programs: bool) -> Iterator[_Block]:
     number = 0
     prose_from = 0
+    closings = _closing_fences(lines) if has_fences else []
     while number < len(lines):
-        last = _end_of_fence(lines, number) if has_fences else None
+        last = _end_of_fence(lines, number, closings) if has_fences else None
         if last is None and has_programs:
             last = _end_of_program(lines, number)
         if last is None:
@@ -123,12 +125,13 @@ def _blocks(lines: _Lines, has_fences: bool, has_programs: bool) -> Iterator[_Bl
 # ----------------------------------------------------------------------------------------------------------- fences
 
 _LINE_END = re.compile("\n")
-_INLINE = re.compile(r"(?<![`\w\\])(`+)(?!`)[^\n]*?[^\n`]\1(?!`)")
+_INLINE = re.compile(r"(?<![`\w\\])(`+)(?!`)[^\n]{0,1000}?[^\n`]\1(?!`)")
 """As many backticks at the end as at the beginning; one inside a word is an apostrophe (O`zbek)."""
 _QUOTED_WORDS = re.compile(r"`[^\W\d_a-z][^<>{}=()\[\]\\;|$]*`")
 """Words of Cyrillic letters between backticks that stand for quotation marks."""
 _QUOTED_FROM_WORDS = 4
 _FENCE = re.compile(r"[ \t]*(?:>[ \t]?|(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
+_CLOSING = re.compile(r"[ \t>]*(`{3,}|~{3,})[ \t]*")
 _TILDES = 4
 """A longer row of tildes is an ornament unless it names a language."""
 
@@ -139,7 +142,13 @@ def _is_quotation(piece: str) -> bool:
     return len(piece.split()) >= _QUOTED_FROM_WORDS and "  " not in piece
 
 
-def _end_of_fence(lines: _Lines, number: int) -> int | None:
+def _closing_fences(lines: _Lines) -> list[tuple[int, str]]:
+    """The lines that are nothing but a fence, and their backticks or tildes."""
+    closings = ((number, _CLOSING.fullmatch(lines[number])) for number in range(len(lines)))
+    return [(number, closing[1]) for number, closing in closings if closing]
+
+
+def _end_of_fence(lines: _Lines, number: int, closings: Sequence[tuple[int, str]]) -> int | None:
     """The line that closes the fence that this line opens: the last line where one of backticks stays open."""
     opening = _FENCE.fullmatch(lines[number])
     if opening is None:
@@ -148,15 +157,15 @@ def _end_of_fence(lines: _Lines, number: int) -> int | None:
     is_tilde = fence[0] == "~"
     if is_tilde and len(fence) > _TILDES and not opening["info"].strip():
         return None
-    closing = re.compile(rf"[ \t>]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*")
-    for last in range(number + 1, len(lines)):
-        if closing.fullmatch(lines[last]):
+    for last, closing in islice(closings, bisect_right(closings, (number, chr(0x10FFFF))), None):
+        if closing.startswith(fence):
             return last
     return None if is_tilde else max((n for n in range(number, len(lines)) if lines[n].strip()), default=number)
 
 
 # --------------------------------------------------------------------------------------------------------- programs
 
+MAX_LINE_CHARS = 300
 _STATEMENT = (
     r"(?:def|class)\s+\w+\s*[(:].*"
     r"|[A-Za-z_$][\w.$]*(?:\[[^\]\n]*\])*(?:\s*:\s*\w+)?\s*(?:[-+*/|&^%]|\*\*|//|<<|>>|:)?=(?![=>])\s*\S.*"
@@ -176,7 +185,9 @@ _BESIDE = (
     r"|(?:FROM|WHERE|ORDER BY|GROUP BY|VALUES|SET|JOIN|LIMIT)\s[^\n]*"
 )
 """A line that may be one beside such lines."""
-_PROGRAM = re.compile(rf"\n[ \t]*(?=[A-Za-z_$}}@#>])(?:{_STATEMENT})[ \t]*(?=\n|\Z)")
+_PROGRAM = re.compile(
+    rf"\n[ \t]*(?=[A-Za-z_$}}@#>][^\n]{{0,{MAX_LINE_CHARS}}}(?:\n|\Z))(?:{_STATEMENT})[ \t]*(?=\n|\Z)"
+)
 _PROGRAM_SIGNS = (
     "=",
     "{",
@@ -218,7 +229,7 @@ def _end_of_program(lines: _Lines, number: int) -> int | None:
     if _is_set_in(lines, number):
         return _end_of_set_in(lines, number)
     line = lines[number]
-    if not _PROGRAM_LINE.fullmatch(line) or (line.lstrip()[:1] in "*-#/" and not _STATEMENT_LINE.fullmatch(line)):
+    if not _is_program(line) or (line.lstrip()[:1] in "*-#/" and not _STATEMENT_LINE.fullmatch(line)):
         return None
     first_indent = _indent(line)
     last, programs, statements = number, 0, 0
@@ -226,7 +237,7 @@ def _end_of_program(lines: _Lines, number: int) -> int | None:
         line = lines[index]
         if not line.strip():
             continue
-        if _PROGRAM_LINE.fullmatch(line):
+        if _is_program(line):
             last = index
             programs += 1
             statements += _STATEMENT_LINE.fullmatch(line) is not None
@@ -235,6 +246,10 @@ def _end_of_program(lines: _Lines, number: int) -> int | None:
         else:
             break
     return last if programs >= 2 and statements else None
+
+
+def _is_program(line: str) -> bool:
+    return len(line) <= MAX_LINE_CHARS and _PROGRAM_LINE.fullmatch(line) is not None
 
 
 def _is_set_in(lines: _Lines, number: int) -> bool:

@@ -23,7 +23,7 @@ from qaz_llm.language.tags import BLOCKS, CELLS, OBJECTS, Tag, find_tags, markup
 
 _DROPPED = re.compile(
     r"<!--.{0,20000}?-->|<!doctype\b[^<>]{0,300}>|<\?xml\b[^<>]{0,300}\?>"
-    r"|<(?P<name>script|style)\b(?:\s[^<>]{0,600})?>.{0,200000}?</(?P=name)\s*>",
+    r"|<(?P<name>script|style)\b(?:\s[^<>]{0,600})?>.{0,50000}?</(?P=name)\s*>",
     re.IGNORECASE | re.DOTALL,
 )
 _CODE = re.compile(
@@ -180,7 +180,7 @@ def decode_entities(text: str, counts: Counter[str]) -> str:
 _LT, _GT = "&(?:amp;)*lt;", "&(?:amp;)*gt;"
 _ESCAPED_RAISED = re.compile(rf"{_LT}(su[pb]){_GT}([0-9+−=()ni-]{{1,5}}){_LT}/\1{_GT}")
 _ESCAPED_BREAK = re.compile(
-    rf"(?<!\s){_LT}br ?/?{_GT}|{_LT}br ?/?{_GT}(?!\s)|[ \t]*{_LT}br ?/?{_GT}[ \t]*$", re.MULTILINE
+    rf"(?<!\s){_LT}br ?/?{_GT}|{_LT}br ?/?{_GT}(?!\s)|(?<![ \t])[ \t]*{_LT}br ?/?{_GT}[ \t]*$", re.MULTILINE
 )
 _MIN_BREAKS = 3
 

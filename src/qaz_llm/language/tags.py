@@ -43,7 +43,7 @@ _SHORT = frozenset("abipqsu")
 _VALUE = r"\"[^\"]{0,2000}\"|'[^']{0,2000}'|[^\s\"'<>=`]{1,2000}"
 _TAG = re.compile(
     rf"<(?P<slash>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]{{0,9}}(?::[a-z]{{1,8}})?)"
-    rf"(?P<rest>(?:\s+[A-Za-z_:@][\w:.-]*(?:\s*=\s*(?:{_VALUE}))?){{0,40}}|\s[^<>]{{0,600}}?)\s*(?P<end>/?)>",
+    rf"(?P<rest>(?:\s{{1,40}}[A-Za-z_:@][\w:.-]*(?:\s{{0,9}}=\s{{0,9}}(?:{_VALUE}))?){{0,40}}|\s[^<>]{{0,600}}?)\s{{0,40}}(?P<end>/?)>",
     re.ASCII,
 )
 _ATTRIBUTE = re.compile(
@@ -149,11 +149,12 @@ def markup_of(text: str) -> list[Tag]:
         return []
     breaks = [tag.name for tag in tags if tag.name in VOID]
     frequent = {name for name in set(breaks) if breaks.count(name) >= _FREQUENT}
-    sure = [
+    at_edges = _at_edges(text, tags)
+    sure = {
         number
         for number, tag in enumerate(tags)
-        if number not in mentions and (tag.name in frequent or _is_surely_markup(text, tags, number))
-    ]
+        if number not in mentions and (tag.name in frequent or _is_surely_markup(text, tags, number, at_edges))
+    }
     if not sure:
         return []
     return [
@@ -210,18 +211,17 @@ def _are_listed(text: str, tags: Sequence[Tag], first: int) -> bool:
     return between.strip() in (",", "–", "—") and not between[:1].isspace()
 
 
-def _is_surely_markup(text: str, tags: Sequence[Tag], number: int) -> bool:
-    tag = tags[number]
+def _is_surely_markup(text: str, tags: Sequence[Tag], number: int, at_edges: Sequence[bool]) -> bool:
+    tag, at_edge = tags[number], at_edges[number]
     if tag.has_attributes:
         return True
     before, after = text[max(0, tag.start - 1) : tag.start], text[tag.end : tag.end + 1]
-    at_edge = _at_edge(text, tags, number)
     if tag.partner >= 0:
         other = tags[tag.partner]
         inner = text[tag.end : other.start] if tag.start < other.start else text[other.end : tag.start]
         first, last = (tag, other) if tag.start < other.start else (other, tag)
         apart = _is_space(text, first.start - 1) and _is_space(text, last.end)
-        return at_edge or _at_edge(text, tags, tag.partner) or not (apart and inner != inner.strip())
+        return at_edge or at_edges[tag.partner] or not (apart and inner != inner.strip())
     if not tag.closing and tag.name not in VOID and (tag.name in INLINE or tag.name in OBJECTS):
         return False
     if tag.name == "p" and not tag.closing:
@@ -229,25 +229,23 @@ def _is_surely_markup(text: str, tags: Sequence[Tag], number: int) -> bool:
     return at_edge or not (before.isspace() and (after.isspace() or after in ",.;:"))
 
 
-def _at_edge(text: str, tags: Sequence[Tag], number: int) -> bool:
-    """Whether only tags stand between a tag and the beginning or end of its line."""
-    tag = tags[number]
-    position, other = tag.start, number - 1
-    while True:
-        position = _skip(text, position, -1)
-        if position == 0 or text[position - 1] == "\n":
-            return True
-        if other < 0 or tags[other].end != position:
-            break
-        position, other = tags[other].start, other - 1
-    position, other = tag.end, number + 1
-    while True:
-        position = _skip(text, position, 1)
-        if position == len(text) or text[position] == "\n":
-            return True
-        if other >= len(tags) or tags[other].start != position:
-            return False
-        position, other = tags[other].end, other + 1
+def _at_edges(text: str, tags: Sequence[Tag]) -> list[bool]:
+    """For each tag, whether only tags stand between it and the beginning or the end of its line."""
+    begins = _reach_edge(text, [(tag.start, tag.end) for tag in tags], -1)
+    ends = _reach_edge(text, [(tag.end, tag.start) for tag in reversed(tags)], 1)
+    return [at_begin or at_end for at_begin, at_end in zip(begins, reversed(ends), strict=True)]
+
+
+def _reach_edge(text: str, sides: Sequence[tuple[int, int]], step: int) -> list[bool]:
+    """For each tag, whether the edge is reached from its near side, past spaces and tags, whose far sides are given too."""
+    reached: list[bool] = []
+    far = -1
+    for near, own_far in sides:
+        position = _skip(text, near, step)
+        at_edge = position in (0, len(text)) or text[position - 1 if step < 0 else position] == "\n"
+        reached.append(at_edge or (position == far and reached[-1]))
+        far = own_far
+    return reached
 
 
 def _skip(text: str, position: int, step: int) -> int:

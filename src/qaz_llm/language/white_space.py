@@ -14,14 +14,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import or_
 
 from qaz_llm.language.code_parts import is_block_of_code
 
 _RARE_LINE_END = re.compile("[\u2028\u2029]")
 _ODD_SPACE = re.compile("[^\\S \n\t]")
 _MANY_LINES = re.compile("\n\n\n+")
-_TRAILING = re.compile("[ \t]+$", re.MULTILINE)
 _BLANK_LINES_BEFORE = re.compile("\\A(?:[ \t]*\n)+")
 
 
@@ -35,14 +35,14 @@ def one_line_end(text: str, *, has_rare: bool) -> str:
 def keep_layout(text: str, *, has_rare: bool) -> str:
     """All spaces plain but tabs; nothing at line ends but Markdown's break of two spaces; no blank lines around the text."""
     text = _plain_spaces(text, has_rare=has_rare)
-    text = _TRAILING.sub(_hard_break, text)
-    return _BLANK_LINES_BEFORE.sub("", text).rstrip()
+    lines = text.split("\n")
+    lines = [_without_trailing(line, after) for line, after in zip(lines, (*lines[1:], ""), strict=True)]
+    return _BLANK_LINES_BEFORE.sub("", "\n".join(lines)).rstrip()
 
 
-def _hard_break(match: re.Match[str]) -> str:
-    text, start, end = match.string, match.start(), match.end()
-    is_break = text.endswith("  ", start, end) and start > 0 and text[start - 1] != "\n"
-    return "  " if is_break and text[end + 1 : end + 2] not in ("", "\n") else ""
+def _without_trailing(line: str, after: str) -> str:
+    bare = line.rstrip(" \t")
+    return f"{bare}  " if bare and after.strip() and line.endswith("  ") else bare
 
 
 def even_white_space(text: str, *, has_rare: bool) -> str:
@@ -244,14 +244,11 @@ def _column_rows(block: Sequence[str]) -> Iterator[int]:
     """Neighbouring lines whose cells begin or end in the same columns: three lines, or two with two gaps."""
     if not any("    " in line.lstrip() or "\t" in line for line in block):
         return
-    cells = [_cells(line) if "  " in line or "\t" in line else [] for line in block]
+    rows = [_cells(line) if "  " in line or "\t" in line else [] for line in block]
     first = 0
     while first < len(block):
-        last = first
-        while cells[first] and last + 1 < len(block) and _are_aligned(cells[first : last + 2]):
-            last += 1
-        rows = cells[first : last + 1]
-        if last - first >= (1 if len(cells[first]) > 1 else 2) and _have_wide_gaps(rows):
+        last = first + _count_aligned(rows, first) - 1
+        if last - first >= (1 if len(rows[first]) > 1 else 2) and _have_wide_gaps(rows[first : last + 1]):
             yield from range(first, last + 1)
         first = last + 1
 
@@ -276,14 +273,20 @@ def _cells(line: str) -> list[_Cell]:
     return [_Cell(stop, end, stop - start) for (start, stop), end in zip(gaps, ends, strict=False)]
 
 
-def _are_aligned(rows: Sequence[Sequence[_Cell]]) -> bool:
-    """Whether rows have as many cells and each column of cells begins, or ends, at one place."""
-    if len({len(row) for row in rows}) > 1:
-        return False
-    return all(
-        len({cell.begin for cell in column}) == 1 or len({cell.end for cell in column}) == 1
-        for column in zip(*rows, strict=True)
-    )
+def _count_aligned(rows: Sequence[Sequence[_Cell]], first: int) -> int:
+    """How many rows from `first` on have as many cells, each column of which begins, or ends, at one place."""
+    own = rows[first]
+    begin, end = [True] * len(own), [True] * len(own)
+    count = 1
+    for row in islice(rows, first + 1, None) if own else ():
+        if len(row) != len(own):
+            break
+        begin = [is_one and cell.begin == mine.begin for is_one, cell, mine in zip(begin, row, own, strict=True)]
+        end = [is_one and cell.end == mine.end for is_one, cell, mine in zip(end, row, own, strict=True)]
+        if not all(map(or_, begin, end)):
+            break
+        count += 1
+    return count
 
 
 def _have_wide_gaps(rows: Sequence[Sequence[_Cell]]) -> bool:
