@@ -63,9 +63,10 @@ def hide_code(text: str) -> HiddenCode:
 def code_spans(text: str) -> list[Span]:
     """Where code starts and ends, in order; a block has its first line's indentation and not its last line end."""
     has_lines = "\n" in text
-    has_fences = has_lines and ("```" in text or "~~~" in text)
+    has_ticks = "`" in text
+    has_fences = has_lines and ((has_ticks and "```" in text) or ("~" in text and "~~~" in text))
     has_programs = has_lines and _may_have_programs(text)
-    if not has_fences and not has_programs and "`" not in text:
+    if not has_fences and not has_programs and not has_ticks:
         return []
     ends = [*(match.start() for match in _LINE_END.finditer(text)), len(text)]
     lines = _Lines(text, list(zip((0, *(end + 1 for end in ends)), ends, strict=False)))
@@ -73,7 +74,7 @@ def code_spans(text: str) -> list[Span]:
     for block in _blocks(lines, has_fences, has_programs):
         if block.is_code:
             spans.append((lines.spans[block.first][0], lines.spans[block.last][1]))
-        elif "`" in text:
+        elif has_ticks:
             for start, end in lines.spans[block.first : block.last + 1]:
                 spans += (
                     match.span() for match in _INLINE.finditer(text, start, end) if not _is_quotation(match.group())
@@ -188,6 +189,7 @@ _BESIDE = (
 _PROGRAM = re.compile(
     rf"\n[ \t]*(?=[A-Za-z_$}}@#>][^\n]{{0,{MAX_LINE_CHARS}}}(?:\n|\Z))(?:{_STATEMENT})[ \t]*(?=\n|\Z)"
 )
+_LATIN_LINE = re.compile(r"\n(?:[ \t]*[A-Za-z_$}@#>]| {4}|\t)")
 _PROGRAM_SIGNS = (
     "=",
     "{",
@@ -219,6 +221,8 @@ _SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+.*[.!?,:]\s*$")
 
 def _may_have_programs(text: str) -> bool:
     """Whether any line is one of a program. Expressions that begin with a line feed are looked for fast."""
+    if not text[:1].isascii() and not _LATIN_LINE.search(text):
+        return False
     if any(sign in text for sign in _PROGRAM_SIGNS) and _PROGRAM.search(f"\n{text}"):
         return True
     return ("\n    " in text or "\t" in text or text[:1] == " ") and _SET_IN.search(f"\n{text}") is not None

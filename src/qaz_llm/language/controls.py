@@ -154,7 +154,8 @@ def join_hyphenated(text: str, counts: Counter[str]) -> str:
     >>> join_hyphenated("мек\\u00ad\\nтептер, бол¬ ған, p → ¬q", Counter())
     'мектептер, болған, p → ¬q'
     """
-    if any(broken in text for broken in _AT_BREAKS):
+    has_soft = "\u00ad" in text or "\x02" in text or "\ufffe" in text
+    if has_soft and any(broken in text for broken in _AT_BREAKS):
         text = _BREAK_SOFT.sub(lambda match: _joined_behind(match, counts), text)
         text = _SOFT_BREAK.sub(lambda match: _joined(match, counts), text)
     return _NOT_SIGN.sub(lambda match: _without(match, counts), text) if "¬" in text else text
