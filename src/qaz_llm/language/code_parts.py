@@ -68,17 +68,28 @@ def code_spans(text: str) -> list[Span]:
     has_programs = has_lines and _may_have_programs(text)
     if not has_fences and not has_programs and not has_ticks:
         return []
+    if not has_fences and not has_programs:
+        return _inline_spans(text, 0, len(text))
     ends = [*(match.start() for match in _LINE_END.finditer(text)), len(text)]
     lines = _Lines(text, list(zip((0, *(end + 1 for end in ends)), ends, strict=False)))
     spans: list[Span] = []
     for block in _blocks(lines, has_fences, has_programs):
+        start, end = lines.spans[block.first][0], lines.spans[block.last][1]
         if block.is_code:
-            spans.append((lines.spans[block.first][0], lines.spans[block.last][1]))
+            spans.append((start, end))
         elif has_ticks:
-            for start, end in lines.spans[block.first : block.last + 1]:
-                spans += (
-                    match.span() for match in _INLINE.finditer(text, start, end) if not _is_quotation(match.group())
-                )
+            spans += _inline_spans(text, start, end)
+    return spans
+
+
+def _inline_spans(text: str, start: int, end: int) -> list[Span]:
+    spans: list[Span] = []
+    position = text.find("`", start, end)
+    while position >= 0:
+        match = _INLINE.match(text, position, end)
+        if match and not _is_quotation(match.group()):
+            spans.append(match.span())
+        position = text.find("`", match.end() if match else position + 1, end)
     return spans
 
 
@@ -151,7 +162,8 @@ def _closing_fences(lines: _Lines) -> list[tuple[int, str]]:
 
 def _end_of_fence(lines: _Lines, number: int, closings: Sequence[tuple[int, str]]) -> int | None:
     """The line that closes the fence that this line opens: the last line where one of backticks stays open."""
-    opening = _FENCE.fullmatch(lines[number])
+    line = lines[number]
+    opening = _FENCE.fullmatch(line) if "```" in line or "~~~" in line else None
     if opening is None:
         return None
     fence = opening["fence"]
@@ -253,7 +265,9 @@ def _end_of_program(lines: _Lines, number: int) -> int | None:
 
 
 def _is_program(line: str) -> bool:
-    return len(line) <= MAX_LINE_CHARS and _PROGRAM_LINE.fullmatch(line) is not None
+    return (
+        len(line) <= MAX_LINE_CHARS and line.lstrip(" \t")[:1].isascii() and _PROGRAM_LINE.fullmatch(line) is not None
+    )
 
 
 def _is_set_in(lines: _Lines, number: int) -> bool:

@@ -147,13 +147,12 @@ def _repair_prose(text: str, flags: int, counts: Counter[str], *, keep_layout: b
         prose = remove_markup(prose, counts, keep_layout=keep_layout)
         if prose.count("`") != marked.count("`"):  # code of a page, to be put aside
             return hidden.show(prose)
-    has_tags = prose != marked
     if flags & kernels.WHITE_SPACE:
         spaced = (kept_layout if keep_layout else even_white_space)(prose, has_rare=has_rare)
         if spaced != prose or one_ended != text:
             counts["whitespace"] = 1
         prose = spaced
-    if flags & kernels.MARKUP and not has_tags:
+    if flags & kernels.MARKUP:
         prose = decode_entities(prose, counts)
     return hidden.show(prose)
 

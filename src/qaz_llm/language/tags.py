@@ -59,10 +59,10 @@ _BARE = re.compile(
 )
 
 _SPEAKS_OF_MARKUP = re.compile(
-    r"(?<![\w./-])(?:[DX]?HTML|CSS|XML|SVG|JSX|BB-?Code)\d?(?![a-z])|\b(?:гипер(?:мәтін|текст)\w*|веб-?верстк\w*|верстк\w*)",
+    r"(?<![\w./-])(?:[DX]?HTML|CSS|XML|SVG|JSX)\d?(?![a-z])|\b(?:гипер(?:мәтін|текст)\w*|веб-?верстк\w*|верстк\w*)",
     re.IGNORECASE,
 )
-_WORDS_OF_MARKUP = ("HTML", "html", "Html", "CSS", "css", "XML", "xml", "SVG", "JSX", "BB", "bb", "иперт", "ерст")
+_WORDS_OF_MARKUP = ("HTML", "html", "Html", "CSS", "css", "XML", "xml", "SVG", "JSX", "иперт", "иперм", "верстк")
 """Parts of these words, one of which is in any text that has one of them."""
 _QUOTES = r"[ \t\"»”'’)\]]{0,3}-?"
 _NAME = r"тег(?:і(?!с)\w{0,7}|тер\w{0,8}|ке|те|тен|и|ам?|у|ом|ов|ами|ах|е)?\b|тэг|tags?\b|дескриптор|элемент|element|таңба|белгі(?!л)|команда|атрибут"
