@@ -221,7 +221,13 @@ def _replaced(text: str, matches: Sequence[re.Match[str]], meant: Sequence[str])
     return "".join((*pieces, text[done:]))
 
 
+_SAID_OF = re.compile(r"\s*(?:деп|таңба|белгі|мнемоник|символ|сущност|entit|[–—])")
+
+
 def _stands_alone(match: re.Match[str]) -> bool:
+    """Whether an entity may be a word of its text; `HTML &amp; CSS` is none unless it is spoken of."""
+    if match[1] == "amp;" and not _SAID_OF.match(match.string, match.end()):
+        return False
     start, end = match.span()
     before, after = match.string[max(0, start - 1) : start], match.string[end : end + 1]
     return (not before or before.isspace() or before in "\"«“'(") and (

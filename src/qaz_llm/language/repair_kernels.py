@@ -150,7 +150,7 @@ def _groups() -> Iterable[tuple[Iterable[str], int]]:
     yield " ", _SPACE
     yield "\n", _NEWLINE
     yield "&<", _OPENS_MARKUP
-    yield (*characters_of("A-Za-z"), "#", "/"), _IN_MARKUP
+    yield (*characters_of("A-Za-z"), *"#/!?"), _IN_MARKUP
 
 
 def characters_of(ranges: str) -> Iterable[str]:
