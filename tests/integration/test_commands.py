@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STANDALONE = sorted(
-    path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name not in {"models", "deepspeed", "tokenizer"}
-)
+SECTIONS = {"models", "deepspeed", "tokenizer", "conversations", "decontaminate"}
+"""Folders of files that a section of a config inherits from."""
+STANDALONE = sorted(path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name not in SECTIONS)
 
 
 def qaz(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

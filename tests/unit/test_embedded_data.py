@@ -24,6 +24,8 @@ CLEAN_FILES = (
     "mc_items.jsonl",
     "parallel_sentences.jsonl",
 )
+SPECIAL = ("table", "forum", "verse", "terms")
+"""Registers that are no running prose."""
 CYRILLIC_WORD = re.compile(r"[^\W\d_]+")
 KAZAKH_LETTERS = set("әғқңөұүһі")
 NGRAM_WORDS = 8
@@ -54,17 +56,32 @@ def words(text: str) -> list[str]:
 
 
 def test_documents_are_enough_and_of_the_promised_length() -> None:
-    kazakh = documents("kk")
-    lengths = [len(row["text"].split()) for row in kazakh]
-    assert len(kazakh) >= 80
-    assert all(80 <= length <= 200 for length in lengths), [
-        r["id"] for r, n in zip(kazakh, lengths, strict=True) if not 80 <= n <= 200
-    ]
-    assert len(documents("ru")) >= 40
-    assert len(documents("en")) >= 40
     for language in LANGUAGES:
+        lengths: dict[str, list[tuple[int, str]]] = {}
+        for row in documents(language):
+            kind = row["register"] if row["register"] in SPECIAL else "prose"
+            lengths.setdefault(kind, []).append((len(row["text"].split()), row["id"]))
+        assert len(documents(language)) >= {"kk": 110, "ru": 50, "en": 50}[language]
+        assert set(lengths) == {"prose", *SPECIAL}
+        long = [name for words_, name in lengths["prose"] if words_ > 600]
+        assert len(long) >= {"kk": 3, "ru": 2, "en": 2}[language]
+        odd = [pair for kind in lengths for pair in lengths[kind] if pair[1] not in long and not 70 <= pair[0] <= 215]
+        assert not odd
+        assert max(lengths["prose"])[0] <= 1200
         assert {row["language"] for row in documents(language)} == {language}
-        assert len({row["register"] for row in documents(language)}) >= 5
+        assert len({row["register"] for row in documents(language)}) >= 9
+
+
+def test_tables_forums_verse_and_terms_look_like_it() -> None:
+    for language in LANGUAGES:
+        of = {kind: [row["text"] for row in documents(language) if row["register"] == kind] for kind in SPECIAL}
+        for text in of["table"]:
+            cells = [line.strip(" |").count("|") for line in text.split("\n") if "|" in line]
+            assert len(cells) >= 5 and len(set(cells)) == 1, "a table has as many columns in each row"
+        assert all(len(re.findall(r"^[^\s:][^:\n]{0,20}: ", text, re.M)) >= 7 for text in of["forum"])
+        assert all(len(line) <= 50 for text in of["verse"] for line in text.split("\n"))
+        mark = ": " if language == "en" else " — "
+        assert all(sum(mark in line for line in text.split("\n")) >= 10 for text in of["terms"])
 
 
 def test_dialogues_span_three_languages_and_are_well_formed() -> None:
@@ -88,7 +105,7 @@ def test_multiple_choice_items_exist_in_all_languages_with_equal_answers() -> No
     for row in rows("mc_items.jsonl"):
         assert row["language"] not in groups.setdefault(row["group_id"], {})
         groups[row["group_id"]][row["language"]] = row
-    assert len(groups) >= 40
+    assert len(groups) >= 120
     for name, twins in groups.items():
         assert set(twins) == set(LANGUAGES), name
         assert len({row["answer"] for row in twins.values()}) == 1, name
@@ -156,6 +173,35 @@ def test_each_text_is_in_its_language() -> None:
         if language == "ru":
             assert share(text, KAZAKH_LETTERS) < 0.01, text
     assert all(share(row["text"], KAZAKH_LETTERS) > 0.04 for row in documents("kk"))
+
+
+# ----------------------------------------------------------------------------------------------------------------- style
+
+
+YO_STEMS = re.compile(
+    r"\b(?:ее|еще|нее|мое|твое|свое|ребен\w+|зелен(?:ый|ая|ое|ые|ого|ым|ых|ую|ой)|черн(?:ый|ая|ое|ые|ого|ым|ых)|идет|дает|берет"
+    r"|придет|пришел|ушел|нашел|объем\w*|самолет\w*|четыре[хм]|тре[хм]|молодеж\w*|учен(?:ый|ые|ого|ых)|тяжел(?:ый|ая|ое|ые|ого|ым|ых|ой)|веревк\w+)\b",
+    re.IGNORECASE,
+)
+"""Words that are written with ё in every sense they have."""
+
+
+def test_one_dash_one_kind_of_quotation_marks_and_yo_in_russian() -> None:
+    """Kazakh and Russian: — and « »; English: straight quotes and no dash. A range of numbers keeps its –."""
+    texts = [
+        (row["id"], row["language"], text) for code in LANGUAGES for row in documents(code) for text in strings(row)
+    ]
+    texts += [(row["id"], code, row[code]) for row in rows("parallel_sentences.jsonl") for code in LANGUAGES]
+    texts += [(row["item_id"], row["language"], text) for row in rows("mc_items.jsonl") for text in strings(row)]
+    for name, language, text in texts:
+        assert not re.search(r"(?<!\d)–|–(?!\d)", text), name
+        assert not re.search("[“”„‘’]", text), name
+        assert not re.search("[\"']" if language != "en" else "[«»—]", text), name
+        assert text.count("«") == text.count("»"), name
+        assert text.count('"') % 2 == 0, name
+        if language == "ru":
+            assert not YO_STEMS.search(text), (name, YO_STEMS.findall(text))
+    assert YO_STEMS.search("Еще зеленый")
 
 
 # --------------------------------------------------------------------------------------------------------------- leakage

@@ -16,7 +16,8 @@ from typing import Any
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.licences import refusal
 from qaz_llm.data.protect.decontaminate import Decontaminator
-from qaz_llm.data.protect.pii import redact_texts
+from qaz_llm.data.protect.pii import redact_addresses, redact_ids, redact_texts
+from qaz_llm.data.protect.pii_rules import KINDS
 from qaz_llm.data.quality.boilerplate import Stripped, strip_boilerplate, strip_boilerplates
 from qaz_llm.data.quality.filters import Filter, make_filters, quality_scores, thresholds_of
 from qaz_llm.data.sources import PROBLEM
@@ -70,6 +71,7 @@ class _Draft:
     script: Script
     meta: dict[str, Any]
     origin: Document
+    url: str | None
     reason: str | None = None
     found_language: str = UNDETERMINED
     repairs: Mapping[str, int] = field(default_factory=dict)
@@ -78,8 +80,8 @@ class _Draft:
     is_split: bool = False
 
     def document(self, text: str) -> Document:
-        source, licence, url = self.origin.source, self.origin.licence, self.origin.url
-        return Document(self.id, text, source, self.language, self.script, licence, url, self.meta)
+        source, licence = self.origin.source, self.origin.licence
+        return Document(self.id, text, source, self.language, self.script, licence, self.url, self.meta)
 
     def finished(self, text: str) -> Cleaned:
         return Cleaned(
@@ -110,6 +112,7 @@ class Cleaner:
         drafts = self._identify(self._repair(batch))
         self._judge(drafts)
         self._protect(drafts)
+        self._protect_addresses(drafts)
         samples = iter(_samples([draft.text for draft in drafts if draft.reason is not None]))
         return [draft.finished(draft.text if draft.reason is None else next(samples)) for draft in drafts]
 
@@ -119,7 +122,9 @@ class Cleaner:
         for document, result in zip(batch, repaired, strict=True):
             meta = dict(document.meta)
             problem = meta.pop(PROBLEM, None)
-            draft = _Draft(document.id, result.text, document.language, "Zyyy", meta, document, repairs=result.counts)
+            draft = _Draft(
+                document.id, result.text, document.language, "Zyyy", meta, document, document.url, repairs=result.counts
+            )
             if problem is not None:
                 draft.reason = str(problem)
             elif refusal(document.licence, self.config.licences) is not None:
@@ -223,6 +228,18 @@ class Cleaner:
             present, redact_texts([draft.text for draft in present], self.config.pii.types), strict=True
         ):
             draft.text, draft.pii = redacted.text, redacted.counts
+
+    def _protect_addresses(self, drafts: list[_Draft]) -> None:
+        """Placeholders in ids and links; in those of dropped documents, as in their samples, whatever the config says."""
+        pii = self.config.pii
+        drafts = drafts if pii.enabled else [draft for draft in drafts if draft.reason is not None]
+        types = pii.types if pii.enabled else KINDS
+        ids = redact_ids([draft.id for draft in drafts], [draft.origin.text for draft in drafts], types)
+        links = redact_addresses([draft.url or "" for draft in drafts], types)
+        for draft, name, link in zip(drafts, ids, links, strict=True):
+            if name.counts or link.counts:
+                draft.id, draft.url = name.text, link.text or draft.url
+                draft.pii = dict(Counter(draft.pii) + Counter(name.counts) + Counter(link.counts))
 
 
 def _present(drafts: Sequence[_Draft]) -> tuple[list[_Draft], ScannedTexts]:

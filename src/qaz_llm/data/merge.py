@@ -102,5 +102,5 @@ class _Merger:
         if removed:
             self._ledger.repair("repeated_lines", removed)
             document = replace(document, text=text)
-        self._ledger.keep(document, count_placeholders(text), length)
+        self._ledger.keep(document, count_placeholders(text, document.id, document.url or ""), length)
         self._documents.write(kept_row(document, text.encode()))

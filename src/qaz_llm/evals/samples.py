@@ -28,10 +28,10 @@ PROMPTS = (
     SamplePrompt("kk-2", "kk", "continue", "Мектеп оқушылары"),
     SamplePrompt("ru-1", "ru", "continue", "На юге Казахстана"),
     SamplePrompt("en-1", "en", "continue", "In the south of Kazakhstan"),
-    SamplePrompt("kk-chat-1", "kk", "chat", "Күн неге шығыстан шығады?"),
-    SamplePrompt("kk-chat-2", "kk", "chat", "Кітапханаға қалай жазылуға болады?"),
-    SamplePrompt("ru-chat-1", "ru", "chat", "Как записаться в библиотеку?"),
-    SamplePrompt("en-chat-1", "en", "chat", "How do I join a library?"),
+    SamplePrompt("kk-chat-1", "kk", "chat", "Пияз тураған кезде көзден неге жас шығады?"),
+    SamplePrompt("kk-chat-2", "kk", "chat", "Велосипедтің доңғалағын қалай жамауға болады?"),
+    SamplePrompt("ru-chat-1", "ru", "chat", "Как заклеить велосипедную камеру?"),
+    SamplePrompt("en-chat-1", "en", "chat", "How do I mend a bicycle tyre?"),
 )
 
 

@@ -5,6 +5,7 @@ fооd         Cyrillic о                       food       only Latin fits
 iрi          either would do                  ірі        takes the alphabet of its line
 IТ, iPhoneды neither, or a short name         unchanged
 YКIМЕТ       Latin Y in a front-vowel word    ҮКІМЕТ     (YЧЕБНИК, ҚҰРY: У)
+ХIХ, ХVІІІ   a Roman numeral                  XIX, XVIII
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from functools import lru_cache
 from qaz_llm.language.alphabet import (
     BACK_VOWELS,
     CYRILLIC_TO_LATIN,
-    CYRILLIC_VARIANTS,
     GREEK_TO_CYRILLIC,
     LATIN_TO_CYRILLIC,
 )
@@ -31,7 +31,8 @@ _MAY_BE_CYRILLIC = re.compile(f"[{CYRILLIC_RANGE}{''.join(_FOREIGN_TO_CYRILLIC)}
 _MAY_BE_LATIN = re.compile(f"[A-Za-zƏəƟɵËë{''.join(CYRILLIC_TO_LATIN)}]+")
 _YANALIF = re.compile(f"[ьЬ{FOREIGN_LETTERS}]+")
 """Latin letters and ь, a vowel of the Latin alphabet of 1929–40 that is mostly typed as the Cyrillic letter."""
-_VARIANT = re.compile(f"[{''.join(CYRILLIC_VARIANTS)}]")
+_ROMAN = re.compile("(?=[IVX]{2})X{0,3}(?:IX|IV|V?I{0,3})")
+"""Up to 39, as centuries and chapters are numbered; letters beyond those make words (МI, СI)."""
 
 _Y = re.compile("[YΥ]|^y(?![аәеёиоөуұүыіэюя])")
 """Where a Latin y may stand for ү: a capital, whose shape is that of Ү, or a word's first letter (yшін, yлкен)."""
@@ -59,6 +60,8 @@ def _repair_word(word: str, line_is_cyrillic: bool) -> str:
     may_be_latin = _MAY_BE_LATIN.fullmatch(word) is not None
     if _YANALIF.fullmatch(word):
         return word
+    if _ROMAN.fullmatch(word.translate(_TO_LATIN)):
+        return word.translate(_TO_LATIN)
     if may_be_cyrillic and may_be_latin:
         if len(word) <= 3 and word.isupper():
             return word
@@ -77,8 +80,3 @@ def _cyrillic_word(word: str) -> str:
     if ("Y" in word or "Υ" in word or word.startswith("y")) and not _NOT_FRONT.search(word.lower()):
         word = _Y.sub(lambda match: "ү" if match.group() == "y" else "Ү", word)
     return word.translate(_TO_CYRILLIC)
-
-
-def kazakh_forms(text: str) -> tuple[str, int]:
-    """ӊ, ӄ, ѳ, ӛ … as the Kazakh letters they stand for, and how many."""
-    return _VARIANT.subn(lambda match: CYRILLIC_VARIANTS[match.group()], text)

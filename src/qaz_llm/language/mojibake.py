@@ -1,216 +1,144 @@
-"""Text whose bytes were read in the wrong encoding, read again in the right one, line by line.
+"""UTF-8 whose bytes were read in another encoding, read again, line by line, where that makes the line more probable.
 
-    РљР°Р·Р°Т›, ÐšÐ°Ð·Ð°Ò›        UTF-8 read as cp1251, as cp1252 or Latin-1        → Қазақ, Казақ …
-    п÷я─п╦п╡п╣я┌, ╨Я╤А╨╕╨▓╨╡╤В    UTF-8 read as KOI8-R, as cp866                   → Привет
-    Ïðèâåò, ðÒÉ×ÅÔ                 cp1251 (KZ-1048) or KOI8-R read as Latin-1       → Привет
-    Ќазаќ тілініѕ                  KZ-1048 read as cp1251                           → Қазақ тілінің
+    РљР°Р·Р°Т›, ÐšÐ°Ð·Ð°Ò›             as cp1251, as cp1252 or Latin-1         → Казақ
+    п÷я─п╦п╡п╣я┌, ╨Я╤А╨╕╨▓╨╡╤В         as KOI8-R, as cp866                    → Привет
+    Â«MaÐ·Ð´Ð°Â»                         broken by plain letters                → «Maзда»
+    СССР», 20 °С–25 °С, ТІЛ              sound text with the same characters    unchanged
 
-A line is only touched where it is plain that it is broken; in it the runs of broken characters are decoded and the rest
-(good words, links) stays. Text broken twice takes two calls. What stays broken: letters whose second byte was lost (И in
-cp1251 where the byte 98 was dropped is put back, others are not), and one Cyrillic encoding read as another (оПХБЕР).
-
-KZ-1048 is the Kazakh national code page (STRK1048-2002), cp1251 with Kazakh letters in the places of other Slavic ones.
+Only runs of broken characters change, the rest of the line (good words, links) stays. A line may be broken several times.
+Lost second halves (`Р` for И, `Ñ` for с or я) are put back where the line shows what they were. Which readings there are:
+`misreadings.py`; text with one byte for each letter: `single_bytes.py`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
-
-from qaz_llm.language.alphabet import FUNCTION_WORDS, KAZAKH_ONLY_WORDS
-from qaz_llm.language.repair_kernels import BOX_DRAWING, OLD_KAZAKH_LETTERS, REAL_AFTER_CAPITALS
-from qaz_llm.language.segment import match_words
+from qaz_llm.language.likelihood import bits_of
+from qaz_llm.language.misreadings import Misreading, misreadings
+from qaz_llm.language.single_bytes import undo_single_bytes
 
 MAX_LAYERS = 4
 """Text may be broken more than once, each time longer."""
 
-MIN_PAIRS = 3
-"""Broken letters that a line must have before any is touched; a line that is nothing else needs two."""
+MIN_GAIN_BITS = 20.0
+"""What a broken line is taken to cost: one line in 2 to the 20 of sound text may look broken by chance."""
 
+MIN_GAIN_BITS_PER_CHARACTER = 11.0
+"""For each character that a line loses. `20 °С–25` gains 8 by reading С– as і, real mojibake 20 to 30 per letter."""
 
-@dataclass(frozen=True)
-class _Misreading:
-    """An encoding that UTF-8 is misread in."""
+MIN_RUN_GAIN_BITS = 6.0
+MIN_SURE_RUN_GAIN_BITS = 0.0
+"""For each letter of one run, on the way, and once other runs of the line have shown that it is broken: the inner layers
+of text broken twice gain less than the last."""
 
-    to_bytes: Mapping[int, int]
-    """The byte of each of its characters."""
-    letter: re.Pattern[str]
-    """One broken letter of Russian or Kazakh (or, for `western`, of a Latin language), that sound text has not."""
-    run: re.Pattern[str]
-    """Characters whose bytes are UTF-8 as far as their ranges tell."""
-    lost_space: re.Pattern[str]
-    """The first half of a letter whose second half, a no-break space, became a plain one: Р of `Р РѕСЃСЃРёСЏ`."""
-    lost_98: re.Pattern[str] | None
-    """In cp1251, the first half of И or Ә whose second half, byte 98, is no character there and was dropped."""
+MIN_LETTERS = 3
+"""Whole letters that a line must have before lost halves are guessed in it."""
+
+SOUND_HALF_BITS = 10.0
+"""What it costs to take a first half among broken letters for a sound letter, as Р in `Р РѕСЃСЃРёСЏ`."""
+
+BEAM_WIDTH = 8
 
 
 def undo_mojibake(text: str) -> tuple[str, int]:
     """The text with its broken lines decoded again, and how many lines that changed."""
     lines = text.split("\n")
-    changed = 0
-    for index, line in enumerate(lines):
-        repaired = _undo_line(line)
-        if repaired != line:
-            lines[index] = repaired
-            changed += 1
-    return ("\n".join(lines), changed) if changed else (text, 0)
+    letters = [misreading.letter for misreading in misreadings() if misreading.letter.search(text)]
+    repaired = [_undo_line(line) if any(letter.search(line) for letter in letters) else line for line in lines]
+    repaired = undo_single_bytes(lines, repaired)
+    changed = sum(before != after for before, after in zip(lines, repaired, strict=True))
+    return ("\n".join(repaired), changed) if changed else (text, 0)
 
 
 def _undo_line(line: str) -> str:
+    repaired = line
     for _ in range(MAX_LAYERS):
-        before = line
-        if not line.isascii():
-            line = _undo_layer(line)
-        if line == before:
+        before = repaired
+        repaired = _undo_layer(repaired)
+        if repaired == before:
             break
-    return line
+    if repaired == line:
+        return line
+    gain = bits_of(line) - bits_of(repaired)
+    lost = len(line) - len(repaired)
+    return repaired if gain >= max(MIN_GAIN_BITS, MIN_GAIN_BITS_PER_CHARACTER * lost) else line
 
 
 def _undo_layer(line: str) -> str:
-    found = [misreading.letter.findall(line) for misreading in _misreadings()]
-    likeliest = max(range(len(found)), key=lambda index: len(found[index]))
-    if not _enough(found[likeliest], line):
-        return _undo_single_bytes(line)
-    misreading = _misreadings()[likeliest]
-    whole = misreading.lost_space.sub("\\1\u00a0", line)
-    if misreading.lost_98:
-        whole = misreading.lost_98.sub("\\1\x98", whole)
-    repaired = misreading.run.sub(_decoder(misreading), whole)
-    if repaired != whole:
-        return repaired
-    import ftfy
-
-    return str(ftfy.fix_encoding(line))
+    """The line with its runs of one misreading decoded: of the one that has most letters in it and gains by it."""
+    found = [(len(misreading.letter.findall(line)), misreading) for misreading in misreadings()]
+    for number, misreading in sorted(found, key=lambda pair: -pair[0]):
+        if not number:
+            break
+        repaired, letters = _decode_runs(line, misreading, sure=False)
+        if letters >= MIN_LETTERS:
+            repaired, _ = _decode_runs(line, misreading, sure=True)
+        if repaired != line:
+            return repaired
+    return line
 
 
-def _enough(found: list[str], line: str) -> bool:
-    """Whether that many broken letters make a broken line: many, or most of its letters, or two that are all it has."""
-    if len(found) >= 2 * MIN_PAIRS:
-        return True
-    broken = sum(map(len, found))
-    if len(found) >= MIN_PAIRS:
-        return 2 * broken > sum(c.isalpha() and not c.isascii() for c in line)
-    return len(found) == 2 and broken == sum(not c.isascii() for c in line)
+def _decode_runs(line: str, misreading: Misreading, *, sure: bool) -> tuple[str, int]:
+    """The line with those runs decoded that it is more probable with, and how many letters they have.
 
-
-def _decoder(misreading: _Misreading) -> Callable[[re.Match[str]], str]:
-    def decode(match: re.Match[str]) -> str:
-        run = match.group()
-        if len(run) == 2 and _is_inside_word(match):
-            return run
-        try:
-            return run.translate(misreading.to_bytes).encode("latin-1").decode("utf-8")
-        except UnicodeDecodeError:
-            return run
-
-    return decode
-
-
-def _is_inside_word(match: re.Match[str]) -> bool:
-    """Whether letters stand beside one lone pair, as in `СССР»` and `ТІЛ`: then it is no broken letter."""
-    around = match.string[max(0, match.start() - 1) : match.start()] + match.string[match.end() : match.end() + 1]
-    return any(c.isalpha() for c in around)
-
-
-@cache
-def _misreadings() -> tuple[_Misreading, ...]:
-    cp1251, western, koi8, cp866 = map(_bytes_of, ("cp1251", "cp1252", "koi8-r", "cp866"))
-    cp1251["\x98"] = 0x98  # undefined in cp1251; readers pass it through
-    western.update({chr(byte): byte for byte in range(0x80, 0x100)})
-    sound = f"(?![{REAL_AFTER_CAPITALS}])"
-    latin = f"|\xc3(?![\xa0\xad]){_trail(western)}|\xe2\u20ac{_trail(western)}"
-    return (
-        _misreading(western, f"[\xd0-\xd3]{_trail(western)}{latin}"),
-        _misreading(cp1251, f"[РСТУ]{sound}{_trail(cp1251)}", lost_98=f"([РУ])(?=[РСТУ]{_trail(cp1251)})"),
-        _misreading(koi8, f"[пярс][{BOX_DRAWING}⌠⌡°²·÷©ёЁ]"),
-        _misreading(cp866, f"[╨╤╥╙]{_trail(cp866)}"),
-    )
-
-
-def _bytes_of(encoding: str) -> dict[str, int]:
-    pairs = ((bytes([byte]).decode(encoding, "ignore"), byte) for byte in range(0x80, 0x100))
-    return {character: byte for character, byte in pairs if character}
-
-
-def _trail(bytes_of: Mapping[str, int]) -> str:
-    return "[" + "".join(re.escape(c) for c, byte in bytes_of.items() if 0x80 <= byte < 0xC0) + "]"
-
-
-def _misreading(bytes_of: Mapping[str, int], letter: str, lost_98: str | None = None) -> _Misreading:
-    trails = _trail(bytes_of)
-    two, three, four = (
-        "[" + "".join(re.escape(c) for c, byte in bytes_of.items() if first <= byte < last) + "]"
-        for first, last in ((0xC2, 0xE0), (0xE0, 0xF0), (0xF0, 0xF5))
-    )
-    d0 = next(character for character, byte in bytes_of.items() if byte == 0xD0)
-    return _Misreading(
-        {ord(character): byte for character, byte in bytes_of.items()},
-        re.compile(letter),
-        re.compile(f"(?:{two}{trails}|{three}{trails}{{2}}|{four}{trails}{{3}})+"),
-        re.compile(f"({d0}) (?={letter})"),
-        re.compile(lost_98) if lost_98 else None,
-    )
-
-
-# ------------------------------------------------------------------------------------------ one byte for each letter
-
-_HIGH_RUN = re.compile("[\xc0-\xff]{3}")
-_HIGH = re.compile("[\xa2-\xff]")
-_MIN_COMMON_FRAC = 0.45
-_COMMON = frozenset("аеоиныітрлдскАЕОИНЫІТРЛДСК")
-"""The 13 commonest letters of Kazakh and Russian together: two thirds of a line in either, two fifths of letters
-drawn at random."""
-
-
-def _undo_single_bytes(line: str) -> str:
-    """`Ïðèâåò`: a line most of whose letters are À–ÿ, which no language is, if it reads well as cp1251 or KOI8-R."""
-    if not _HIGH_RUN.search(line):
-        return line
-    letters = [c for c in line if c.isalpha()]
-    if sum("\xc0" <= c <= "\xff" for c in letters) < 0.6 * len(letters) or len(letters) < 6:
-        return line
-    readings = [line.translate(_single_bytes(encoding)) for encoding in ("kz1048", "koi8-r")]
-    best = max(readings, key=_common_frac)
-    return best if _common_frac(best) >= _MIN_COMMON_FRAC and "\ufffd" not in best else line
-
-
-@cache
-def _single_bytes(encoding: str) -> Mapping[int, str]:
-    """What the characters of Latin-1 and cp1252 are once their bytes are read as `encoding`."""
-    western = _misreadings()[0].to_bytes
-    return {code: bytes([byte]).decode(encoding, "replace") for code, byte in western.items()}
-
-
-def _common_frac(line: str) -> float:
-    letters = [c for c in line if c.isalpha()]
-    return sum(c in _COMMON for c in letters) / max(len(letters), 1)
-
-
-# ---------------------------------------------------------------------------------------- KZ-1048 read as cp1251
-
-
-@cache
-def _old_kazakh() -> tuple[re.Pattern[str], dict[int, str]]:
-    table = {ord(c): c.encode("cp1251").decode("kz1048") for c in OLD_KAZAKH_LETTERS}
-    return re.compile(f"[{OLD_KAZAKH_LETTERS}]"), table
-
-
-def undo_old_kazakh(text: str) -> tuple[str, int]:
-    """`Ќазаќ тілініѕ` as `Қазақ тілінің`, and the number of lines changed.
-
-    The letters ќ є ѕ ґ ї ў ј ћ are those of neighbours (Macedonian, Ukrainian, Belarusian, Serbian), so a text is only
-    changed where they make Kazakh function words of it (жјне → және), two different ones or one in a short text.
+    Single letters and halves of letters change only where it is sure already that the line is broken so: `Р–` is also in
+    КНР–Россия, `С–` in 20 °С–25, `Ð²` in mathematics.
     """
-    pattern, table = _old_kazakh()
-    suspects = {word for word in match_words(text) if pattern.search(word)}
-    known = {word for word in suspects if word.translate(table) in _TELLING_WORDS}
-    if not known or (len(known) < 2 and len(suspects) > 12):
-        return text, 0
-    lines = text.split("\n")
-    changed = sum(pattern.search(line) is not None for line in lines)
-    return text.translate(table), changed
+    least = MIN_SURE_RUN_GAIN_BITS if sure else MIN_RUN_GAIN_BITS
+    drops = misreading.drops.search(line) is not None
+    letters = 0
+    pieces: list[str] = []
+    done = 0
+    for match in (misreading.run if sure else misreading.whole_run).finditer(line):
+        before = line[match.start() - 1] if match.start() else "\n"
+        after = line[match.end()] if match.end() < len(line) else "\n"
+        units = _broken_units(misreading.unit.findall(match.group()), misreading, before, sure=sure)
+        broken = "".join(units)
+        start = match.end() - len(broken)
+        before = line[start - 1] if start else "\n"
+        decoded = _read(units, misreading, before, after, drops=drops)
+        gain = bits_of(broken, before, after) - bits_of(decoded, before, after)
+        if decoded != broken and gain >= least * len(units):
+            pieces += line[done:start], decoded
+            done = match.end()
+            letters += len(units)
+    return "".join((*pieces, line[done:])), letters
 
 
-_TELLING_WORDS = FUNCTION_WORDS["kk"] | KAZAKH_ONLY_WORDS
+def _broken_units(units: list[str], misreading: Misreading, before: str, *, sure: bool) -> list[str]:
+    """The units without halves that belong to a sound word before them, and none where sound text is like them: halves
+    alone, and single letters where it is not sure that the line is broken, or a word or number ends in their first half."""
+    while units and units[0] in misreading.missing and _ends_word(before):
+        before, units = units[0][-1], units[1:]
+    whole = [unit for unit in units if unit not in misreading.missing]
+    if not sure:
+        return units if misreading.shows_damage(whole) else []
+    if len(whole) == 1 and _ends_word(before) and misreading.may_be_sound(whole[0]):
+        return []
+    return units if whole or misreading.name == "cp1252" else []
+
+
+def _ends_word(character: str) -> bool:
+    return character.isdigit() or character == "°" or (character.isalpha() and not character.isascii())
+
+
+def _read(units: list[str], misreading: Misreading, before: str, after: str, *, drops: bool) -> str:
+    """The likeliest text of a run: a whole unit has one reading, a first half alone several, itself included."""
+    beam = [(0.0, "")]
+    for unit in units:
+        readings = _readings(unit, misreading, drops=drops)
+        extended = [
+            (bits + bits_of(reading, (before + text)[-1], "") + SOUND_HALF_BITS * (reading == unit), text + reading)
+            for bits, text in beam
+            for reading in readings
+        ]
+        beam = sorted(extended)[:BEAM_WIDTH]
+    return min(beam, key=lambda path: path[0] + bits_of(after, (before + path[1])[-1], ""))[1]
+
+
+def _readings(unit: str, misreading: Misreading, *, drops: bool) -> tuple[str, ...]:
+    if unit not in misreading.missing:
+        return (misreading.decode(unit) or unit,)
+    if not unit.endswith(" "):
+        return (unit, *misreading.missing[unit]) if drops else (unit,)
+    dropped = misreading.missing.get(unit[:-1], ()) if drops else ()
+    return (unit, *misreading.missing[unit], *(letter + " " for letter in dropped))

@@ -31,9 +31,12 @@ from qaz_llm.language.alphabet import FLATTENED_WORDS
 from qaz_llm.language.buffer import Hashes, ScannedTexts, encode_texts, hash_words
 from qaz_llm.language.code_parts import code_spans, hide_code
 from qaz_llm.language.controls import join_hyphenated, mend_controls, mend_surrogates, remove_invisible, remove_joiners
-from qaz_llm.language.lookalikes import kazakh_forms, one_alphabet
+from qaz_llm.language.legacy_fonts import undo_old_kazakh
+from qaz_llm.language.lookalikes import one_alphabet
 from qaz_llm.language.markup import decode_entities, remove_markup
-from qaz_llm.language.mojibake import undo_mojibake, undo_old_kazakh
+from qaz_llm.language.mojibake import undo_mojibake
+from qaz_llm.language.presentation import base_letters
+from qaz_llm.language.variants import kazakh_forms
 from qaz_llm.language.white_space import even_white_space, one_line_end
 from qaz_llm.language.white_space import keep_layout as kept_layout
 
@@ -46,7 +49,7 @@ class RepairedText:
     """The text after repair, and how often each kind of repair was made.
 
     Kinds: `mojibake`, `old_kazakh` (lines); `surrogate`; `c1` (controls that became the signs of cp1252 they stood for),
-    `control` (those that became a space or a line break, or went); `invisible` (characters); `hyphenation` (words joined
+    `control` (those that became a space or a line break, or went); `invisible`, `presentation` (characters); `hyphenation` (words joined
     over a line end, ¬ inside words); `lookalike` (words); `tag`, `hidden_markup` (comments, scripts and styles with what is
     in them), `entity`; `nfc`, `whitespace` (1 where the text changed). `replacement` counts what cannot be repaired: U+FFFD
     in place of characters that are lost, which stay.
@@ -112,9 +115,11 @@ def _repair_once(
         text, counts["lookalike"] = _added(one_alphabet(text, words), counts["lookalike"])
     if flags & kernels.UNSEEN:
         text = _mend_unseen(text, flags, counts)
-    if flags & kernels.UNCOMPOSED and not unicodedata.is_normalized("NFC", text):
-        text = unicodedata.normalize("NFC", text)
-        counts["nfc"] = 1
+    if flags & kernels.UNCOMPOSED:
+        text, counts["presentation"] = _added(base_letters(text), counts["presentation"])
+        if not unicodedata.is_normalized("NFC", text):
+            text = unicodedata.normalize("NFC", text)
+            counts["nfc"] = 1
     return _repair_prose(text, flags, counts, keep_layout=keep_layout) if flags & kernels.OF_PROSE else text
 
 

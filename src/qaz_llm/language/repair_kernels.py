@@ -23,6 +23,7 @@ import numpy.typing as npt
 from qaz_llm.language.alphabet import CYRILLIC_VARIANTS, GREEK_TO_CYRILLIC
 from qaz_llm.language.buffer import Hashes, TextBatch
 from qaz_llm.language.kernels import kernel
+from qaz_llm.language.presentation import COMPATIBILITY_FORMS
 
 Flags = npt.NDArray[np.uint32]
 
@@ -44,6 +45,10 @@ RARE_SPACE = 512
 SPACES = 1024
 MARKUP = 2048
 MIXED = 4096
+_BENT = 8192
+"""A capital after a small letter: MOJIBAKE where there is one in every CHARACTERS_PER_BENT_WORD, as where one Cyrillic
+encoding was read as another (пРИВЕТ)."""
+CHARACTERS_PER_BENT_WORD = 150
 
 UNSEEN = SURROGATE | CONTROL | INVISIBLE | JOINED
 WHITE_SPACE = SPACES | ODD_SPACE | RARE_SPACE
@@ -62,6 +67,11 @@ _SPACE = 1 << 23
 _NEWLINE = 1 << 24
 _OPENS_MARKUP = 1 << 25
 _IN_MARKUP = 1 << 26
+_LOWER = 1 << 27
+_UPPER = 1 << 28
+_WORD_SIGN = 1 << 29
+_LEAD_MAC = 1 << 30
+_TRAIL_MAC = 1 << 31
 _OF_ONE = 0x3FF
 _OF_PAIRS = 0xFFFF0000
 
@@ -73,11 +83,16 @@ HYPHENS_AND_LOSSES = "¬\ufffd"
 JOINERS = "\u200c\u200d"
 CYRILLIC_RANGE = "\u0400-\u052f"
 FOREIGN_LETTERS = "A-Za-zƏəƟɵËë" + "".join(GREEK_TO_CYRILLIC)
-OLD_KAZAKH_LETTERS = "ЌЋќћЎўЈҐЄЇґєјЅѕї"
+OLD_KAZAKH_LETTERS = "ЂЃЄЅЇЈЉЊЋЌЎЏђѓєѕїјљњћќўџҐґ"
+"""Letters of other alphabets that cp1251 has besides the Russian ones: what old Kazakh fonts put their letters in."""
 
 REAL_AFTER_CAPITALS = "\u00a0»“”’–—…іІёЁ"
 """What follows Р, С, Т or У in sound text (СССР», ТІЛ), though UTF-8 read as cp1251 has it there too."""
-MOJIBAKE_LEADS = {"cp1251": "РСТУ", "western": "ÐÑÒÓÃâ"}
+MOJIBAKE_LEADS = {"cp1251": "РСТУШЩЪЫ", "western": "ÂÃÄÅÐÑÒÓØÙÚÛâ", "mac_cyrillic": "–—“”"}
+MAC_TRAILS = "∞±≤≥µґЈЄєЇїЉљЊњ"
+"""What the letters а–п end in where UTF-8 is read as mac-cyrillic, but for і, ј and Ѕ."""
+WORD_SIGNS = "¤¦§©¬®†°¶±µ‡‰"
+"""Signs that stand in the place of letters where one Cyrillic encoding is read as another."""
 BOX_DRAWING = "\u2500-\u25a0"
 """UTF-8 read as KOI8-R (п÷я─п╦) or cp866 (╨Я╤А╨╕) is full of these."""
 
@@ -118,6 +133,9 @@ def _tables() -> tuple[npt.NDArray[np.uint16], Flags]:
         (_LEAD_1251, _TRAIL_1251, MOJIBAKE),
         (_LEAD_WESTERN, _TRAIL_WESTERN, MOJIBAKE),
         (_HIGH, _HIGH, MOJIBAKE),
+        (_LOWER, _UPPER, _BENT),
+        (_CYRILLIC, _WORD_SIGN, MOJIBAKE),
+        (_LEAD_MAC, _TRAIL_MAC, MOJIBAKE),
         (_SPACE | _NEWLINE, _SPACE, SPACES),
         (_SPACE, _NEWLINE, SPACES),
         (_OPENS_MARKUP, _IN_MARKUP, MARKUP),
@@ -135,6 +153,7 @@ def _groups() -> Iterable[tuple[Iterable[str], int]]:
     yield (*characters_of(INVISIBLES), *HYPHENS_AND_LOSSES), INVISIBLE
     yield JOINERS, JOINED
     yield _uncomposed(), UNCOMPOSED
+    yield characters_of(COMPATIBILITY_FORMS), UNCOMPOSED
     yield CYRILLIC_VARIANTS, VARIANT
     yield "\r\t\u00a0", ODD_SPACE
     yield (chr(c) for c in range(0x3001) if chr(c).isspace() and chr(c) not in " \n\r\t\u00a0"), RARE_SPACE
@@ -147,6 +166,11 @@ def _groups() -> Iterable[tuple[Iterable[str], int]]:
     yield set(_high_half("cp1251")) - set(REAL_AFTER_CAPITALS), _TRAIL_1251
     yield (*_high_half("cp1252"), *map(chr, range(0x80, 0xC0))), _TRAIL_WESTERN
     yield map(chr, range(0xC0, 0x100)), _HIGH
+    yield characters_of("а-яё"), _LOWER
+    yield characters_of("А-ЯЁ"), _UPPER
+    yield WORD_SIGNS, _WORD_SIGN
+    yield MOJIBAKE_LEADS["mac_cyrillic"], _LEAD_MAC
+    yield MAC_TRAILS, _TRAIL_MAC
     yield " ", _SPACE
     yield "\n", _NEWLINE
     yield "&<", _OPENS_MARKUP
@@ -201,6 +225,7 @@ def _find_damage(codes_C, starts_D, table, pairs):  # type: ignore[no-untyped-de
         if start == end:
             continue
         seen = np.uint32(0)
+        bent = 0
         before = newline  # as if a line had just ended
         word_end = start
         line_end = start
@@ -213,6 +238,7 @@ def _find_damage(codes_C, starts_D, table, pairs):  # type: ignore[no-untyped-de
             before = own
             if raised:
                 seen |= raised
+                bent += (raised & _BENT) != 0
                 if raised & MIXED and position >= word_end:
                     if position >= line_end:
                         line_is_cyrillic, line_end = _line_is_cyrillic(codes_C, position, start, end, table, pairs)
@@ -225,7 +251,9 @@ def _find_damage(codes_C, starts_D, table, pairs):  # type: ignore[no-untyped-de
                 seen |= SPACES
         if codes_C[start] == 10 or codes_C[end - 1] == 10 or codes_C[end - 1] == 32:
             seen |= SPACES
-        flags_D[doc] = seen
+        if bent * CHARACTERS_PER_BENT_WORD >= end - start and bent > 0:
+            seen |= MOJIBAKE
+        flags_D[doc] = seen & ~np.uint32(_BENT)
     doc_starts_D[num_docs] = count
     return flags_D, starts_M[:count], ends_M[:count], cyrillic_line_M[:count], doc_starts_D
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from qaz_llm.config import load_config
-from qaz_llm.data.config import DataConfig, SourceConfig
+from qaz_llm.data.chat.conversations import make_conversations
+from qaz_llm.data.config import ConversationSourceConfig, DataConfig, SourceConfig
 from qaz_llm.data.licences import rank, spdx
 from qaz_llm.data.plan import make_build_plan
 from qaz_llm.data.sources import PROBLEM, read_documents
@@ -87,7 +88,14 @@ DOCUMENTED: Mapping[str, Mapping[str, Any]] = {
         "paragraphs": [{"id": "z1", "text": "Заң."}],
     },
 }
-FILES = {"wikipedia_kk_dump", "cc100_kk"}  # not of the hub; each has a test of its own
+# Their cards can be seen by those alone who were given access; the one column is assumed.
+ASSUMED: Mapping[str, Mapping[str, Any]] = {
+    "kk_corpus_v1": {"text": "Қар."},
+    "til_corpus_exp078": {"text": "Қар."},
+}
+FILES = {"wikipedia_kk_dump", "cc100_kk", "kazakhstan_law"}  # not of the hub; each has a test of its own
+STREAMED = {"til_corpus_kk"}  # by the name of its subset; how its files are called is not known
+REPEATS = {"kk_corpus_v1", "til_corpus_exp078", "til_corpus_kk"}  # put together from sources that are listed
 
 
 def source_config(name: str) -> SourceConfig:
@@ -121,9 +129,9 @@ def test_a_source_is_named_licensed_and_cited(name: str) -> None:
     assert spdx(source.licence) == source.licence or source.licence == "unknown"
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - FILES))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - FILES - STREAMED))
 def test_a_local_copy_with_the_documented_columns_is_read(name: str, tmp_path: Path) -> None:
-    source, row = source_config(name), DOCUMENTED[name]
+    source, row = source_config(name), {**DOCUMENTED, **ASSUMED}[name]
     for pattern in source.hub_files:
         write_rows(tmp_path / source.path / pattern.replace("*", "00000"), [row])
     documents = list(read_documents(source, root=tmp_path))
@@ -139,13 +147,13 @@ def test_a_local_copy_with_the_documented_columns_is_read(name: str, tmp_path: P
     assert own_id is None or document.id == f"{name}/{own_id}"
 
 
-@pytest.mark.parametrize("name", ["wikipedia_kk", "hplt2_kk"])
+@pytest.mark.parametrize("name", ["wikipedia_kk", "hplt2_kk", "til_corpus_kk"])
 def test_a_saved_copy_with_the_documented_columns_is_read(name: str, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
-    source, row = source_config(name), DOCUMENTED[name]
+    source, row = source_config(name), DOCUMENTED.get(name, {"text": "Қар.", "url": None})
     datasets.Dataset.from_list([dict(row)]).save_to_disk(str(tmp_path / source.path))
     (document,) = read_documents(source, root=tmp_path)
-    assert (document.text, document.url) == (row["text"], row.get("url") or row["u"])
+    assert (document.text, document.url) == (row["text"], row.get("url") or row.get("u"))
 
 
 def test_cc100_ends_a_document_at_a_blank_line(tmp_path: Path) -> None:
@@ -160,8 +168,8 @@ def test_every_source_of_the_builds_is_found_where_its_config_says(tmp_path: Pat
     replay = load_config(DataConfig, CONFIGS / "replay_ru_en.yaml")
     listed = [source.name for config in (build, replay) for source in config.sources]
     assert len(set(listed)) == len(listed)
-    assert set(NAMES) - set(listed) == {"wikipedia_kk_dump", "kazparc_kk_en"}, (
-        "each stands in for a source that is listed"
+    assert set(NAMES) - set(listed) == {"wikipedia_kk_dump", "kazparc_kk_en", "kazakhstan_law"} | REPEATS, (
+        "each stands in for a source that is listed, repeats several, or is cloned first"
     )
     for source in build.sources:
         if source.name in DOCUMENTED:
@@ -179,3 +187,20 @@ def test_of_two_copies_the_one_with_a_licence_for_its_text_is_preferred() -> Non
     web = ("fineweb2_kk", "hplt2_kk", "culturax_kk", "madlad400_kk", "mc4_kk", "mdbkd", "cc100_kk")
     ours = rank(spdx(source_config("wikipedia_kk").licence))
     assert all(rank(spdx(source_config(name).licence)) > ours for name in web)
+
+
+def test_instruction_sources_parse_and_read_the_columns_they_name(tmp_path: Path) -> None:
+    """Their columns are assumed; a wrong one stops a build in its first rows."""
+    for path in sorted((CONFIGS / "conversations").glob("*.yaml")):
+        source = load_config(ConversationSourceConfig, path)
+        assert source.name == path.stem
+        assert source.citation and source.homepage
+        assert spdx(source.licence) == source.licence
+        row = {"question": "Қар қашан жауады?", "answer": "Қыста.", "context": "Қар қыста жауады."}
+        copy = tmp_path / f"{source.name}.jsonl"
+        copy.write_text(json.dumps(row, ensure_ascii=False) + "\n")
+        local = source.model_copy(update={"path": str(copy), "format": "jsonl"})
+        (made,) = make_conversations(local, root=tmp_path, seed=1)
+        assert made.conversation is not None
+        said = [message.content for message in made.conversation.messages]
+        assert row["context"] in said[0] and row["question"] in said[0] and said[1] == row["answer"]

@@ -22,6 +22,7 @@ from qaz_llm.progress import format_duration
 from qaz_llm.records import Request, Scored
 
 BITS = {"kk": 1.0, "ru": 2.0, "en": 3.0}
+QUESTIONS = sum(1 for _ in read_jsonl(embedded_path("mc_items.jsonl")))
 
 
 class Knowing:
@@ -91,7 +92,7 @@ def test_scores_and_gaps_as_told_beforehand(done: EvalResult) -> None:
     for code, bits in BITS.items():
         assert scores["qaz_bpb"][code]["score"] == pytest.approx(bits)
         assert parity["bits_per_byte"][code] == pytest.approx(bits)
-    assert {s["n"] for s in scores["qaz_mc"].values()} == {48}
+    assert {s["n"] for s in scores["qaz_mc"].values()} == {QUESTIONS // 3}
     for by_language in scores.values():
         for score in by_language.values():
             assert {"n", "score", "ci_low", "ci_high"} <= set(score)
@@ -106,7 +107,7 @@ def test_scores_and_gaps_as_told_beforehand(done: EvalResult) -> None:
     assert set(parity["data"]) == set(parity["tasks"]) == {"qaz_bpb", "qaz_mc"}
     assert {"torch", "transformers", "qaz-llm"} <= set(parity["versions"])
     assert (parity["model"], parity["suite"], parity["warnings"]) == ("m", "demo", [])
-    assert parity["tasks"]["qaz_mc"]["items"] == 144
+    assert parity["tasks"]["qaz_mc"]["items"] == QUESTIONS
     assert done.to_dict()["scores"] == scores
     assert "qaz_mc (acc_per_byte): kk 0.000" in done.describe()
     assert (done.out / "report.html").is_file() and not (done.out / "samples.jsonl").exists()
@@ -204,7 +205,7 @@ def test_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     resumed = use(Knowing())
     first = run_eval(settings)
-    assert 144 * 4 <= resumed.requests < 144 * 4 * 1.1  # the questions, and what timing takes; no sentences
+    assert QUESTIONS * 4 <= resumed.requests < QUESTIONS * 4 * 1.1  # the questions, and what timing takes; no sentences
     assert first.parity["scores"]["qaz_bpb"]["kk"]["score"] == pytest.approx(1.0)
 
     again = use(Knowing())
@@ -214,7 +215,7 @@ def test_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     rescored = use(Knowing(wrong=("kk", "ru", "en")))
     fake_model(tmp_path / "model", b"2")
     changed = run_eval(settings)
-    assert rescored.requests >= 216 + 144 * 4
+    assert rescored.requests >= 216 + QUESTIONS * 4
     assert changed.parity["scores"]["qaz_mc"]["kk"]["score"] == 0.0
     assert changed.parity["model_fingerprint"] != first.parity["model_fingerprint"]
 

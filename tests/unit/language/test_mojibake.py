@@ -1,17 +1,27 @@
 import os
+import re
 from pathlib import Path
 
 import ftfy.bad_codecs
 import pytest
 
-from qaz_llm.language.mojibake import undo_mojibake, undo_old_kazakh
+from qaz_llm.language.legacy_fonts import undo_old_kazakh
+from qaz_llm.language.mojibake import undo_mojibake
 from qaz_llm.language.repair import repair
 
 ftfy.bad_codecs.ok()
 SENTENCE = (
     "Қазақ тілі – біздің мәдениетіміздің іргетасы. Һәм ғасырлар бойы өзгерді, «ұлы» үй. Ипотека, Россия және Әлем."
 )
-ENCODINGS = ["latin-1", "sloppy-windows-1252", "sloppy-windows-1251", "koi8-r", "cp866"]
+ENCODINGS = [
+    "latin-1",
+    "sloppy-windows-1252",
+    "sloppy-windows-1251",
+    "koi8-r",
+    "cp866",
+    "iso8859_5",
+    "mac_cyrillic",
+]
 
 
 def broken(text: str, encoding: str) -> str:
@@ -50,6 +60,32 @@ def test_second_halves_that_got_lost_are_put_back(lost: str, instead: str) -> No
     assert repair(in_cp1251.replace(lost, instead)).text == SENTENCE
 
 
+@pytest.mark.parametrize(
+    ("broken_text", "meant"),
+    [
+        ("Â«MaÐ·Ð´Ð°Â»", "«Мазда»"),
+        ("Р–РґСѓ", "Жду"),
+        ("cafÃ© crÃ¨me, 20Â°C", "café crème, 20°C"),
+        ("бұл жай мәтін: «Ð·Ð°Ð²Ð¾Ð´» туралы", "бұл жай мәтін: «завод» туралы"),
+        ("Он сказал: â€œÐ¿Ñ€Ð¸Ð²ÐµÑ‚â€\x9d и ушёл", "Он сказал: “привет” и ушёл"),
+        ("Он сказал: â€œÐ¿Ñ€Ð¸Ð²ÐµÑ‚â€ и ушёл", "Он сказал: “привет” и ушёл"),
+        ("â€œHelloâ€ he said â€” itâ€™s fine", "“Hello” he said — it’s fine"),
+        ("Ù‚Ø§Ø²Ø§Ù‚ ØªÙ‰Ù„Ù‰", "قازاق تىلى"),
+        ("«СССР» мен «ТР», 20 °С–25: Р‘ТЇРіС–РЅ Р°СѓС‹Р»РґР°", "«СССР» мен «ТР», 20 °С–25: Бүгін ауылда"),
+    ],
+)
+def test_what_is_interrupted_is_finished(broken_text: str, meant: str) -> None:
+    assert repair(broken_text).text == meant
+
+
+def test_letters_that_cp1252_lacks_are_found_by_what_stands_around() -> None:
+    """с, я, А, Н and Р lose their second byte: 81, 8f, 90, 9d and the no-break space."""
+    text = "Қазақ тілі – біздің мәдениетіміздің іргетасы. Ал Әсел Нұра ғасырлар бойы өзгерді, Россия және Рим."
+    broken_text = re.sub("[\x80-\x9f\xad]", "", broken(text, "sloppy-windows-1252")).replace("\xa0", " ")
+    assert "Ñ" in broken_text.replace("Ñ‚", "")
+    assert repair(broken_text).text == text
+
+
 @pytest.mark.parametrize("read_as", ["latin-1", "cp1252"])
 @pytest.mark.parametrize("written_in", ["cp1251", "koi8-r"])
 def test_one_byte_encodings(written_in: str, read_as: str) -> None:
@@ -75,6 +111,11 @@ def test_kz1048() -> None:
         "Việt Nam đất nước tôi. Ça va ? Où êtes-vous né ?",
         "Būl kıtap öte qyzyq. Türkçe öğrenci, üğüş. Azərbaycan şəhəri.",
         "╔══╗ ║ кесте ║ ╚══╝ С… Т… У… 5°С, 7²",
+        "20 С°, 25 С°, 30 С°, 35 С°, 40 С°, 45 С°; 20 °С–25 °С, 20 °С…30 °С, +5 °С–+7 °С",
+        "КНР–Россия, ГДР–ФРГ, СССР–США, ОАР–РФ, УР–ТР; «СССР», «ТР», „РФ“",
+        "С–С–С–С байланысы, көміртек тізбегі С–С, Р–Р–Р–Р, Т–Т–У–У",
+        "С²Н⁵, СО², С±3, Р±0,5 Т±2 У±1 Р°С, Р = 5 Т°, Ð² + Ð³ = Ñ",
+        "Straße, größer, Übermaß; İstanbul, ağaç, şıngır; NÃO É ASSIM, SÃO JOSÉ; ĐÃ «XONG»",
         "Ð and Ñ are letters; Ã too. â€ ? Р. С. Т.",
     ],
 )

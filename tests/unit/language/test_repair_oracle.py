@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from qaz_llm.language import repair_kernels as kernels
 from qaz_llm.language.alphabet import CYRILLIC_TO_LATIN, GREEK_TO_CYRILLIC, LATIN_TO_CYRILLIC
 from qaz_llm.language.code_parts import hide_code
+from qaz_llm.language.legacy_fonts import undo_old_kazakh
 from qaz_llm.language.lookalikes import _cyrillic_word
-from qaz_llm.language.mojibake import undo_mojibake, undo_old_kazakh
+from qaz_llm.language.mojibake import undo_mojibake
 from qaz_llm.language.repair import _repair_once, repair_texts
 
 TO_CYRILLIC = {**LATIN_TO_CYRILLIC, **GREEK_TO_CYRILLIC}
+TENS, ONES = ["", "X", "XX", "XXX"], ["", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"]
+ROMAN = {tens + ones for tens in TENS for ones in ONES if len(tens + ones) > 1}
 CYRILLIC = "\u0400-\u052f"
 FOREIGN = "A-Za-zƏəƟɵËë" + "".join(GREEK_TO_CYRILLIC)
 RUN = re.compile(f"[{CYRILLIC}{FOREIGN}]+")
@@ -45,6 +48,9 @@ def plain_lookalikes(line: str) -> str:
         foreign = [c for c in word if c not in cyrillic]
         if not cyrillic or not foreign or set(cyrillic) <= set("ьЬ"):
             return word
+        latin = "".join(CYRILLIC_TO_LATIN.get(c, c) for c in word)
+        if latin in ROMAN:
+            return latin
         may_be_cyrillic = all(c in TO_CYRILLIC for c in foreign)
         may_be_latin = all(c in CYRILLIC_TO_LATIN for c in cyrillic) and not set(foreign) & set(GREEK_TO_CYRILLIC)
         if may_be_cyrillic and may_be_latin:
@@ -85,6 +91,7 @@ PIECES = [
         "\ud800",
         "бiр",
         "iрi",
+        "ХI",
         "ΤТр",
         "фooд",
         "\u00a0",
@@ -95,6 +102,9 @@ PIECES = [
         "  ",
         "\t",
         "ӊ",
+        "жаӊа ѳзен",
+        "ﻗﺎﺯﺍﻕ",
+        "ﬁ",
         "ќазаќ жјне їшін",
     ),
     *(

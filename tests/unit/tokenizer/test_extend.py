@@ -236,7 +236,7 @@ def test_the_order_of_the_corpus_does_not_matter(families: Any, kk_documents: tu
 def test_thinning_keeps_the_frequent_words(
     families: Any, kk_documents: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merges, "MAX_WORD_OCCURRENCES", 2_000)  # the documents hold several thousand words
+    monkeypatch.setattr(merges, "MAX_WORD_OCCURRENCES", 2_500)  # the documents hold several thousand words
     thinned = extend_tokenizer(families("gpt2").base, kk_documents, num_new_tokens=50)
     whole = families("gpt2").extended
     spell = whole.tokenizer.convert_ids_to_tokens

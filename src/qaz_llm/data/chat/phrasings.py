@@ -85,14 +85,14 @@ CLASSIFY: Mapping[str, Mapping[str, Sequence[str]]] = {
         "en": (
             "Read the review and say which rating its author gave. Possible answers: {labels}.\n\n{text}",
             "{text}\n\nWhich rating do you think the author of this review gave ({labels})?",
-            "Tell the rating from the review: {labels}.\n\n{text}",
+            "Guess the rating from the review: {labels}.\n\n{text}",
         ),
     },
     "polarity": {
         "kk": (
             "Бұл пікір қандай сипатта жазылған? Жауап нұсқалары: {labels}.\n\n{text}",
-            "{text}\n\nПікірдің сипатын анықта: {labels}.",
-            "Төмендегі пікірдің сипаты қандай ({labels})?\n\n{text}",
+            "{text}\n\nПікірдің реңкін анықта: {labels}.",
+            "Төмендегі пікірдің реңкі қандай ({labels})?\n\n{text}",
         ),
         "ru": (
             "Какой это отзыв? Варианты ответа: {labels}.\n\n{text}",

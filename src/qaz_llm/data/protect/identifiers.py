@@ -10,7 +10,7 @@ def control_digit(digits: str) -> int | None:
     """The twelfth digit that belongs to eleven of an IIN or BIN; None where no number begins with them.
 
     Weights 1…11, and where the remainder by 11 is 10, weights 3…11, 1, 2; 10 again means that there is no such number
-    (order of the Government of Kazakhstan of 11 May 2003, No. 565).
+    (resolution of the Government of Kazakhstan No. 565 of 11 June 2003).
     """
     values = [int(digit) for digit in digits[:11]]
     for weights in (range(1, 12), (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)):
@@ -21,7 +21,11 @@ def control_digit(digits: str) -> int | None:
 
 
 def is_iin(digits: str) -> bool:
-    """Birth date from 1900 to 2049, century and sex (3–6), control digit. One random number in 930 passes."""
+    """Birth date from 1900 to 2049, century and sex (3–6), control digit. One random number in 930 passes.
+
+    So numbers are formed by resolution No. 406 of 22 May 2007. Resolution No. 853 of 26 August 2013 untied the digits from
+    birth date and sex: numbers formed that way have the control digit alone, and are False here.
+    """
     century = {"3": 1900, "4": 1900, "5": 2000, "6": 2000}.get(digits[6])
     if century is None or control_digit(digits) != int(digits[11]):
         return False

@@ -1,6 +1,7 @@
 """Personal data: found by structure, check digits and context, replaced by typed placeholders, counted, never logged.
 
     ЖСН 900515300127, тел. +7 701 123 45 67   →   ЖСН <IIN>, тел. <PHONE>
+    https://wa.me/77011234567                 →   https://wa.me/<PHONE>
 
 A number of twelve digits alone is not an IIN: the control digit fits one in ten. It counts as one when date and century
 fit as well (one random number in a thousand does), or when a word such as ЖСН stands before it. Numbers of number plates'
@@ -13,8 +14,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
-from qaz_llm.data.protect.pii_rules import KINDS, Span, find_personal_data
+from qaz_llm.data.protect.pii_rules import KINDS, SPOKEN_OF, Span, find_personal_data
 from qaz_llm.data.protect.pii_windows import find_windows
 from qaz_llm.language.buffer import encode_texts
 
@@ -38,8 +40,12 @@ def redact(text: str, types: Sequence[str] = KINDS) -> Redacted:
     return redact_texts([text], types)[0]
 
 
-def redact_texts(texts: Sequence[str], types: Sequence[str] = KINDS) -> list[Redacted]:
-    """Replace personal data of the given types in each text: what the rules find in the whole of it."""
+def redact_texts(texts: Sequence[str], types: Sequence[str] = KINDS, *, words_count: bool = True) -> list[Redacted]:
+    """Replace personal data of the given types in each text: what the rules find in the whole of it.
+
+    Where `words_count` is False, words of context say nothing of telephones and documents.
+    """
+    mask = -1 if words_count else ~SPOKEN_OF
     batch = encode_texts(texts)
     windows = find_windows(batch)
     spans: dict[int, list[Span]] = {}
@@ -52,9 +58,34 @@ def redact_texts(texts: Sequence[str], types: Sequence[str] = KINDS) -> list[Red
         strict=True,
     )
     for doc, start, first, end, signs in rows:
-        for span in find_personal_data(texts[doc][start:end], types, first=first, signs=signs):
+        for span in find_personal_data(texts[doc][start:end], types, first=first, signs=signs & mask):
             spans.setdefault(doc, []).append(Span(start + span.start, start + span.end, span.kind))
     return [replace_spans(text, spans.get(doc, ())) for doc, text in enumerate(texts)]
+
+
+def redact_addresses(addresses: Sequence[str], types: Sequence[str] = KINDS) -> list[Redacted]:
+    """Replace personal data in ids and links: only what says itself what it is, since `telegram/550199` is no telephone."""
+    return redact_texts(addresses, types, words_count=False)
+
+
+def redact_ids(ids: Sequence[str], texts: Sequence[str], types: Sequence[str] = KINDS) -> list[Redacted]:
+    """Replace personal data in the ids of documents, which stay apart by a hash of id and text behind them.
+
+    The same document gets the same id in every build. The text goes into the hash so that the id alone cannot be had back
+    by trying all telephone numbers.
+
+    >>> redact_ids(["calls/77015550123"], ["Сәлем!"])[0].text
+    'calls/<PHONE>~3cc3325c48a5'
+    """
+    return [
+        Redacted(f"{found.text}~{_short_hash(name, text)}", found.counts) if found.counts else found
+        for found, name, text in zip(redact_addresses(ids, types), ids, texts, strict=True)
+    ]
+
+
+def _short_hash(*parts: str) -> str:
+    """Twelve hexadecimal digits of BLAKE2."""
+    return blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
 def replace_spans(text: str, spans: Sequence[Span]) -> Redacted:
@@ -69,7 +100,7 @@ def replace_spans(text: str, spans: Sequence[Span]) -> Redacted:
     return Redacted("".join((*parts, text[done:])), dict(sorted(counts.items())))
 
 
-def count_placeholders(text: str) -> Mapping[str, int]:
-    """How many placeholders of each type a text holds."""
-    counts = {kind: text.count(placeholder) for kind, placeholder in PLACEHOLDERS.items()}
+def count_placeholders(*texts: str) -> Mapping[str, int]:
+    """How many placeholders of each type texts hold."""
+    counts = {kind: sum(text.count(placeholder) for text in texts) for kind, placeholder in PLACEHOLDERS.items()}
     return {kind: number for kind, number in sorted(counts.items()) if number}

@@ -18,20 +18,21 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from qaz_llm.data.protect.pii_chains import GAPS, HYPHENS, MAX_GAP_CHARS, SPACES
+from qaz_llm.data.protect.pii_context import LIST_CHARS
 from qaz_llm.data.protect.pii_rules import (
     AT,
     COLONS,
     CONTEXT_CHARS,
     DOTTED,
-    GAPS,
-    HYPHENS,
     IBAN,
     LONG,
+    MIN_DIGITS,
+    MIN_DIGITS_ALONE,
     PLATE,
-    SPACES,
     SPOKEN_OF,
 )
-from qaz_llm.data.protect.pii_words import CONTEXT_STEMS
+from qaz_llm.data.protect.pii_words import CONTEXT_STEMS, SHORT_WORDS, STEMS_AFTER
 from qaz_llm.language.buffer import (
     LETTER,
     WORD,
@@ -53,9 +54,8 @@ MAX_LOCAL_CHARS = 64
 """Of an e-mail address before the @, as its pattern has it; so no window reaches back into one before the last."""
 
 MAX_ADDRESS_CHARS = 39
-MIN_DIGITS = 5
-LONG_DIGITS = 10
-PLUS_DIGITS = 8
+NEXT_CHARS = LIST_CHARS + 4
+"""Behind a number that may be something; less, to the brackets and the + of the next, its list may go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ _HYPHEN_OR_SPACE = 1 << 12
 _LOCAL = 1 << 13
 _HEX = 1 << 14
 _PLATE_LETTER = 1 << 15
+_SHORT_WORD = 1 << 7
 _LOOKED_AT = _NUMERAL | _AT | _COLON
 
 
@@ -98,6 +99,7 @@ def _marks() -> ClassTable:
             (GAPS, _GAP),
             (SPACES + HYPHENS, _HYPHEN_OR_SPACE),
             ("._+-", _LOCAL),
+            ("".join(SHORT_WORDS).upper() + "".join(SHORT_WORDS), _SHORT_WORD),
             ("abcdefABCDEF", _HEX),
             ("ABCDEFGHIJKLMNOPQRSTUVWXYZАВЕКМНОРСТУХ", _PLATE_LETTER),
         )
@@ -108,17 +110,23 @@ def _marks() -> ClassTable:
 
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
-_STEM_LETTERS = 3
+_SHORT_STEM = 3
+_LONG_STEM = 5
+"""Stems are compared by their first five letters, shorter ones by three."""
+
+_BEFORE = 1
+_AFTER = 2
 
 
 @cache
-def _stem_bits() -> npt.NDArray[np.bool_]:
-    """By a hash of three letters, whether a word of context begins with them."""
-    seen = np.zeros(1 << 12, np.bool_)
-    for stem in CONTEXT_STEMS:
-        key = np.uint64(sum(ord(letter) << (21 * place) for place, letter in enumerate(stem[:_STEM_LETTERS])))
-        with np.errstate(over="ignore"):
-            seen[(key * _SPREAD) >> np.uint64(52)] = True
+def _stem_bits() -> npt.NDArray[np.uint8]:
+    """By a hash of the first letters, whether a word of context begins with them: one that stands before a number, or after."""
+    seen = np.zeros(1 << 16, np.uint8)
+    for stem, bit in (*((stem, _BEFORE) for stem in CONTEXT_STEMS), *((stem, _AFTER) for stem in STEMS_AFTER)):
+        key = 0
+        for letter in stem[: _LONG_STEM if len(stem) >= _LONG_STEM else _SHORT_STEM]:
+            key = (key ^ ord(letter)) * int(_SPREAD) & 0xFFFFFFFFFFFFFFFF
+        seen[key >> 48] |= bit
     return seen
 
 
@@ -131,7 +139,7 @@ def _find_windows(codes_C, starts_D, marks, lower, stems):  # type: ignore[no-un
         end = starts_D[doc + 1]
         at = begin
         colons_end = begin
-        flagged_end = begin - 100
+        flagged_end = begin - NEXT_CHARS - 1
         own = count  # the first window of this document
         while True:
             at = _skip(codes_C, at, end, marks)
@@ -189,6 +197,10 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
     signs = 0
     digits = 0
     dots = 0
+    tight = 0
+    groups = 0
+    first = 0
+    second = 0
     place = at
     while True:
         run = place
@@ -196,24 +208,45 @@ def _look_at_digits(codes_C, begin, at, end, flagged_end, marks, lower, stems): 
             signs |= IBAN
         while place < end and marks[codes_C[place]] & _NUMERAL:
             place += 1
-        digits += place - run
-        if place - run == 3 and _plate_letters_follow(codes_C, place, end, marks):
+        length = place - run
+        digits += length
+        groups += 1
+        if groups == 1:
+            first = length
+        elif groups == 2:
+            second = length
+        elif groups == 3 and tight == 2 and first == 2 and second == 2 and length == 4 and _may_be_day(codes_C, at):
+            digits -= 8  # 14.02.2015 is part of no number; what follows may be one
+        if length == 3 and _plate_letters_follow(codes_C, place, end, marks):
             signs |= PLATE
         gap = 0
-        while gap < 3 and place + gap < end and marks[codes_C[place + gap]] & _GAP:
+        while gap < MAX_GAP_CHARS and place + gap < end and marks[codes_C[place + gap]] & _GAP:
             gap += 1
         if gap == 0 or place + gap >= end or not marks[codes_C[place + gap]] & _NUMERAL:
             break
         dots += gap == 1 and codes_C[place] == 46
+        tight += gap == 1 and 45 <= codes_C[place] <= 47
         place += gap
+    if groups == 2 and first == 4 and second == 4:
+        digits = 0  # 2010-2015
     if dots >= 3:
         signs |= DOTTED
-    plus = (at > begin and codes_C[at - 1] == 43) or (at > begin + 1 and codes_C[at - 2] == 43)
-    if digits >= LONG_DIGITS or (plus and digits >= PLUS_DIGITS):
+    if digits >= MIN_DIGITS_ALONE:
         signs |= LONG
-    if digits >= MIN_DIGITS and (at - flagged_end <= 6 or _is_spoken_of(codes_C, begin, at, marks, lower, stems)):
+    if digits >= MIN_DIGITS and (
+        at - flagged_end <= NEXT_CHARS
+        or _follows_short_word(codes_C, begin, at, marks)
+        or _word_follows(codes_C, place, end, marks, lower, stems)
+        or _is_spoken_of(codes_C, begin, at, marks, lower, stems)
+    ):
         signs |= SPOKEN_OF
     return max(at - DIGITS_MAY_FOLLOW, begin), place, signs
+
+
+@inlined
+def _may_be_day(codes_C, at):  # type: ignore[no-untyped-def]
+    """Whether two digits are 01 to 39."""
+    return codes_C[at] < 52 and (codes_C[at] != 48 or codes_C[at + 1] != 48)
 
 
 @inlined
@@ -239,17 +272,47 @@ def _plate_letters_follow(codes_C, place, end, marks):  # type: ignore[no-untype
 
 
 @inlined
+def _stem_at(codes_C, place, end, lower, stems):  # type: ignore[no-untyped-def]
+    """Which words of context begin with the letters at a place; at least three code points follow."""
+    key = np.uint64(0)
+    for offset in range(_SHORT_STEM):
+        key = (key ^ np.uint64(lower[codes_C[place + offset]])) * _SPREAD
+    found = stems[key >> np.uint64(48)]
+    for offset in range(_SHORT_STEM, min(_LONG_STEM, end - place)):
+        key = (key ^ np.uint64(lower[codes_C[place + offset]])) * _SPREAD
+    return found | stems[key >> np.uint64(48)]
+
+
+@inlined
+def _word_follows(codes_C, place, end, marks, lower, stems):  # type: ignore[no-untyped-def]
+    """Whether the next word, at most four signs off, begins as one does that stands after numbers."""
+    stop = min(place + 4, end - _SHORT_STEM)
+    while place < stop and not marks[codes_C[place]] & LETTER:
+        place += 1
+    return place <= end - _SHORT_STEM and (_stem_at(codes_C, place, end, lower, stems) & _AFTER) != 0
+
+
+@inlined
+def _follows_short_word(codes_C, begin, at, marks):  # type: ignore[no-untyped-def]
+    """Whether a word of one letter, т. or ф., stands right before, with at most eight signs between."""
+    place = at - 1
+    while place > begin and at - place < 9 and not marks[codes_C[place]] & (WORD | _NUMERAL):
+        place -= 1
+    return (
+        place >= begin
+        and (marks[codes_C[place]] & _SHORT_WORD) != 0
+        and (place == begin or not marks[codes_C[place - 1]] & WORD)
+    )
+
+
+@inlined
 def _is_spoken_of(codes_C, begin, at, marks, lower, stems):  # type: ignore[no-untyped-def]
-    """Whether a word shortly before begins with the three letters of a word of context."""
+    """Whether a word shortly before begins as a word of context does."""
     inside = False
     for place in range(max(begin, at - CONTEXT_CHARS - 8), at - 2):
         is_letter = (marks[codes_C[place]] & LETTER) != 0
-        if is_letter and not inside:
-            key = np.uint64(0)
-            for offset in range(_STEM_LETTERS):
-                key |= np.uint64(lower[codes_C[place + offset]]) << np.uint64(21 * offset)
-            if stems[(key * _SPREAD) >> np.uint64(52)]:
-                return True
+        if is_letter and not inside and _stem_at(codes_C, place, at, lower, stems) & _BEFORE:
+            return True
         inside = is_letter
     return False
 

@@ -7,19 +7,38 @@ from __future__ import annotations
 
 import re
 
+PHONE_WORDS = frozenset({"тел", "моб", "tel", "mob", "call", "calls", "calling", "cell", "phone", "phones"})
 PHONE_STEMS = (
-    "тел", "факс", "ұялы", "моб", "сотов", "whatsapp", "ватсап", "вацап", "viber", "tel", "phone", "call", "mobile", "fax",
-    "қоңырау", "хабарлас", "байланыс", "звон", "позвон", "перезвон", "контакт", "cell",
+    "телеф", "факс", "ұялы", "мобил", "сотов", "қоңырау", "хабарлас", "байланыс", "звон", "позвон", "перезвон", "контакт", "whats",
+    "ватсап", "уатсап", "вотсап", "вацап", "viber", "вайбер", "telep", "telef", "mobil", "cellphone", "telephone", "fax",
 )  # fmt: skip
+NO_PHONE_STEMS = ("байланысты", "мобилиз")
+"""Words of telephones, whole and by their beginnings; not теледидар, nor байланысты, which means `because of`."""
+
+ANSWERING_STEMS = (
+    "қабылдау", "кезекші", "анықтама", "приемн", "приёмн", "дежурн", "справк", "справочн", "канцеляр", "регистратур", "диспетчер",
+    "коммутатор",
+)  # fmt: skip
+"""Those who answer telephones; enough before 70-65-90, not before 706590."""
+
+SHORT_WORDS = frozenset("тф")
+"""т. and ф., for a telephone and a fax, right before a number."""
+
+STEMS_AFTER = ("тел.", "телефон", "факс", "нөміріне", "нөмірімен", "нөмірінен", "қоңырау", "хабарлас")
+PHONE_WORD_AFTER = re.compile(rf"[\s)»\"(]{{0,3}}(?:{'|'.join(map(re.escape, STEMS_AFTER))})")
+"""In Kazakh the word often stands behind: 70-65-90 телефоны, 70-65-90 нөміріне."""
+
+LINK_BEFORE = re.compile(r"(?:wa\.me/\+?|t\.me/\+|phone=(?:\+|%2[Bb])?|(?:tel|whatsapp):\+?)$")
+"""Links that open a telephone or a messenger with the number that follows."""
+
 DOCUMENT_STEMS = (
     "куәлік", "куәліг", "төлқұжат", "құжат", "ықтиярхат", "паспорт", "загранпаспорт", "удостоверен", "жительств", "водительск",
     "passport", "identity", "licence", "license", "residence", "удост",
 )  # fmt: skip
-CONTEXT_STEMS = PHONE_STEMS + DOCUMENT_STEMS
-"""Beginnings of words, of three letters or more, without which no number of fewer than ten digits is personal data."""
+CONTEXT_STEMS = (*PHONE_WORDS, *PHONE_STEMS, *ANSWERING_STEMS, *DOCUMENT_STEMS)
+"""Beginnings of words, of three letters or more. The kernel of pii_windows looks for them, and for SHORT_WORDS and
+STEMS_AFTER: without one of all these no number of fewer than ten digits is personal data."""
 
-PHONE_WORD = re.compile(rf"(?<!\w)(?:{'|'.join(PHONE_STEMS)})")
-PHONE_WORD_NEAR = re.compile(rf"(?<!\w)(?:{'|'.join(PHONE_STEMS)})\w*\W*(?:\w+\W+){{0,2}}$")
 DOCUMENT_WORD = re.compile(rf"(?<!\w)(?:{'|'.join(DOCUMENT_STEMS)})")
 _ENDING = "[а-яәғқңөұүһі]{0,6}"
 IIN_WORD = re.compile(
@@ -30,11 +49,12 @@ BIN_WORD = re.compile(
     rf"(?<![^\W_])(?:(?:БИН|БСН|BIN)(?:[-–’]?{_ENDING})|(?i:бин|бсн|bin)"
     r"|(?i:бизнес.?сәйкестендіру нөмір\w*|бизнес.идентификационн\w+ номер\w*|business identification number))(?![^\W_])"
 )
+CARD_WORD = re.compile(r"(?i:карт|card|visa|виза|union\s?pay|maestro)")
 PLATE_WORD = re.compile(
     r"автокөлік|көлі[кг]|машина|автомобил|\bавто|нөмірлі|нөмірі|гос\.?\s?номер|номерн|г/н|\bplate|\bcar\b|vehicle"
 )
 IP_WORD = re.compile(r"\bip\b|\bайпи|\bdns\b|сервер|server|\bhost|\bхост|ping")
 VERSION_WORD = re.compile(r"(?:верси\w*|нұсқа\w*|version|\bver\.?|\bv\.?|тармақ\w*|\bп\.|пункт\w*|section)\s*$")
 UNIT_AFTER = re.compile(
-    r"\s?(?:теңге|тг\b|млн|млрд|мың|адам|дана|рубл|долл?ар|челов|штук|тысяч|тонна|тонн|процент|абонент|%|км|кг|кв|га\b|тен)"
+    r"[\s-]?(?:теңге|тг\b|млн|млрд|мың|адам|дана|рубл|долл?ар|челов|штук|тысяч|тонна|тонн|процент|абонент|%|км|кг|кв|га\b|тен|тыс|долл|бет|стр|жыл|год)"
 )
