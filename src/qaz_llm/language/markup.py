@@ -67,7 +67,7 @@ def remove_markup(text: str, counts: Counter[str], *, keep_layout: bool = False)
 
 
 def _remove_hidden(text: str, counts: Counter[str]) -> str:
-    if not any(sign in text for sign in ("<!", "<?", "</s", "</S")):
+    if "<!" not in text and "<?" not in text and "</s" not in text and "</S" not in text:
         return text
     shown = _DROPPED.sub("", text)
     if shown == text or speaks_of_markup(shown, find_tags(shown)):

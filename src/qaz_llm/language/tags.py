@@ -62,7 +62,7 @@ _SPEAKS_OF_MARKUP = re.compile(
     r"(?<![\w./-])(?:[DX]?HTML|CSS|XML|SVG|JSX)\d?(?![a-z])|\b(?:гипер(?:мәтін|текст)\w*|веб-?верстк\w*|верстк\w*)",
     re.IGNORECASE,
 )
-_WORDS_OF_MARKUP = ("HTML", "html", "Html", "CSS", "css", "XML", "xml", "SVG", "JSX", "иперт", "иперм", "верстк")
+_WORDS_OF_MARKUP = ("TML", "tml", "CSS", "css", "XML", "xml", "SVG", "JSX", "ипер", "ерстк")
 """Parts of these words, one of which is in any text that has one of them."""
 _QUOTES = r"[ \t\"»”'’)\]]{0,3}-?"
 _NAME = r"тег(?:і(?!с)\w{0,7}|тер\w{0,8}|ке|те|тен|и|ам?|у|ом|ов|ами|ах|е)?\b|тэг|tags?\b|дескриптор|элемент|element|таңба|белгі(?!л)|команда|атрибут"
