@@ -29,8 +29,9 @@ import numpy as np
 
 from qaz_llm.data.config import FilterConfig
 from qaz_llm.data.quality.facts import measure
-from qaz_llm.data.quality.filters import Filter, first_reasons, make_filters, quality_scores, thresholds_of
+from qaz_llm.data.quality.filters import Filter, make_filters, quality_scores
 from qaz_llm.data.quality.fineweb2.preset import THRESHOLDS, FineWeb2Thresholds
+from qaz_llm.data.quality.rules import first_reasons, thresholds_of
 from qaz_llm.language.alphabet import FUNCTION_WORDS
 from qaz_llm.language.buffer import scan_texts
 from qaz_llm.records import Document

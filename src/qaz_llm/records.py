@@ -74,10 +74,15 @@ DocumentBatch = Sequence[Document]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a filter says of one document. `reason` names the rule, e.g. `too_few_words`; None when kept."""
+    """What a filter says of one document. `reason` names the rule, e.g. `too_few_words`; None when kept.
+
+    `value` is what the rule measured of the document and `limit` what it is held to, where the rule measures.
+    """
 
     keep: bool
     reason: str | None = None
+    value: float | str | None = None
+    limit: float | str | None = None
 
 
 @dataclass(frozen=True, slots=True)

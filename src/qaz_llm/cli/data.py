@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,16 +27,19 @@ def data_build(
     as_json: AsJson = False,
 ) -> None:
     """Read, repair, identify, filter, deduplicate and protect; writes shards, manifest, report and card to `out`."""
+    from qaz_llm.cluster.stopping import stopped_by_signals
     from qaz_llm.config import load_config
-    from qaz_llm.data.build import Share, build
-    from qaz_llm.data.config import DataConfig
 
-    result = build(
-        load_config(DataConfig, config, overrides or ()),
-        dry_run=dry_run,
-        share=Share.parse(share) if share is not None else None,
-        merge_only=merge_only,
-    )
+    with stopped_by_signals(lambda name: f"stopped by {name} before anything was read; run the same command again"):
+        from qaz_llm.data.build import Share, build  # takes a second
+        from qaz_llm.data.config import DataConfig
+
+        result = build(
+            load_config(DataConfig, config, overrides or ()),
+            dry_run=dry_run,
+            share=Share.parse(share) if share is not None else None,
+            merge_only=merge_only,
+        )
     if as_json:
         print_json(result.to_dict())
     else:
@@ -67,29 +71,55 @@ def data_report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The 
 @data_app.command("show")
 def data_show(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The `out` of a build.")],
-    dropped: Annotated[bool, typer.Option(help="Show dropped documents instead of kept ones.")] = False,
-    reason: Annotated[str | None, typer.Option(help="Only documents dropped for this reason.")] = None,
-    language: Annotated[str | None, typer.Option(help="Only documents in this language.")] = None,
-    source: Annotated[str | None, typer.Option(help="Only documents of this source.")] = None,
+    id_: Annotated[
+        str | None, typer.Option("--id", help="The whole way of the one with this id, or the end of it.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="The whole way of what came from this address.")] = None,
+    find: Annotated[str | None, typer.Option(metavar="TEXT", help="What holds this text, kept or dropped.")] = None,
+    dropped: Annotated[bool, typer.Option(help="Only what was dropped, in place of what is kept.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Only what was dropped for this reason.")] = None,
+    language: Annotated[str | None, typer.Option(help="Only what is in this language.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only what is of this source.")] = None,
     limit: Annotated[int, typer.Option(min=1)] = 10,
     offset: Annotated[int, typer.Option(min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Page through the documents of a build."""
-    from qaz_llm.data.show import show_documents
+    """Page through the documents and conversations of a build, or follow one: what each step did, measured and decided."""
+    from qaz_llm.data.show import show_documents, show_found
 
-    rows = show_documents(
+    if id_ is None and url is None and find is None:
+        rows = show_documents(
+            folder,
+            dropped=dropped or reason is not None,
+            reason=reason,
+            language=language,
+            source=source,
+            limit=limit,
+            offset=offset,
+        )
+        for row in rows:
+            typer.echo(json.dumps(row, ensure_ascii=False) if as_json else _page_of(row))
+        return
+    shown = show_found(
         folder,
-        dropped=dropped or reason is not None,
+        id_=id_,
+        url=url,
+        find=find,
+        dropped=dropped,
         reason=reason,
         language=language,
         source=source,
         limit=limit,
         offset=offset,
     )
-    for row in rows:
-        if as_json:
-            typer.echo(json.dumps(row, ensure_ascii=False))
-        else:
-            typer.secho("  ".join(f"{k}={v}" for k, v in row.items() if k not in {"text", "meta"}), bold=True)
-            typer.echo(f"{row.get('text', '')}\n")
+    if as_json:
+        print_json(shown.traces)
+    else:
+        typer.echo("\n".join(shown.lines()))
+
+
+def _page_of(row: Mapping[str, Any]) -> str:
+    """One row: its facts on a line, then its text or turns."""
+    facts = "  ".join(f"{key}={value}" for key, value in row.items() if key not in {"text", "meta", "messages"})
+    turns = [f"{message['role']}: {message['content']}" for message in row.get("messages", ())]
+    return f"{typer.style(facts, bold=True)}\n{row.get('text') or chr(10).join(turns)}\n"

@@ -12,31 +12,33 @@ the number of processes nor on where or when a part was cleaned.
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from qaz_llm.cluster.stopping import stopped_by_signals
 from qaz_llm.data.card import write_card
 from qaz_llm.data.chat.gather import gather_conversations
 from qaz_llm.data.clean import Cleaner, make_cleaner
+from qaz_llm.data.cleaning import clean_parts
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.licence_ledger import write_ledger
 from qaz_llm.data.manifest import MANIFEST, OUTPUT_PATTERNS, Ledger, is_build
 from qaz_llm.data.merge import merge_documents
-from qaz_llm.data.plan import BuildPlan, Task, make_build_plan
+from qaz_llm.data.notices import lines_of
+from qaz_llm.data.plan import BuildPlan, make_build_plan
 from qaz_llm.data.protect.decontaminate import evaluation_files, make_decontaminator, read_items
 from qaz_llm.data.report import write_report
-from qaz_llm.data.spool import Spooled, is_done, open_spooled, run_task, task_folder
+from qaz_llm.data.spool import Spooled, is_done, task_folder
 from qaz_llm.errors import InputError, WorkError
-from qaz_llm.io import check_writable, fingerprint_paths, make_dir, write_json
+from qaz_llm.io import check_writable, fingerprint_paths, fingerprint_value, make_dir, only_one, write_json
 from qaz_llm.language.kernels import were_compiled
-from qaz_llm.progress import format_duration, get_logger, progress
+from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.records import Document
 
 WORK = ".work"
@@ -107,6 +109,7 @@ class BuildResult:
                 f"{made['documents_out']:,} of {made['documents_in']:,} documents kept ({shares}), "
                 f"{made['conversations']['out']:,} of {made['conversations']['in']:,} conversations",
                 f"dropped: {dropped}",
+                *(f"note: {line}" for line in lines_of(made["notices"])),
                 f"report: {self.out / 'report.html'}",
             ]
         )
@@ -124,10 +127,13 @@ def build(
 
     Raises:
         InputError: sources that leave nothing to write; a source or evaluation file that is not there, a wrong field, an output folder that cannot be
-            written to or holds files of that name which no build wrote.
+            written to or holds files of that name which no build wrote, or that another build works in.
         DataError: a damaged input; counts that do not add up.
         WorkError: parts that are not there, with `merge_only`.
-        WriteError: the disk fills up. What is done stays in the work folder, and the next run goes on from there.
+        WriteError: the disk fills up.
+        PreemptedError: a signal told it to stop.
+
+    Whatever ends it, the parts that are cleaned stay in the work folder, and the next run goes on from there.
     """
     plan = make_build_plan(config)
     items = evaluation_files(config.decontaminate, root=config.root)
@@ -141,6 +147,19 @@ def build(
     if merge_only:
         _check_all_done(plan, folders)
     chosen = slice(share.index, None, share.count) if share is not None else slice(None)
+    try:
+        with (
+            stopped_by_signals(partial(_what_is_saved, folders[chosen], work)),
+            _held(config, work, folders[chosen], share, merge_only),
+        ):
+            return _build(config, plan, folders, work, share, chosen)
+    finally:
+        _remove_if_empty(work, config.out / WORK, config.out)
+
+
+def _build(
+    config: DataConfig, plan: BuildPlan, folders: Sequence[Path], work: Path, share: Share | None, chosen: slice
+) -> BuildResult:
     for line in replace(plan, tasks=plan.tasks[chosen]).lines():
         _logger.info(line)
     is_first = not were_compiled()
@@ -151,11 +170,7 @@ def build(
     if is_first:  # before processes are started that would all compile the same
         cleaner([Document("compile", "Қар еріп, су ақты.", "compile", "kk", "Zyyy", "CC0-1.0")])
     started = time.monotonic()
-    try:
-        spooled = _clean_all(plan.tasks[chosen], folders[chosen], cleaner, plan.workers)
-    except BaseException:
-        _remove_if_empty(work, config.out)
-        raise
+    spooled = clean_parts(plan.tasks[chosen], folders[chosen], cleaner, plan.workers)
     if share is not None:
         done = f"share {share.index}/{share.count}: {len(spooled)} of {len(folders)} parts cleaned, in {work}"
         return BuildResult(config.out, plan, cleaned=done)
@@ -169,36 +184,64 @@ def build(
     return BuildResult(config.out, plan, manifest)
 
 
+@contextmanager
+def _held(
+    config: DataConfig, work: Path, folders: Sequence[Path], share: Share | None, merge_only: bool
+) -> Iterator[None]:
+    """Keep others out: of `out`, and of the parts that are cleaned here.
+
+    A build holds `out` and the work folder alone. The shares of an array hold the work folder together, each its own parts;
+    a merge changes no part and holds `out` and, with them, the work folder.
+    """
+    with ExitStack() as held:
+        if share is None:
+            held.enter_context(only_one(config.out / WORK, name=".lock-out", key="out"))
+        else:
+            own = f".lock-share-{fingerprint_value([folder.name for folder in folders])[:16]}"
+            held.enter_context(only_one(work, name=own, key="share"))
+        held.enter_context(only_one(work, shared=share is not None or merge_only, key="work or out"))
+        yield
+
+
+def _what_is_saved(folders: Sequence[Path], work: Path, signal_name: str) -> str:
+    """The one line of a build that was told to stop."""
+    done = sum(map(is_done, folders))
+    return (
+        f"stopped by {signal_name}: {done} of {len(folders)} parts are cleaned and stay in {work}; "
+        "run the same command again to go on"
+    )
+
+
 def _merge(
     config: DataConfig, plan: BuildPlan, cleaner: Cleaner, spooled: Sequence[Spooled], work: Path
 ) -> Mapping[str, Any]:
-    """From cleaned parts to the output folder; the manifest."""
-    staging, scratch = config.out / WORK / "result", work / "scratch"
+    """From cleaned parts to the output folder; the manifest. The parts are removed when all is in place, not before."""
+    staging, scratch = (
+        config.out / WORK / "result",
+        work / f"scratch-{fingerprint_value(str(config.out.absolute()))[:8]}",
+    )
     for folder in (staging, scratch):
         shutil.rmtree(folder, ignore_errors=True)
         make_dir(folder)
-    ledger = Ledger(config, plan, cleaner.decontaminator)
-    merge_documents(spooled, config, ledger, staging=staging, scratch=scratch)
-    gather_conversations(config, cleaner, ledger, staging)
-    manifest = ledger.to_manifest()
     try:
+        ledger = Ledger(config, plan, cleaner.decontaminator)
+        merge_documents(spooled, config, ledger, staging=staging, scratch=scratch)
+        gather_conversations(config, cleaner, ledger, staging)
+        manifest = ledger.to_manifest()
         _check_not_empty(manifest)
-    except InputError:
-        _clear(config, scratch)
+        write_json(staging / MANIFEST, manifest)
+        write_ledger(staging, manifest)
+        write_report(staging)
+        write_card(staging, manifest)
+        _move_into_place(staging, config.out)
+    except Exception:
+        _logger.info(f"the cleaned parts stay in {work}; the next run goes on from there")
         raise
-    write_json(staging / MANIFEST, manifest)
-    write_ledger(staging, manifest)
-    write_report(staging)
-    write_card(staging, manifest)
-    _move_into_place(staging, config.out)
-    _clear(config, scratch)
+    finally:
+        for folder in (staging, scratch):
+            shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(config.out / WORK, ignore_errors=True)  # unless the config names it, it holds the parts
     return manifest
-
-
-def _clear(config: DataConfig, scratch: Path) -> None:
-    """Remove what no later build can use: all of the work folder, unless the config names it."""
-    shutil.rmtree(scratch, ignore_errors=True)
-    shutil.rmtree(config.out / WORK, ignore_errors=True)
 
 
 def _check_all_done(plan: BuildPlan, folders: Sequence[Path]) -> None:
@@ -262,49 +305,3 @@ def _remove_if_empty(*folders: Path) -> None:
             folder.rmdir()
         except OSError:  # it is not there, or something of worth is in it
             pass
-
-
-# --------------------------------------------------------------------------------------------------------- cleaning
-
-
-def _clean_all(tasks: Sequence[Task], folders: Sequence[Path], cleaner: Cleaner, workers: int) -> list[Spooled]:
-    """The results of all tasks, in the order of the plan."""
-    done = [is_done(folder) for folder in folders]
-    if any(done):
-        rest = "" if all(done) else "; going on with the rest"
-        _logger.info(f"{sum(done)} of {len(folders)} parts were done before{rest}")
-    for folder in folders:
-        for unfinished in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a process that was killed
-            shutil.rmtree(unfinished, ignore_errors=True)
-    todo = [(task, folder) for task, folder, is_there in zip(tasks, folders, done, strict=True) if not is_there]
-    with progress("cleaning", total=sum(task.text_bytes for task, _ in todo) / 1e6, unit="MB") as advance:
-        for task, _ in zip((task for task, _ in todo), _run(todo, cleaner, workers), strict=True):
-            advance(task.text_bytes / 1e6)
-    return [open_spooled(folder) for folder in folders]
-
-
-def _run(todo: Sequence[tuple[Task, Path]], cleaner: Cleaner, workers: int) -> Iterator[Spooled]:
-    if workers == 1 or len(todo) <= 1:
-        for task, folder in todo:
-            yield run_task(task, folder, cleaner)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork would copy the threads of numpy and arrow half-way
-    with ProcessPoolExecutor(min(workers, len(todo)), context, _remember_cleaner, (cleaner,)) as pool:
-        try:
-            yield from pool.map(_run_in_worker, *zip(*todo, strict=True))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-@cache
-def _worker_state() -> dict[str, Cleaner]:
-    return {}
-
-
-def _remember_cleaner(cleaner: Cleaner) -> None:
-    _worker_state()["cleaner"] = cleaner
-
-
-def _run_in_worker(task: Task, folder: Path) -> Spooled:
-    return run_task(task, folder, _worker_state()["cleaner"])

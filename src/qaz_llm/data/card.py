@@ -10,6 +10,7 @@ from typing import Any
 from qaz_llm.config import dump_yaml
 from qaz_llm.data.licence_ledger import LEDGER, make_ledger
 from qaz_llm.data.licence_names import UNKNOWN
+from qaz_llm.data.notices import lines_of
 from qaz_llm.io import write_text
 from qaz_llm.records import LANGUAGE_NAMES
 
@@ -111,6 +112,7 @@ def make_card(manifest: Mapping[str, Any]) -> str:
             f"- repaired: {_list(manifest['repairs'])}",
             f"- placeholders for personal data: {_list(manifest['pii'])}",
             f"- checked against {manifest['decontamination']['texts']:,} evaluation texts",
+            *(f"- {line}" for line in lines_of(manifest["notices"])),
             "",
             "## Limits",
             "",

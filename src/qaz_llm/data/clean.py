@@ -19,7 +19,8 @@ from qaz_llm.data.protect.decontaminate import Decontaminator
 from qaz_llm.data.protect.pii import redact_addresses, redact_ids, redact_texts
 from qaz_llm.data.protect.pii_rules import KINDS
 from qaz_llm.data.quality.boilerplate import Stripped, strip_boilerplate, strip_boilerplates
-from qaz_llm.data.quality.filters import Filter, make_filters, quality_scores, thresholds_of
+from qaz_llm.data.quality.filters import Filter, make_filters, quality_scores
+from qaz_llm.data.quality.rules import DIGITS, KEEP, thresholds_of
 from qaz_llm.data.sources import PROBLEM
 from qaz_llm.data.split_languages import split_by_language
 from qaz_llm.language.buffer import ScannedTexts, scan_texts
@@ -27,7 +28,7 @@ from qaz_llm.language.detectors import Detector, open_model
 from qaz_llm.language.identify import OTHER, UNDETERMINED, LanguageShares, identify, identify_texts
 from qaz_llm.language.repair import count_flattened, repair_texts
 from qaz_llm.language.scripts import detect_scripts, to_cyrillic
-from qaz_llm.records import Document, DocumentBatch, Script
+from qaz_llm.records import Document, DocumentBatch, Script, Verdict
 
 SAMPLE_CHARS = 500
 """Of a dropped document's text so much is kept, without personal data, to show what was dropped."""
@@ -47,10 +48,12 @@ BATCH_CHARS = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """A document after all steps, or up to the step that dropped it, which `reason` names."""
+    """A document after all steps, or up to the step that dropped it, which the reason of `verdict` names."""
 
     document: Document
-    reason: str | None = None
+    verdict: Verdict = KEEP
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Of a document dropped for its language: the languages found, and how much of the text is in each."""
     found_language: str = UNDETERMINED
     repairs: Mapping[str, int] = field(default_factory=dict)
     pii: Mapping[str, int] = field(default_factory=dict)
@@ -58,6 +61,10 @@ class Cleaned:
     """The evaluation items, as the decontaminator numbers them, that a document with the reason `contaminated` has text of."""
     is_split: bool = False
     """True for all but the first of the documents that one mixed document was split into."""
+
+    @property
+    def reason(self) -> str | None:
+        return self.verdict.reason
 
 
 @dataclass(slots=True)
@@ -72,21 +79,34 @@ class _Draft:
     meta: dict[str, Any]
     origin: Document
     url: str | None
-    reason: str | None = None
+    verdict: Verdict = KEEP
+    shares: Mapping[str, float] = field(default_factory=dict)
     found_language: str = UNDETERMINED
     repairs: Mapping[str, int] = field(default_factory=dict)
     pii: Mapping[str, int] = field(default_factory=dict)
     eval_items: tuple[int, ...] = ()
     is_split: bool = False
 
+    @property
+    def is_there(self) -> bool:
+        """Whether no step has dropped it so far."""
+        return self.verdict.keep
+
+    def drop(self, reason: str, value: float | str | None = None, limit: float | str | None = None) -> None:
+        """Take it out, with what was measured and the limit, where the step measures."""
+        self.verdict = Verdict(False, reason, value, limit)
+
     def document(self, text: str) -> Document:
         source, licence = self.origin.source, self.origin.licence
-        return Document(self.id, text, source, self.language, self.script, licence, self.url, self.meta)
+        done = {name: found for name, found in (("repairs", self.repairs), ("pii", self.pii)) if found}
+        meta = {**self.meta, **done} if done else self.meta
+        return Document(self.id, text, source, self.language, self.script, licence, self.url, meta)
 
     def finished(self, text: str) -> Cleaned:
         return Cleaned(
             self.document(text),
-            self.reason,
+            self.verdict,
+            self.shares,
             self.found_language,
             self.repairs,
             self.pii,
@@ -113,8 +133,8 @@ class Cleaner:
         self._judge(drafts)
         self._protect(drafts)
         self._protect_addresses(drafts)
-        samples = iter(_samples([draft.text for draft in drafts if draft.reason is not None]))
-        return [draft.finished(draft.text if draft.reason is None else next(samples)) for draft in drafts]
+        samples = iter(_samples([draft.text for draft in drafts if not draft.is_there]))
+        return [draft.finished(draft.text if draft.is_there else next(samples)) for draft in drafts]
 
     def _repair(self, batch: DocumentBatch) -> list[_Draft]:
         repaired = repair_texts([document.text for document in batch])
@@ -126,9 +146,9 @@ class Cleaner:
                 document.id, result.text, document.language, "Zyyy", meta, document, document.url, repairs=result.counts
             )
             if problem is not None:
-                draft.reason = str(problem)
-            elif refusal(document.licence, self.config.licences) is not None:
-                draft.reason = "licence"
+                draft.drop(str(problem))
+            elif (why := refusal(document.licence, self.config.licences)) is not None:
+                draft.drop("licence", document.licence, why)
             drafts.append(draft)
         return drafts
 
@@ -150,7 +170,7 @@ class Cleaner:
                 draft.repairs = {**draft.repairs, "flattened": flattened}
             text = draft.text
             self._set_language(draft, script, shares)
-            if draft.reason is None:
+            if draft.is_there:
                 self._strip(draft, stripped if draft.text is text else strip_boilerplate(draft.text))
         if self.config.languages.mixed == "split":
             return [part for draft in drafts for part in self._split(draft)]
@@ -161,33 +181,37 @@ class Cleaner:
         policy = self.config.languages
         draft.script, draft.found_language = script, shares.main
         if script == "Zyyy":
-            draft.reason = "no_letters" if draft.text else "missing_text"
+            draft.drop("no_letters" if draft.text else "missing_text")
             return
         if script != "Cyrl" and shares.en < SURELY_ENGLISH and "kk" in policy.keep:
             conversion = to_cyrillic(draft.text)
             if conversion is not None:
                 if not policy.convert_scripts:
-                    draft.language, draft.reason = "kk", "script"
+                    draft.language = "kk"
+                    draft.drop("script", script)
                     return
                 draft.meta |= {"original_script": script, "alphabet": conversion.alphabet}
                 draft.text, draft.script, shares = conversion.text, "Cyrl", identify(conversion.text, self.model)
                 draft.found_language = shares.main
-        draft.language, draft.reason = _decide(shares, draft.language, policy.keep, policy.min_kept_frac)
+        draft.language, draft.verdict = _decide(shares, draft.language, policy.keep, policy.min_kept_frac)
+        if not draft.is_there:
+            draft.shares = _told(shares)
         if 0 < shares.share(draft.language) < MIXED_BELOW:
-            draft.meta["languages"] = {code: round(part, 3) for code, part in shares.detail.items() if part >= 0.01}
+            draft.meta["languages"] = _told(shares)
 
     def _split(self, draft: _Draft) -> Iterator[_Draft]:
         """A mixed document as one document per run of a language; ids get `#kk-0`, `#ru-1` …"""
         keep = self.config.languages.keep
         shares = draft.meta.get("languages", {})
-        if draft.reason is not None or sum(shares.get(code, 0.0) >= MIXED_FROM for code in keep) < 2:
+        if not draft.is_there or sum(shares.get(code, 0.0) >= MIXED_FROM for code in keep) < 2:
             yield draft
             return
         meta = {key: value for key, value in draft.meta.items() if key != "languages"}
         for number, (language, text) in enumerate(split_by_language(draft.text, self.model)):
             code = language if language in keep or language == UNDETERMINED else OTHER
             part = replace(draft, id=f"{draft.id}#{code}-{number}", text=text, language=language, meta=dict(meta))
-            part.reason = None if language in keep else "other_language"
+            if language not in keep:
+                part.drop("other_language")
             part.repairs = draft.repairs if number == 0 else {}
             part.is_split = number > 0
             yield part
@@ -199,8 +223,9 @@ class Cleaner:
         if not stripped.lines:
             return
         draft.repairs = {**draft.repairs, "boilerplate_lines": stripped.lines}
-        if stripped.words_frac > self.max_boilerplate_frac.get(draft.language, 1.0):
-            draft.reason = "boilerplate"
+        limit = self.max_boilerplate_frac.get(draft.language, 1.0)
+        if stripped.words_frac > limit:
+            draft.drop("boilerplate", round(float(stripped.words_frac), DIGITS), limit)
         else:
             draft.text = stripped.text
 
@@ -210,20 +235,21 @@ class Cleaner:
         languages = [draft.language for draft in present]
         for rule in self.filters:
             for draft, verdict in zip(present, rule.judge(scanned, languages), strict=True):
-                if not verdict.keep and draft.reason is None:
-                    draft.reason = verdict.reason or rule.name
+                if not verdict.keep and draft.is_there:
+                    draft.verdict = verdict
         found = zip(self.decontaminator.hit_items(scanned), quality_scores(scanned, languages), strict=True)
         for draft, (items, score) in zip(present, found, strict=True):
-            if draft.reason is None:
+            if draft.is_there:
                 draft.meta["quality"] = score
                 if items:
-                    draft.reason, draft.eval_items = "contaminated", items
+                    draft.eval_items = items
+                    draft.drop("contaminated")
 
     def _protect(self, drafts: list[_Draft]) -> None:
         """Placeholders for personal data."""
         if not self.config.pii.enabled:
             return
-        present = [draft for draft in drafts if draft.reason is None]
+        present = [draft for draft in drafts if draft.is_there]
         for draft, redacted in zip(
             present, redact_texts([draft.text for draft in present], self.config.pii.types), strict=True
         ):
@@ -232,7 +258,7 @@ class Cleaner:
     def _protect_addresses(self, drafts: list[_Draft]) -> None:
         """Placeholders in ids and links; in those of dropped documents, as in their samples, whatever the config says."""
         pii = self.config.pii
-        drafts = drafts if pii.enabled else [draft for draft in drafts if draft.reason is not None]
+        drafts = drafts if pii.enabled else [draft for draft in drafts if not draft.is_there]
         types = pii.types if pii.enabled else KINDS
         ids = redact_ids([draft.id for draft in drafts], [draft.origin.text for draft in drafts], types)
         links = redact_addresses([draft.url or "" for draft in drafts], types)
@@ -244,24 +270,29 @@ class Cleaner:
 
 def _present(drafts: Sequence[_Draft]) -> tuple[list[_Draft], ScannedTexts]:
     """The documents that are still there, and their texts."""
-    present = [draft for draft in drafts if draft.reason is None]
+    present = [draft for draft in drafts if draft.is_there]
     return present, scan_texts([draft.text for draft in present])
 
 
-def _decide(shares: LanguageShares, declared: str, keep: Sequence[str], min_kept_frac: float) -> tuple[str, str | None]:
-    """The language a document is filed under, and why it does not stay.
+def _decide(shares: LanguageShares, declared: str, keep: Sequence[str], min_kept_frac: float) -> tuple[str, Verdict]:
+    """The language a document is filed under, and whether it stays. What is measured is the share in the languages kept.
 
     What the text says wins over what the source says, unless the text says nothing.
     """
     if shares.main == UNDETERMINED:
-        return (declared, None) if declared in keep else (UNDETERMINED, "language_unknown")
+        return (declared, KEEP) if declared in keep else (UNDETERMINED, Verdict(False, "language_unknown"))
     if shares.main == "kk-flat":
-        return "kk", "kazakh_letters_missing"
-    if shares.main in keep and (
-        shares.share(shares.main) >= min_kept_frac or sum(map(shares.share, keep)) >= min_kept_frac
-    ):
-        return shares.main, None
-    return (UNDETERMINED if shares.main == OTHER else shares.main), "other_language"
+        return "kk", Verdict(False, "kazakh_letters_missing")
+    kept_frac = sum(map(shares.share, keep))
+    if shares.main in keep and (shares.share(shares.main) >= min_kept_frac or kept_frac >= min_kept_frac):
+        return shares.main, KEEP
+    found = UNDETERMINED if shares.main == OTHER else shares.main
+    return found, Verdict(False, "other_language", round(kept_frac, 3), min_kept_frac)
+
+
+def _told(shares: LanguageShares) -> dict[str, float]:
+    """The languages of a text as they are written down: those of a hundredth and more."""
+    return {code: round(part, 3) for code, part in shares.detail.items() if part >= 0.01}
 
 
 def _samples(texts: Sequence[str]) -> list[str]:
@@ -300,43 +331,3 @@ def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
 def min_words_of(config: DataConfig, language: str) -> int:
     """The fewest words a document of a language may have; 1 where the quality rules are off."""
     return 1 if config.filters.preset == "none" else thresholds_of(config.filters, language).min_words
-
-
-class Tally:
-    """Counts over the documents that went through a cleaner."""
-
-    def __init__(self) -> None:
-        self.documents_in = 0
-        self.bytes_in = 0
-        self.added_by_splitting = 0
-        self.eval_items: list[tuple[int, ...]] = []
-        self.counts: dict[str, Counter[str]] = {
-            name: Counter() for name in ("dropped", "repairs", "found_languages", "original_scripts")
-        }
-
-    def read(self, batch: DocumentBatch) -> None:
-        """Count documents before cleaning."""
-        self.documents_in += len(batch)
-        self.bytes_in += sum(len(document.text.encode("utf-8", "surrogatepass")) for document in batch)
-
-    def add(self, item: Cleaned) -> None:
-        """Count a document after cleaning."""
-        self.added_by_splitting += item.is_split
-        if item.reason is not None:
-            self.counts["dropped"][item.reason] += 1
-        if item.eval_items:
-            self.eval_items.append(item.eval_items)
-        if item.repairs:
-            self.counts["repairs"].update(item.repairs)
-        self.counts["found_languages"][item.found_language] += 1
-        script = item.document.meta.get("original_script", item.document.script)
-        self.counts["original_scripts"][str(script)] += 1
-
-    def to_dict(self) -> dict[str, object]:
-        sizes = {
-            "documents_in": self.documents_in,
-            "bytes_in": self.bytes_in,
-            "added_by_splitting": self.added_by_splitting,
-            "eval_items": self.eval_items,
-        }
-        return {**sizes, **{name: dict(sorted(counter.items())) for name, counter in self.counts.items()}}

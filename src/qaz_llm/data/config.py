@@ -289,6 +289,10 @@ class MixConfig(StrictModel):
     """null: as many as there are while all weights hold and no source exceeds max_passes."""
     max_passes: float = Field(default=4.0, gt=0)
     """How often one text may be repeated; see mix.DEFAULT_MAX_PASSES for why 4."""
+    sliver_frac: float = Field(default=0.02, ge=0, lt=1)
+    """Without total_tokens: a language or source with less than this part of the text of the main one (that of the largest
+    weight) does not end the mix before half of the main text is read once. It is read max_passes times, the others make up
+    for it, and the plan says so. 0: weights always hold."""
     min_quality: float | None = None
     """Leave out documents whose `meta.quality` is below this."""
     best_frac: float = Field(default=1.0, gt=0, le=1)

@@ -13,6 +13,8 @@ import numpy.typing as npt
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import REASONS, Decisions
 from qaz_llm.data.licence_names import spdx
+from qaz_llm.data.licences import refusal
+from qaz_llm.data.notices import Notices
 from qaz_llm.data.plan import BuildPlan
 from qaz_llm.data.protect.decontaminate import Decontaminator
 from qaz_llm.data.spool import Columns
@@ -60,6 +62,7 @@ class Ledger:
     """Counts while the shards are written; `to_manifest` checks that they add up."""
 
     def __init__(self, config: DataConfig, plan: BuildPlan, decontaminator: Decontaminator) -> None:
+        self.notices = Notices()
         self._config = config
         self._refused = dict(plan.refused)
         self._decontaminator = decontaminator
@@ -84,6 +87,10 @@ class Ledger:
             for source in config.sources
             if source.name not in plan.refused
         }
+        for source in config.conversations:
+            why = refusal(spdx(source.licence), config.licences)
+            if why is not None and source.licence_field is None:
+                self.notices.add("conversations_refused", f"{source.name}: {why}")
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._languages: dict[str, Counter[str]] = defaultdict(Counter)
         self._eval_items: list[tuple[int, ...]] = []
@@ -108,6 +115,7 @@ class Ledger:
         entry["bytes_in"] += stats["bytes_in"]
         entry["dropped"].update(stats["dropped"])
         entry["fingerprints"].update(stats["fingerprints"])
+        self.notices.update(stats["notices"])
         self._eval_items += [tuple(items) for items in stats["eval_items"]]
         for name in ("repairs", "found_languages", "original_scripts"):
             self._counts[name].update(stats[name])
@@ -218,6 +226,7 @@ class Ledger:
                 "languages": _by_count(self._counts["conversation_languages"]),
                 "sources": conversations,
             },
+            "notices": self.notices.to_list(),
             "code": code_fingerprint("data", "language"),
             "config": self._config.model_dump(mode="json", exclude={"out", "work", "workers", "root", "memory_gb"}),
         }

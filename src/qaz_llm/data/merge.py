@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from qaz_llm.data.spool import Spooled, dropped_row, kept_row
 from qaz_llm.io import ShardWriter, parse_row
 from qaz_llm.language.segment import words
 from qaz_llm.progress import get_logger
-from qaz_llm.records import Document
+from qaz_llm.records import Document, Verdict
 
 _logger = get_logger("data")
 
@@ -83,24 +84,35 @@ class _Merger:
             if unchanged:
                 self._documents.write_line(line)
             elif reasons[row]:
-                self._drop(Document.from_row(parse_row(line)), REASONS[reasons[row]], first + row)
+                self._drop_copy(Document.from_row(parse_row(line)), first + row)
             else:
                 self._without_lines(Document.from_row(parse_row(line)), first + row)
         self._ledger.keep_many(part.stats["source"], part.columns(), np.flatnonzero(same))
 
-    def _drop(self, document: Document, reason: str, number: int) -> None:
-        of = self._kept_ids.get(int(self._decisions.kept_N[number]))
-        self._ledger.drop(document.source, reason)
-        self._dropped.write(dropped_row(sample_of(document), reason, of=of))
+    def _drop_copy(self, document: Document, number: int) -> None:
+        reason = REASONS[self._decisions.reasons_N[number]]
+        alike = float(self._decisions.alike_N[number])
+        verdict = Verdict(False, reason)
+        if alike:
+            verdict = Verdict(False, reason, round(alike, 3), self._config.dedup.min_jaccard)
+        self._drop(document, verdict, of=self._kept_ids.get(int(self._decisions.kept_N[number])))
+
+    def _drop(self, document: Document, verdict: Verdict, **found: Any) -> None:
+        self._ledger.drop(document.source, str(verdict.reason))
+        self._dropped.write(dropped_row(sample_of(document), verdict, **found))
 
     def _without_lines(self, document: Document, number: int) -> None:
         text, removed = self._lines.remove(number, document.text)
         length = len(words(text))
-        if removed and length < min_words_of(self._config, document.language):
-            self._drop(document, "repeated_lines", number)
+        least = min_words_of(self._config, document.language)
+        if removed and length < least:
+            self._drop(document, Verdict(False, "repeated_lines", length, least), repeated_lines=removed)
             return
+        pii = count_placeholders(text, document.id, document.url or "")
         if removed:
             self._ledger.repair("repeated_lines", removed)
-            document = replace(document, text=text)
-        self._ledger.keep(document, count_placeholders(text, document.id, document.url or ""), length)
+            done = {**document.meta.get("repairs", {}), "repeated_lines": removed}
+            meta = {**document.meta, "repairs": done, "pii": pii}
+            document = replace(document, text=text, meta={k: v for k, v in meta.items() if k != "pii" or v})
+        self._ledger.keep(document, pii, length)
         self._documents.write(kept_row(document, text.encode()))

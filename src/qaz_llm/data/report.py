@@ -3,12 +3,14 @@ and the shards beside it, so it can be written again at any time."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from qaz_llm.data.manifest import read_manifest
+from qaz_llm.data.notices import meaning_of
+from qaz_llm.data.reasons import step_of, told
 from qaz_llm.io import parse_row, read_lines, write_text
 from qaz_llm.records import LANGUAGE_NAMES
 from qaz_llm.report.charts import bar_chart, funnel_chart
@@ -18,42 +20,35 @@ EXAMPLES_PER_REASON = 5
 KEPT_EXAMPLES = 9
 EXAMPLES_PER_SOURCE = 2
 
-STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (
-        "readable",
-        (
-            "missing_text",
-            "bad_json",
-            "bad_encoding",
-            "line_too_long",
-            "empty_file",
-            "damaged_file",
-            "wrong_columns",
-            "bad_csv",
-            "licence",
-            "no_letters",
-        ),
-    ),
-    ("in a language kept", ("language_unknown", "other_language", "kazakh_letters_missing", "script")),
-    ("good enough", ()),
-    ("no evaluation items", ("contaminated",)),
-    ("once only", ("duplicate_id", "exact_duplicate", "near_duplicate", "repeated_lines")),
+FUNNEL: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("readable", ("read",)),
+    ("in a language kept", ("script", "language")),
+    ("good enough", ("boilerplate", "quality")),
+    ("no evaluation items", ("evaluation items",)),
+    ("once only", ("duplicates",)),
 )
-"""The steps of the funnel and the reasons that belong to each; quality has every reason not named elsewhere."""
+"""What is left after some steps of a build (reasons.py)."""
 
 
 def write_report(folder: Path) -> Path:
     """Write report.html of a build and return its path. Raises InputError where the folder is no build."""
     manifest = read_manifest(folder)
     path = folder / "report.html"
-    write_text(path, make_report(manifest, dropped_examples(folder), kept_examples(folder)))
+    conversations = dropped_conversation_examples(folder)
+    write_text(path, make_report(manifest, dropped_examples(folder), kept_examples(folder), conversations))
     return path
 
 
 def make_report(
-    manifest: Mapping[str, Any], dropped: Mapping[str, list[Mapping[str, Any]]], kept: list[Mapping[str, Any]]
+    manifest: Mapping[str, Any],
+    dropped: Mapping[str, list[Mapping[str, Any]]],
+    kept: list[Mapping[str, Any]],
+    dropped_conversations: Mapping[str, list[Mapping[str, Any]]] | None = None,
 ) -> str:
-    """The page's HTML. `dropped` maps a reason to rows of dropped-*, `kept` are rows of documents-*."""
+    """The page's HTML. `dropped` maps a reason to rows of dropped-*, `kept` are rows of documents-*.
+
+    A build of conversations alone has no sections on documents.
+    """
     sections = [
         _funnel(manifest),
         _sources(manifest),
@@ -63,8 +58,12 @@ def make_report(
         _evaluation(manifest),
         _repairs(manifest),
     ]
+    if not manifest["sources"] and manifest["conversations"]["sources"]:
+        sections = [_evaluation(manifest)]
     if manifest["conversations"]["sources"]:
-        sections.append(_conversations(manifest))
+        sections.append(_conversations(manifest, dropped_conversations or {}))
+    if manifest.get("notices"):
+        sections.insert(min(1, len(sections) - 1), _notices(manifest))
     facts = {
         "documents": f"{manifest['documents_out']:,} of {manifest['documents_in']:,}",
         "text": f"{manifest['bytes_out'] / 1e6:,.1f} MB of {manifest['bytes_in'] / 1e6:,.1f} MB",
@@ -98,6 +97,19 @@ def dropped_examples(folder: Path) -> dict[str, list[Mapping[str, Any]]]:
     return {reason: rows[:EXAMPLES_PER_REASON] for reason, rows in found.items()}
 
 
+def dropped_conversation_examples(folder: Path) -> dict[str, list[Mapping[str, Any]]]:
+    """Some rows of dropped_conversations-* of each reason."""
+    counts = read_manifest(folder)["conversations"]["dropped"]
+    wanted = {reason: min(count, EXAMPLES_PER_REASON) for reason, count in counts.items()}
+    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in _rows(folder, "dropped_conversations-*"):
+        if len(found[row["reason"]]) < wanted.get(row["reason"], 0):
+            found[row["reason"]].append(row)
+            if all(len(found[reason]) == number for reason, number in wanted.items()):
+                break
+    return found
+
+
 def kept_examples(folder: Path) -> list[Mapping[str, Any]]:
     """A few documents, one per source and language."""
     wanted = {(code, name) for name, entry in read_manifest(folder)["sources"].items() for code in entry["languages"]}
@@ -129,14 +141,13 @@ def _funnel(manifest: Mapping[str, Any]) -> Section:
 
 
 def _steps(documents_in: int, dropped: Mapping[str, int]) -> list[tuple[str, int]]:
-    named = {reason for _, reasons in STEPS for reason in reasons}
-    steps = [("read", documents_in)]
-    left = documents_in
-    for step, reasons in STEPS:
-        of_step = reasons or tuple(reason for reason in dropped if reason not in named)
-        left -= sum(dropped.get(reason, 0) for reason in of_step)
-        steps.append((step, left))
-    return steps
+    gone: Counter[str] = Counter()
+    for reason, count in dropped.items():
+        gone[step_of(reason)] += count
+    left = [documents_in]
+    for _, steps in FUNNEL:
+        left.append(left[-1] - sum(gone[step] for step in steps))
+    return list(zip(["read", *(name for name, _ in FUNNEL)], left, strict=True))
 
 
 def _sources(manifest: Mapping[str, Any]) -> Section:
@@ -157,6 +168,13 @@ def _sources(manifest: Mapping[str, Any]) -> Section:
         for name, why in manifest["refused_sources"].items()
     ]
     return Section("Sources", tuple(parts))
+
+
+def _notices(manifest: Mapping[str, Any]) -> Section:
+    """What was guessed, cut, could not be matched or was left unread."""
+    rows = [[meaning_of(notice["kind"]), notice["where"], notice["count"]] for notice in manifest["notices"]]
+    lead = "Nothing of this was dropped for it; it is what to look at before the data is used."
+    return Section("To be looked at", (table(["what", "where", "number"], rows),), lead=lead)
 
 
 def _kept(manifest: Mapping[str, Any], examples: list[Mapping[str, Any]]) -> Section:
@@ -219,31 +237,47 @@ def _evaluation(manifest: Mapping[str, Any]) -> Section:
         for name, entry in made["files"].items()
     ]
     overlaps = [[a, b, count] for a, others in made.get("overlaps", {}).items() for b, count in others.items()]
-    parts = [table(["evaluation file", "items", "items met", "documents dropped"], files)]
+    parts = [table(["evaluation file", "items", "items met", "dropped for them"], files)]
     if overlaps:
         parts.append(table(["items of", "that share words with", "number"], overlaps))
-    lead = f"A document is dropped where it has {made['ngram_words']} words in a row in common with an item."
+    lead = f"A document or conversation is dropped where it has {made['ngram_words']} words in a row in common with an item."
     return Section("Evaluation items", tuple(parts), lead=lead)
 
 
 def _dropped(manifest: Mapping[str, Any], examples: Mapping[str, list[Mapping[str, Any]]]) -> Section:
     reasons = [(reason, {"documents": float(count)}) for reason, count in manifest["dropped"].items()]
-    folded = [
-        details(
-            f"{reason} · {count:,}",
-            *(
-                part
-                for row in examples.get(reason, ())
-                for part in (
-                    paragraph(row["id"] + (f" – a copy of {row['of']}" if "of" in row else "")),
-                    preformatted(row["text"], row.get("language")),
-                )
-            ),
-        )
-        for reason, count in manifest["dropped"].items()
-    ]
+    dropped = manifest["dropped"]
+    folded = [_dropped_reason(reason, count, examples.get(reason, ())) for reason, count in dropped.items()]
     chart = bar_chart(reasons, title="Documents dropped, by reason") if reasons else paragraph("Nothing was dropped.")
     return Section("What is dropped", (chart, *folded), lead="Open a reason to see what it hit.")
+
+
+def _dropped_reason(reason: str, count: int, examples: Iterable[Mapping[str, Any]]) -> str:
+    """A reason with how often it was met, and folded in it rows that it hit."""
+    parts = (
+        part
+        for row in examples
+        for part in (
+            paragraph(_caption(row)),
+            preformatted(row["text"], row.get("language")),
+        )
+    )
+    return details(f"{reason} · {count:,}", *parts)
+
+
+def _caption(row: Mapping[str, Any]) -> str:
+    """What a dropped row is, what was measured of it, and what it is a copy of."""
+    parts = [row["id"]]
+    if "value" in row:
+        limit = f", limit {told(row['limit'])}" if "limit" in row else ""
+        parts.append(f"measured {told(row['value'])}{limit}")
+    if "languages" in row:
+        parts.append(", ".join(f"{code} {share:g}" for code, share in row["languages"].items()))
+    if "file" in row:
+        parts.append(f"item {row.get('item', '?')} of {row['file']}")
+    if "of" in row:
+        parts.append(f"a copy of {row['of']}")
+    return " – ".join(parts)
 
 
 def _repairs(manifest: Mapping[str, Any]) -> Section:
@@ -260,7 +294,7 @@ def _repairs(manifest: Mapping[str, Any]) -> Section:
     )
 
 
-def _conversations(manifest: Mapping[str, Any]) -> Section:
+def _conversations(manifest: Mapping[str, Any], examples: Mapping[str, list[Mapping[str, Any]]]) -> Section:
     made = manifest["conversations"]
     rows = [
         [
@@ -272,10 +306,14 @@ def _conversations(manifest: Mapping[str, Any]) -> Section:
         ]
         for name, entry in made["sources"].items()
     ]
+    folded = [_dropped_reason(reason, count, examples.get(reason, ())) for reason, count in made["dropped"].items()]
     return Section(
         "Conversations",
         (
             table(["source", "licence", "in", "out", "dropped"], rows),
             table(["language", "conversations"], list(map(list, made["languages"].items()))),
+            table(["repair", "number"], list(map(list, made.get("repairs", {}).items()))),
+            table(["placeholder", "number"], list(map(list, made["pii"].items()))),
+            *folded,
         ),
     )

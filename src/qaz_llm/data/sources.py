@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qaz_llm.data.config import SourceConfig
-from qaz_llm.data.licence_names import licence_of_row, spdx
+from qaz_llm.data.licence_names import UNKNOWN, licence_of_row, spdx
+from qaz_llm.data.notices import Notices
 from qaz_llm.data.readers import Row, read_hub, read_rows_of
 from qaz_llm.data.split import split_text
 from qaz_llm.data.tasks import Task, tasks_of
@@ -29,14 +30,18 @@ LOOKED_AT_ROWS = 100
 """A field that none of so many first rows has is a mistake in the config, not a gap in the data."""
 
 
-def read_task(task: Task, *, root: Path | None = None, stop_on_bad_row: bool = False) -> Iterator[Document]:
+def read_task(
+    task: Task, *, root: Path | None = None, stop_on_bad_row: bool = False, notices: Notices | None = None
+) -> Iterator[Document]:
     """The documents of a task, in order. Their ids and texts do not depend on how the source is cut into tasks.
+
+    What was guessed or passed over on the way is counted in `notices`.
 
     Raises:
         InputError: no such file; no row of the first 100 of a file or part has the text field.
         DataError: a damaged archive, where on_damaged_file is `stop`; a bad row, where `stop_on_bad_row`.
     """
-    reader = _Reader(task.source, stop_on_bad_row)
+    reader = _Reader(task.source, stop_on_bad_row, notices or Notices())
     if not task.paths:
         folder = resolve_path(task.source.path, root=root)
         documents = reader.documents(read_hub(task.source, folder if folder.is_dir() else None), task.source.name)
@@ -116,6 +121,7 @@ class _Reader:
 
     source: SourceConfig
     stop_on_bad_row: bool
+    notices: Notices
 
     @cached_property
     def fields(self) -> tuple[str, ...] | None:
@@ -225,7 +231,10 @@ class _Reader:
         if self.source.licence_field is None:
             return self.licence
         value = _getter(self.source.licence_field)(fields)
-        return licence_of_row(value, self.licence)
+        licence = licence_of_row(value, self.licence)
+        if licence == UNKNOWN and value:
+            self.notices.add("licence_not_understood", f"{self.source.name}: {self.source.licence_field}")
+        return licence
 
     def _checked(self, rows: Iterator[Row], name: str) -> Iterator[Row]:
         """The rows, after a look at the first. Raises InputError where a field of the config is in none of them."""

@@ -24,13 +24,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.data.clean import Cleaned, Cleaner, Tally, batches
+from qaz_llm.data.clean import Cleaned, Cleaner, batches
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import FeatureWriter
 from qaz_llm.data.duplicates.dedup import Part as DedupPart
 from qaz_llm.data.licence_ledger import content_hash
+from qaz_llm.data.notices import Notices
 from qaz_llm.data.plan import Task
 from qaz_llm.data.sources import read_task
+from qaz_llm.data.tally import Tally
 from qaz_llm.errors import QazError
 from qaz_llm.io import (
     atomic_dir,
@@ -45,7 +47,7 @@ from qaz_llm.io import (
 )
 from qaz_llm.language.buffer import ScannedTexts, scan_texts
 from qaz_llm.progress import get_logger
-from qaz_llm.records import Document
+from qaz_llm.records import Document, Verdict
 
 _logger = get_logger("data")
 
@@ -74,7 +76,7 @@ class Spooled:
 
     folder: Path
     stats: Mapping[str, Any]
-    """Counts of clean.Tally, and `source`, `documents_out`, `fingerprints`."""
+    """Counts of tally.Tally, and `source`, `documents_out`, `notices`, `fingerprints`."""
 
     @property
     def num_kept(self) -> int:
@@ -161,7 +163,9 @@ def open_spooled(folder: Path) -> Spooled:
 
 def _write(task: Task, folder: Path, cleaner: Cleaner) -> None:
     config = cleaner.config
-    documents = read_task(task, root=config.root, stop_on_bad_row=config.on_bad_row == "stop")
+    notices = Notices()
+    stop = config.on_bad_row == "stop"
+    documents = read_task(task, root=config.root, stop_on_bad_row=stop, notices=notices)
     tally = Tally()
     with _PartWriter(folder, cleaner) as writer:
         for batch in batches(documents):
@@ -170,7 +174,8 @@ def _write(task: Task, folder: Path, cleaner: Cleaner) -> None:
             for item in cleaned:
                 tally.add(item)
             writer.add(cleaned)
-    stats = {"source": task.source.name, **tally.to_dict(), "documents_out": writer.num_kept}
+    counts = {"documents_out": writer.num_kept, "notices": notices.to_list()}
+    stats = {"source": task.source.name, **tally.to_dict(), **counts}
     files = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     write_json(folder / STATS, {**stats, "fingerprints": task.fingerprints(), "files": files})
 
@@ -182,7 +187,7 @@ class _PartWriter:
         config = cleaner.config
         self.num_kept = 0
         self._folder = folder
-        self._file_of = cleaner.decontaminator.file_of
+        self._decontaminator = cleaner.decontaminator
         self._files = ExitStack()
         # level 1: read once or twice and then removed
         self._kept = self._files.enter_context(open_lines_for_writing(folder / "kept.jsonl.zst", level=1))
@@ -206,8 +211,7 @@ class _PartWriter:
         kept = [item for item in cleaned if item.reason is None]
         for item in cleaned:
             if item.reason is not None:
-                file = self._file_of(item.eval_items[0]) if item.eval_items else None
-                self._dropped(dump_row(dropped_row(item.document, item.reason, file=file)))
+                self._dropped(dump_row(dropped_row(item.document, item.verdict, **self._found(item))))
         if not kept:
             return
         scanned = scan_texts([item.document.text for item in kept])
@@ -221,6 +225,14 @@ class _PartWriter:
             for column, value in zip(self._columns.values(), values, strict=True):
                 column.append(value)
         self.num_kept += len(kept)
+
+    def _found(self, item: Cleaned) -> dict[str, Any]:
+        """What else is known of a dropped document: the languages found in it, the evaluation item it has text of."""
+        found: dict[str, Any] = {"languages": dict(item.shares)} if item.shares else {}
+        if item.eval_items:
+            first = item.eval_items[0]
+            found |= {"file": self._decontaminator.file_of(first), "item": self._decontaminator.item_ids[first]}
+        return found
 
     def _write_columns(self) -> None:
         import pyarrow as pa
@@ -245,13 +257,25 @@ def _num_words(scanned: ScannedTexts) -> list[int]:
     return counts
 
 
-def dropped_row(document: Document, reason: str, *, of: str | None = None, file: str | None = None) -> dict[str, Any]:
-    """The row of dropped-*.jsonl.zst; `of` is the id of the copy that stays, `file` the evaluation file that was hit."""
-    row = {
+def dropped_row(document: Document, verdict: Verdict, **found: Any) -> dict[str, Any]:
+    """The row of dropped-*.jsonl.zst: where the document came from, why it was dropped, what was measured and the limit.
+
+    What was done to it before is in `repairs`, `pii` and `original_script`, where there was something. `found` is what a step
+    found: `of` and `similarity`, the id of the copy that stays and how alike the two are; `file` and `item`, the
+    evaluation item; `languages`, the share of each.
+    """
+    row: dict[str, Any] = {
         "id": document.id,
         "source": document.source,
-        "reason": reason,
+        "reason": verdict.reason,
         "language": document.language,
         "text": document.text,
     }
-    return row | {key: value for key, value in (("of", of), ("file", file)) if value is not None}
+    known = {"url": document.url, "value": verdict.value, "limit": verdict.limit}
+    known |= {name: document.meta.get(name) for name in TOLD_OF_DROPPED} | found
+    row |= {key: value for key, value in known.items() if value is not None}
+    return row
+
+
+TOLD_OF_DROPPED = ("repairs", "pii", "original_script", "alphabet", "languages", "quality")
+"""What is kept of the meta of a dropped document."""

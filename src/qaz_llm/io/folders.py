@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from qaz_llm.errors import InputError, WriteError
 
@@ -73,21 +76,54 @@ def check_replaceable(path: Path, *, marker: str) -> None:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def only_one(folder: Path, *, shared: bool = False, name: str = LOCK_FILE, key: str = "run_dir") -> Iterator[None]:
     """Hold a folder for this process while the block runs. The lock is the kernel's and goes with the process.
+
+    Args:
+        shared: beside others that hold it shared; nobody holds it alone meanwhile.
+        name: the file that is locked.
+        key: what a user can set to another folder.
 
     Raises:
         InputError: where another process holds it: two runs that write the same files would spoil both.
     """
     make_dir(folder)
-    with (folder / LOCK_FILE).open("a") as lock:
+    path = folder / name
+    with _locked(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, key) as lock:
+        if not shared:
+            lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M:%S}\n")
+        lock.flush()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"{folder}: another process is working in this folder",
-                hint="wait for it, stop it, or choose another run_dir",
-            ) from error
-        except OSError:
-            pass  # some network file systems have no locks; a run there is not guarded, but it can run
-        yield
+            yield
+        finally:
+            if not shared:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(path: Path, kind: int, key: str) -> Iterator[IO[str]]:
+    """The open file, locked, and still the one that lies there: who held it before may have removed it."""
+    while True:
+        with path.open("a+", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                lock.seek(0)
+                holder = next(iter(lock.read().splitlines()[-1:]), "")
+                raise InputError(
+                    f"{path.parent}: another process is working in this folder" + (f" ({holder})" if holder else ""),
+                    hint=f"wait for it, stop it, or choose another {key}",
+                ) from error
+            except OSError:
+                pass  # some network file systems have no locks; a run there is not guarded, but it can run
+            if _lies_there(lock, path):
+                yield lock
+                return
+
+
+def _lies_there(lock: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.data.mixing.corpus_mix import count_parts
-from qaz_llm.data.mixing.mix import MixPart, MixPlan, plan_corpus_mix, plan_mix
+from qaz_llm.data.mixing.mix import MixPlan, plan_corpus_mix, plan_mix
+from qaz_llm.data.mixing.parts import MixPart
 from qaz_llm.io import atomic_dir, write_json, write_text
 from qaz_llm.progress import get_logger
 from qaz_llm.provenance import git_commit, package_versions
@@ -177,7 +178,8 @@ def _without_places(data: Mapping[str, Any]) -> dict[str, Any]:
     """
     values = {key: value for key, value in data.items() if key not in {"cache_dir", "mix", "recipe"}}
     if data["recipe"] is not None:
-        return values | {"recipe": {k: v for k, v in data["recipe"].items() if k not in {"corpus", "tokenizer"}}}
+        unused = {"corpus", "tokenizer"} | ({"sliver_frac"} if data["recipe"]["total_tokens"] is not None else set())
+        return values | {"recipe": {k: v for k, v in data["recipe"].items() if k not in unused}}
     optional = {"source", "min_quality"}
     mix = [
         {k: v for k, v in entry.items() if k != "path" and not (k in optional and v is None)} for entry in data["mix"]

@@ -8,7 +8,8 @@ from typing import Any
 
 from qaz_llm.data.config import MixConfig
 from qaz_llm.data.mixing.corpus_mix import quality_of
-from qaz_llm.data.mixing.mix import MixPart, plan_corpus_mix
+from qaz_llm.data.mixing.mix import plan_corpus_mix
+from qaz_llm.data.mixing.parts import MixPart
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import expand_paths, file_format, open_text, read_rows, resolve_path
 from qaz_llm.records import Conversation

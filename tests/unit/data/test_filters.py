@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from qaz_llm.config import config_from_values
 from qaz_llm.data.config import DataConfig, FilterConfig
 from qaz_llm.data.quality.facts import measure
-from qaz_llm.data.quality.filters import PRESETS, Thresholds, first_reasons, make_filters, quality_scores, thresholds_of
+from qaz_llm.data.quality.filters import make_filters, quality_scores
+from qaz_llm.data.quality.rules import PRESETS, Thresholds, first_reasons, thresholds_of
 from qaz_llm.errors import ConfigError
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.language.alphabet import FUNCTION_WORDS
@@ -153,6 +154,33 @@ def plain_reasons(texts: list[str], language: str = "kk") -> list[str | None]:
 @pytest.mark.parametrize("reason", BAD)
 def test_each_rule_has_its_name(reason: str) -> None:
     assert reasons([BAD[reason]]) == plain_reasons([BAD[reason]]) == [reason]
+
+
+@pytest.mark.parametrize("reason", BAD)
+def test_a_verdict_tells_what_was_measured_and_the_limit(reason: str) -> None:
+    (quality,) = make_filters(FilterConfig())
+    (verdict,) = quality.judge(scan_texts([BAD[reason]]), ["kk"])
+    broken = next(rule for rule in quality.measured(BAD[reason], "kk") if not rule.keep)
+    assert (verdict.reason, verdict.value, verdict.limit) == (reason, broken.value, broken.limit) == (
+        broken.rule, verdict.value, verdict.limit,
+    )  # fmt: skip
+    assert broken.value < broken.limit if broken.is_least else broken.value > broken.limit
+    assert all(rule.keep for rule in quality.measured(PROSE, "kk"))
+
+
+def test_measures_by_hand() -> None:
+    (quality,) = make_filters(FilterConfig())
+    (digits, symbols, few) = quality.judge(
+        scan_texts([BAD["too_many_digits"], BAD["too_many_symbols"], BAD["too_few_words"]]), ["kk"] * 3
+    )
+    text = BAD["too_many_digits"]
+    assert (digits.value, digits.limit) == (round(sum(c.isdigit() for c in text) / len(text), 6), 0.25)
+    text = BAD["too_many_symbols"]
+    assert symbols.value == round(sum(c in "#{}<>|\\^~_=*@" for c in text) / len(text), 6)
+    assert (few.value, few.limit) == (4, 5)
+    asked = {rule.rule: rule.asked for rule in quality.measured("Бес сөз де жоқ", "kk")}
+    assert not asked["short_lines"]
+    assert asked["too_many_digits"]
 
 
 def test_every_rule_is_in_the_examples() -> None:

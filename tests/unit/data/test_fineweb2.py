@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from qaz_llm.data.config import FilterConfig
 from qaz_llm.data.quality.filters import make_filters
-from qaz_llm.data.quality.fineweb2.preset import THRESHOLDS, FineWeb2Thresholds, judge_batch, judge_texts
+from qaz_llm.data.quality.fineweb2.preset import THRESHOLDS, FineWeb2Thresholds, judge_batch, judge_texts, measure_text
 from qaz_llm.data.quality.fineweb2.rules import REASONS
 from qaz_llm.data.quality.fineweb2.scan import inverse_of
 from qaz_llm.io import embedded_path, read_jsonl
@@ -186,6 +186,50 @@ EASY = FineWeb2Thresholds(
     stopwords=("және", "бұл"),
 )
 """Lets odd texts through to the last rules."""
+
+
+def check_measured(text: str, limits: FineWeb2Thresholds) -> None:
+    """Measured one by one, the rules say what they say in a row: the first that is broken, with its value and limit."""
+    (verdict,) = judge_batch(encode_texts([text]), np.zeros(1, np.int64), limits)
+    measured = measure_text(text, limits)
+    first = next((rule for rule in measured if not rule.keep), None)
+    assert verdict.reason == (first.rule if first is not None else None)
+    if first is not None and first.rule != "empty":
+        assert (verdict.value, verdict.limit) == (first.value, first.limit)
+        assert first.value < first.limit if first.is_least else first.value > first.limit
+
+
+def test_what_is_measured_is_what_decides() -> None:
+    rng = random.Random(8)
+    texts = [row["text"] for row in read_jsonl(embedded_path("documents_kk_a.jsonl"))][:12]
+    texts += [damage(text, kind, rng) for text in texts for kind in range(10)]
+    for text in [*texts, *(made.format("аб вг де " * 20_000) for made in MADE.values()), "", "...", "\n\n"]:
+        check_measured(text, THRESHOLDS["kk"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(ODD_PIECES), max_size=100).map("".join))
+def test_what_is_measured_of_odd_texts(text: str) -> None:
+    check_measured(text, EASY)
+
+
+def test_measures_by_hand() -> None:
+    text = "Қар ериді және су ағады.\nҚар ериді\nҚар ериді және су ағады.\nжер жер # жер"
+    measured = {rule.rule: rule.value for rule in measure_text(text, THRESHOLDS["kk"])}
+    words = re.findall(r"\w+|[^\w\s]", text)
+    assert len(words) == 18
+    expected = {
+        "dup_line_frac": 1 / 4,
+        "top_2_gram": len("Қар ериді") * 3 / len(text),
+        "top_3_gram": len("Қар ериді және") * 2 / len(text),
+        "line_punct_ratio": 2 / 4,
+        "char_dup_ratio": len("Қар ериді және су ағады.") / len(text.replace("\n", "")),
+        "list_ratio": 3 / 18,
+        "gopher_short_doc": 15,  # of the words those with more than signs
+        "gopher_too_many_hashes": 1 / 18,
+        "gopher_enough_stop_words": 3,  # және, су, жер
+    }
+    assert {rule: measured[rule] for rule in expected} == pytest.approx(expected, abs=1e-6)
 
 
 @settings(max_examples=200, deadline=None)

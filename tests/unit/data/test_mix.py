@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from qaz_llm.config import load_config
 from qaz_llm.data.config import MixConfig
 from qaz_llm.data.mixing.corpus_mix import BYTES_PER_TOKEN, count_parts, describe_mix
-from qaz_llm.data.mixing.mix import MixPart, plan_corpus_mix, plan_mix, temperature_weights
+from qaz_llm.data.mixing.mix import MixPlan, plan_corpus_mix, plan_mix
+from qaz_llm.data.mixing.parts import MixPart
+from qaz_llm.data.mixing.weights import temperature_weights
 from qaz_llm.errors import ConfigError, InputError
 from qaz_llm.io import write_jsonl
 
@@ -59,7 +61,9 @@ def test_properties_of_a_corpus_mix(
     parts = [MixPart(language, source, tokens) for (language, source), tokens in sorted(sizes.items())]
     weights = {"kk": 3.0, "ru": 2.0, "en": 1.0}
     used = {p.language: weights[p.language] for p in parts}
-    config = recipe(languages=used, temperature=temperature, max_passes=passes, total_tokens=None if exact else total)
+    config = recipe(
+        languages=used, temperature=temperature, max_passes=passes, total_tokens=None if exact else total, sliver_frac=0
+    )
     plan = plan_corpus_mix(parts, config)
     slack = len(parts)
     if plan.total_tokens:
@@ -123,10 +127,92 @@ def test_what_a_capped_language_cannot_give_goes_to_the_others() -> None:
 
 
 def test_without_a_total_the_weights_of_sources_hold_too() -> None:
-    parts = [MixPart("kk", "wiki", 10), MixPart("kk", "web", 1000), MixPart("ru", "web", 1000)]
+    parts = [MixPart("kk", "wiki", 40), MixPart("kk", "web", 1000), MixPart("ru", "web", 1000)]
     plan = plan_corpus_mix(parts, recipe(replay_frac=0.5, sources={"kk": {"wiki": 1, "web": 3}}))
-    # the encyclopedia gives 4 × 10 tokens and is a quarter of a half
-    assert [(e.name, e.tokens) for e in plan.entries] == [("kk.wiki", 40), ("kk.web", 120), ("ru.web", 160)]
+    # the encyclopedia gives 4 × 40 tokens and is a quarter of a half
+    assert [(e.name, e.tokens) for e in plan.entries] == [("kk.wiki", 160), ("kk.web", 480), ("ru.web", 640)]
+    assert plan.limited_by == "kk.wiki"
+    assert (
+        "limited by kk.wiki: 4 passes (max_passes) over its 40 tokens give the 12.5% of its weight" in plan.lines()[-1]
+    )
+
+
+# ------------------------------------------------------------------------------------------------- what limits a mix
+
+
+REPLAY = {"replay_frac": 0.3, "languages": {"ru": 1, "en": 1}}
+
+
+def of_languages(plan: MixPlan) -> dict[str, float]:
+    return {name: share["tokens"] for name, share in plan.languages().items()}
+
+
+def test_a_sliver_of_a_language_does_not_limit_the_mix() -> None:
+    parts = [MixPart("kk", "web", 1_000_000), MixPart("ru", "web", 200_000), MixPart("en", "web", 100)]
+    plan = plan_corpus_mix(parts, recipe(**REPLAY))
+    # 4 × 200,000 tokens of Russian are 15 of the 85 per cent that are not English; English gives 4 × 100
+    assert of_languages(plan) == {"kk": 3_733_333, "ru": 800_000, "en": 400}
+    assert plan.limited_by == "ru"
+    assert [(s.name, s.asked_frac) for s in plan.shortfalls] == [("en", 0.15)]
+    assert plan.lines()[-1] == (
+        "  en gives 0.0% of the mix, not the 15.0% of its weight: 4 passes over its 100 tokens are all there is (max_passes)"
+    )
+    exact = plan_corpus_mix(parts, recipe(**REPLAY, sliver_frac=0.0))
+    assert of_languages(exact) == {"kk": 1866, "ru": 400, "en": 400}
+    assert (exact.limited_by, exact.shortfalls) == ("en", ())
+
+
+def test_two_slivers_and_a_sliver_of_a_source() -> None:
+    parts = [
+        MixPart("kk", "web", 1_000_000), MixPart("kk", "leaflets", 7), MixPart("ru", "web", 3000), MixPart("en", "web", 9)
+    ]  # fmt: skip
+    plan = plan_corpus_mix(parts, recipe(**REPLAY, temperature=2.0))
+    assert of_languages(plan) == {"kk": 4_000_028, "ru": 12_000, "en": 36}
+    assert plan.limited_by == "kk"
+    assert [shortfall.name for shortfall in plan.shortfalls] == ["kk.leaflets", "ru", "en"]
+
+
+def test_what_is_scarce_but_no_sliver_limits_the_mix_and_is_named() -> None:
+    parts = [MixPart("kk", "web", 1_000_000), MixPart("ru", "web", 30_000), MixPart("en", "web", 5_000_000)]
+    plan = plan_corpus_mix(parts, recipe(**REPLAY))
+    assert of_languages(plan) == {"kk": 560_000, "ru": 120_000, "en": 120_000}
+    assert (plan.limited_by, plan.shortfalls) == ("ru", ())
+
+
+def test_the_language_of_the_largest_weight_is_never_a_sliver() -> None:
+    """Little Kazakh beside much Russian: the mix is as long as the Kazakh allows, not as the Russian does."""
+    parts = [MixPart("kk", "web", 1000), MixPart("ru", "web", 10**9), MixPart("en", "web", 10**9)]
+    plan = plan_corpus_mix(parts, recipe(**REPLAY))
+    assert (of_languages(plan)["kk"], plan.limited_by) == (4000, "kk")
+
+
+def test_with_a_total_the_text_that_is_short_is_named() -> None:
+    parts = [MixPart("kk", "web", 1000), MixPart("ru", "web", 10), MixPart("en", "web", 1000)]
+    plan = plan_corpus_mix(parts, recipe(**REPLAY, total_tokens=1000))
+    assert plan.limited_by == "total_tokens"
+    assert [(s.name, s.share_frac) for s in plan.shortfalls] == [("ru", 0.04)]
+    short = plan_corpus_mix(parts, recipe(**REPLAY, total_tokens=100_000))
+    assert short.limited_by == "max_passes"
+    assert "limited by max_passes: all text is read 4 times" in "\n".join(short.lines())
+
+
+@given(PARTS, st.floats(0.5, 8), st.floats(0.2, 20), st.floats(0, 0.5))
+@settings(max_examples=200, deadline=None)
+def test_slivers_never_make_a_mix_shorter(
+    sizes: dict[tuple[str, str], int], passes: float, temperature: float, sliver_frac: float
+) -> None:
+    parts = [MixPart(language, source, tokens) for (language, source), tokens in sorted(sizes.items())]
+    used = {p.language: {"kk": 3.0, "ru": 2.0, "en": 1.0}[p.language] for p in parts}
+    values: dict[str, Any] = {"languages": used, "temperature": temperature, "max_passes": passes}
+    plan, exact = (plan_corpus_mix(parts, recipe(**values, sliver_frac=frac)) for frac in (sliver_frac, 0.0))
+    slack = len(parts) + 1
+    assert plan.total_tokens >= exact.total_tokens - slack
+    assert all(entry.tokens <= entry.available_tokens * passes + 1 for entry in plan.entries)
+    assert plan.total_tokens == pytest.approx(plan.requested_tokens, abs=slack, rel=1e-6)
+    short = {shortfall.name for shortfall in plan.shortfalls}
+    scale = sum(used.values())
+    for name, share in plan.languages().items():  # a language has its weight, or more, or it is named
+        assert name in short or share["share_frac"] >= used[name] / scale - 0.001 - slack / max(plan.total_tokens, 1)
 
 
 @pytest.mark.parametrize(

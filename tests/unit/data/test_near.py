@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qaz_llm.data.duplicates.minhash import ShingleSets
-from qaz_llm.data.duplicates.near import _difference, _sketches, choose, find_candidates
+from qaz_llm.data.duplicates.near import _difference, _sketches, choose, find_candidates, similarities
 
 DOCUMENT = st.tuples(st.sets(st.integers(0, 8)), st.tuples(st.integers(0, 3), st.integers(0, 3)))
 """Shingles and the keys of two bands; so few of each that many meet."""
@@ -69,3 +69,17 @@ def test_a_document_is_not_compared_without_end() -> None:
         found = choose(candidates, np.arange(count), sets, min_jaccard=0.75, most_comparisons=100)
         assert (found[:-1] == -1).all()
         assert found[-1] == (0 if twin == 0 else -1)
+
+
+@given(st.lists(st.sets(st.integers(0, 30)), min_size=2, max_size=8), st.randoms(use_true_random=False))
+def test_similarities_against_sets(documents: list[set[int]], rng) -> None:  # type: ignore[no-untyped-def]
+    shingles = [np.array(sorted(document), np.uint64) for document in documents]
+    sets = ShingleSets(np.concatenate(shingles), np.cumsum([0, *map(len, shingles)]))
+    pairs = [rng.sample(range(len(documents)), 2) for _ in range(5)]
+    found = similarities(sets, np.array([a for a, _ in pairs]), np.array([b for _, b in pairs]))
+    unions = [documents[a] | documents[b] for a, b in pairs]
+    expected = [
+        len(documents[a] & documents[b]) / len(union) if union else 1.0
+        for (a, b), union in zip(pairs, unions, strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

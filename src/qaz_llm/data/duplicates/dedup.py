@@ -23,7 +23,14 @@ from qaz_llm.data.duplicates.features import Features, FeatureWriter, Part, read
 from qaz_llm.data.duplicates.groups import Numbers, find_groups
 from qaz_llm.data.duplicates.lines import LinePlan, plan_lines
 from qaz_llm.data.duplicates.minhash import MinHasher, join_shingle_sets
-from qaz_llm.data.duplicates.near import choose, find_candidates, sets_of_texts, spool_sets, words_of_texts
+from qaz_llm.data.duplicates.near import (
+    choose,
+    find_candidates,
+    sets_of_texts,
+    similarities,
+    spool_sets,
+    words_of_texts,
+)
 from qaz_llm.data.duplicates.preference import preference_order
 
 __all__ = [
@@ -47,11 +54,13 @@ _ID, _EXACT, _NEAR = 1, 2, 3
 class Decisions:
     """What becomes of each document: a code into REASONS, and the number of the copy that stays, -1 where there is none.
 
-    A document dropped for its id has none: what it stood beside may say something else.
+    A document dropped for its id has none: what it stood beside may say something else. `alike_N` is the Jaccard similarity
+    of a near duplicate with that copy, 0 for all others.
     """
 
     reasons_N: npt.NDArray[np.uint8]
     kept_N: Numbers
+    alike_N: npt.NDArray[np.float32]
 
 
 def find_duplicates(parts: Sequence[Part], config: DedupConfig, *, work: Path, memory_bytes: int) -> Decisions:
@@ -65,7 +74,9 @@ def find_duplicates(parts: Sequence[Part], config: DedupConfig, *, work: Path, m
         DataError: where a part is not whole or was made with other settings.
     """
     features = Features(parts, config)
-    decisions = Decisions(np.zeros(len(features), np.uint8), np.full(len(features), -1, np.int64))
+    decisions = Decisions(
+        np.zeros(len(features), np.uint8), np.full(len(features), -1, np.int64), np.zeros(len(features), np.float32)
+    )
     _drop_repeated_ids(features, decisions)
     if config.exact:
         _drop_exact(features, decisions)
@@ -127,6 +138,7 @@ def _drop_near(features: Features, decisions: Decisions, work: Path, memory_byte
     sets = spool_sets(sets_of_texts(features.texts(numbers), features.config.shingle_words), work / "shingles.u64")
     places = choose(candidates, preference_order(features, numbers), sets, min_jaccard=features.config.min_jaccard)
     dropped = places >= 0
+    decisions.alike_N[numbers[dropped]] = similarities(sets, np.flatnonzero(dropped), places[dropped])
     decisions.reasons_N[numbers[dropped]] = _NEAR
     decisions.kept_N[numbers[dropped]] = numbers[places[dropped]]
     copies = np.flatnonzero(decisions.reasons_N == _EXACT)

@@ -125,6 +125,12 @@ def choose(
     return kept_C
 
 
+def similarities(sets: ShingleSets, first_P: Numbers, second_P: Numbers) -> npt.NDArray[np.float32]:
+    """The Jaccard similarity of each pair of places. Suffix _P: pairs."""
+    alike_P: npt.NDArray[np.float32] = _similarities(first_P, second_P, sets.shingles_S, sets.starts_D)
+    return alike_P
+
+
 def jaccard(first: Hashes, second: Hashes) -> float:
     """|A ∩ B| / |A ∪ B| of two sorted arrays without repetitions, 1 for two empty ones."""
     common = len(np.intersect1d(first, second, assume_unique=True))
@@ -176,6 +182,34 @@ def _choose(order_C, bucket_CB, num_buckets, shingles_S, starts_C, min_jaccard, 
             last[bucket] = place
             bucket_CB[place, band] = _NONE
     return kept_C
+
+
+@kernel
+def _similarities(first_P, second_P, shingles_S, starts_D):  # type: ignore[no-untyped-def]
+    alike_P = np.empty(len(first_P), np.float32)
+    for pair in range(len(first_P)):
+        one = shingles_S[starts_D[first_P[pair]] : starts_D[first_P[pair] + 1]]
+        other = shingles_S[starts_D[second_P[pair]] : starts_D[second_P[pair] + 1]]
+        common = _common(one, other)
+        union = len(one) + len(other) - common
+        alike_P[pair] = common / union if union else 1.0
+    return alike_P
+
+
+@kernel
+def _common(one, other):  # type: ignore[no-untyped-def]
+    """How many numbers two sorted arrays without repetitions share."""
+    common = i = j = 0
+    while i < len(one) and j < len(other):
+        if one[i] == other[j]:
+            common += 1
+            i += 1
+            j += 1
+        elif one[i] < other[j]:
+            i += 1
+        else:
+            j += 1
+    return common
 
 
 @kernel

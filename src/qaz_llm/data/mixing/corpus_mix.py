@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.data.config import MixConfig
-from qaz_llm.data.mixing.mix import MixPart, MixPlan, plan_corpus_mix
+from qaz_llm.data.mixing.mix import MixPlan, plan_corpus_mix
+from qaz_llm.data.mixing.parts import MixPart
 from qaz_llm.errors import InputError
 from qaz_llm.io import expand_paths, read_rows, resolve_path
 

@@ -1,37 +1,29 @@
 """How many tokens of each source a training run sees: weights in tokens, a cap on repetition, and what follows from both.
 
 `plan_mix` shares a budget out among named parts. `plan_corpus_mix` does so twice, among the languages of a corpus and, inside
-each, among its sources. Nothing here reads text; see corpus_mix for the counting.
+each, among its sources. What limits a mix, and what was too little text to limit it, is part of the plan. Nothing here reads
+text; see corpus_mix for the counting.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from qaz_llm.data.config import MixConfig
+from qaz_llm.data.mixing.parts import MixPart
+from qaz_llm.data.mixing.sharing import largest_but_slivers, largest_exact, share_out
+from qaz_llm.data.mixing.weights import language_weights, source_weights
 from qaz_llm.errors import ConfigError
 
 DEFAULT_MAX_PASSES = 4.0
 """Up to four passes over the same text lose next to nothing against fresh text; beyond, the gain decays quickly
 (Muennighoff et al. 2023, Scaling Data-Constrained Language Models, https://arxiv.org/abs/2305.16264, section 6)."""
 
-
-@dataclass(frozen=True, slots=True)
-class MixPart:
-    """The text of one source in one language, as far as its quality is good enough."""
-
-    language: str
-    source: str
-    tokens: int
-    min_quality: float | None = None
-    """Documents of lower `meta.quality` are not part of it."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.language}.{self.source}"
+VISIBLE_FRAC = 0.0005
+"""A share that is missed by less than this reads like the one asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +42,32 @@ class MixEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortfall:
+    """A language or source that gives less of the mix than its weight asks for, read as often as is allowed."""
+
+    name: str
+    asked_frac: float
+    share_frac: float
+    available_tokens: int
+
+    def line(self, max_passes: float) -> str:
+        return (
+            f"{self.name} gives {self.share_frac:.1%} of the mix, not the {self.asked_frac:.1%} of its weight: "
+            f"{max_passes:g} passes over its {self.available_tokens:,} tokens are all there is (max_passes)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class MixPlan:
     """The whole mix. `total_tokens` may be less than was asked for: see `plan_mix`."""
 
     entries: tuple[MixEntry, ...]
     total_tokens: int
     requested_tokens: int
+    max_passes: float = DEFAULT_MAX_PASSES
+    limited_by: str = "total_tokens"
+    """The language or source that allows no more at these weights; `total_tokens` or `max_passes` where it is none of them."""
+    shortfalls: tuple[Shortfall, ...] = ()
 
     @property
     def is_short(self) -> bool:
@@ -71,7 +83,7 @@ class MixPlan:
         return found
 
     def lines(self) -> list[str]:
-        """The plan as a person reads it, a line for the whole, each language and each source."""
+        """The plan as a person reads it: a line for the whole, each language and each source, and what limits it."""
         short = f", {self.requested_tokens:,} were asked for" if self.is_short else ""
         lines = [f"mix: {self.total_tokens:,} tokens{short}"]
         for language, entries in groupby(self.entries, key=lambda entry: entry.language):
@@ -85,13 +97,28 @@ class MixPlan:
                     f"{indent}{name}  {entry.share_frac:6.1%}  {entry.tokens:,} tokens, "
                     f"{entry.passes:.2f} passes over {entry.available_tokens:,}{limit}"
                 )
-        return lines
+        return [*lines, f"  limited by {self._limit()}", *(f"  {s.line(self.max_passes)}" for s in self.shortfalls)]
+
+    def _limit(self) -> str:
+        if self.limited_by == "total_tokens":
+            return "total_tokens, not by the text there is"
+        if self.limited_by == "max_passes":
+            return f"max_passes: all text is read {self.max_passes:g} times"
+        chosen = [e for e in self.entries if self.limited_by in (e.name, e.language)]
+        available = sum(entry.available_tokens for entry in chosen)
+        return (
+            f"{self.limited_by}: {self.max_passes:g} passes (max_passes) over its {available:,} tokens give the "
+            f"{sum(entry.share_frac for entry in chosen):.1%} of its weight; more text or less weight makes the mix longer"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON values."""
         return {
             "total_tokens": self.total_tokens,
             "requested_tokens": self.requested_tokens,
+            "max_passes": self.max_passes,
+            "limited_by": self.limited_by,
+            "shortfalls": [asdict(shortfall) for shortfall in self.shortfalls],
             "languages": self.languages(),
             "parts": [{name: getattr(entry, name) for name in MixEntry.__slots__} for entry in self.entries],
         }
@@ -121,12 +148,15 @@ def plan_mix(
     used = {name: weight for name, weight in weights.items() if weight > 0}
     scale = sum(used.values())
     limits = {name: available_tokens[name] * max_passes for name in used}
-    if total_tokens is None:
-        total_tokens = int(_largest_exact(used, limits))
-    tokens = {name: round(share) for name, share in _share_out(used, limits, total_tokens).items()}
-    asked = {name: weight / scale * total_tokens for name, weight in used.items()}
+    largest = largest_exact(used, limits)
+    limited_by = largest.limited_by if total_tokens is None else "total_tokens"
+    total = int(largest.total) if total_tokens is None else total_tokens
+    tokens = {name: round(share) for name, share in share_out(used, limits, total).items()}
+    asked = {name: weight / scale for name, weight in used.items()}
     parts = [MixPart("", name, available_tokens[name]) for name in used]
-    return _plan(parts, [tokens[p.source] for p in parts], [asked[p.source] for p in parts], total_tokens, max_passes)
+    return _plan(
+        parts, [tokens[p.source] for p in parts], [asked[p.source] for p in parts], total, max_passes, limited_by
+    )
 
 
 def plan_corpus_mix(parts: Sequence[MixPart], config: MixConfig) -> MixPlan:
@@ -134,7 +164,7 @@ def plan_corpus_mix(parts: Sequence[MixPart], config: MixConfig) -> MixPlan:
 
     A language can hold as much as all its sources at max_passes; what a capped language cannot supply goes to the others,
     what a capped source cannot supply stays in its language while that has room. Without total_tokens the mix is the largest
-    in which all weights hold exactly.
+    in which all weights hold exactly, but for those of languages and sources that are slivers (sharing.py).
 
     >>> parts = [MixPart("kk", "wiki", 100), MixPart("kk", "web", 900), MixPart("ru", "web", 5000)]
     >>> plan = plan_corpus_mix(parts, MixConfig(corpus="x", replay_frac=0.2, total_tokens=1000))
@@ -145,108 +175,76 @@ def plan_corpus_mix(parts: Sequence[MixPart], config: MixConfig) -> MixPlan:
         ConfigError: weights for languages or sources that have no text, a source without a weight among those that have.
     """
     present = [part for part in parts if part.tokens > 0]
-    languages = {language: [p for p in present if p.language == language] for language in _in_order(present)}
-    weights_L = language_weights({name: sum(p.tokens for p in group) for name, group in languages.items()}, config)
-    weights_S = {name: source_weights(languages[name], config) for name in weights_L}
-    limits_S = {name: {p.name: p.tokens * config.max_passes for p in languages[name]} for name in weights_L}
-    chosen = [p for name in weights_L for p in languages[name] if weights_S[name][p.name] > 0]
-    limits_L: dict[str, float] = {}
-    for name in weights_L:
-        used = {source: weight for source, weight in weights_S[name].items() if weight > 0}
-        exact = _largest_exact(used, limits_S[name])
-        limits_L[name] = exact if config.total_tokens is None else sum(limits_S[name][source] for source in used)
-    total = int(_largest_exact(weights_L, limits_L)) if config.total_tokens is None else config.total_tokens
+    groups = {language: [p for p in present if p.language == language] for language in _in_order(present)}
+    weights_L = language_weights({name: sum(p.tokens for p in group) for name, group in groups.items()}, config)
+    asked = [_Asked(name, weight, groups[name], config) for name, weight in weights_L.items()]
+    limits_L = {language.name: language.limit(config) for language in asked}
+    if config.total_tokens is None:
+        sizes = {language.name: language.tokens for language in asked}
+        largest = largest_but_slivers(weights_L, limits_L, sizes, config.sliver_frac)
+        total = int(largest.total)
+        (scarce,) = (language for language in asked if language.name == largest.limited_by)
+        limited_by = scarce.limited_by
+    else:
+        total, limited_by = config.total_tokens, "total_tokens"
     tokens: dict[str, float] = {}
-    for name, budget in _share_out(weights_L, limits_L, total).items():
-        tokens |= _share_out(weights_S[name], limits_S[name], budget)
-    asked = [weights_L[p.language] * weights_S[p.language][p.name] * total for p in chosen]
-    return _plan(chosen, [round(tokens[p.name]) for p in chosen], asked, total, config.max_passes)
+    for language in asked:
+        budget = share_out(weights_L, limits_L, total)[language.name]
+        tokens |= share_out(language.weights, language.limits, budget)
+    chosen = [part for language in asked for part in language.parts]
+    shares = [language.weight * language.weights[p.name] for language in asked for p in language.parts]
+    plan = _plan(chosen, [round(tokens[p.name]) for p in chosen], shares, total, config.max_passes, limited_by)
+    return replace(plan, shortfalls=_of_languages(plan, weights_L))
+
+
+class _Asked:
+    """What is asked of one language: the weights of its sources, and how many tokens these can give."""
+
+    def __init__(self, name: str, weight: float, parts: Sequence[MixPart], config: MixConfig) -> None:
+        weights = source_weights(parts, config)
+        self.name, self.weight = name, weight
+        self.parts = [part for part in parts if weights[part.name] > 0]
+        self.weights = {part.name: weights[part.name] for part in self.parts}
+        self.limits = {part.name: part.tokens * config.max_passes for part in self.parts}
+        self.tokens = sum(part.tokens for part in self.parts)
+        sizes = {part.name: part.tokens for part in self.parts}
+        self._largest = largest_but_slivers(self.weights, self.limits, sizes, config.sliver_frac)
+
+    def limit(self, config: MixConfig) -> float:
+        """The most tokens: while the weights of its sources hold, where it is for the text to say how long the mix is."""
+        return self._largest.total if config.total_tokens is None else sum(self.limits.values())
+
+    @property
+    def limited_by(self) -> str:
+        """Its name, or the name of the source whose weight leaves text of the others unread."""
+        return self.name if self._largest.total >= 0.999 * sum(self.limits.values()) else self._largest.limited_by
+
+
+def _of_languages(plan: MixPlan, weights_L: Mapping[str, float]) -> tuple[Shortfall, ...]:
+    """Shortfalls of whole languages, and of sources of languages that have none."""
+    found = []
+    for name, share in plan.languages().items():
+        entries = [entry for entry in plan.entries if entry.language == name]
+        if share["share_frac"] < weights_L[name] - VISIBLE_FRAC:
+            available = sum(entry.available_tokens for entry in entries)
+            found.append(Shortfall(name, weights_L[name], share["share_frac"], available))
+        else:
+            names = {entry.name for entry in entries}
+            found += [shortfall for shortfall in plan.shortfalls if shortfall.name in names]
+    return tuple(found)
 
 
 def _in_order(parts: Sequence[MixPart]) -> list[str]:
     return list(dict.fromkeys(part.language for part in parts))
 
 
-def language_weights(available_tokens: Mapping[str, int], config: MixConfig) -> dict[str, float]:
-    """The share asked for of each language that is to be used; they sum to 1. Raises ConfigError where one has no text."""
-    given = {name: weight for name, weight in config.languages.items() if weight > 0}
-    missing = sorted(set(given) - set(available_tokens))
-    if missing or not available_tokens:
-        known = ", ".join(available_tokens) or "none"
-        raise ConfigError(f"mix: there is no text in {', '.join(missing) or 'any language'}", hint=f"found: {known}")
-    if config.replay_frac is None:
-        return _normalised(given) or temperature_weights(available_tokens, temperature=config.temperature)
-    others = {name: tokens for name, tokens in available_tokens.items() if name != "kk"}
-    if "kk" not in available_tokens or (config.replay_frac > 0 and not others):
-        raise ConfigError(
-            f"mix: replay_frac {config.replay_frac:g} needs text in Kazakh and in another language",
-            hint=f"found: {', '.join(available_tokens)}",
-        )
-    replay = _normalised(given) or temperature_weights(others, temperature=config.temperature)
-    shares = {"kk": 1 - config.replay_frac} | {n: weight * config.replay_frac for n, weight in replay.items()}
-    return {name: shares[name] for name in available_tokens if shares.get(name, 0) > 0}
-
-
-def source_weights(parts: Sequence[MixPart], config: MixConfig) -> dict[str, float]:
-    """The share asked for of each part of one language, by name; they sum to 1."""
-    language = parts[0].language
-    given = config.sources.get(language)
-    if given is None:
-        return temperature_weights({part.name: part.tokens for part in parts}, temperature=config.temperature)
-    found = {part.source for part in parts}
-    wanted = {name for name, weight in given.items() if weight > 0}
-    for name in sorted(wanted - found) + sorted(found - set(given)):
-        problem = f"no text of {name!r} in {language}" if name in given else f"no weight for {name!r} in {language}"
-        hint = "sources that have text: " + ", ".join(sorted(found))
-        raise ConfigError(f"mix.sources: {problem}", hint=f"{hint}; a weight of 0 leaves one out")
-    if not any(given.values()):
-        raise ConfigError(f"mix.sources: no source of {language} has a weight above 0")
-    return _normalised({part.name: given[part.source] for part in parts})
-
-
-def temperature_weights(available_tokens: Mapping[str, int], *, temperature: float) -> dict[str, float]:
-    """Weights in proportion to size to the power 1/temperature: 1 keeps the sizes, larger evens them out.
-
-    >>> temperature_weights({"kk": 100, "ru": 10000}, temperature=2.0)
-    {'kk': 0.09090909090909091, 'ru': 0.9090909090909091}
-    """
-    if temperature <= 0:
-        raise ConfigError(f"temperature is {temperature}, it has to be above 0")
-    raised = {name: float(tokens) ** (1 / temperature) for name, tokens in available_tokens.items()}
-    return _normalised(raised) or dict.fromkeys(raised, 0.0)
-
-
-def _normalised(weights: Mapping[str, float]) -> dict[str, float]:
-    total = sum(weights.values())
-    return {name: weight / total for name, weight in weights.items()} if total else {}
-
-
-def _largest_exact(weights: Mapping[str, float], limits: Mapping[str, float]) -> float:
-    """The largest total that can be shared out by weight without anyone exceeding the limit."""
-    scale = sum(weights.values())
-    return min(limits[name] / (weight / scale) for name, weight in weights.items())
-
-
-def _share_out(weights: Mapping[str, float], limits: Mapping[str, float], total: float) -> dict[str, float]:
-    """Water-filling: who reaches the limit is settled at it, the rest share what remains by weight."""
-    tokens: dict[str, float] = {name: 0.0 for name, weight in weights.items() if weight <= 0}
-    open_names = [name for name in weights if name not in tokens]
-    remaining = float(total)
-    while open_names:
-        scale = sum(weights[name] for name in open_names)
-        full = [name for name in open_names if remaining * weights[name] / scale >= limits[name]]
-        if not full:
-            tokens |= {name: remaining * weights[name] / scale for name in open_names}
-            break
-        for name in full:
-            tokens[name] = limits[name]
-            remaining -= limits[name]
-        open_names = [name for name in open_names if name not in full]
-    return tokens
-
-
 def _plan(
-    parts: Sequence[MixPart], tokens: Sequence[int], asked: Sequence[float], requested: int, max_passes: float
+    parts: Sequence[MixPart],
+    tokens: Sequence[int],
+    asked_fracs: Sequence[float],
+    requested: int,
+    max_passes: float,
+    limited_by: str,
 ) -> MixPlan:
     total = sum(tokens)
     entries = tuple(
@@ -256,12 +254,18 @@ def _plan(
             tokens=taken,
             passes=round(taken / part.tokens, 4),
             share_frac=taken / total if total else 0.0,
-            capped=wanted > part.tokens * max_passes * (1 + 1e-9),
+            capped=asked * requested > part.tokens * max_passes * (1 + 1e-9),
             language=part.language,
         )
-        for part, taken, wanted in zip(parts, tokens, asked, strict=True)
+        for part, taken, asked in zip(parts, tokens, asked_fracs, strict=True)
     )
-    return MixPlan(entries, total, requested)
+    plan = MixPlan(entries, total, requested, max_passes, limited_by)
+    shortfalls = tuple(
+        Shortfall(entry.name, asked, entry.share_frac, entry.available_tokens)
+        for entry, asked in zip(entries, asked_fracs, strict=True)
+        if entry.capped and entry.share_frac < asked - VISIBLE_FRAC
+    )
+    return replace(plan, shortfalls=shortfalls, limited_by="max_passes" if plan.is_short else limited_by)
 
 
 def _check(available: Mapping[str, int], weights: Mapping[str, float], max_passes: float) -> None:

@@ -13,16 +13,21 @@ a model first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qaz_llm.data.quality.fineweb2 import rules, scan
+from qaz_llm.data.quality.rules import DIGITS, KEEP, Measured
 from qaz_llm.language.buffer import LETTER, ClassTable, TextBatch, character_classes, encode_texts
 from qaz_llm.language.buffer import SPACE as IS_SPACE
 from qaz_llm.language.buffer import WORD as IS_ALNUM
+from qaz_llm.records import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +81,23 @@ THRESHOLDS: Mapping[str, FineWeb2Thresholds] = {
 }
 
 
+GOPHER = {
+    "char_duplicates_ratio": 0.1,
+    "min_doc_words": 50.0,
+    "max_doc_words": 100_000.0,
+    "max_hash_ratio": 0.1,
+    "max_ellipsis_ratio": 0.1,
+    "max_bullet_lines_ratio": 0.9,
+    "max_ellipsis_lines_ratio": 0.3,
+    "min_stop_words": 2.0,
+}
+"""The limits of datatrove's GopherQualityFilter that FineWeb-2 leaves as they are, and those its pipeline sets for all."""
+
+
 def judge_texts(texts: Sequence[str], thresholds: FineWeb2Thresholds) -> list[str | None]:
     """The reason why each text is dropped, as datatrove names it, or None where it is kept."""
     batch = encode_texts(texts)
-    return judge_batch(batch, np.arange(len(batch), dtype=np.int64), thresholds)
+    return [verdict.reason for verdict in judge_batch(batch, np.arange(len(batch), dtype=np.int64), thresholds)]
 
 
 def judge_batch(
@@ -87,38 +105,88 @@ def judge_batch(
     chosen: np.ndarray[tuple[int], np.dtype[np.int64]],
     thresholds: FineWeb2Thresholds,
     multiplier: np.uint64 = scan.MULTIPLIER,
-) -> list[str | None]:
-    """The same for the chosen texts of a batch. `multiplier` is the base of the hash; no verdict depends on it."""
+) -> list[Verdict]:
+    """The verdicts on the chosen texts of a batch. `multiplier` is the base of the hash; no verdict depends on it."""
+    limits = _limits(thresholds)
+    reasons, values = _judge(batch, chosen, limits, multiplier)
+    verdicts = [KEEP] * len(reasons)
+    for place in np.flatnonzero(reasons).tolist():
+        reason = rules.REASONS[reasons[place]]
+        verdicts[place] = _dropped(str(reason), float(values[place]), limits)
+    return verdicts
+
+
+def _judge(
+    batch: TextBatch,
+    chosen: np.ndarray[tuple[int], np.dtype[np.int64]],
+    limits: rules.Limits,
+    multiplier: np.uint64 = scan.MULTIPLIER,
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]]:
     if not len(chosen):
-        return []
+        return np.zeros(0, np.int8), np.zeros(0, np.float64)
     scratch = scan.make_scratch(int(np.diff(batch.starts_D)[chosen].max()))
-    verdicts = rules.judge_documents(
-        batch.codes_C,
-        batch.starts_D,
-        chosen,
-        _classes(),
-        _limits(thresholds),
-        scratch,
-        multiplier,
-        scan.inverse_of(multiplier),
+    reasons, values = rules.judge_documents(
+        batch.codes_C, batch.starts_D, chosen, _classes(), limits, scratch, multiplier, scan.inverse_of(multiplier)
     )
-    return [rules.REASONS[verdict] for verdict in verdicts]
+    return reasons, values
+
+
+def _dropped(reason: str, value: float, limits: rules.Limits) -> Verdict:
+    if reason not in rules.LIMIT_OF:
+        return Verdict(keep=False, reason=reason)
+    return Verdict(False, reason, round(value, DIGITS), _limit(limits, reason))
+
+
+def _limit(limits: rules.Limits, reason: str) -> float:
+    field, place, _ = rules.LIMIT_OF[reason]
+    values = getattr(limits, field)
+    return float(values if place is None else values[place])
+
+
+def measure_text(text: str, thresholds: FineWeb2Thresholds) -> list[Measured]:
+    """What every rule says of one text. Each is asked alone, with a limit that nothing keeps to."""
+    batch = encode_texts([text])
+    first, limits = np.zeros(1, np.int64), _limits(thresholds)
+    if rules.REASONS[_judge(batch, first, limits)[0][0]] == "empty":
+        return [Measured("empty", 0.0, 0.0, is_least=False, asked=True, keep=False)]
+    found = []
+    for reason, (_, _, is_least) in rules.LIMIT_OF.items():
+        value = float(_judge(batch, first, _broken_by_all(limits, reason))[1][0])
+        limit = _limit(limits, reason)
+        keep = value >= limit if is_least else value <= limit
+        found.append(Measured(reason, round(value, DIGITS), limit, is_least, asked=True, keep=keep))
+    return found
+
+
+def _broken_by_all(limits: rules.Limits, reason: str) -> rules.Limits:
+    """Limits that no text breaks, but for the one of `reason`, which every text does."""
+    wide: dict[str, Any] = {}
+    for name, (field, place, is_least) in rules.LIMIT_OF.items():
+        bound = math.inf if is_least == (name == reason) else -math.inf
+        if place is None:
+            wide[field] = bound
+        else:
+            row = list(wide.get(field, getattr(limits, field)))
+            row[place] = bound
+            wide[field] = tuple(row)
+    return limits._replace(**wide)
 
 
 @cache
 def _limits(thresholds: FineWeb2Thresholds) -> rules.Limits:
     stops = encode_texts(thresholds.stopwords)
     return rules.Limits(
-        thresholds.dup_line_frac,
-        thresholds.top_n_grams,
-        thresholds.dup_n_grams,
-        thresholds.line_punct_thr,
-        thresholds.new_line_ratio,
-        float(thresholds.min_avg_word_length),
-        float(thresholds.max_avg_word_length),
-        thresholds.max_non_alpha_words_ratio,
-        stops.codes_C,
-        stops.starts_D,
+        dup_line_frac=thresholds.dup_line_frac,
+        top_n_grams=thresholds.top_n_grams,
+        dup_n_grams=thresholds.dup_n_grams,
+        line_punct_thr=thresholds.line_punct_thr,
+        new_line_ratio=thresholds.new_line_ratio,
+        min_avg_word_length=float(thresholds.min_avg_word_length),
+        max_avg_word_length=float(thresholds.max_avg_word_length),
+        max_non_alpha_words_ratio=thresholds.max_non_alpha_words_ratio,
+        stop_codes_C=stops.codes_C,
+        stop_starts_S=stops.starts_D,
+        **GOPHER,
     )
 
 

@@ -4,6 +4,7 @@ _S stop words.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -79,11 +80,6 @@ _END_ELLIPSIS = REASONS.index("gopher_too_many_end_ellipsis")
 _ALPHA = REASONS.index("gopher_below_alpha_threshold")
 _STOP_WORDS = REASONS.index("gopher_enough_stop_words")
 
-_FEWEST_WORDS, _MOST_WORDS, _SYMBOL_RATIO, _BULLET_RATIO, _ELLIPSIS_RATIO = 50, 100_000, 0.1, 0.9, 0.3
-"""datatrove's GopherQualityFilter, which FineWeb-2 leaves as they are."""
-_CHAR_DUPLICATES_RATIO = 0.1
-_FEWEST_STOP_WORDS = 2
-
 _HYPHEN, _BULLET, _DOT, _HASH, _DOTS = ord("-"), ord("•"), ord("."), ord("#"), ord("…")
 
 
@@ -100,40 +96,73 @@ class Limits(NamedTuple):
     min_avg_word_length: float
     max_avg_word_length: float
     max_non_alpha_words_ratio: float
+    char_duplicates_ratio: float
+    min_doc_words: float
+    max_doc_words: float
+    max_hash_ratio: float
+    max_ellipsis_ratio: float
+    max_bullet_lines_ratio: float
+    max_ellipsis_lines_ratio: float
+    min_stop_words: float
     stop_codes_C: Codes
     stop_starts_S: Positions
 
 
+LIMIT_OF: Mapping[str, tuple[str, int | None, bool]] = {
+    "dup_line_frac": ("dup_line_frac", None, False),
+    **{f"top_{n}_gram": ("top_n_grams", n - 2, False) for n in (2, 3, 4)},
+    **{f"duplicated_{n}_n_grams": ("dup_n_grams", n - 5, False) for n in range(5, 11)},
+    "line_punct_ratio": ("line_punct_thr", None, True),
+    "char_dup_ratio": ("char_duplicates_ratio", None, False),
+    "list_ratio": ("new_line_ratio", None, False),
+    "gopher_short_doc": ("min_doc_words", None, True),
+    "gopher_long_doc": ("max_doc_words", None, False),
+    "gopher_below_avg_threshold": ("min_avg_word_length", None, True),
+    "gopher_above_avg_threshold": ("max_avg_word_length", None, False),
+    "gopher_too_many_hashes": ("max_hash_ratio", None, False),
+    "gopher_too_many_ellipsis": ("max_ellipsis_ratio", None, False),
+    "gopher_too_many_bullets": ("max_bullet_lines_ratio", None, False),
+    "gopher_too_many_end_ellipsis": ("max_ellipsis_lines_ratio", None, False),
+    "gopher_below_alpha_threshold": ("max_non_alpha_words_ratio", None, True),
+    "gopher_enough_stop_words": ("min_stop_words", None, True),
+}
+"""The limit that each rule asks: a field of Limits, the place in it, and whether it is the least allowed. `empty` has none."""
+
+
 @kernel
 def judge_documents(codes_C, starts_D, chosen, classes, limits, scratch, multiplier, inverse):  # type: ignore[no-untyped-def]
-    """The places in REASONS of the verdicts on the chosen documents of a batch."""
+    """The places in REASONS of the verdicts on the chosen documents of a batch, and what the rule that ended each measured."""
     verdicts = np.empty(len(chosen), np.int8)
+    values = np.empty(len(chosen), np.float64)
     for place in range(len(chosen)):
         doc = chosen[place]
         text_C = codes_C[starts_D[doc] : starts_D[doc + 1]]
-        verdicts[place] = _judge(text_C, classes, limits, scratch, multiplier, inverse)
-    return verdicts
+        verdicts[place], values[place] = _judge(text_C, classes, limits, scratch, multiplier, inverse)
+    return verdicts, values
 
 
 @kernel
 def _judge(text_C, classes, limits, scratch, multiplier, inverse):  # type: ignore[no-untyped-def]
     if len(text_C) == 0:
-        return _EMPTY
+        return _EMPTY, 0.0
     num_lines = find_lines(text_C, scratch)
     repeated_lines, repeated_codes = duplicate_lines(text_C, num_lines, classes, scratch, multiplier)
     edges = np.int64(text_C[0] == NEWLINE) + np.int64(text_C[-1] == NEWLINE)
     # `re.split("\n+")` has an empty piece before a first and after a last line end; two of them are duplicates
-    if (repeated_lines + (edges == 2)) / (num_lines + edges) > limits.dup_line_frac:
-        return _DUP_LINE
+    value = (repeated_lines + (edges == 2)) / (num_lines + edges)
+    if value > limits.dup_line_frac:
+        return _DUP_LINE, value
     counts = scan_words(text_C, classes, scratch, multiplier, inverse)
-    reason = _repetition(len(text_C), counts.words, limits, scratch)
+    reason, value = _repetition(len(text_C), counts.words, limits, scratch)
     if reason == _KEPT:
-        reason = _line_shape(text_C, num_lines, repeated_codes, counts.words, classes, limits, scratch)
+        reason, value = _line_shape(text_C, num_lines, repeated_codes, counts.words, classes, limits, scratch)
     if reason == _KEPT:
-        reason = _gopher_quality(text_C, counts, classes, limits)
-    if reason == _KEPT and _stop_words(counts.words, limits, scratch, multiplier) < _FEWEST_STOP_WORDS:
-        reason = _STOP_WORDS
-    return reason
+        reason, value = _gopher_quality(text_C, counts, classes, limits)
+    if reason == _KEPT:
+        found = float(_stop_words(counts.words, limits, scratch, multiplier))
+        if found < limits.min_stop_words:
+            reason, value = _STOP_WORDS, found
+    return reason, value
 
 
 @kernel
@@ -141,20 +170,23 @@ def _repetition(num_codes, num_words, limits, scratch):  # type: ignore[no-untyp
     s = scratch
     mask = table_size(num_words) - 1
     number_words(num_words, mask, s)
-    top = number_runs(2, num_words, s.words_W, s.word_counts_W, s.runs_W, s.run_counts_W, mask, s)
-    if top / num_codes > limits.top_n_grams[0]:
-        return _TOP_2
+    value = number_runs(2, num_words, s.words_W, s.word_counts_W, s.runs_W, s.run_counts_W, mask, s) / num_codes
+    if value > limits.top_n_grams[0]:
+        return _TOP_2, value
     top = number_runs(3, num_words, s.runs_W, s.run_counts_W, s.longer_runs_W, s.longer_run_counts_W, mask, s)
-    if top / num_codes > limits.top_n_grams[1]:
-        return _TOP_3
+    value = top / num_codes
+    if value > limits.top_n_grams[1]:
+        return _TOP_3, value
     top = number_runs(4, num_words, s.longer_runs_W, s.longer_run_counts_W, s.runs_W, s.run_counts_W, mask, s)
-    if top / num_codes > limits.top_n_grams[2]:
-        return _TOP_4
+    value = top / num_codes
+    if value > limits.top_n_grams[2]:
+        return _TOP_4, value
     num_suspects = find_suspects(num_words, mask, s)
     for place in range(6):
-        if duplicate_runs(5 + place, num_words, num_suspects, mask, s) / num_codes > limits.dup_n_grams[place]:
-            return _DUP_5 + place
-    return _KEPT
+        value = duplicate_runs(5 + place, num_words, num_suspects, mask, s) / num_codes
+        if value > limits.dup_n_grams[place]:
+            return _DUP_5 + place, value
+    return _KEPT, 0.0
 
 
 @kernel
@@ -170,39 +202,44 @@ def _line_shape(text_C, num_lines, repeated_codes, num_words, classes, limits, s
         elif not last & SPACE or not is_blank(text_C, starts_L[line], ends_L[line], classes):
             filled += 1
     if filled == 0:
-        return _EMPTY
-    if terminated / filled < limits.line_punct_thr:
-        return _LINE_PUNCT
+        return _EMPTY, 0.0
+    value = terminated / filled
+    if value < limits.line_punct_thr:
+        return _LINE_PUNCT, value
     num_newlines = 0
     for code in text_C:
         num_newlines += code == NEWLINE
-    if repeated_codes / (len(text_C) - num_newlines) > _CHAR_DUPLICATES_RATIO:
-        return _CHAR_DUP
-    return _LIST if num_newlines / num_words > limits.new_line_ratio else _KEPT
+    value = repeated_codes / (len(text_C) - num_newlines)
+    if value > limits.char_duplicates_ratio:
+        return _CHAR_DUP, value
+    value = num_newlines / num_words
+    return (_LIST, value) if value > limits.new_line_ratio else (_KEPT, 0.0)
 
 
 @kernel
 def _gopher_quality(text_C, counts, classes, limits):  # type: ignore[no-untyped-def]
-    if counts.plain_words < _FEWEST_WORDS:
-        return _SHORT
-    if counts.plain_words > _MOST_WORDS:
-        return _LONG
-    mean_letters = counts.plain_letters / counts.plain_words
+    plain_words = float(counts.plain_words)
+    if plain_words < limits.min_doc_words:
+        return _SHORT, plain_words
+    if plain_words > limits.max_doc_words:
+        return _LONG, plain_words
+    mean_letters = counts.plain_letters / max(plain_words, 1.0)
     if mean_letters < limits.min_avg_word_length:
-        return _BELOW_AVG
+        return _BELOW_AVG, mean_letters
     if mean_letters > limits.max_avg_word_length:
-        return _ABOVE_AVG
+        return _ABOVE_AVG, mean_letters
     num_hashes, num_ellipses = _count_symbols(text_C)
-    if num_hashes / counts.words > _SYMBOL_RATIO:
-        return _HASHES
-    if num_ellipses / counts.words > _SYMBOL_RATIO:
-        return _ELLIPSIS
+    if num_hashes / counts.words > limits.max_hash_ratio:
+        return _HASHES, num_hashes / counts.words
+    if num_ellipses / counts.words > limits.max_ellipsis_ratio:
+        return _ELLIPSIS, num_ellipses / counts.words
     num_lines, bullets, ellipses = _count_line_marks(text_C, classes)
-    if bullets / num_lines > _BULLET_RATIO:
-        return _BULLETS
-    if ellipses / num_lines > _ELLIPSIS_RATIO:
-        return _END_ELLIPSIS
-    return _ALPHA if counts.words_with_alpha / counts.words < limits.max_non_alpha_words_ratio else _KEPT
+    if bullets / num_lines > limits.max_bullet_lines_ratio:
+        return _BULLETS, bullets / num_lines
+    if ellipses / num_lines > limits.max_ellipsis_lines_ratio:
+        return _END_ELLIPSIS, ellipses / num_lines
+    value = counts.words_with_alpha / counts.words
+    return (_ALPHA, value) if value < limits.max_non_alpha_words_ratio else (_KEPT, 0.0)
 
 
 @kernel
@@ -270,6 +307,6 @@ def _stop_words(num_words, limits, scratch, multiplier):  # type: ignore[no-unty
         for stop in range(num_stops):
             as_long = keys_S[stop] == key and starts_S[stop + 1] - starts_S[stop] == length
             found += as_long and same(codes_C, starts_S[stop], scratch.letters_C, start, length)
-        if found >= _FEWEST_STOP_WORDS:
+        if found >= limits.min_stop_words:
             break
     return found

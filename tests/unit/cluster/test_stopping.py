@@ -1,0 +1,95 @@
+"""Signals that end work, in real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from qaz_llm.cluster.preemption import PreemptedError
+from qaz_llm.cluster.stopping import GRACE_S, stopped_by_signals
+
+SCRIPT = """
+import hashlib, sys, time
+from qaz_llm.cluster.stopping import stopped_by_signals
+with stopped_by_signals(lambda name: f"stopped by {{name}}: all is saved"):
+    print("begun", flush=True)
+    {work}
+"""
+IN_A_LIBRARY = "hashlib.pbkdf2_hmac('sha256', b'x', b'y', 10**9)"
+"""A minute or so in C, which Python cannot interrupt."""
+
+
+def ended_by(number: signal.Signals, work: str) -> tuple[int, str, float]:
+    """Exit code, what was said, and seconds."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(work=work)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    started = time.monotonic()
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+    return process.returncode, stderr, time.monotonic() - started
+
+
+def test_work_in_a_library_ends_after_the_grace_with_one_line() -> None:
+    code, stderr, seconds = ended_by(signal.SIGTERM, IN_A_LIBRARY)
+    assert (code, stderr) == (75, "error: stopped by SIGTERM: all is saved\n")
+    assert GRACE_S <= seconds < 5
+
+
+def test_work_in_python_ends_at_once_by_an_exception() -> None:
+    code, stderr, seconds = ended_by(signal.SIGTERM, "time.sleep(60)")
+    assert code == 1  # of an exception that nobody caught
+    assert "PreemptedError: stopped by SIGTERM: all is saved" in stderr
+    assert seconds < GRACE_S
+
+
+def test_an_interrupt_stays_one_and_other_signals_become_an_error() -> None:
+    with pytest.raises(KeyboardInterrupt), stopped_by_signals(str):
+        os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(PreemptedError, match="SIGUSR1") as caught, stopped_by_signals(str):
+        os.kill(os.getpid(), signal.SIGUSR1)
+    assert caught.value.exit_code == 75
+    with pytest.raises(KeyboardInterrupt), stopped_by_signals(str):
+        raise KeyboardInterrupt  # from elsewhere
+
+
+def test_former_handlers_come_back_and_what_is_ignored_stays_so() -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+        with stopped_by_signals(str):
+            os.kill(os.getpid(), signal.SIGHUP)  # nohup
+            with pytest.raises(PreemptedError), stopped_by_signals(str):  # one inside the other
+                os.kill(os.getpid(), signal.SIGTERM)
+        assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+        assert signal.set_wakeup_fd(-1) == -1
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread looks twice a second")
+def test_a_process_ends_with_the_one_that_started_it() -> None:
+    child = "import os, time; from qaz_llm.cluster.stopping import end_with; end_with({}); print('up', flush=True); time.sleep(60)"
+    code = (
+        "import os, subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}.format(os.getpid())], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\nprint(child.pid, flush=True)\ntime.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    limit = time.monotonic() + 5
+    status = Path(f"/proc/{pid}/stat")
+    while status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z" and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert time.monotonic() < limit
