@@ -4,6 +4,8 @@
     бiлiм (Latin i)                       a Latin look-alike in a Cyrillic word  → білім
     е + U+0306, U+200B, U+00A0 …          other forms, invisible characters      → NFC, gone, a plain space
     &quot;бет&quot;<br/>                  left-over HTML                         → "бет"
+    Алматы\\x96Астана, мек¬ / теп         controls, hyphens that are not seen    → Алматы–Астана, мектеп
+    бір   екі                             white space that is no layout          → бір екі
 
 Texts come in batches: one pass over the code points says what each could need (`repair_kernels.py`), most need nothing
 and are returned as they are, and the others get those repairs alone, until a pass finds nothing more.
@@ -15,25 +17,28 @@ repair(repair(x).text).text == repair(x).text.
 
 from __future__ import annotations
 
-import html
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from html.entities import html5
 
 import numpy as np
 
 from qaz_llm.language import repair_kernels as kernels
 from qaz_llm.language.alphabet import FLATTENED_WORDS
 from qaz_llm.language.buffer import Hashes, ScannedTexts, encode_texts, hash_words
+from qaz_llm.language.code_parts import code_spans, hide_code
+from qaz_llm.language.controls import join_hyphenated, mend_controls, mend_surrogates, remove_invisible, remove_joiners
 from qaz_llm.language.legacy_fonts import undo_old_kazakh
 from qaz_llm.language.lookalikes import one_alphabet
+from qaz_llm.language.markup import decode_entities, remove_markup
 from qaz_llm.language.mojibake import undo_mojibake
 from qaz_llm.language.presentation import base_letters
 from qaz_llm.language.variants import kazakh_forms
+from qaz_llm.language.white_space import even_white_space, one_line_end
+from qaz_llm.language.white_space import keep_layout as kept_layout
 
 MAX_ROUNDS = 16
 """Repairs that uncover each other (mojibake of mojibake) settle in two or three rounds; this is the stop."""
@@ -43,23 +48,29 @@ MAX_ROUNDS = 16
 class RepairedText:
     """The text after repair, and how often each kind of repair was made.
 
-    Kinds: `mojibake`, `old_kazakh` (lines), `surrogate`, `control`, `invisible`, `presentation` (characters), `nfc`,
-    `whitespace` (1 where the text changed), `lookalike` (words), `tag`, `entity`.
+    Kinds: `mojibake`, `old_kazakh` (lines); `surrogate`; `c1` (controls that became the signs of cp1252 they stood for),
+    `control` (those that became a space or a line break, or went); `invisible`, `presentation` (characters); `hyphenation` (words joined
+    over a line end, ¬ inside words); `lookalike` (words); `tag`, `hidden_markup` (comments, scripts and styles with what is
+    in them), `entity`; `nfc`, `whitespace` (1 where the text changed). `replacement` counts what cannot be repaired: U+FFFD
+    in place of characters that are lost, which stay.
     """
 
     text: str
     counts: Mapping[str, int]
 
 
-def repair(text: str) -> RepairedText:
-    """Undo mojibake, compose letters, remove invisible characters and tags, put look-alike letters right, even out spaces.
+def repair(text: str, *, keep_layout: bool = False) -> RepairedText:
+    """Undo mojibake, compose letters, put look-alike letters right, and take out what is not seen, what is left of a page
+    and white space that is no layout.
 
-    Code between lines of three backticks keeps its spaces and tags.
+    Code (`code_parts`) keeps its spaces, tags, entities and letters; damage of the encoding is undone in it too. With
+    `keep_layout`, which answers of dialogues need, all indentation, runs of spaces, tabs and blank lines inside the text
+    stay, and tags go only where they stand around paragraphs of prose.
     """
-    return repair_texts([text])[0]
+    return repair_texts([text], keep_layout=keep_layout)[0]
 
 
-def repair_texts(texts: Sequence[str]) -> list[RepairedText]:
+def repair_texts(texts: Sequence[str], *, keep_layout: bool = False) -> list[RepairedText]:
     """`repair` of each text; clean text costs one pass over it."""
     repaired = list(texts)
     counts: dict[int, Counter[str]] = {}
@@ -71,7 +82,9 @@ def repair_texts(texts: Sequence[str]) -> list[RepairedText]:
             number = pending[index]
             before = repaired[number]
             own_counts = counts.setdefault(number, Counter())
-            repaired[number] = _repair_once(before, int(damage.flags_D[index]), damage.mixed_words(index), own_counts)
+            repaired[number] = _repair_once(
+                before, int(damage.flags_D[index]), damage.mixed_words(index), own_counts, keep_layout
+            )
             if repaired[number] != before:
                 changed.append(number)
         pending = changed
@@ -84,121 +97,73 @@ def _nonzero(counts: Counter[str] | None) -> Mapping[str, int]:
     return {kind: number for kind, number in sorted(counts.items()) if number} if counts else {}
 
 
-def _repair_once(text: str, flags: int, mixed: Sequence[tuple[int, int, bool]], counts: Counter[str]) -> str:
-    """The repairs that the flags ask for, each once. Words of mixed alphabets wait for the next round where mojibake
-    before them moved them."""
-    before = text
-    if flags & kernels.MOJIBAKE:
-        text, counts["mojibake"] = _added(undo_mojibake(text), counts["mojibake"])
-    if flags & kernels.OLD_KAZAKH:
-        text, counts["old_kazakh"] = _added(undo_old_kazakh(text), counts["old_kazakh"])
-    if mixed and text is before:
-        text, counts["lookalike"] = _added(one_alphabet(text, mixed), counts["lookalike"])
-    if flags & kernels.VARIANT:
-        text, counts["lookalike"] = _added(kazakh_forms(text), counts["lookalike"])
-    for flag, kind, pattern in _REMOVED:
-        if flags & flag:
-            text, counts[kind] = _added(pattern.subn("", text), counts[kind])
-    if flags & kernels.INVISIBLE:
-        text, counts["invisible"] = _added(_remove_invisible(text), counts["invisible"])
+def _repair_once(
+    text: str, flags: int, mixed: Sequence[tuple[int, int, bool]], counts: Counter[str], keep_layout: bool
+) -> str:
+    """The repairs that the flags ask for, each once; where the encoding was wrong, all others wait for the next round."""
+    if flags & (kernels.MOJIBAKE | kernels.OLD_KAZAKH):
+        before = text
+        if flags & kernels.MOJIBAKE:
+            text, counts["mojibake"] = _added(undo_mojibake(text), counts["mojibake"])
+        if flags & kernels.OLD_KAZAKH:
+            text, counts["old_kazakh"] = _added(undo_old_kazakh(text), counts["old_kazakh"])
+        if text != before:
+            return text
+    if mixed:
+        spans = code_spans(text)
+        words = [word for word in mixed if not any(start <= word[0] < end for start, end in spans)]
+        text, counts["lookalike"] = _added(one_alphabet(text, words), counts["lookalike"])
+    if flags & kernels.UNSEEN:
+        text = _mend_unseen(text, flags, counts)
     if flags & kernels.UNCOMPOSED:
         text, counts["presentation"] = _added(base_letters(text), counts["presentation"])
         if not unicodedata.is_normalized("NFC", text):
             text = unicodedata.normalize("NFC", text)
             counts["nfc"] = 1
-    if flags & kernels.MARKUP:
-        text = _outside_code(text, lambda part: _undo_markup(part, counts))
-    if flags & (kernels.SPACES | kernels.ODD_SPACE | kernels.RARE_SPACE):
-        spaced = _even_white_space(text, has_rare=bool(flags & kernels.RARE_SPACE))
-        if spaced != text:
-            counts["whitespace"] = 1
-        text = spaced
+    return _repair_prose(text, flags, counts, keep_layout=keep_layout) if flags & kernels.OF_PROSE else text
+
+
+def _mend_unseen(text: str, flags: int, counts: Counter[str]) -> str:
+    if flags & kernels.SURROGATE:
+        text = mend_surrogates(text, counts)
+    if flags & (kernels.CONTROL | kernels.INVISIBLE):
+        text = join_hyphenated(text, counts)
+    if flags & kernels.CONTROL:
+        text = mend_controls(text, counts)
+    if flags & kernels.INVISIBLE:
+        text = remove_invisible(text, counts)
+        counts["replacement"] = text.count("\ufffd")
+    if flags & kernels.JOINED:
+        text = remove_joiners(text, counts)
     return text
+
+
+def _repair_prose(text: str, flags: int, counts: Counter[str], *, keep_layout: bool) -> str:
+    """What is not done to code: forms of letters, markup, white space. Entities come last, when their neighbours are as
+    they will stay."""
+    has_rare = bool(flags & kernels.RARE_SPACE)
+    one_ended = one_line_end(text, has_rare=has_rare)
+    hidden = hide_code(one_ended)
+    prose = hidden.prose
+    if flags & kernels.VARIANT:
+        prose, counts["lookalike"] = _added(kazakh_forms(prose), counts["lookalike"])
+    marked = prose
+    if flags & kernels.MARKUP:
+        prose = remove_markup(prose, counts, keep_layout=keep_layout)
+        if prose.count("`") != marked.count("`"):  # code of a page, to be put aside
+            return hidden.show(prose)
+    if flags & kernels.WHITE_SPACE:
+        spaced = (kept_layout if keep_layout else even_white_space)(prose, has_rare=has_rare)
+        if spaced != prose or one_ended != text:
+            counts["whitespace"] = 1
+        prose = spaced
+    if flags & kernels.MARKUP:
+        prose = decode_entities(prose, counts)
+    return hidden.show(prose)
 
 
 def _added(changed: tuple[str, int], before: int) -> tuple[str, int]:
     return changed[0], before + changed[1]
-
-
-_CODE = re.compile("(^```.*?(?:^```|\\Z))", re.DOTALL | re.MULTILINE)
-
-
-def _outside_code(text: str, change: Callable[[str], str]) -> str:
-    """Change what is not between two lines of three backticks, where indentation and tags have a meaning."""
-    if "```" not in text:
-        return change(text)
-    return "".join(part if index % 2 else change(part) for index, part in enumerate(_CODE.split(text)))
-
-
-_REMOVED = (
-    (kernels.SURROGATE, "surrogate", re.compile(f"[{kernels.SURROGATES}]")),
-    (kernels.CONTROL, "control", re.compile(f"[{kernels.CONTROLS}]")),
-    (kernels.JOINED, "invisible", re.compile(f"(?<=[^\\W\\d_])[{kernels.JOINERS}](?=[^\\W\\d_])")),
-)
-
-
-def _remove_invisible(text: str) -> tuple[str, int]:
-    length = len(text)
-    for character in kernels.INVISIBLES:
-        if character in text:
-            text = text.replace(character, "")
-    return text, length - len(text)
-
-
-# ----------------------------------------------------------------------------------------------------------- markup
-
-_ENTITY = re.compile(r"&(?:amp;)*((?:[a-zA-Z]{2,8}|#\d{2,6}|#x[0-9a-fA-F]{2,5});)")
-_TAG = re.compile(
-    r"</?(?:p|br|hr|div|span|a|b|i|u|em|strong|small|font|center|img|ul|ol|li|table|tbody|thead|tr|td|th|h[1-6]|seg|prop|tuv?)"
-    r"(?:\s[^<>]{0,300})?/?>",
-    re.IGNORECASE,
-)
-"""Tags of web pages and translation memories by name; `Vec<String>` and `<PHONE>` are none of them."""
-
-
-def _undo_markup(text: str, counts: Counter[str]) -> str:
-    if "<" in text:
-        text, counts["tag"] = _added(_TAG.subn(" ", text), counts["tag"])
-    if "&" in text:
-        unescaped, number = _ENTITY.subn(_unescape, text)
-        counts["entity"] += number if unescaped != text else 0
-        text = unescaped
-    return text
-
-
-def _unescape(match: re.Match[str]) -> str:
-    """The character of an entity, however often it was escaped: `&amp;amp;quot;` is a quotation mark."""
-    name = match[1]
-    return html.unescape(f"&{name}") if name.startswith("#") else html5.get(name, f"&{name}")
-
-
-# ------------------------------------------------------------------------------------------------------ white space
-
-_LINE_END = re.compile("\r\n?")
-_RARE_LINE_END = re.compile("[\x85\u2028\u2029]")
-_RARE_SPACE = re.compile("[^\\S \n]")
-_MANY_LINES = re.compile("\n\n\n+")
-
-
-def _even_white_space(text: str, *, has_rare: bool) -> str:
-    """One kind of line end, one space between words, none at line ends, one blank line at most."""
-    if "\r" in text:
-        text = _LINE_END.sub("\n", text)
-    if has_rare:
-        text = _RARE_LINE_END.sub("\n", text)
-        text = _outside_code(text, lambda part: _RARE_SPACE.sub(" ", part))
-    text = _outside_code(text, _even_spaces)
-    if "\n\n\n" in text:
-        text = _MANY_LINES.sub("\n\n", text)
-    return text.strip()
-
-
-def _even_spaces(text: str) -> str:
-    text = text.replace("\t", " ").replace("\u00a0", " ")
-    while "  " in text:
-        text = text.replace("  ", " ")
-    text = text.replace(" \n", "\n").replace("\n ", "\n")
-    return text.removeprefix(" ").removesuffix(" ")
 
 
 # -------------------------------------------------------------------------------------------------- flattened words

@@ -31,6 +31,7 @@ Flags = npt.NDArray[np.uint32]
 SURROGATE = 1
 CONTROL = 2
 INVISIBLE = 4
+"""Characters of no width, and ¬ and U+FFFD."""
 UNCOMPOSED = 8
 VARIANT = 16
 ODD_SPACE = 32
@@ -48,6 +49,11 @@ _BENT = 8192
 """A capital after a small letter: MOJIBAKE where there is one in every CHARACTERS_PER_BENT_WORD, as where one Cyrillic
 encoding was read as another (пРИВЕТ)."""
 CHARACTERS_PER_BENT_WORD = 150
+
+UNSEEN = SURROGATE | CONTROL | INVISIBLE | JOINED
+WHITE_SPACE = SPACES | ODD_SPACE | RARE_SPACE
+OF_PROSE = VARIANT | MARKUP | WHITE_SPACE
+"""What is not looked for in code."""
 
 # What a character is to its neighbour; pairs of these raise MOJIBAKE, SPACES, MARKUP and MIXED.
 _CYRILLIC = 1 << 16
@@ -70,8 +76,10 @@ _OF_ONE = 0x3FF
 _OF_PAIRS = 0xFFFF0000
 
 SURROGATES = "\\ud800-\\udfff"
-CONTROLS = "\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x84\\x86-\\x9f"
-INVISIBLES = "\u00ad\u200b\ufeff\u200e\u200f\u2060\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+CONTROLS = "\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f"
+INVISIBLES = "\\u00ad\\u061c\\u180e\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufeff\\ufff9-\\ufffc\\ufffe\\uffff"
+HYPHENS_AND_LOSSES = "¬\ufffd"
+"""The sign that old programs wrote for a soft hyphen, and the one for characters that are lost, which are counted."""
 JOINERS = "\u200c\u200d"
 CYRILLIC_RANGE = "\u0400-\u052f"
 FOREIGN_LETTERS = "A-Za-zƏəƟɵËë" + "".join(GREEK_TO_CYRILLIC)
@@ -140,36 +148,36 @@ def _tables() -> tuple[npt.NDArray[np.uint16], Flags]:
 
 
 def _groups() -> Iterable[tuple[Iterable[str], int]]:
-    yield _of_class(SURROGATES), SURROGATE
-    yield _of_class(CONTROLS), CONTROL
-    yield INVISIBLES, INVISIBLE
+    yield characters_of(SURROGATES), SURROGATE
+    yield characters_of(CONTROLS), CONTROL
+    yield (*characters_of(INVISIBLES), *HYPHENS_AND_LOSSES), INVISIBLE
     yield JOINERS, JOINED
     yield _uncomposed(), UNCOMPOSED
-    yield _of_class(COMPATIBILITY_FORMS), UNCOMPOSED
+    yield characters_of(COMPATIBILITY_FORMS), UNCOMPOSED
     yield CYRILLIC_VARIANTS, VARIANT
     yield "\r\t\u00a0", ODD_SPACE
     yield (chr(c) for c in range(0x3001) if chr(c).isspace() and chr(c) not in " \n\r\t\u00a0"), RARE_SPACE
     yield OLD_KAZAKH_LETTERS, OLD_KAZAKH
-    yield _of_class(BOX_DRAWING), MOJIBAKE
-    yield _of_class(CYRILLIC_RANGE), _CYRILLIC
-    yield _of_class(FOREIGN_LETTERS), _FOREIGN
+    yield characters_of(BOX_DRAWING), MOJIBAKE
+    yield characters_of(CYRILLIC_RANGE), _CYRILLIC
+    yield characters_of(FOREIGN_LETTERS), _FOREIGN
     yield MOJIBAKE_LEADS["cp1251"], _LEAD_1251
     yield MOJIBAKE_LEADS["western"], _LEAD_WESTERN
     yield set(_high_half("cp1251")) - set(REAL_AFTER_CAPITALS), _TRAIL_1251
     yield (*_high_half("cp1252"), *map(chr, range(0x80, 0xC0))), _TRAIL_WESTERN
     yield map(chr, range(0xC0, 0x100)), _HIGH
-    yield _of_class("а-яё"), _LOWER
-    yield _of_class("А-ЯЁ"), _UPPER
+    yield characters_of("а-яё"), _LOWER
+    yield characters_of("А-ЯЁ"), _UPPER
     yield WORD_SIGNS, _WORD_SIGN
     yield MOJIBAKE_LEADS["mac_cyrillic"], _LEAD_MAC
     yield MAC_TRAILS, _TRAIL_MAC
     yield " ", _SPACE
     yield "\n", _NEWLINE
     yield "&<", _OPENS_MARKUP
-    yield (*_of_class("A-Za-z"), "#", "/"), _IN_MARKUP
+    yield (*characters_of("A-Za-z"), *"#/!?"), _IN_MARKUP
 
 
-def _of_class(ranges: str) -> Iterable[str]:
+def characters_of(ranges: str) -> Iterable[str]:
     """The characters of a regular expression's class: `a-cx` is a b c x."""
     plain = ranges.encode("ascii", "backslashreplace").decode("unicode_escape")
     index = 0
