@@ -180,3 +180,10 @@ def test_a_header_whose_rows_have_no_such_sign_is_named(tmp_path: Path) -> None:
     ) as caught:
         read(path)
     assert "id, text" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_mark_before_a_quoted_name_does_not_hide_its_quotes(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes('"text, қысқаша","id"\r\n"бір, екі","1"\r\n"үш\nтөрт","2"\r\n'.encode(encoding))
+    assert read(path, text_field="text, қысқаша", id_field="id") == ["бір, екі", "үш\nтөрт"]

@@ -27,7 +27,7 @@ from qaz_llm.io.reading import MAX_VALUES
 WRAPPERS = frozenset({"data", "rows", "items", "examples", "documents", "records", "results", "articles", "questions"})
 """Keys under which a file that is one object has its list of rows."""
 
-_OPENS = re.compile(r"\s*(?:\[\s*(?:\{|$)|\{\s*$)")
+_OPENS = re.compile(r"\s*(?:\[\s*(?:\{|\]|$)|\{\s*$)")
 """A first line that opens a list of objects, or an object that goes on in the next line."""
 
 _LIST = re.compile(r"\[\s*\{")
