@@ -326,7 +326,8 @@ class DataConfig(StrictModel):
     shard_bytes: int = Field(default=256 << 20, ge=1024)
     on_bad_row: Literal["drop", "stop"] = "drop"
     """A row that cannot be read (no JSON, not UTF-8) is counted and dropped, or ends the build."""
-    sources: tuple[SourceConfig, ...]
+    sources: tuple[SourceConfig, ...] = ()
+    """Sources of documents; none where the build makes conversations alone."""
     languages: LanguagePolicy = LanguagePolicy()
     filters: FilterConfig = FilterConfig()
     pii: PiiConfig = PiiConfig()
@@ -337,8 +338,10 @@ class DataConfig(StrictModel):
 
     @model_validator(mode="after")
     def _sources_are_there_and_told_apart(self) -> DataConfig:
-        if not self.sources:
-            raise ValueError("sources: at least one is needed, for instance {name: wiki, path: wiki.jsonl}")
+        if not self.sources and not self.conversations:
+            raise ValueError(
+                "sources: at least one is needed, for instance {name: wiki, path: wiki.jsonl}, or one of conversations"
+            )
         for kind, names in (
             ("sources", [source.name for source in self.sources]),
             ("conversations", [source.name for source in self.conversations]),

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from qaz_llm.data.config import DataConfig
+from qaz_llm.data.config import ConversationSourceConfig, DataConfig
 from qaz_llm.data.licence_names import spdx
 from qaz_llm.data.licences import refusal
-from qaz_llm.data.tasks import Task, tasks_of
+from qaz_llm.data.tasks import Task, conversation_files, tasks_of
 from qaz_llm.errors import InputError
 from qaz_llm.progress import format_duration
 
@@ -30,6 +30,8 @@ class BuildPlan:
     tasks: tuple[Task, ...]
     refused: Mapping[str, str]
     workers: int
+    conversations: tuple[str, ...] = ()
+    """Of each source of conversations a line: its files, or why it is not read."""
 
     @property
     def text_bytes(self) -> int:
@@ -52,9 +54,15 @@ class BuildPlan:
         return [
             *(_source_line(name, len(paths), sizes[name]) for name, paths in files.items()),
             *(f"{name}: not read, its licence is refused ({why})" for name, why in self.refused.items()),
-            f"{len(self.tasks)} parts, about {self.text_bytes / 1e6:,.1f} MB of text, "
-            f"{self.workers} process{'es' if self.workers > 1 else ''}, about {format_duration(self.estimated_s)}",
+            *self.conversations,
+            *([self._size_line()] if self.tasks else []),
         ]
+
+    def _size_line(self) -> str:
+        return (
+            f"{len(self.tasks)} parts, about {self.text_bytes / 1e6:,.1f} MB of text, "
+            f"{self.workers} process{'es' if self.workers > 1 else ''}, about {format_duration(self.estimated_s)}"
+        )
 
 
 def _source_line(name: str, num_files: int, text_bytes: int) -> str:
@@ -76,9 +84,25 @@ def make_build_plan(config: DataConfig) -> BuildPlan:
             refused[source.name] = why
             continue
         tasks += tasks_of(source, root=config.root)
-    if not tasks:
+    of_conversations = {source.name: conversation_refusal(source, config) for source in config.conversations}
+    if not tasks and all(of_conversations.values()):
+        refusals = {**refused, **of_conversations}
         raise InputError(
             "the licence policy refuses every source",
-            hint=f"refused: {', '.join(f'{name} ({why})' for name, why in refused.items())}; change licences",
+            hint=f"refused: {', '.join(f'{name} ({why})' for name, why in refusals.items())}; change licences",
         )
-    return BuildPlan(tuple(tasks), refused, config.workers)
+    lines = tuple(_conversation_line(source, config) for source in config.conversations)
+    return BuildPlan(tuple(tasks), refused, config.workers, lines)
+
+
+def conversation_refusal(source: ConversationSourceConfig, config: DataConfig) -> str | None:
+    """Why a source of conversations is not read: its licence is refused, and its rows have none of their own."""
+    return None if source.licence_field is not None else refusal(spdx(source.licence), config.licences)
+
+
+def _conversation_line(source: ConversationSourceConfig, config: DataConfig) -> str:
+    name, why = f"conversations {source.name}", conversation_refusal(source, config)
+    if why is not None:
+        return f"{name}: not read, its licence is refused ({why})"
+    files = conversation_files(source, root=config.root)
+    return f"{name}: {len(files):,} file{'s' if len(files) > 1 else ''}" if files else f"{name}: streamed"

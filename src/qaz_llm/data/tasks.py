@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qaz_llm.data.config import SourceConfig
+from qaz_llm.data.config import ConversationSourceConfig, SourceConfig
 from qaz_llm.data.readers import FORMAT_BY_SUFFIX, Part, format_of
 from qaz_llm.data.readers.cuts import parts_of, parts_of_saved_copy
 from qaz_llm.data.readers.hub import is_saved_copy
@@ -108,6 +108,17 @@ def source_files(source: SourceConfig, *, root: Path | None = None) -> list[Path
         return sorted({file for pattern in source.hub_files for file in expand_paths(path / pattern)})
     folder_suffixes = tuple(FORMAT_BY_SUFFIX) if source.format == "auto" and path.is_dir() else None
     return expand_paths(path, suffixes=folder_suffixes)
+
+
+def conversation_files(source: ConversationSourceConfig, *, root: Path | None = None) -> list[Path]:
+    """The files of a source of conversations, sorted, or the folder of a data set of the hub; empty where it is streamed.
+
+    Raises InputError where there are none.
+    """
+    path = resolve_path(source.path, root=root)
+    if source.format == "hub":
+        return [path] if path.is_dir() else []
+    return expand_paths(path)
 
 
 def file_names(files: Sequence[Path]) -> list[str]:

@@ -146,7 +146,7 @@ def test_alpaca_with_input_history_and_system(tmp_path: Path) -> None:
         ({"role": "tool", "content": "22 °C"}, "tool_role"),
         ({"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}, "tool_role"),
         ({"role": "narrator", "content": "Бір күні…"}, "unknown_role"),
-        ({"role": "assistant", "content": [{"type": "image_url"}]}, "empty_turn"),
+        ({"role": "assistant", "content": [{"type": "image_url"}]}, "not_text"),
         ({"role": "assistant", "content": "   "}, "empty_turn"),
         ("жай жол", "unknown_role"),
         ({"role": "assistant", "content": "сөз " * 30}, "too_long"),

@@ -12,6 +12,7 @@ from qaz_llm.data.chat.gather import gather_conversations
 from qaz_llm.data.clean import Cleaner
 from qaz_llm.data.config import DataConfig, DecontaminateConfig
 from qaz_llm.data.manifest import Ledger
+from qaz_llm.data.notices import Notices
 from qaz_llm.data.protect.decontaminate import EvaluationItem, make_decontaminator
 from qaz_llm.io import read_jsonl, write_jsonl
 from qaz_llm.records import Conversation
@@ -26,10 +27,19 @@ class Recorder:
         self.kept: Counter[str] = Counter()
         self.dropped: Counter[tuple[str, str]] = Counter()
         self.pii: Counter[str] = Counter()
+        self.repairs: Counter[str] = Counter()
+        self.files: dict[str, str] = {}
+        self.notices = Notices()
 
-    def keep_conversation(self, conversation: Conversation, pii: Mapping[str, int]) -> None:
+    def read_conversations(self, source: str, fingerprints: Mapping[str, str]) -> None:
+        self.files |= fingerprints
+
+    def keep_conversation(
+        self, conversation: Conversation, pii: Mapping[str, int], repairs: Mapping[str, int]
+    ) -> None:
         self.kept[conversation.source] += 1
         self.pii.update(pii)
+        self.repairs.update(repairs)
 
     def drop_conversation(self, source: str, reason: str) -> None:
         self.dropped[source, reason] += 1
@@ -70,20 +80,24 @@ def test_each_gate_drops_what_it_is_for(tmp_path: Path) -> None:
         {"id": 1, "question": "Күзде не істейді?", "answer": "Егін орады"},
         {"id": 5, "question": "Менің нөмірім +7 701 123 45 67, сақтадың ба?", "answer": "Иә, сақтадым"},
         {"id": 6, "question": "Бос па?", "answer": None},
+        {"id": 7, "question": "Көктемде не істейді?", "answer": LONG},
     ]
     recorder, out = gather(tmp_path, rows, QA)
-    assert recorder.kept == {"c": 2}
+    assert recorder.kept == {"c": 3}
     reasons = {row["id"]: (row["reason"], row.get("of")) for row in rows_of(out, "dropped_conversations")}
     assert reasons == {
-        "c/2": ("exact_duplicate", None),
+        "c/2": ("near_duplicate", "c/1"),
         "c/3": ("near_duplicate", "c/1"),
         "c/4": ("contaminated", None),
-        "c/1": ("duplicate_id", None),
         "c/6": ("missing_text", None),
+        "c/7": ("exact_duplicate", "c/1"),
     }
     assert recorder.kept.total() + recorder.dropped.total() == len(rows)
-    first, last = rows_of(out, "conversations")
+    first, other, last = rows_of(out, "conversations")
     assert first["messages"][1]["content"] == LONG
+    assert other["id"] == "c/1#0000004", "its id is taken, its content is its own"
+    assert recorder.notices.to_list() == [{"kind": "repeated_ids", "where": "c", "count": 1}]
+    assert list(recorder.files) == ["rows"]
     assert "701" not in str(last)
     assert recorder.pii == {"phone": 1}
     assert "701" not in str(rows_of(out, "dropped_conversations"))
