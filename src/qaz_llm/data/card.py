@@ -125,7 +125,9 @@ def _size_lines(manifest: Mapping[str, Any]) -> list[str]:
         ]
         tables += ["", _table(("language", "documents", "words", "bytes"), rows)]
     if conversations["out"]:
-        sizes.append(f"{conversations['out']:,} conversations of {conversations.get('in', conversations['out']):,} read")
+        sizes.append(
+            f"{conversations['out']:,} conversations of {conversations.get('in', conversations['out']):,} read"
+        )
         counts = [(LANGUAGE_NAMES.get(code, code), count) for code, count in conversations["languages"].items()]
         tables += ["", _table(("language", "conversations"), counts)]
     dropped = "everything dropped is counted in `manifest.json` and sampled in `dropped*`"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +191,10 @@ class Ledger:
         self._counts["conversation_languages"][conversation.language] += 1
         self._counts["conversation_pii"].update(pii)
         self._counts["conversation_repairs"].update(repairs)
+
+    def contaminated(self, items: Sequence[int]) -> None:
+        """Note the evaluation items that a conversation holds a part of."""
+        self._eval_items.append(tuple(items))
 
     def read_conversations(self, source: str, fingerprints: Mapping[str, str]) -> None:
         """Note the files that a source of conversations was read from."""

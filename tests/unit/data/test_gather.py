@@ -1,7 +1,7 @@
 """The gates that conversations pass on their way to the shards."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -30,13 +30,15 @@ class Recorder:
         self.repairs: Counter[str] = Counter()
         self.files: dict[str, str] = {}
         self.notices = Notices()
+        self.items: list[tuple[int, ...]] = []
+
+    def contaminated(self, items: Sequence[int]) -> None:
+        self.items.append(tuple(items))
 
     def read_conversations(self, source: str, fingerprints: Mapping[str, str]) -> None:
         self.files |= fingerprints
 
-    def keep_conversation(
-        self, conversation: Conversation, pii: Mapping[str, int], repairs: Mapping[str, int]
-    ) -> None:
+    def keep_conversation(self, conversation: Conversation, pii: Mapping[str, int], repairs: Mapping[str, int]) -> None:
         self.kept[conversation.source] += 1
         self.pii.update(pii)
         self.repairs.update(repairs)
@@ -98,6 +100,7 @@ def test_each_gate_drops_what_it_is_for(tmp_path: Path) -> None:
     assert other["id"] == "c/1#0000004", "its id is taken, its content is its own"
     assert recorder.notices.to_list() == [{"kind": "repeated_ids", "where": "c", "count": 1}]
     assert list(recorder.files) == ["rows"]
+    assert recorder.items == [(0,)]
     assert "701" not in str(last)
     assert recorder.pii == {"phone": 1}
     assert "701" not in str(rows_of(out, "dropped_conversations"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -27,7 +27,8 @@ from qaz_llm.data.plan import conversation_refusal
 from qaz_llm.data.protect.pii import redact, redact_texts
 from qaz_llm.data.tasks import conversation_files, file_names
 from qaz_llm.io import ShardWriter, fingerprint_file, open_jsonl_for_writing, read_jsonl
-from qaz_llm.language.buffer import scan_texts
+from qaz_llm.language.buffer import ScannedTexts, scan_texts
+from qaz_llm.language.scripts import detect_scripts, to_cyrillic
 from qaz_llm.progress import get_logger
 from qaz_llm.records import Conversation
 
@@ -140,14 +141,26 @@ def _judged(
         made = make_conversations(source, root=config.root, seed=config.seed, stop_on_bad_row=stop)
         while batch := list(islice(made, BATCH_CONVERSATIONS)):
             texts = ["\n".join(message.content for message in item.conversation.messages) for item in batch]
-            hits = cleaner.decontaminator.hits(scan_texts(texts))
-            for item, hit, (protected, pii) in zip(batch, hits, _protected(batch, config), strict=True):
+            hits = cleaner.decontaminator.hit_items(_scan_as_documents(texts))
+            for item, items, (protected, pii) in zip(batch, hits, _protected(batch, config), strict=True):
                 reason = item.reason
                 if reason is None and refusal(item.conversation.licence, config.licences) is not None:
                     reason = "licence"
-                if reason is None and hit is not None:
+                if reason is None and items:
                     reason = "contaminated"
+                    ledger.contaminated(items)
                 yield protected, reason, pii
+
+
+def _scan_as_documents(texts: Sequence[str]) -> ScannedTexts:
+    """The texts as documents are matched with evaluation items: Kazakh of other scripts in Cyrillic."""
+    scanned = scan_texts(texts)
+    converted = list(texts)
+    for number, script in enumerate(detect_scripts(scanned)):
+        conversion = to_cyrillic(texts[number]) if script in ("Latn", "Arab") else None
+        if conversion is not None:
+            converted[number] = conversion.text
+    return scanned if converted == texts else scan_texts(converted)
 
 
 def _fingerprints(source: ConversationSourceConfig, config: DataConfig) -> dict[str, str]:
