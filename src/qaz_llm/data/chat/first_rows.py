@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qaz_llm.data.chat.converters import MAX_LABELS, labels_of
+from qaz_llm.data.chat.files import LOOKED_AT_ROWS, read_dialogue_rows
 from qaz_llm.data.chat.shapes import SHAPES_HINT, DialogueFields, has_dialogue
 from qaz_llm.data.config import ConversationSourceConfig, DataConfig, SourceConfig
 from qaz_llm.data.plan import conversation_refusal
-from qaz_llm.data.readers import Row, read_hub, read_rows_of
+from qaz_llm.data.readers import Row, read_hub
 from qaz_llm.data.tasks import conversation_files, file_names
 from qaz_llm.errors import DataError, InputError
 
-LOOKED_AT_ROWS = 100
 LABELS_FROM_ROWS = 5000
 """Labels the config does not name are those of so many first rows; a later one is dropped as `unknown_label`."""
 
@@ -79,7 +79,7 @@ def _files(source: ConversationSourceConfig, root: Path | None) -> Iterable[tupl
     if source.format == "hub":
         return [(read_hub(reader, files[0] if files else None), "")]
     names = file_names(files) if len(files) > 1 else [""]
-    return ((read_rows_of(file, reader), name) for file, name in zip(files, names, strict=True))
+    return ((read_dialogue_rows(file, reader), name) for file, name in zip(files, names, strict=True))
 
 
 def first_rows(rows: Iterator[PlacedRow], source: ConversationSourceConfig) -> list[PlacedRow]:
