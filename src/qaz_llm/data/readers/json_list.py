@@ -15,6 +15,7 @@ from qaz_llm.io import open_bytes, open_text
 from qaz_llm.io.compression import naming_damage
 
 _BOM = "\ufeff"
+_HEAD_CHARS = 4096
 _CHUNK_CHARS = 1 << 20
 _BEFORE_VALUE = re.compile(r"[\s,]*")
 _NEAR_END_CHARS = 16
@@ -24,7 +25,7 @@ _NEAR_END_CHARS = 16
 def is_json_list(path: Path) -> bool:
     """Whether the first thing in a file is `[`, followed by an object or nothing."""
     with open_bytes(path) as stream, naming_damage(path):
-        head = stream.read(4096).decode("utf-8", "replace").removeprefix(_BOM)
+        head = stream.read(_HEAD_CHARS).decode("utf-8", "replace").removeprefix(_BOM)
     return re.match(r"\s*\[\s*(?:\{|\]|\Z)", head) is not None
 
 
@@ -36,7 +37,7 @@ def read_json_list(path: Path) -> Iterator[Row]:
     """
     decoder = json.JSONDecoder(strict=False)
     with open_text(path) as stream:
-        text = stream.read(_CHUNK_CHARS).removeprefix(_BOM).lstrip()[1:]
+        text = stream.read(_HEAD_CHARS).removeprefix(_BOM).lstrip()[1:]
         at, number = 0, 0
         while True:
             at = _BEFORE_VALUE.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing, too
