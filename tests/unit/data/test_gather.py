@@ -147,3 +147,114 @@ def test_duplicate_search_can_be_switched_off(tmp_path: Path, near: bool) -> Non
     rows = [{"question": "Не?", "answer": LONG}, {"question": "Не?", "answer": LONG}]
     recorder, _ = gather(tmp_path, rows, QA, dedup={"exact": False, "near": near})
     assert recorder.kept == {"c": 1 if near else 2}
+
+
+def chat(*turns: str, **values: Any) -> dict[str, Any]:
+    names = ("user", "assistant")
+    return {"messages": [{"role": names[n % 2], "content": text} for n, text in enumerate(turns)], **values}
+
+
+CHAT: dict[str, Any] = {"kind": "chat", "language": "kk"}
+
+
+def test_ids_that_begin_anew_drop_nothing(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_jsonl(tmp_path / f"{name}.jsonl", [chat(f"{name}{n} деген не?", f"{name}{n}", id=n) for n in range(3)])
+    recorder, out = gather(tmp_path, [], {"name": "c", "path": str(tmp_path / "[ab].jsonl"), **CHAT})
+    assert recorder.kept == {"c": 6}
+    assert [row["id"] for row in rows_of(out, "conversations")] == [f"c/{f}.jsonl/{n}" for f in "ab" for n in range(3)]
+    assert not recorder.notices.to_list()
+
+
+def test_of_a_declared_id_only_the_same_row_is_dropped(tmp_path: Path) -> None:
+    rows = [chat("Не?", "Кітап", key="p"), chat("Кім?", "Абай", key="p"), chat("Не?", "Кітап", key="p")]
+    recorder, out = gather(tmp_path, rows, {**CHAT, "id_field": "key"}, dedup={"exact": False, "near": False})
+    assert [row["id"] for row in rows_of(out, "conversations")] == ["c/p", "c/p#0000001"]
+    assert [(r["id"], r["reason"], r["of"]) for r in rows_of(out, "dropped_conversations")] == [
+        ("c/p#0000002", "duplicate_id", "c/p")
+    ]
+    assert recorder.notices.to_list() == [{"kind": "repeated_ids", "where": "c", "count": 1}]
+
+
+def test_one_answer_to_one_question_about_several_passages(tmp_path: Path) -> None:
+    passages = (LONG, LONG + " екен", LONG.replace("ағаш", "гүл"), "Қысқа мәтін.")
+    rows = [{"question": "Мәтін дұрыс па?", "context": passage, "answer": "Иә, дұрыс."} for passage in passages]
+    recorder, _ = gather(tmp_path, [*rows, rows[1]], {**QA, "context_field": "context"})
+    assert recorder.kept == {"c": 4}
+    assert recorder.dropped == {("c", "exact_duplicate"): 1}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [chat("5+3 қанша?", "Есептедім"), chat("5-3 қанша?", "Есептедім")],
+        [chat("a<b рас па?", "Иә"), chat("a>b рас па?", "Иә")],
+        [chat(f"{LONG}\n\nАвторы кім?", "Белгісіз"), chat(f"{LONG}\n\nҚашан?", "Белгісіз")],
+        [chat("Сәлем!", "Сәлем!", "Не жаңалық?", LONG), chat("Сәлем!", "Сәлем!", "Қалайсыз?", LONG)],
+        [chat("Сәлем!", "Сәлем!"), chat("Сәлем!", "Сәлем!", "Не жаңалық?", "Жақсы")],
+        [chat("Ертегі айт", LONG), chat("Ертегі айт", " ".join(reversed(LONG.split())))],
+        [chat("Қате қайда?\n\nif x:\n    y()\n    z()", "Жоқ"), chat("Қате қайда?\n\nif x:\n    y()\nz()", "Жоқ")],
+        [chat("print дегені не?", "Функция"), chat("Print дегені не?", "Функция")],
+        [chat("Сәлем!", "Сәлем!", system="Қысқа айт."), chat("Сәлем!", "Сәлем!", system="Ұзақ айт.")],
+    ],
+)
+def test_what_differs_in_what_matters_stays(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    recorder, _ = gather(tmp_path, rows, CHAT)
+    assert recorder.kept == {"c": 2}
+
+
+def test_both_labels_of_one_text_stay_and_a_repetition_goes(tmp_path: Path) -> None:
+    rows = [
+        {"text": LONG, "category": "ауыл"},
+        {"text": LONG, "category": "еңбек"},
+        {"text": LONG + "!", "category": "ауыл"},
+    ]
+    recorder, _ = gather(tmp_path, rows, {"kind": "classification", "language": "kk"})
+    assert (recorder.kept, recorder.dropped) == ({"c": 2}, {("c", "near_duplicate"): 1})
+
+
+def test_questions_that_differ_in_a_telephone_number_alone_are_one(tmp_path: Path) -> None:
+    rows = [chat(f"Нөмірім {number}, сақта.", "Жарайды.") for number in ("+7 701 123 45 67", "+7 702 765 43 21")]
+    recorder, out = gather(tmp_path, rows, CHAT)
+    assert recorder.dropped == {("c", "exact_duplicate"): 1}
+    assert "<PHONE>" in str(rows_of(out, "conversations"))
+
+
+def test_what_has_no_answer_is_cut_and_said(tmp_path: Path) -> None:
+    rows = [chat("Сәлем!", "Сәлем!", "Тағы не бар?"), chat("Не?")]
+    recorder, out = gather(tmp_path, rows, CHAT)
+    assert [len(row["messages"]) for row in rows_of(out, "conversations")] == [2]
+    assert recorder.dropped == {("c", "no_answer"): 1}
+    assert recorder.notices.to_list() == [{"kind": "unanswered_turns", "where": "c", "count": 1}]
+
+
+LAYOUT = {
+    "fence in a list": "Қадамдар:\n\n1. Жазыңыз:\n\n   ```python\n   def f(x):\n       if x > 0:\n           return x\n   ```\n\n2. Тексеріңіз.",
+    "bare code": "Міне:\n\ndef f(x):\n    for i in range(x):\n        print(i)\n    return x",
+    "tabs": "Мынау:\n\nfor x in y:\n\tprint(x)\n\t\tpass",
+    "nested list": "Жоспар:\n\n- Кіріспе\n  - Мақсаты\n    - Бірінші\n- Негізгі",
+    "tildes": "Қараңыз:\n\n~~~yaml\nсайт:\n  аты: Сынақ\n  тізім:\n    - бір\n~~~",
+    "table": "| аты   | саны |\n|-------|-----:|\n| алма  |    5 |",
+    "verse": "Желсіз түнде жарық ай,\n    Сәулесі суда дірілдеп,\nАуылдың жаны терең сай,\n    Тасыған өзен гүрілдеп.",
+    "blank lines": "бірінші\n\n\n\nекінші",
+    "aligned": "x   = 1\nyyy = 2",
+}
+
+
+@pytest.mark.parametrize("answer", LAYOUT.values(), ids=list(LAYOUT))
+def test_white_space_of_turns_is_content(tmp_path: Path, answer: str) -> None:
+    _, out = gather(tmp_path, [chat(answer, answer)], CHAT)
+    (row,) = rows_of(out, "conversations")
+    assert [message["content"] for message in row["messages"]] == [answer, answer]
+
+
+def test_what_is_repaired_in_turns_is_counted(tmp_path: Path) -> None:
+    recorder, out = gather(tmp_path, [chat("Бiлiм деген не?", "Оқу\u200b мен тоқу")], CHAT)
+    assert [m["content"] for m in rows_of(out, "conversations")[0]["messages"]] == ["Білім деген не?", "Оқу мен тоқу"]
+    assert recorder.repairs == {"lookalike": 1, "invisible": 1}
+
+
+def test_dialogues_in_another_script_hold_evaluation_items_too(tmp_path: Path) -> None:
+    latin = "Qazaqstannyñ būrynğy astanasy Almaty qalasy qai taudyñ bökterınde ornalasqan eken?"
+    recorder, _ = gather(tmp_path, [chat(latin, "Ile Alatauynyñ")], CHAT)
+    assert recorder.dropped == {("c", "contaminated"): 1}
