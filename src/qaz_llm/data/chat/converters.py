@@ -79,12 +79,16 @@ def licence_of(row: Mapping[str, Any], source: ConversationSourceConfig) -> str:
 
 
 def clean_text(value: Any, source: ConversationSourceConfig, repairs: Counter[str]) -> str:
-    """The repaired text of a field, its layout as it was; empty where it holds none. What was repaired goes to `repairs`."""
+    """The repaired text of a field, empty where it holds none; what was repaired goes to `repairs`.
+
+    White space is content, in answers above all. In a segment of a translation, one line, it is evened out.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
         return ""
-    repaired = repair(_MNEMONIC.sub("", value) if source.mnemonics else value, keep_layout=True)
+    keep_layout = source.kind != "parallel" or "\n" in value.strip()
+    repaired = repair(_MNEMONIC.sub("", value) if source.mnemonics else value, keep_layout=keep_layout)
     repairs.update(repaired.counts)
     return detokenise(repaired.text) if source.detokenise else repaired.text
 
