@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from qaz_llm.data.chat.identity import Example, tokens_of
+from qaz_llm.data.chat.identity import Example, asked_form, signs_of
 from qaz_llm.data.config import DedupConfig
 from qaz_llm.data.duplicates.dedup import near_duplicates_of_texts
 
@@ -128,17 +128,22 @@ def test_keys_part_texts_as_separate_searches_would() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "tokens"),
+    ("text", "form", "signs"),
     [
-        ("Қар, су!", ["қар", "су"]),
-        ("a, b; c: d?", ["a", "b", "c", "d"]),
-        ("3,5 м", ["3", ",", "5", "м"]),
-        ("https://a.kz", ["https", ":", "/", "/", "a", ".", "kz"]),
-        ("  if x:\n\treturn 1", ["if", "x", "\n\t", "return", "1"]),
-        ("Қысқа — ұзақ", ["қысқа", "ұзақ"]),
-        ("7 — 2", ["7", "-", "2"]),
-        ("", []),
+        ("Қар, су!", "қар су", []),
+        ("a, b; c: d?", "a b c d", []),
+        ("3,5 м", "3,5 м", ["3", ",", "5"]),
+        ("https://a.kz/B", "https://a.kz/b | B", [":", "/", "/", ".", "/"]),
+        ("  if x:\n\treturn 1", "if x\n\treturn 1", ["\n\t", "1"]),
+        ("Қысқа — ұзақ", "қысқа ұзақ", []),
+        ("7 — 2", "7 - 2", ["7", "-", "2"]),
+        ("x - y", "x y", []),
+        ("ақ-қара", "ақ-қара", ["-"]),
+        ("Не?..\n\n", "не", []),
+        ("«Бірі» (екі).", "бірі (екі)", ["(", ")"]),
+        ("", "", []),
     ],
 )
-def test_tokens(text: str, tokens: Sequence[str]) -> None:
-    assert tokens_of(text) == tokens
+def test_forms(text: str, form: str, signs: Sequence[str]) -> None:
+    assert asked_form(text) == form
+    assert signs_of(text) == signs

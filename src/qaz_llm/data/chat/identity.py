@@ -19,16 +19,14 @@ from dataclasses import dataclass
 import xxhash
 
 _UNTOLD = re.compile(
-    r"""[.,;:!?…]+(?=[\s"'»”’)\]]|\Z)  # punctuation that ends a word; in `a.b`, `3,5` and `!x` it is a sign
-      | (?<=[^\S\n])[-–—](?=[^\S\n]+[^\d\s])  # a dash between words; before a number it may be a minus
-      | (?:^|(?<=\n))[-–—](?=[^\S\n]+[^\d\s])
-      | ["'«»“”„‘’]""",
+    r"""[.,;:!?…"'«»“”„‘’–—-]  # any of these, which costs little to look for, and then
+      (?:(?<=["'«»“”„‘’])  # a quotation mark
+        |(?<=[.,;:!?…])[.,;:!?…]*(?=[\s"'»”’)\]]|\Z)  # punctuation that ends a word; in `a.b`, `3,5` and `!x` it is a sign
+        |(?<!\S[–—-])(?=[^\S\n]+[^\d\s]))  # a dash between words; before a number it may be a minus""",
     re.VERBOSE,
 )
-_TOKEN = re.compile(r"\n[ \t]+(?=\S)|[^\W_]+|[^\w\s]|_")
-_DASHES = str.maketrans("–—−", "---")
-_LATIN = re.compile(r"[A-Za-z]")
-_WORD = re.compile(r"[^\W\d_]+")
+_SIGN = re.compile(r"\n[ \t]+(?=\S)|\d+|[^\w\s]|_")
+_LATIN_CAPITALS = re.compile(r"[A-Za-z]*[A-Z][A-Za-z]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +45,8 @@ class Example:
     @property
     def near_key(self) -> int:
         """Equal where the same is asked and the answers have the same numbers and signs: 64 bits."""
-        asked = [token for text in self.asked for token in ("\x1e", *tokens_of(text))]
-        signs = [token for text in self.answered for token in ("\x1e", *tokens_of(text)) if not _WORD.fullmatch(token)]
-        return int.from_bytes(_digest(self.group, *asked, "\x1d", *signs)[:8], "big")
+        signs = (" ".join(signs_of(text)) for text in self.answered)
+        return int.from_bytes(_digest(self.group, *map(asked_form, self.asked), "\x1e", *signs)[:8], "big")
 
     @property
     def alike(self) -> str:
@@ -57,14 +54,34 @@ class Example:
         return "\n".join(self.answered)
 
 
-def tokens_of(text: str) -> list[str]:
-    """The words, numbers and signs of a text, and the indentation of its lines.
+def asked_form(text: str) -> str:
+    """A text without what does not tell questions apart; Latin words with capitals once more at the end.
 
-    >>> tokens_of("Есепте: 5−3, «иә» дегенше!")
-    ['есепте', '5', '-', '3', 'иә', 'дегенше']
+    >>> asked_form("Есепте:  5−3, «ИӘ» дегенше!"), asked_form("Print(x) не шығарады?")
+    ('есепте 5-3 иә дегенше', 'print(x) не шығарады | Print')
     """
-    found = _TOKEN.findall(_UNTOLD.sub(" ", text.strip()).translate(_DASHES))
-    return [token if _LATIN.search(token) else token.lower() for token in found]
+    told = _without_untold(text)
+    if "\n " in told or "\n\t" in told:
+        lines = (line.rstrip() for line in told.splitlines())
+        told = "\n".join(line[: len(line) - len(line.lstrip())] + " ".join(line.split()) for line in lines if line)
+    else:
+        told = " ".join(told.split())
+    capitals = _LATIN_CAPITALS.findall(told)
+    return " | ".join((told.lower(), " ".join(capitals))) if capitals else told.lower()
+
+
+def signs_of(text: str) -> list[str]:
+    """The numbers, signs and indentations of a text in order.
+
+    >>> signs_of("Жауабы: 5−3 = 2.")
+    ['5', '-', '3', '=', '2']
+    """
+    return _SIGN.findall(_without_untold(text))
+
+
+def _without_untold(text: str) -> str:
+    told = _UNTOLD.sub(" ", text.strip())
+    return told.replace("–", "-").replace("—", "-").replace("−", "-")
 
 
 def _digest(*texts: str) -> bytes:
