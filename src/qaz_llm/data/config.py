@@ -218,29 +218,49 @@ class ConversationSourceConfig(StrictModel):
     """
 
     name: str = Field(pattern=r"^[\w.-]+$")
+    """What the manifest and the ids of conversations call this source."""
     path: str
+    """A file, a glob or a folder (all files below it); `embedded:NAME`; for `hub` the name of a data set or a local copy."""
     kind: ConversationKind
+    """What its rows are: ready dialogues (`chat`), translations (`parallel`), labelled texts (`classification`), or questions
+    with answers (`qa`)."""
     format: SourceFormat = "auto"
+    """The format of its files; `auto` goes by their suffix."""
     language: LanguageOrAuto = "auto"
+    """The language of its dialogues; `auto` takes the row's `language`, or what the text is in."""
     licence: str = "unknown"
+    """An SPDX identifier where there is one; `unknown` is written as LicenseRef-unknown."""
     licence_field: str | None = None
     """A field with each row's own licence; `licence` holds for rows that have none."""
     citation: str | None = None
+    """What the makers of the source ask to be cited, as plain text or BibTeX."""
     homepage: str | None = None
+    """Where the source is described; the data card links it."""
     id_field: str | None = None
+    """A field that names each row, in all files alike: a row with the id and the content of an earlier one is dropped as
+    `duplicate_id`. Without it a field `id` is a label that tells rows of one file apart, and drops nothing."""
     messages_field: str = "messages"
+    """Of `chat`: the field with the list of turns. Where it is not there, the usual names of such fields are looked for."""
     texts: Mapping[LanguageCode, str] = {}
+    """Of `parallel`: the field of each language, for instance {kk: kk, ru: ru}. For `moses` the endings of the files."""
     text_field: str = "text"
+    """Of `classification`: the field with the text."""
     label_field: str = "category"
+    """Of `classification`: the field with the label."""
     labels: Mapping[str, Mapping[LanguageCode, str]] = {}
     """How a label is written in a language; labels that are not named are written as they are."""
     asks: Literal["topic", "rating", "polarity"] = "topic"
     """What a classification's labels say of a text: what it is about, how many points it gives, praise or blame."""
     question_field: str = "question"
+    """Of `qa`, and of `chat` in pairs: the field with the question."""
     answer_field: str = "answer"
+    """Of `qa`, and of `chat` in pairs: the field with the answer; a list of answers gives its first."""
     context_field: str | None = None
+    """Of `qa`: the field with the text that the question is about."""
     score_field: str | None = None
+    """Of `parallel`: a field that says how good a pair is."""
     min_score: float = 0.0
+    """Pairs with a lower score, or with none, are dropped as `low_score`."""
     min_words: int = Field(default=1, ge=1)
     """Of each side of a pair."""
     max_words: int = Field(default=6000, ge=1)
@@ -250,12 +270,15 @@ class ConversationSourceConfig(StrictModel):
     max_items: int | None = Field(default=None, ge=1)
     """Take no more than so many dialogues, drawn by the seed; the others are not counted, as if the file ended."""
     detokenise: bool = False
+    """Undo the spaces around punctuation of word-tokenised text."""
     mnemonics: bool = False
     """Take the marks of keyboard shortcuts out of menu texts: `_Файл`, `Опреде_лить`, `&File`."""
     columns: tuple[str, ...] = ()
     """Names of the columns of a CSV or TSV file that has no header line."""
     hub_subset: str | None = None
+    """The subset (configuration) of a data set of the hub."""
     hub_split: str = "train"
+    """The split of a data set of the hub."""
 
     @model_validator(mode="after")
     def _fields_of_kind(self) -> ConversationSourceConfig:

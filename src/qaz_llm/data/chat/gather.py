@@ -194,7 +194,8 @@ def _redacted(example: Example, config: DataConfig) -> Example:
 
 
 def _dropped_row(conversation: Conversation, reason: str, of: str | None) -> dict[str, Any]:
-    """The beginning of what was dropped, without personal data whatever the config says."""
+    """The beginning of what was dropped and whose turns it has, without personal data whatever the config says."""
     text = redact("\n".join(message.content for message in conversation.messages)[: 2 * SAMPLE_CHARS]).text
     row = {"id": conversation.id, "source": conversation.source, "reason": reason, "text": text[:SAMPLE_CHARS]}
-    return row if of is None else {**row, "of": of}
+    roles = [message.role for message in conversation.messages]
+    return row | ({"roles": roles} if roles else {}) | ({"of": of} if of is not None else {})
