@@ -23,7 +23,8 @@ from qaz_llm.records import Conversation
 from qaz_llm.train.config import MixEntry, TrainDataConfig
 
 TEXT_FORMATS = (".jsonl", ".parquet", ".txt")
-CHAT_FORMATS = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tsv")
+CHAT_FORMATS = (".jsonl", ".ndjson", ".parquet")
+"""What is taken out of a folder; a file that is named may be a JSON list, CSV or TSV, too."""
 
 
 def declared_entries(data: TrainDataConfig) -> tuple[MixEntry, ...]:
@@ -61,7 +62,9 @@ def training_files(entry: MixEntry, *, chat: bool) -> list[Path]:
                 f"{path}: holds {found}-* shards, {wanted}-* were expected for data.mix '{entry.name}'",
                 hint="method sft trains on conversations, cpt and pretrain on documents",
             )
-    return expand_paths(path, suffixes=CHAT_FORMATS if chat else TEXT_FORMATS)
+    if chat:
+        return expand_paths(path, suffixes=CHAT_FORMATS if path.is_dir() else None)
+    return expand_paths(path, suffixes=TEXT_FORMATS)
 
 
 def read_texts(entry: MixEntry) -> Iterator[tuple[str, str]]:

@@ -289,3 +289,27 @@ def test_code_in_an_answer_keeps_its_indentation(tmp_path: Path) -> None:
 def test_a_missing_field_names_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no field 'ru'"):
         make(tmp_path, [{"kk": "бір", "en": "one"}], kind="parallel", texts={"kk": "kk", "ru": "ru"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "language"),
+    [
+        (
+            "Функция жазып бер.",
+            "Міне, функция:\n\ndef f(x):\n    for i in range(x):\n        print(i)\n    return x",
+            "kk",
+        ),
+        ("Функция жазып бер.", "```python\ndef first(values):\n    return values[0]\n```", "kk"),
+        (
+            "Напиши функцию, которая складывает числа.",
+            "Вот она:\n~~~\ndef add(one, other):\n    return one + other\n~~~",
+            "ru",
+        ),
+        ("Переведи на английский: су", "Water is a liquid that we drink every day.", "en"),
+        ("Write a function that adds numbers.", "def add(one, other):\n    return one + other", "en"),
+        ("Сілтеме қалай жасалады?", 'Ол үшін `<a href="https://example.kz">site</a>` деп жазыңыз.', "kk"),
+    ],
+)
+def test_code_does_not_make_a_dialogue_english(tmp_path: Path, asked: str, answered: str, language: str) -> None:
+    (made,) = make(tmp_path, [{"prompt": asked, "response": answered}], kind="chat")
+    assert made.conversation.language == language

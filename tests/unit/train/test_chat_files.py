@@ -146,3 +146,10 @@ def test_languages_and_sources_are_chosen_in_every_shape(tmp_path: Path) -> None
     rows = [{**row, "language": language} for row, language in zip(SHAPES["alpaca"], ("kk", "ru"), strict=True)]
     entry = write(tmp_path / "a.jsonl", rows).model_copy(update={"language": "ru"})
     assert [c.language for c in read_conversations(entry)] == ["ru"]
+
+
+def test_of_a_folder_rows_are_read_and_descriptions_are_not(tmp_path: Path) -> None:
+    write(tmp_path / "train.jsonl", SHAPES["alpaca"])
+    (tmp_path / "dataset_infos.json").write_text('{"default": {"features": {}}}')
+    entry = MixEntry(name="chat", path=str(tmp_path))
+    assert len(list(read_conversations(entry))) == len(ASKED)

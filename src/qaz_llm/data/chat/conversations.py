@@ -6,8 +6,9 @@ No more of a source is in memory than its first rows and, where `max_items` is s
 from __future__ import annotations
 
 import heapq
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -83,11 +84,21 @@ def _of_dialogue(row: Mapping[str, Any], row_id: str, source: ConversationSource
     messages = without_unanswered(cleaned)
     answers = tuple(message.content for message in messages if message.role == "assistant")
     asked = tuple(text for m in messages if m.role != "assistant" for text in (m.role, m.content))
-    language = language_of(row, " ".join(answers), source)
+    questions = (message.content for message in messages if message.role == "user")
+    language = language_of(row, source, _prose_of(answers), _prose_of(questions))
     conversation = Conversation(row_id, messages, source.name, language, licence_of(row, source))
     reason = turns.problem or dialogue_problem(messages)
     is_cut = reason is None and len(messages) < len(cleaned)
     return Made(conversation, reason, Example("chat", asked, answers), repairs, is_cut)
+
+
+_FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+_CODE_LINE = re.compile(r"^(?:[ \t]+\S.*|.*[(){}=;<>].*)$", re.MULTILINE)
+
+
+def _prose_of(texts: Iterable[str]) -> str:
+    """The texts without code, which reads as English."""
+    return _CODE_LINE.sub("", _FENCED.sub("", "\n".join(texts)))
 
 
 def _limited(made: Made, source: ConversationSourceConfig) -> Made:

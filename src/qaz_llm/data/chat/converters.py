@@ -61,15 +61,14 @@ def draw(seed: int, key: str) -> int:
     return xxhash.xxh3_64_intdigest(f"{seed}:{key}".encode())
 
 
-def language_of(row: Mapping[str, Any], text: str, source: ConversationSourceConfig) -> str:
-    """The language the config or the row names, else what the text is in; Kazakh where that cannot be told."""
+def language_of(row: Mapping[str, Any], source: ConversationSourceConfig, *texts: str) -> str:
+    """The language the config or the row names, else that of the first text of which it can be told; else Kazakh."""
     if source.language != "auto":
         return source.language
     said = row.get("language")
     if said in LANGUAGES:
         return str(said)
-    main = identify(text).main
-    return main if main in LANGUAGES else "kk"
+    return next((main for text in texts if (main := identify(text).main) in LANGUAGES), "kk")
 
 
 def licence_of(row: Mapping[str, Any], source: ConversationSourceConfig) -> str:
@@ -176,7 +175,7 @@ def of_label(
     """What label does this text have?"""
     repairs: Counter[str] = Counter()
     text = clean_text(row.get(source.text_field), source, repairs)
-    language = language_of(row, text, source)
+    language = language_of(row, source, text)
     label = str(row.get(source.label_field))
     names = {name: source.labels.get(name, {}).get(language, name) for name in labels}
     wordings = phrasings.CLASSIFY[source.asks][language]
@@ -216,7 +215,7 @@ def of_question(row: Mapping[str, Any], row_id: str, source: ConversationSourceC
     answer = clean_text(_first_answer(given), source, repairs)
     context_field = source.context_field or ("context" if "qas" in row else None)
     context = clean_text(row.get(context_field), source, repairs) if context_field else ""
-    language = language_of(row, question, source)
+    language = language_of(row, source, question)
     wordings = phrasings.ASK[language]
     user = wordings[draw(seed, row_id) % len(wordings)].format(context=context, question=question)
     messages = (Message("user", user if context else question), Message("assistant", answer))
