@@ -106,8 +106,12 @@ def source_files(source: SourceConfig, *, root: Path | None = None) -> list[Path
         if not source.hub_files or is_saved_copy(path):
             return [path]
         return sorted({file for pattern in source.hub_files for file in expand_paths(path / pattern)})
-    folder_suffixes = tuple(FORMAT_BY_SUFFIX) if source.format == "auto" and path.is_dir() else None
-    return expand_paths(path, suffixes=folder_suffixes)
+    return expand_paths(path, suffixes=_known_suffixes(path, source.format))
+
+
+def _known_suffixes(path: Path, format_: str) -> tuple[str, ...] | None:
+    """What is taken out of a folder, where the config does not say the format."""
+    return tuple(FORMAT_BY_SUFFIX) if format_ == "auto" and path.is_dir() else None
 
 
 def conversation_files(source: ConversationSourceConfig, *, root: Path | None = None) -> list[Path]:
@@ -118,7 +122,7 @@ def conversation_files(source: ConversationSourceConfig, *, root: Path | None = 
     path = resolve_path(source.path, root=root)
     if source.format == "hub":
         return [path] if path.is_dir() else []
-    return expand_paths(path)
+    return expand_paths(path, suffixes=_known_suffixes(path, source.format))
 
 
 def file_names(files: Sequence[Path]) -> list[str]:
