@@ -11,7 +11,7 @@ from typing import Any
 
 from qaz_llm.data.chat.dialogues import dialogue_problem, without_unanswered
 from qaz_llm.data.chat.files import LOOKED_AT_ROWS, read_dialogue_rows
-from qaz_llm.data.chat.shapes import SHAPES_HINT, has_dialogue, turns_of
+from qaz_llm.data.chat.shapes import shape_of_rows, turns_of, what_was_found
 from qaz_llm.data.config import MixConfig, SourceConfig
 from qaz_llm.data.mixing.corpus_mix import quality_of
 from qaz_llm.data.mixing.mix import plan_corpus_mix
@@ -19,8 +19,11 @@ from qaz_llm.data.mixing.parts import MixPart
 from qaz_llm.data.readers import Row
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import expand_paths, file_format, open_text, read_rows, resolve_path
+from qaz_llm.progress import get_logger
 from qaz_llm.records import Conversation
 from qaz_llm.train.config import MixEntry, TrainDataConfig
+
+_logger = get_logger("train")
 
 TEXT_FORMATS = (".jsonl", ".parquet", ".txt")
 CHAT_FORMATS = (".jsonl", ".ndjson", ".parquet")
@@ -124,12 +127,16 @@ def _check_shapes(head: Sequence[Row], path: Path) -> None:
     if head and not readable:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in Counter(row.problem for row in head).items())
         raise DataError(f"{path}: none of the first {len(head)} rows can be read ({reasons})", hint="check the file")
-    if readable and not any(has_dialogue(fields) for fields in readable):
-        found = sorted({name for fields in readable for name in fields})
+    if not readable:
+        return
+    shape = shape_of_rows(readable)
+    if shape is None:
         raise InputError(
             f"{path}: no field 'messages' or of another shape of dialogues in the first {len(readable)} rows",
-            hint=f"the fields found are: {', '.join(found)}; {SHAPES_HINT}",
+            hint=what_was_found(readable),
         )
+    if shape != "messages":
+        _logger.info("%s: dialogues are read from %s", path.name, shape)
 
 
 def _dialogue(row: Row, fields: Mapping[str, Any], entry: MixEntry, path: Path) -> ReadDialogue:

@@ -8,7 +8,7 @@ import pytest
 
 from qaz_llm.data.chat.dialogues import dialogue_problem, without_unanswered
 from qaz_llm.data.chat.files import read_dialogue_rows
-from qaz_llm.data.chat.shapes import DialogueFields, has_dialogue, turns_of
+from qaz_llm.data.chat.shapes import DialogueFields, shape_of_rows, turns_of, what_was_found
 from qaz_llm.data.config import SourceConfig
 from qaz_llm.data.readers import json_list
 from qaz_llm.errors import DamagedFileError
@@ -53,7 +53,7 @@ def found(row: dict[str, Any], fields: DialogueFields = USUAL) -> list[tuple[str
 @pytest.mark.parametrize("row", ONCE.values(), ids=list(ONCE))
 def test_the_same_turns_out_of_every_shape(row: dict[str, Any]) -> None:
     assert found(row) == HELLO
-    assert has_dialogue(row)
+    assert shape_of_rows([row])
     assert dialogue_problem(turns_of(row).messages) is None
 
 
@@ -156,12 +156,25 @@ def test_a_weight_of_the_user_or_of_one_changes_nothing() -> None:
 )
 def test_rows_of_no_shape_have_no_turns(row: dict[str, Any]) -> None:
     assert turns_of(row).messages == ()
-    assert not has_dialogue(row)
+    assert shape_of_rows([row]) is None
 
 
 @pytest.mark.parametrize("value", [None, "Human: сәлем", "[oops", "{}", 5, [], {"role": "user"}])
 def test_a_field_that_holds_no_turns(value: Any) -> None:
     assert turns_of({"messages": value}).messages == ()
+    assert shape_of_rows([{"messages": value}]) is None
+    assert f"'messages' holds {type(value).__name__}, no list of turns" in what_was_found([{"messages": value}])
+
+
+def test_the_shape_of_most_rows_is_said() -> None:
+    alpaca = {"instruction": "Аудар:", "input": "дом", "output": "үй", "id": 1}
+    assert shape_of_rows([alpaca]) == "instruction, input, output"
+    assert shape_of_rows([{"messages": OPENAI}, alpaca, alpaca, {}]) == "instruction, input, output"
+    assert shape_of_rows([{"q": "а", "a": "б"}], DialogueFields(question="q", answer="a")) == "q, a"
+
+
+def test_of_several_right_answers_the_first_is_learned() -> None:
+    assert found({"question": "Астана қайда?", "answer": ["Есілде", "Есіл бойында"]})[1] == ("assistant", "Есілде")
 
 
 @pytest.mark.parametrize(

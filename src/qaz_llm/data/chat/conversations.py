@@ -30,10 +30,13 @@ from qaz_llm.data.chat.dialogues import dialogue_problem, without_unanswered
 from qaz_llm.data.chat.first_rows import dialogue_fields, first_rows, rows_of_source
 from qaz_llm.data.chat.identity import Example
 from qaz_llm.data.chat.ids import ConversationIds
-from qaz_llm.data.chat.shapes import turns_of
+from qaz_llm.data.chat.shapes import shape_of_rows, turns_of
 from qaz_llm.data.config import ConversationSourceConfig
 from qaz_llm.data.readers import Row
+from qaz_llm.progress import get_logger
 from qaz_llm.records import Conversation, Message
+
+_logger = get_logger("data")
 
 
 def make_conversations(
@@ -49,6 +52,9 @@ def make_conversations(
     """
     rows = rows_of_source(source, root, stop_on_bad_row=stop_on_bad_row)
     head = first_rows(rows, source)
+    if source.kind == "chat":
+        shape = shape_of_rows([row.fields for row, _ in head], dialogue_fields(source))
+        _logger.info(f"conversations {source.name}: dialogues are read from {shape or 'no field'}")
     labels = labels_of([row.fields for row, _ in head], source) if source.kind == "classification" else ()
     ids = ConversationIds(source)
     made = (

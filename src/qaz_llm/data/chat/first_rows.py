@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from qaz_llm.data.chat.converters import MAX_LABELS, labels_of
 from qaz_llm.data.chat.files import LOOKED_AT_ROWS, read_dialogue_rows
-from qaz_llm.data.chat.shapes import SHAPES_HINT, DialogueFields, has_dialogue
+from qaz_llm.data.chat.shapes import DialogueFields, shape_of_rows, what_was_found
 from qaz_llm.data.config import ConversationSourceConfig, DataConfig, SourceConfig
 from qaz_llm.data.plan import conversation_refusal
 from qaz_llm.data.readers import Row, read_hub
@@ -122,10 +122,10 @@ def _check_fields(rows: Sequence[Mapping[str, Any]], source: ConversationSourceC
             f"conversations {source.name}: no field {missing!r} in the first {len(rows)} rows of {source.path}",
             hint=f"the fields found are: {', '.join(sorted(found))}",
         )
-    if source.kind == "chat" and not any(has_dialogue(row, dialogue_fields(source)) for row in rows):
+    if source.kind == "chat" and shape_of_rows(rows, dialogue_fields(source)) is None:
         raise InputError(
             f"conversations {source.name}: no dialogue in the first {len(rows)} rows of {source.path}",
-            hint=f"the fields found are: {', '.join(sorted(found))}; {SHAPES_HINT}",
+            hint=what_was_found(rows, dialogue_fields(source)),
         )
 
 

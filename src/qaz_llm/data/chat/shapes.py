@@ -12,6 +12,7 @@ Fields that the config names come first, then the usual ones in the order of the
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -102,9 +103,34 @@ def turns_of(row: Mapping[str, Any], fields: DialogueFields = DialogueFields()) 
     return Turns(tuple(message for message, _ in parts), next((problem for _, problem in parts if problem), None))
 
 
-def has_dialogue(row: Mapping[str, Any], fields: DialogueFields = DialogueFields()) -> bool:
-    """Whether a row has the fields of a dialogue, whatever they hold."""
-    return any(name in row for name in fields.turn_lists) or _pair_fields(row, fields) is not None
+def shape_of_rows(rows: Sequence[Mapping[str, Any]], fields: DialogueFields = DialogueFields()) -> str | None:
+    """The fields that dialogues are read from in the most of some rows, as a person reads it; None where there are none.
+
+    >>> shape_of_rows([{"instruction": "Аудар:", "input": "дом", "output": "үй"}])
+    'instruction, input, output'
+    """
+    shapes = Counter(", ".join(names) for row in rows if (names := _fields_read(row, fields)))
+    return next((shape for shape, _ in shapes.most_common(1)), None)
+
+
+def what_was_found(rows: Sequence[Mapping[str, Any]], fields: DialogueFields = DialogueFields()) -> str:
+    """The fields of rows that are no dialogues, and what is in those that should hold turns, for the hint of an error."""
+    found = ", ".join(sorted({name for row in rows for name in row}))
+    odd = [
+        f"{n!r} holds {type(row[n]).__name__}, no list of turns"
+        for row in rows[:1]
+        for n in fields.turn_lists
+        if n in row
+    ]
+    return "; ".join([f"the fields found are: {found}", *odd[:1], SHAPES_HINT])
+
+
+def _fields_read(row: Mapping[str, Any], fields: DialogueFields) -> list[str]:
+    name = next((name for name in fields.turn_lists if _listed(row.get(name))), None)
+    if name is not None:
+        return [name]
+    pair = _pair_fields(row, fields)
+    return [pair[0], *(name for name in GIVEN_FIELDS if name in row and name not in pair), pair[1]] if pair else []
 
 
 _Part = tuple[Message, str | None]
@@ -221,6 +247,8 @@ def _sides(row: Mapping[str, Any], question: str, answer: str) -> Iterator[_Part
         if isinstance(value, list) and all(isinstance(t, Mapping) and any(r in t for r in ROLE_FIELDS) for t in value):
             yield from _turns(value)
             continue
+        if role == "assistant" and isinstance(value, list) and all(isinstance(text, str) for text in value):
+            value = value[0] if value else None  # several answers that are all right: the first
         message, problem = _part(role, value)
         if role == "user":
             for given in (field for field in GIVEN_FIELDS if field not in (question, answer)):
