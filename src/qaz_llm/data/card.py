@@ -101,7 +101,7 @@ def make_card(manifest: Mapping[str, Any]) -> str:
             f"- repaired: {_list(manifest['repairs'])}",
             f"- placeholders for personal data: {_list(manifest['pii'])}",
             f"- checked against {manifest['decontamination']['texts']:,} evaluation texts",
-            *(f"- {line}" for line in lines_of(manifest["notices"])),
+            *(f"- {line}" for line in lines_of(manifest.get("notices", ()))),
             "",
             "## Limits",
             "",
