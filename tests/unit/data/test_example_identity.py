@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from qaz_llm.data.chat.identity import Example, asked_form, signs_of
+from qaz_llm.data.chat.identity import Example, asked_form, differ_in_what_matters, signs_of
 from qaz_llm.data.config import DedupConfig
 from qaz_llm.data.duplicates.dedup import near_duplicates_of_texts
 
@@ -17,7 +17,7 @@ def is_copy(one: Example, other: Example) -> bool:
     if one.exact_key == other.exact_key:
         return True
     found = near_duplicates_of_texts([one.alike, other.alike], DedupConfig(), 0, keys=[one.near_key, other.near_key])
-    return found[1] == 0
+    return found[1] == 0 and not differ_in_what_matters(one.alike, other.alike)
 
 
 def chat(asked: str, answered: str, system: str = "") -> Example:
@@ -92,6 +92,11 @@ def test_punctuation_of_prose_tells_no_questions_apart(one: str, other: str) -> 
         ("def f():\n    a\n    b", "def f():\n    a\nb", False),
         ("Астана", "Астана.", True),
         ("True", "False", False),
+        (LONG + " емес", LONG, False),
+        (LONG + " Абай", LONG + " Шоқан", False),
+        (LONG + " iOS", LONG + " Android", False),
+        (f"{LONG}. Бірақ", f"{LONG}. Алайда", True),
+        (LONG + " екен", LONG + " деді", True),
     ],
 )
 def test_one_question_with_two_answers(one: str, other: str, copy: bool) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from qaz_llm.data.chat.conversations import make_conversations, with_messages
 from qaz_llm.data.chat.converters import Made
-from qaz_llm.data.chat.identity import Example
+from qaz_llm.data.chat.identity import Example, differ_in_what_matters
 from qaz_llm.data.clean import SAMPLE_CHARS, Cleaner
 from qaz_llm.data.config import ConversationSourceConfig, DataConfig
 from qaz_llm.data.duplicates.dedup import near_duplicates_of_texts
@@ -81,7 +81,11 @@ class _Compared:
         if not config.dedup.near:
             return {}
         found = near_duplicates_of_texts(self.texts, config.dedup, config.seed, keys=self.keys)
-        return {number: self.ids[kept] for number, kept in enumerate(found) if kept is not None}
+        return {
+            number: self.ids[kept]
+            for number, kept in enumerate(found)
+            if kept is not None and not differ_in_what_matters(self.texts[number], self.texts[kept])
+        }
 
 
 def _judge_all(

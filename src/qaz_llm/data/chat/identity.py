@@ -3,7 +3,7 @@
 Exact duplicates have the same content to the letter: system turn, passage, question and answer, signs and indentation too.
 Near duplicates ask the same (`asked`), and are answered nearly alike (`answered`). What is asked is never weighed by shingles:
 two questions about one long passage share nearly all of their words, and `5+3` shares all of its words with `5-3`. Of the
-answers the words may differ a little, numbers, operators and indentation may not.
+answers the words may differ a little; numbers, operators, indentation, names and negations may not.
 
     asked                                   what is told apart              what is not
     Қанша болады: 5+3?   Қанша болады: 5-3?   numbers, every sign in code     punctuation that ends a word, quotation marks
@@ -26,6 +26,12 @@ _UNTOLD = re.compile(
     re.VERBOSE,
 )
 _SIGN = re.compile(r"\n[ \t]+(?=\S)|\d+|[^\w\s]|_")
+_WORD = re.compile(r"[^\W_]+")
+_LATIN = re.compile(r"[A-Za-z]")
+_CYRILLIC = re.compile(r"[а-яёәғқңөұүһі]")
+_WITHIN_SENTENCE = re.compile(r"[^\W_][,;:]? ?[«“(\"]?\Z")
+"""What stands before a word that does not begin a sentence."""
+NEGATIONS = frozenset({"емес", "жоқ", "не", "нет", "ни", "без", "not", "no", "never", "without"})
 _LATIN_CAPITALS = re.compile(r"[A-Za-z]*[A-Z][A-Za-z]*")
 
 
@@ -77,6 +83,30 @@ def signs_of(text: str) -> list[str]:
     ['5', '-', '3', '=', '2']
     """
     return _SIGN.findall(_without_untold(text))
+
+
+def differ_in_what_matters(one: str, other: str) -> bool:
+    """Whether answers that are nearly equal differ in a name, a Latin word in Cyrillic text, or a negation.
+
+    >>> differ_in_what_matters("Ол браузер iOS үшін жасалған", "Ол браузер Android үшін жасалған")
+    True
+    >>> differ_in_what_matters("Ол жеті жыл бұрын жасалған екен", "Ол Жеті жыл бұрын жасалған")
+    False
+    """
+    words = [{word.lower() for word in _WORD.findall(text)} for text in (one, other)]
+    return any(
+        word.lower() in words[side] - words[1 - side] and _matters(word, match.start(), text)
+        for side, text in enumerate((one, other))
+        for match in _WORD.finditer(text)
+        if (word := match[0])
+    )
+
+
+def _matters(word: str, start: int, text: str) -> bool:
+    if word.lower() in NEGATIONS or (_LATIN.search(word) and _CYRILLIC.search(text)):
+        return True
+    is_inside = bool(_WITHIN_SENTENCE.search(text, max(0, start - 4), start))
+    return word != word.lower() and (is_inside or not word.istitle())
 
 
 def _without_untold(text: str) -> str:
