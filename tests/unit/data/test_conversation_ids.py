@@ -61,15 +61,6 @@ def test_a_declared_id_is_the_same_in_all_files(tmp_path: Path) -> None:
     assert found == ["c/p", "c/q", "c/p#b.jsonl/0000000", "c/b.jsonl/0000001"]
 
 
-def test_an_id_that_is_somebodys_number_or_address_is_not_kept(tmp_path: Path) -> None:
-    rows = [
-        row(1, id="aigul@example.kz"),
-        row(2, id="+7 701 123 45 67"),
-        row(3, id="3f2504e0-4f89-41d3-9a0c-0305e82c3301"),
-    ]
-    assert ids_of(tmp_path, {"a.jsonl": rows}) == ["c/0000000", "c/0000001", f"c/{rows[2]['id']}"]
-
-
 def test_questions_of_paragraphs_that_number_anew(tmp_path: Path) -> None:
     asked = [
         {"id": 0, "question": "Кім?", "answers": [{"text": "Абай"}]},

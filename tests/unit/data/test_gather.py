@@ -258,3 +258,21 @@ def test_dialogues_in_another_script_hold_evaluation_items_too(tmp_path: Path) -
     latin = "Qazaqstannyñ būrynğy astanasy Almaty qalasy qai taudyñ bökterınde ornalasqan eken?"
     recorder, _ = gather(tmp_path, [chat(latin, "Ile Alatauynyñ")], CHAT)
     assert recorder.dropped == {("c", "contaminated"): 1}
+
+
+def test_an_id_that_is_somebodys_number_or_address_is_not_kept(tmp_path: Path) -> None:
+    rows = [
+        chat("Не?", "Кітап", id="aigul@example.kz"),
+        chat("Кім?", "Абай", id="+7 701 123 45 67"),
+        chat("Қашан?", "Бүгін", id="3f2504e0-4f89-41d3-9a0c-0305e82c3301"),
+        chat("Кім?", "Абай", id="+7 701 123 45 67"),
+        {"messages": [], "id": "berik@example.kz", "note": 1},
+    ]
+    recorder, out = gather(tmp_path, rows, {**CHAT, "id_field": "id"}, dedup={"exact": False, "near": False})
+    kept = [row["id"] for row in rows_of(out, "conversations")]
+    assert [name.partition("~")[0] for name in kept[:2]] == ["c/<EMAIL>", "c/<PHONE>"]
+    assert kept[2:] == ["c/3f2504e0-4f89-41d3-9a0c-0305e82c3301"]
+    again, empty = rows_of(out, "dropped_conversations")
+    assert (again["reason"], again["of"]) == ("duplicate_id", kept[1])
+    assert empty["id"].startswith("c/<EMAIL>~")
+    assert recorder.pii == {"email": 1, "phone": 1}

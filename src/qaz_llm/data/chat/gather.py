@@ -24,7 +24,7 @@ from qaz_llm.data.duplicates.dedup import near_duplicates_of_texts
 from qaz_llm.data.licences import refusal
 from qaz_llm.data.manifest import Ledger
 from qaz_llm.data.plan import conversation_refusal
-from qaz_llm.data.protect.pii import redact, redact_texts
+from qaz_llm.data.protect.pii import redact, redact_ids, redact_texts
 from qaz_llm.data.tasks import conversation_files, file_names
 from qaz_llm.io import ShardWriter, fingerprint_file, open_jsonl_for_writing, read_jsonl
 from qaz_llm.language.buffer import ScannedTexts, scan_texts
@@ -178,16 +178,24 @@ def _protected(batch: list[Made], config: DataConfig) -> Iterator[tuple[Made, Ma
     if not config.pii.enabled:
         yield from ((item, {}) for item in batch)
         return
+    types = config.pii.types
     contents = [message.content for item in batch for message in item.conversation.messages]
-    redacted = iter(redact_texts(contents, config.pii.types))
-    for item in batch:
+    redacted = iter(redact_texts(contents, types))
+    texts = [item.example.alike for item in batch]
+    ids = redact_ids([item.conversation.id for item in batch], texts, types)
+    for item, text, own_id in zip(batch, texts, ids, strict=True):
         turns = list(islice(redacted, len(item.conversation.messages)))
-        counts: Counter[str] = Counter()
+        counts = Counter(own_id.counts)
         for turn in turns:
             counts.update(turn.counts)
         if counts:
             conversation = with_messages(item.conversation, [turn.text for turn in turns])
-            item = replace(item, conversation=conversation, example=_redacted(item.example, config))
+            item = replace(
+                item,
+                conversation=replace(conversation, id=own_id.text),
+                example=_redacted(item.example, config),
+                repeats_id=item.repeats_id and redact_ids([item.repeats_id], [text], types)[0].text,
+            )
         yield item, counts
 
 
@@ -200,6 +208,7 @@ def _redacted(example: Example, config: DataConfig) -> Example:
 def _dropped_row(conversation: Conversation, reason: str, of: str | None) -> dict[str, Any]:
     """The beginning of what was dropped and whose turns it has, without personal data whatever the config says."""
     text = redact("\n".join(message.content for message in conversation.messages)[: 2 * SAMPLE_CHARS]).text
-    row = {"id": conversation.id, "source": conversation.source, "reason": reason, "text": text[:SAMPLE_CHARS]}
+    own_id = redact_ids([conversation.id], [text])[0].text
+    row = {"id": own_id, "source": conversation.source, "reason": reason, "text": text[:SAMPLE_CHARS]}
     roles = [message.role for message in conversation.messages]
     return row | ({"roles": roles} if roles else {}) | ({"of": of} if of is not None else {})

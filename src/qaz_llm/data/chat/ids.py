@@ -11,7 +11,6 @@ it taken for the row's name in all files, and even then a row is dropped only wh
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -19,11 +18,7 @@ import xxhash
 
 from qaz_llm.data.chat.converters import Made
 from qaz_llm.data.config import ConversationSourceConfig
-from qaz_llm.data.protect.pii import redact
 from qaz_llm.data.readers import Row
-
-_MAY_BE_PERSONAL = re.compile(r"@|(?:\d\D{0,2}){7}")
-"""An address, or digits enough for a number of a person; looked at first since it costs nothing."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +49,8 @@ class ConversationIds:
 
 
 def _own_id(fields: Mapping[str, object], name: str) -> str | None:
-    """What a row calls itself; None where that is nothing, no plain value, or somebody's number or address."""
+    """What a row calls itself; None where that is nothing, or no plain value."""
     value = fields.get(name)
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         return None
-    text = str(value)
-    return None if _MAY_BE_PERSONAL.search(text) and redact(text).counts else text
+    return str(value)
