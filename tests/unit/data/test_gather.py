@@ -276,3 +276,9 @@ def test_an_id_that_is_somebodys_number_or_address_is_not_kept(tmp_path: Path) -
     assert (again["reason"], again["of"]) == ("duplicate_id", kept[1])
     assert empty["id"].startswith("c/<EMAIL>~")
     assert recorder.pii == {"email": 1, "phone": 1}
+
+
+def test_a_context_that_is_not_asked_about_is_said(tmp_path: Path) -> None:
+    rows = [{"question": "Кім?", "context": "Абай ақын.", "answer": "Абай"}, {"question": "Не?", "answer": "Кітап"}]
+    recorder, _ = gather(tmp_path, rows, QA)
+    assert recorder.notices.to_list() == [{"kind": "context_unused", "where": "c", "count": 1}]

@@ -94,8 +94,8 @@ def _of_dialogue(row: Mapping[str, Any], row_id: str, source: ConversationSource
     language = language_of(row, source, _prose_of(answers), _prose_of(questions))
     conversation = Conversation(row_id, messages, source.name, language, licence_of(row, source))
     reason = turns.problem or dialogue_problem(messages)
-    is_cut = reason is None and len(messages) < len(cleaned)
-    return Made(conversation, reason, Example("chat", asked, answers), repairs, is_cut)
+    notice = "unanswered_turns" if len(messages) < len(cleaned) else None
+    return Made(conversation, reason, Example("chat", asked, answers), repairs, notice)
 
 
 _FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)|`[^`\n]+`", re.MULTILINE | re.DOTALL)

@@ -50,8 +50,8 @@ class Made:
     example: Example = NOTHING
     """What makes it the same as another: the texts of its row, not the words they are asked about with."""
     repairs: Mapping[str, int] = field(default_factory=dict)
-    is_cut: bool = False
-    """Turns after the last answer were left out."""
+    notice: str | None = None
+    """What of its row was left out, as notices call it."""
     repeats_id: str | None = None
     """The id that its row shares with an earlier one, where it was given another for that."""
 
@@ -223,7 +223,12 @@ def of_question(row: Mapping[str, Any], row_id: str, source: ConversationSourceC
     reason = None if question and answer else "missing_text"
     if question and not answer and isinstance(given, list | Mapping):
         reason = "unanswerable"  # SQuAD 2 has questions whose text does not answer them: an empty list of answers
-    return Made(conversation, reason, Example("qa", asked=(question, context), answered=(answer,)), repairs)
+    notice = "context_unused" if not context_field and _is_text(row.get("context")) else None
+    return Made(conversation, reason, Example("qa", asked=(question, context), answered=(answer,)), repairs, notice)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _first_answer(value: Any) -> Any:

@@ -103,7 +103,8 @@ def _judge_all(
             continue
         source = made.conversation.source
         ledger.notices.add("repeated_ids", source, made.repeats_id is not None)
-        ledger.notices.add("unanswered_turns", source, made.is_cut)
+        if made.notice is not None:
+            ledger.notices.add(made.notice, source)
         write({"conversation": made.conversation.to_row(), "pii": dict(pii), "repairs": dict(made.repairs)})
         compared.add(made)
     return compared
