@@ -313,3 +313,19 @@ def test_a_missing_field_names_those_there_are(tmp_path: Path) -> None:
 def test_code_does_not_make_a_dialogue_english(tmp_path: Path, asked: str, answered: str, language: str) -> None:
     (made,) = make(tmp_path, [{"prompt": asked, "response": answered}], kind="chat")
     assert made.conversation.language == language
+
+
+@pytest.mark.parametrize(
+    ("kk", "ru", "reason"),
+    [
+        ("Егер x < 5 болса, y > 2 болады.", "Если x < 5, то y > 2.", None),
+        ("«Файл > Ашу» мәзірін таңдаңыз.", "Выберите меню «Файл > Открыть».", None),
+        ("Ұзындығы <100 м, ені >20 м.", "Длина <100 м, ширина >20 м.", None),
+        ("Сәлем, <аты>, қош келдіңіз!", "Привет, <имя>, добро пожаловать!", "markup"),
+        ("Барлығы %d файл табылды.", "Всего найдено %d файлов.", "markup"),
+        ("Жолы: C:\\\\қалта\\\\файл", "Путь: C:\\\\папка\\\\файл", "markup"),
+    ],
+)
+def test_inequalities_are_no_markup(tmp_path: Path, kk: str, ru: str, reason: str | None) -> None:
+    made = make(tmp_path, [{"kk": kk, "ru": ru}], kind="parallel", texts={"kk": "kk", "ru": "ru"})
+    assert [item.reason for item in made] == [reason] * 2

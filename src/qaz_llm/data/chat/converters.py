@@ -28,7 +28,8 @@ from qaz_llm.language.repair import detokenise, repair
 from qaz_llm.language.segment import words
 from qaz_llm.records import LANGUAGES, Conversation, Message
 
-_MARKUP = re.compile(r"[{}<>\\]|%\d|%[sd]\b|\$\d|&\w+;")
+_MARKUP = re.compile(r"[{}\\]|</?[^\W\d_][^<>]{0,100}>|<[!?/]|%\d|%[sd]\b|\$\d|&\w+;")
+"""Tags and placeholders of programs, which a pair of sentences has not; `x < 5` and `Файл > Ашу` are none."""
 _NUMBER = re.compile(r"\d+")
 """A translation has the numbers of its original; pairs that do not are misaligned more often than not."""
 _MNEMONIC = re.compile(r"_(?=\w)|&(?=\w)(?!\w+;)")
