@@ -229,6 +229,9 @@ def test_what_has_no_answer_is_cut_and_said(tmp_path: Path) -> None:
 
 
 LAYOUT = {
+    "inline code": 'Сілтеме үшін `<a href="https://example.kz">Сайт</a>`, қалың қаріп үшін `<b>сөз</b>` деп жазыңыз.',
+    "inequality": "Егер x <a болса және a < b болса, онда x < b.",
+    "html in a fence": "Мынау:\n\n```html\n<ul>\n  <li>бір</li>\n</ul>\n```",
     "fence in a list": "Қадамдар:\n\n1. Жазыңыз:\n\n   ```python\n   def f(x):\n       if x > 0:\n           return x\n   ```\n\n2. Тексеріңіз.",
     "bare code": "Міне:\n\ndef f(x):\n    for i in range(x):\n        print(i)\n    return x",
     "tabs": "Мынау:\n\nfor x in y:\n\tprint(x)\n\t\tpass",
