@@ -23,6 +23,7 @@ from typing import Any
 
 from qaz_llm.cluster.stopping import stopped_by_signals
 from qaz_llm.data.card import write_card
+from qaz_llm.data.chat.first_rows import check_conversation_sources
 from qaz_llm.data.chat.gather import gather_conversations
 from qaz_llm.data.clean import Cleaner, make_cleaner
 from qaz_llm.data.cleaning import clean_parts
@@ -45,8 +46,17 @@ from qaz_llm.records import Document
 WORK = ".work"
 """Beside the output, where the config names no other folder; removed when the build is done."""
 
-UNREADABLE = {"no_messages", "no_answer"}
-"""Reasons that say a row has not the fields it was said to have."""
+UNREADABLE = {
+    "no_messages",
+    "no_answer",
+    "missing_text",
+    "bad_json",
+    "bad_encoding",
+    "bad_csv",
+    "wrong_columns",
+    "empty_file",
+}
+"""Reasons that say a row has not the fields it was said to have, or a file not the format."""
 _logger = get_logger("data")
 
 
@@ -103,17 +113,23 @@ class BuildResult:
         if self.manifest is None:
             return "\n".join([f"would write {self.out}", *self.plan.lines()])
         made = self.manifest
-        dropped = ", ".join(f"{reason} {count:,}" for reason, count in made["dropped"].items()) or "none"
+        conversations = made["conversations"]
         shares = ", ".join(f"{code} {values['documents']:,}" for code, values in made["languages"].items())
+        documents = f"{made['documents_out']:,} of {made['documents_in']:,} documents kept ({shares})"
+        kept = f"{conversations['out']:,} of {conversations['in']:,} conversations"
         return "\n".join(
             [
-                f"{made['documents_out']:,} of {made['documents_in']:,} documents kept ({shares}), "
-                f"{made['conversations']['out']:,} of {made['conversations']['in']:,} conversations",
-                f"dropped: {dropped}",
+                f"{documents}, {kept}" if made["sources"] else f"{kept} kept",
+                *([f"dropped: {_reasons(made['dropped'])}"] if made["sources"] else []),
+                *([f"conversations dropped: {_reasons(conversations['dropped'])}"] if conversations["in"] else []),
                 *(f"note: {line}" for line in lines_of(made["notices"])),
                 f"report: {self.out / 'report.html'}",
             ]
         )
+
+
+def _reasons(dropped: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in dropped.items()) or "none"
 
 
 def build(
@@ -137,6 +153,7 @@ def build(
     Whatever ends it, the parts that are cleaned stay in the work folder, and the next run goes on from there.
     """
     plan = make_build_plan(config)
+    check_conversation_sources(config)
     items = evaluation_files(config.decontaminate, root=config.root)
     check_first_rows(config, plan.tasks)
     if dry_run:
@@ -278,14 +295,21 @@ def _check_not_empty(manifest: Mapping[str, Any]) -> None:
     """Raises InputError where no document is left, or no row of a source of conversations could become one."""
     for name, source in manifest["conversations"]["sources"].items():
         if source["in"] and set(source["dropped"]) <= UNREADABLE and not source["out"]:
-            reasons = ", ".join(f"{reason} {count:,}" for reason, count in source["dropped"].items())
             raise InputError(
-                f"conversations {name}: none of its {source['in']:,} rows became a dialogue ({reasons})",
+                f"conversations {name}: none of its {source['in']:,} rows became a dialogue ({_reasons(source['dropped'])})",
                 hint="check its kind and the names of its fields",
             )
     if manifest["documents_out"]:
         return
-    reasons = ", ".join(f"{reason} {count:,}" for reason, count in manifest["dropped"].items()) or "nothing was read"
+    conversations = manifest["conversations"]
+    if not manifest["sources"] and conversations["sources"]:
+        if conversations["out"]:
+            return
+        raise InputError(
+            f"no conversation is left of {conversations['in']:,} ({_reasons(conversations['dropped'])})",
+            hint="check the kind and the fields of the sources; dropped_conversations-* of an earlier build shows rows",
+        )
+    reasons = _reasons(manifest["dropped"]) if manifest["dropped"] else "nothing was read"
     raise InputError(
         f"no document is left of {manifest['documents_in']:,} ({reasons})",
         hint="check text_field and language of the sources, or loosen filters (filters.preset=none keeps all)",

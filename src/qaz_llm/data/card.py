@@ -88,19 +88,7 @@ def make_card(manifest: Mapping[str, Any]) -> str:
             "",
             f"# {TITLE}",
             "",
-            f"{manifest['documents_out']:,} documents ({manifest['bytes_out'] / 1e6:,.1f} MB) of "
-            f"{manifest['documents_in']:,} read; {manifest['conversations']['out']:,} conversations.",
-            "Made by `qaz data build`; every dropped document is counted in `manifest.json` and sampled in `dropped-*`.",
-            "",
-            "## Languages",
-            "",
-            _table(
-                ("language", "documents", "words", "bytes"),
-                [
-                    (LANGUAGE_NAMES.get(c, c), v["documents"], v["words"], v["bytes"])
-                    for c, v in manifest["languages"].items()
-                ],
-            ),
+            *_size_lines(manifest),
             "",
             *_licence_lines(ledger),
             "## How it was made",
@@ -109,10 +97,11 @@ def make_card(manifest: Mapping[str, Any]) -> str:
             "hold evaluation items, personal data replaced by placeholders, exact and near duplicates and repeated lines removed.",
             "",
             f"- dropped: {_list(manifest['dropped'])}",
+            *_conversation_lines(manifest["conversations"]),
             f"- repaired: {_list(manifest['repairs'])}",
             f"- placeholders for personal data: {_list(manifest['pii'])}",
             f"- checked against {manifest['decontamination']['texts']:,} evaluation texts",
-            *(f"- {line}" for line in lines_of(manifest["notices"])),
+            *(f"- {line}" for line in lines_of(manifest.get("notices", ()))),
             "",
             "## Limits",
             "",
@@ -123,18 +112,50 @@ def make_card(manifest: Mapping[str, Any]) -> str:
     )
 
 
+def _size_lines(manifest: Mapping[str, Any]) -> list[str]:
+    """How much there is, and the tables of languages, of what there is any."""
+    conversations = manifest["conversations"]
+    sizes, tables = [], []
+    if manifest["sources"]:
+        size = f"{manifest['documents_out']:,} documents ({manifest['bytes_out'] / 1e6:,.1f} MB)"
+        sizes.append(f"{size} of {manifest['documents_in']:,} read")
+        rows = [
+            (LANGUAGE_NAMES.get(code, code), entry["documents"], entry["words"], entry["bytes"])
+            for code, entry in manifest["languages"].items()
+        ]
+        tables += ["", _table(("language", "documents", "words", "bytes"), rows)]
+    if conversations["out"]:
+        sizes.append(
+            f"{conversations['out']:,} conversations of {conversations.get('in', conversations['out']):,} read"
+        )
+        counts = [(LANGUAGE_NAMES.get(code, code), count) for code, count in conversations["languages"].items()]
+        tables += ["", _table(("language", "conversations"), counts)]
+    dropped = "everything dropped is counted in `manifest.json` and sampled in `dropped*`"
+    return [f"{'; '.join(sizes)}.", f"Made by `qaz data build`; {dropped}.", "", "## Languages", *tables]
+
+
+def _conversation_lines(made: Mapping[str, Any]) -> list[str]:
+    counts = {
+        "conversations dropped": made.get("dropped"),
+        "repaired in conversations": made.get("repairs"),
+        "placeholders for personal data in conversations": made.get("pii"),
+    }
+    return [f"- {what}: {_list(found)}" for what, found in counts.items() if found]
+
+
 def _header(manifest: Mapping[str, Any], ledger: Mapping[str, Any]) -> dict[str, Any]:
     kinds = [source["kind"] for source in manifest["config"].get("conversations", ())]
     tasks = dict.fromkeys(["text-generation", *(TASKS[kind] for kind in kinds)])
-    parts = ["documents", *(["conversations"] if manifest["conversations"]["out"] else [])]
+    sizes = {"documents": manifest["documents_out"], "conversations": manifest["conversations"]["out"]}
+    parts = [name for name, size in sizes.items() if size]
     return {
         "pretty_name": TITLE,
         "language": sorted({*manifest["languages"], *manifest["conversations"]["languages"]}),
         **_licence_header(list(ledger["licences"])),
-        "size_categories": [size_category(manifest["documents_out"])],
+        "size_categories": [size_category(manifest["documents_out"] or manifest["conversations"]["out"])],
         "task_categories": list(tasks),
         "configs": [
-            {"config_name": name, "data_files": f"{name}-*.jsonl.zst", "default": name == "documents"} for name in parts
+            {"config_name": name, "data_files": f"{name}-*.jsonl.zst", "default": name == parts[0]} for name in parts
         ],
     }
 

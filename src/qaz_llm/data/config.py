@@ -14,13 +14,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from qaz_llm.config import LanguageCode, LanguageOrAuto, StrictModel
 
 SourceFormat = Literal["auto", "jsonl", "parquet", "csv", "tsv", "text", "moses", "tmx", "wikipedia", "hub"]
 ConversationKind = Literal["chat", "parallel", "classification", "qa"]
 LicenceRule = Literal["allow", "refuse"]
+
+
+def _known_encoding(encoding: str | None) -> str | None:
+    try:
+        if encoding is not None:
+            "a".encode(encoding)  # rot13 and hex are codecs too, but none of text
+    except (LookupError, UnicodeError) as error:
+        raise ValueError(f"{encoding!r} is no encoding of text; for instance utf-8, cp1251, kz1048, utf-16") from error
+    return encoding
+
+
+Encoding = Annotated[str | None, AfterValidator(_known_encoding)]
 
 
 class SourceConfig(StrictModel):
@@ -46,7 +58,7 @@ class SourceConfig(StrictModel):
     """Names of the columns of a CSV or TSV file that has no header line."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     """The sign between the columns of a CSV or TSV file; found out from its first rows where it is not given."""
-    encoding: str | None = None
+    encoding: Encoding = None
     """The encoding of text, CSV, TSV and JSONL, as Python calls it: utf-8, cp1251, kz1048, utf-16. Recognised where it is not
     given; the dry run and the manifest say what was found."""
     rows: Literal["auto", "file", "line", "paragraph", "lines", "paragraphs"] = "auto"
@@ -90,18 +102,6 @@ class SourceConfig(StrictModel):
         if self.delimiter in ('"', "\n", "\r"):
             raise ValueError("delimiter: a quote or a line end cannot part columns")
         return self
-
-    @field_validator("encoding")
-    @classmethod
-    def _encoding_is_known(cls, encoding: str | None) -> str | None:
-        try:
-            if encoding is not None:
-                "a".encode(encoding)  # rot13 and hex are codecs too, but none of text
-        except (LookupError, UnicodeError) as error:
-            raise ValueError(
-                f"{encoding!r} is no encoding of text; for instance utf-8, cp1251, kz1048, utf-16"
-            ) from error
-        return encoding
 
 
 class ThresholdOverrides(StrictModel):
@@ -241,29 +241,49 @@ class ConversationSourceConfig(StrictModel):
     """
 
     name: str = Field(pattern=r"^[\w.-]+$")
+    """What the manifest and the ids of conversations call this source."""
     path: str
+    """A file, a glob or a folder (all files below it); `embedded:NAME`; for `hub` the name of a data set or a local copy."""
     kind: ConversationKind
+    """What its rows are: ready dialogues (`chat`), translations (`parallel`), labelled texts (`classification`), or questions
+    with answers (`qa`)."""
     format: SourceFormat = "auto"
+    """The format of its files; `auto` goes by their suffix."""
     language: LanguageOrAuto = "auto"
+    """The language of its dialogues; `auto` takes the row's `language`, or what the text is in."""
     licence: str = "unknown"
+    """An SPDX identifier where there is one; `unknown` is written as LicenseRef-unknown."""
     licence_field: str | None = None
     """A field with each row's own licence; `licence` holds for rows that have none."""
     citation: str | None = None
+    """What the makers of the source ask to be cited, as plain text or BibTeX."""
     homepage: str | None = None
+    """Where the source is described; the data card links it."""
     id_field: str | None = None
+    """A field that names each row, in all files alike: a row with the id and the content of an earlier one is dropped as
+    `duplicate_id`. Without it a field `id` is a label that tells rows of one file apart, and drops nothing."""
     messages_field: str = "messages"
+    """Of `chat`: the field with the list of turns. Where it is not there, the usual names of such fields are looked for."""
     texts: Mapping[LanguageCode, str] = {}
+    """Of `parallel`: the field of each language, for instance {kk: kk, ru: ru}. For `moses` the endings of the files."""
     text_field: str = "text"
+    """Of `classification`: the field with the text."""
     label_field: str = "category"
+    """Of `classification`: the field with the label."""
     labels: Mapping[str, Mapping[LanguageCode, str]] = {}
     """How a label is written in a language; labels that are not named are written as they are."""
     asks: Literal["topic", "rating", "polarity"] = "topic"
     """What a classification's labels say of a text: what it is about, how many points it gives, praise or blame."""
     question_field: str = "question"
+    """Of `qa`, and of `chat` in pairs: the field with the question."""
     answer_field: str = "answer"
+    """Of `qa`, and of `chat` in pairs: the field with the answer; a list of answers gives its first."""
     context_field: str | None = None
+    """Of `qa`: the field with the text that the question is about."""
     score_field: str | None = None
+    """Of `parallel`: a field that says how good a pair is."""
     min_score: float = 0.0
+    """Pairs with a lower score, or with none, are dropped as `low_score`."""
     min_words: int = Field(default=1, ge=1)
     """Of each side of a pair."""
     max_words: int = Field(default=6000, ge=1)
@@ -273,12 +293,19 @@ class ConversationSourceConfig(StrictModel):
     max_items: int | None = Field(default=None, ge=1)
     """Take no more than so many dialogues, drawn by the seed; the others are not counted, as if the file ended."""
     detokenise: bool = False
+    """Undo the spaces around punctuation of word-tokenised text."""
     mnemonics: bool = False
     """Take the marks of keyboard shortcuts out of menu texts: `_Файл`, `Опреде_лить`, `&File`."""
     columns: tuple[str, ...] = ()
     """Names of the columns of a CSV or TSV file that has no header line."""
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """The sign between the columns of a CSV or TSV file; found out from its first rows where it is not given."""
+    encoding: Encoding = None
+    """The encoding of text, CSV, TSV and JSONL, as Python calls it; recognised where it is not given."""
     hub_subset: str | None = None
+    """The subset (configuration) of a data set of the hub."""
     hub_split: str = "train"
+    """The split of a data set of the hub."""
 
     @model_validator(mode="after")
     def _fields_of_kind(self) -> ConversationSourceConfig:
@@ -349,7 +376,8 @@ class DataConfig(StrictModel):
     shard_bytes: int = Field(default=256 << 20, ge=1024)
     on_bad_row: Literal["drop", "stop"] = "drop"
     """A row that cannot be read (no JSON, not UTF-8) is counted and dropped, or ends the build."""
-    sources: tuple[SourceConfig, ...]
+    sources: tuple[SourceConfig, ...] = ()
+    """Sources of documents; none where the build makes conversations alone."""
     languages: LanguagePolicy = LanguagePolicy()
     filters: FilterConfig = FilterConfig()
     pii: PiiConfig = PiiConfig()
@@ -360,8 +388,10 @@ class DataConfig(StrictModel):
 
     @model_validator(mode="after")
     def _sources_are_there_and_told_apart(self) -> DataConfig:
-        if not self.sources:
-            raise ValueError("sources: at least one is needed, for instance {name: wiki, path: wiki.jsonl}")
+        if not self.sources and not self.conversations:
+            raise ValueError(
+                "sources: at least one is needed, for instance {name: wiki, path: wiki.jsonl}, or one of conversations"
+            )
         for kind, names in (
             ("sources", [source.name for source in self.sources]),
             ("conversations", [source.name for source in self.conversations]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,11 @@ class Ledger:
                 "licence": spdx(source.licence),
                 "in": 0,
                 "out": 0,
+                "words_out": 0,
+                "bytes_out": 0,
                 "dropped": Counter(),
+                "licences": {},
+                "fingerprints": {},
                 "homepage": source.homepage,
                 "citation": source.citation,
             }
@@ -183,11 +187,26 @@ class Ledger:
         self._counts["scripts"][script] += number
         self._counts["licences"][licence] += number
 
-    def keep_conversation(self, conversation: Conversation, pii: Mapping[str, int]) -> None:
-        self._conversations[conversation.source]["in"] += 1
-        self._conversations[conversation.source]["out"] += 1
+    def keep_conversation(self, conversation: Conversation, pii: Mapping[str, int], repairs: Mapping[str, int]) -> None:
+        entry = self._conversations[conversation.source]
+        entry["in"] += 1
+        entry["out"] += 1
+        contents = [message.content for message in conversation.messages]
+        sizes = {"words": sum(len(text.split()) for text in contents), "bytes": sum(len(t.encode()) for t in contents)}
+        entry["words_out"] += sizes["words"]
+        entry["bytes_out"] += sizes["bytes"]
+        entry["licences"].setdefault(conversation.licence, Counter()).update(conversations=1, **sizes)
         self._counts["conversation_languages"][conversation.language] += 1
         self._counts["conversation_pii"].update(pii)
+        self._counts["conversation_repairs"].update(repairs)
+
+    def contaminated(self, items: Sequence[int]) -> None:
+        """Note the evaluation items that a conversation holds a part of."""
+        self._eval_items.append(tuple(items))
+
+    def read_conversations(self, source: str, fingerprints: Mapping[str, str]) -> None:
+        """Note the files that a source of conversations was read from."""
+        self._conversations[source]["fingerprints"].update(fingerprints)
 
     def drop_conversation(self, source: str, reason: str) -> None:
         self._conversations[source]["in"] += 1
@@ -232,6 +251,7 @@ class Ledger:
                 "out": _sum(conversations, "out"),
                 "dropped": _dropped(conversations),
                 "pii": _by_count(self._counts["conversation_pii"]),
+                "repairs": _by_count(self._counts["conversation_repairs"]),
                 "languages": _by_count(self._counts["conversation_languages"]),
                 "sources": conversations,
             },

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qaz_llm.data.config import DataConfig
+from qaz_llm.data.config import ConversationSourceConfig, DataConfig
 from qaz_llm.data.first_rows import described_files
 from qaz_llm.data.licence_names import spdx
 from qaz_llm.data.licences import refusal
-from qaz_llm.data.tasks import Task, files_not_read, tasks_of
+from qaz_llm.data.tasks import Task, conversation_files, files_not_read, tasks_of
 from qaz_llm.errors import InputError
 from qaz_llm.progress import format_duration
 
@@ -31,6 +31,8 @@ class BuildPlan:
     tasks: tuple[Task, ...]
     refused: Mapping[str, str]
     workers: int
+    conversations: tuple[str, ...] = ()
+    """Of each source of conversations a line: its files, or why it is not read."""
     not_read: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Files in the folders of sources that no format reads: by source and suffix."""
 
@@ -62,9 +64,15 @@ class BuildPlan:
             *read,
             *(f"{name}: not read, of no known format: {_counted(found)}" for name, found in self.not_read.items()),
             *(f"{name}: not read, its licence is refused ({why})" for name, why in self.refused.items()),
-            f"{len(self.tasks)} parts, about {self.text_bytes / 1e6:,.1f} MB of text, "
-            f"{self.workers} process{'es' if self.workers > 1 else ''}, about {format_duration(self.estimated_s)}",
+            *self.conversations,
+            *([self._size_line()] if self.tasks else []),
         ]
+
+    def _size_line(self) -> str:
+        return (
+            f"{len(self.tasks)} parts, about {self.text_bytes / 1e6:,.1f} MB of text, "
+            f"{self.workers} process{'es' if self.workers > 1 else ''}, about {format_duration(self.estimated_s)}"
+        )
 
 
 def _source_lines(name: str, num_files: int, text_bytes: int, ways: Sequence[tuple[str, str]]) -> list[str]:
@@ -93,11 +101,27 @@ def make_build_plan(config: DataConfig) -> BuildPlan:
             refused[source.name] = why
             continue
         tasks += tasks_of(source, root=config.root)
-    if not tasks:
+    of_conversations = {source.name: conversation_refusal(source, config) for source in config.conversations}
+    if not tasks and all(of_conversations.values()):
+        refusals = {**refused, **of_conversations}
         raise InputError(
             "the licence policy refuses every source",
-            hint=f"refused: {', '.join(f'{name} ({why})' for name, why in refused.items())}; change licences",
+            hint=f"refused: {', '.join(f'{name} ({why})' for name, why in refusals.items())}; change licences",
         )
     found = {source.name: files_not_read(source, root=config.root) for source in config.sources}
     not_read = {name: suffixes for name, suffixes in found.items() if suffixes and name not in refused}
-    return BuildPlan(tuple(tasks), refused, config.workers, not_read)
+    lines = tuple(_conversation_line(source, config) for source in config.conversations)
+    return BuildPlan(tuple(tasks), refused, config.workers, lines, not_read)
+
+
+def conversation_refusal(source: ConversationSourceConfig, config: DataConfig) -> str | None:
+    """Why a source of conversations is not read: its licence is refused, and its rows have none of their own."""
+    return None if source.licence_field is not None else refusal(spdx(source.licence), config.licences)
+
+
+def _conversation_line(source: ConversationSourceConfig, config: DataConfig) -> str:
+    name, why = f"conversations {source.name}", conversation_refusal(source, config)
+    if why is not None:
+        return f"{name}: not read, its licence is refused ({why})"
+    files = conversation_files(source, root=config.root)
+    return f"{name}: {len(files):,} file{'s' if len(files) > 1 else ''}" if files else f"{name}: streamed"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qaz_llm.data.config import SourceConfig
+from qaz_llm.data.config import ConversationSourceConfig, SourceConfig
 from qaz_llm.data.readers import FORMAT_BY_SUFFIX, MAX_LINE_BYTES, Part, format_of
 from qaz_llm.data.readers.cuts import parts_of, parts_of_saved_copy
 from qaz_llm.data.readers.hub import is_saved_copy
@@ -158,8 +158,23 @@ def source_files(source: SourceConfig, *, root: Path | None = None) -> list[Path
         if not source.hub_files or is_saved_copy(path):
             return [path]
         return sorted({file for pattern in source.hub_files for file in expand_paths(path / pattern)})
-    folder_suffixes = tuple(FORMAT_BY_SUFFIX) if source.format == "auto" and path.is_dir() else None
-    return expand_paths(path, suffixes=folder_suffixes)
+    return expand_paths(path, suffixes=_known_suffixes(path, source.format))
+
+
+def _known_suffixes(path: Path, format_: str) -> tuple[str, ...] | None:
+    """What is taken out of a folder, where the config does not say the format."""
+    return tuple(FORMAT_BY_SUFFIX) if format_ == "auto" and path.is_dir() else None
+
+
+def conversation_files(source: ConversationSourceConfig, *, root: Path | None = None) -> list[Path]:
+    """The files of a source of conversations, sorted, or the folder of a data set of the hub; empty where it is streamed.
+
+    Raises InputError where there are none.
+    """
+    path = resolve_path(source.path, root=root)
+    if source.format == "hub":
+        return [path] if path.is_dir() else []
+    return expand_paths(path, suffixes=_known_suffixes(path, source.format))
 
 
 def files_not_read(source: SourceConfig, *, root: Path | None = None) -> dict[str, int]:

@@ -150,7 +150,8 @@ class MixEntry(StrictModel):
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
     """What metrics and reports call this part."""
     path: str
-    """A file, a glob, a folder (with `.txt`, `.jsonl`, Parquet or shards of `qaz data build`), or `embedded:NAME`."""
+    """A file, a glob, a folder (with `.txt`, `.jsonl`, Parquet or shards of `qaz data build`), or `embedded:NAME`. For
+    method sft dialogues: shards of a build, or rows as OpenAI, ShareGPT and Alpaca have them."""
     language: LanguageCode | None = None
     """Take only rows in this language."""
     source: str | None = None

@@ -28,7 +28,7 @@ from qaz_llm.tokenizer.fast import tokenizer_fingerprint
 from qaz_llm.train.chat import AnswerTooLongError, render_chat
 from qaz_llm.train.config import MixEntry, TrainSettings
 from qaz_llm.train.packing import pack
-from qaz_llm.train.sources import read_conversations, read_texts, training_files
+from qaz_llm.train.sources import read_dialogues, read_texts, training_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -186,15 +186,27 @@ def _text_examples(entry: MixEntry, tokenizer: PreTrainedTokenizerFast) -> Itera
 def _chat_examples(
     entry: MixEntry, tokenizer: PreTrainedTokenizerFast, seq_len: int, dropped: Counter[str]
 ) -> Iterator[TokenizedExample]:
-    first_error: LabelSpanError | None = None
-    for conversation in read_conversations(entry):
-        try:
-            yield render_chat(conversation.messages, tokenizer, seq_len=seq_len, source_id=conversation.id)
-        except LabelSpanError as error:
-            dropped["answer_longer_than_seq_len" if isinstance(error, AnswerTooLongError) else "bad_label_span"] += 1
-            if first_error is None:
-                first_error = error
-                _logger.warning("%s: %s", entry.name, error)
+    """Each dialogue rendered; the first row of every reason to drop one is shown, all are counted in `dropped`."""
+    num_cut = 0
+    for read in read_dialogues(entry):
+        num_cut += read.is_cut
+        reason, shown = read.reason, f"{read.where}: {read.reason}"
+        if reason is None:
+            try:
+                yield render_chat(
+                    read.conversation.messages, tokenizer, seq_len=seq_len, source_id=read.conversation.id
+                )
+                continue
+            except LabelSpanError as error:
+                reason = "answer_longer_than_seq_len" if isinstance(error, AnswerTooLongError) else "bad_label_span"
+                shown = str(error)
+        if not dropped[reason]:
+            _logger.warning("%s: not trained on, for one: %s", entry.name, shown)
+        dropped[reason] += 1
+    if num_cut:
+        _logger.warning(
+            "%s: what was asked after the last answer was left out of %s dialogues", entry.name, f"{num_cut:,}"
+        )
 
 
 def _count_examples(examples: Iterator[TokenizedExample], counts: Counter[str]) -> Iterator[TokenizedExample]:

@@ -146,7 +146,7 @@ def test_alpaca_with_input_history_and_system(tmp_path: Path) -> None:
         ({"role": "tool", "content": "22 °C"}, "tool_role"),
         ({"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}, "tool_role"),
         ({"role": "narrator", "content": "Бір күні…"}, "unknown_role"),
-        ({"role": "assistant", "content": [{"type": "image_url"}]}, "empty_turn"),
+        ({"role": "assistant", "content": [{"type": "image_url"}]}, "not_text"),
         ({"role": "assistant", "content": "   "}, "empty_turn"),
         ("жай жол", "unknown_role"),
         ({"role": "assistant", "content": "сөз " * 30}, "too_long"),
@@ -289,3 +289,43 @@ def test_code_in_an_answer_keeps_its_indentation(tmp_path: Path) -> None:
 def test_a_missing_field_names_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no field 'ru'"):
         make(tmp_path, [{"kk": "бір", "en": "one"}], kind="parallel", texts={"kk": "kk", "ru": "ru"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "language"),
+    [
+        (
+            "Функция жазып бер.",
+            "Міне, функция:\n\ndef f(x):\n    for i in range(x):\n        print(i)\n    return x",
+            "kk",
+        ),
+        ("Функция жазып бер.", "```python\ndef first(values):\n    return values[0]\n```", "kk"),
+        (
+            "Напиши функцию, которая складывает числа.",
+            "Вот она:\n~~~\ndef add(one, other):\n    return one + other\n~~~",
+            "ru",
+        ),
+        ("Переведи на английский: су", "Water is a liquid that we drink every day.", "en"),
+        ("Write a function that adds numbers.", "def add(one, other):\n    return one + other", "en"),
+        ("Сілтеме қалай жасалады?", 'Ол үшін `<a href="https://example.kz">site</a>` деп жазыңыз.', "kk"),
+    ],
+)
+def test_code_does_not_make_a_dialogue_english(tmp_path: Path, asked: str, answered: str, language: str) -> None:
+    (made,) = make(tmp_path, [{"prompt": asked, "response": answered}], kind="chat")
+    assert made.conversation.language == language
+
+
+@pytest.mark.parametrize(
+    ("kk", "ru", "reason"),
+    [
+        ("Егер x < 5 болса, y > 2 болады.", "Если x < 5, то y > 2.", None),
+        ("«Файл > Ашу» мәзірін таңдаңыз.", "Выберите меню «Файл > Открыть».", None),
+        ("Ұзындығы <100 м, ені >20 м.", "Длина <100 м, ширина >20 м.", None),
+        ("Сәлем, <аты>, қош келдіңіз!", "Привет, <имя>, добро пожаловать!", "markup"),
+        ("Барлығы %d файл табылды.", "Всего найдено %d файлов.", "markup"),
+        ("Жолы: C:\\\\қалта\\\\файл", "Путь: C:\\\\папка\\\\файл", "markup"),
+    ],
+)
+def test_inequalities_are_no_markup(tmp_path: Path, kk: str, ru: str, reason: str | None) -> None:
+    made = make(tmp_path, [{"kk": kk, "ru": ru}], kind="parallel", texts={"kk": "kk", "ru": "ru"})
+    assert [item.reason for item in made] == [reason] * 2

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qaz_llm.data.config import SourceConfig
+from qaz_llm.data.chat.conversations import make_conversations
+from qaz_llm.data.config import ConversationSourceConfig, SourceConfig
 from qaz_llm.data.readers.dialects import Dialect, sniff_dialect
 from qaz_llm.data.sources import PROBLEM, read_documents, read_task
 from qaz_llm.data.tasks import tasks_of
@@ -187,3 +188,15 @@ def test_a_mark_before_a_quoted_name_does_not_hide_its_quotes(tmp_path: Path, en
     path = tmp_path / "a.csv"
     path.write_bytes('"text, қысқаша","id"\r\n"бір, екі","1"\r\n"үш\nтөрт","2"\r\n'.encode(encoding))
     assert read(path, text_field="text, қысқаша", id_field="id") == ["бір, екі", "үш\nтөрт"]
+
+
+def test_dialogues_are_read_in_the_same_ways(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = "".join(f"Қай ай ең суық, {n}?;Қаңтар айы, әдетте {n}\n" for n in range(3))
+    path.write_bytes(f"question;answer\n{rows}".encode("kz1048"))
+    for values in ({}, {"encoding": "kz1048", "delimiter": ";"}):
+        source = ConversationSourceConfig(name="c", path=str(path), kind="qa", **values)
+        made = list(make_conversations(source, root=None, seed=0))
+        assert [item.conversation.messages[-1].content for item in made] == [
+            f"Қаңтар айы, әдетте {n}" for n in range(3)
+        ]

@@ -6,9 +6,11 @@ No more of a source is in memory than its first rows and, where `max_items` is s
 from __future__ import annotations
 
 import heapq
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +26,17 @@ from qaz_llm.data.chat.converters import (
     of_question,
     questions_of,
 )
-from qaz_llm.data.chat.dialogues import dialogue_problem, turns_of
-from qaz_llm.data.config import ConversationSourceConfig, SourceConfig
-from qaz_llm.data.readers import Row, read_hub, read_rows_of
-from qaz_llm.errors import DataError, InputError
-from qaz_llm.io import expand_paths, resolve_path
+from qaz_llm.data.chat.dialogues import dialogue_problem, without_unanswered
+from qaz_llm.data.chat.first_rows import dialogue_fields, first_rows, rows_of_source
+from qaz_llm.data.chat.identity import Example
+from qaz_llm.data.chat.ids import ConversationIds
+from qaz_llm.data.chat.shapes import shape_of_rows, turns_of
+from qaz_llm.data.config import ConversationSourceConfig
+from qaz_llm.data.readers import Row
+from qaz_llm.progress import get_logger
 from qaz_llm.records import Conversation, Message
 
-LOOKED_AT_ROWS = 100
-LABELS_FROM_ROWS = 5000
-"""Labels the config does not name are those of so many first rows; a later one is dropped as `unknown_label`."""
+_logger = get_logger("data")
 
 
 def make_conversations(
@@ -41,69 +44,30 @@ def make_conversations(
 ) -> Iterator[Made]:
     """All conversations of a source, and the rows none could be made of; at most max_items of the former.
 
-    Where there are more, those with the smallest hash of seed and id are taken, in the order of the file.
+    Where there are more, those with the smallest hash of seed and id are taken, in the order of the files.
 
     Raises:
         InputError: there is no such file, or no row has the fields its kind needs.
         DataError: a damaged archive; a row that cannot be read, where `stop_on_bad_row`.
     """
-    rows = _rows(source, root, stop_on_bad_row=stop_on_bad_row)
-    head = list(islice(rows, LABELS_FROM_ROWS if source.kind == "classification" else LOOKED_AT_ROWS))
-    _check_fields([row.fields for row in head[:LOOKED_AT_ROWS] if row.problem is None], source)
-    labels = labels_of([row.fields for row in head], source) if source.kind == "classification" else ()
-    numbered = enumerate(chain(head, rows))
-    made = (_limited(item, source) for number, row in numbered for item in _of_row(row, number, labels, source, seed))
+    rows = rows_of_source(source, root, stop_on_bad_row=stop_on_bad_row)
+    head = first_rows(rows, source)
+    if source.kind == "chat":
+        shape = shape_of_rows([row.fields for row, _ in head], dialogue_fields(source))
+        _logger.info(f"conversations {source.name}: dialogues are read from {shape or 'no field'}")
+    labels = labels_of([row.fields for row, _ in head], source) if source.kind == "classification" else ()
+    ids = ConversationIds(source)
+    made = (
+        _limited(ids.distinct(item, row, file), source)
+        for row, file in chain(head, rows)
+        for item in _of_row(row, ids.of_row(row, file), labels, source, seed)
+    )
     return made if source.max_items is None else _drawn(made, source.max_items, seed)
 
 
-def _rows(source: ConversationSourceConfig, root: Path | None, *, stop_on_bad_row: bool) -> Iterator[Row]:
-    texts = source.texts if source.format == "moses" else {}
-    reader = SourceConfig(
-        name=source.name,
-        path=source.path,
-        format=source.format,
-        texts=texts,
-        columns=source.columns,
-        hub_subset=source.hub_subset,
-        hub_split=source.hub_split,
-    )
-    path = resolve_path(source.path, root=root)
-    if source.format == "hub":
-        files: Iterable[Iterator[Row]] = [read_hub(reader, path if path.is_dir() else None)]
-    else:
-        files = (read_rows_of(file, reader) for file in expand_paths(path))
-    for row in chain.from_iterable(files):
-        if row.problem is not None and stop_on_bad_row:
-            raise DataError(
-                f"conversations {source.name}: row {row.number + 1} cannot be read ({row.problem})",
-                hint="on_bad_row: drop counts such rows and goes on",
-            )
-        yield row
-
-
-def _check_fields(rows: Sequence[Mapping[str, Any]], source: ConversationSourceConfig) -> None:
-    needed: Mapping[str, Sequence[str]] = {
-        "parallel": list(source.texts if source.format == "moses" else source.texts.values()),
-        "classification": [source.text_field, source.label_field],
-        "qa": [source.question_field, source.answer_field],
-        "chat": [],
-    }
-    found = sorted({key for row in rows for key in row})
-    if source.kind == "qa" and {"data", "paragraphs", "qas"} & set(found):
-        return
-    missing = [field for field in needed[source.kind] if rows and field not in found]
-    if missing:
-        raise InputError(
-            f"conversations {source.name}: no field {missing[0]!r} in {source.path}",
-            hint=f"the fields found are: {', '.join(found)}",
-        )
-
-
 def _of_row(
-    row: Row, number: int, labels: Sequence[str], source: ConversationSourceConfig, seed: int
+    row: Row, row_id: str, labels: Sequence[str], source: ConversationSourceConfig, seed: int
 ) -> Iterator[Made]:
-    own = row.fields.get(source.id_field or "id")
-    row_id = f"{source.name}/{own if own is not None else f'{number:07d}'}"
     if row.problem is not None:
         yield Made(Conversation(row_id, (), source.name, "und", licence_of({}, source)), row.problem)
         return
@@ -120,11 +84,27 @@ def _of_row(
 
 
 def _of_dialogue(row: Mapping[str, Any], row_id: str, source: ConversationSourceConfig) -> Made:
-    messages = tuple(Message(turn.role, clean_text(turn.content, source)) for turn in turns_of(row, source))
-    language = language_of(row, " ".join(m.content for m in messages if m.role == "assistant"), source)
+    turns = turns_of(row, dialogue_fields(source))
+    repairs: Counter[str] = Counter()
+    cleaned = [Message(turn.role, clean_text(turn.content, source, repairs)) for turn in turns.messages]
+    messages = without_unanswered(cleaned)
+    answers = tuple(message.content for message in messages if message.role == "assistant")
+    asked = tuple(text for m in messages if m.role != "assistant" for text in (m.role, m.content))
+    questions = (message.content for message in messages if message.role == "user")
+    language = language_of(row, source, _prose_of(answers), _prose_of(questions))
     conversation = Conversation(row_id, messages, source.name, language, licence_of(row, source))
-    said = "\n".join(message.content for message in messages if message.role != "system")
-    return Made(conversation, dialogue_problem(messages), said, "chat")
+    reason = turns.problem or dialogue_problem(messages)
+    notice = "unanswered_turns" if len(messages) < len(cleaned) else None
+    return Made(conversation, reason, Example("chat", asked, answers), repairs, notice)
+
+
+_FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+_CODE_LINE = re.compile(r"^(?:[ \t]+\S.*|.*[(){}=;<>].*)$", re.MULTILINE)
+
+
+def _prose_of(texts: Iterable[str]) -> str:
+    """The texts without code, which reads as English."""
+    return _CODE_LINE.sub("", _FENCED.sub("", "\n".join(texts)))
 
 
 def _limited(made: Made, source: ConversationSourceConfig) -> Made:

@@ -10,14 +10,16 @@ text otherwise, in one of several wordings.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
 import xxhash
 
 from qaz_llm.data.chat import phrasings
+from qaz_llm.data.chat.identity import Example
 from qaz_llm.data.config import ConversationSourceConfig
 from qaz_llm.data.licence_names import licence_of_row, spdx
 from qaz_llm.language.detectors import UNDETERMINED
@@ -26,7 +28,8 @@ from qaz_llm.language.repair import detokenise, repair
 from qaz_llm.language.segment import words
 from qaz_llm.records import LANGUAGES, Conversation, Message
 
-_MARKUP = re.compile(r"[{}<>\\]|%\d|%[sd]\b|\$\d|&\w+;")
+_MARKUP = re.compile(r"[{}\\]|</?[^\W\d_][^<>]{0,100}>|<[!?/]|%\d|%[sd]\b|\$\d|&\w+;")
+"""Tags and placeholders of programs, which a pair of sentences has not; `x < 5` and `Файл > Ашу` are none."""
 _NUMBER = re.compile(r"\d+")
 """A translation has the numbers of its original; pairs that do not are misaligned more often than not."""
 _MNEMONIC = re.compile(r"_(?=\w)|&(?=\w)(?!\w+;)")
@@ -35,6 +38,9 @@ MAX_LABELS = 30
 QUOTED_CHARS = 120
 """Longer texts, and those with quotation marks of their own, are not asked about in quotation marks."""
 
+NOTHING = Example("")
+"""What a row is compared by of which no conversation could be made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -42,9 +48,13 @@ class Made:
 
     conversation: Conversation
     reason: str | None = None
-    compared: str = ""
-    """What makes it the same as another of its `group`: the texts of its row, not the words they are asked about with."""
-    group: str = ""
+    example: Example = NOTHING
+    """What makes it the same as another: the texts of its row, not the words they are asked about with."""
+    repairs: Mapping[str, int] = field(default_factory=dict)
+    notice: str | None = None
+    """What of its row was left out, as notices call it."""
+    repeats_id: str | None = None
+    """The id that its row shares with an earlier one, where it was given another for that."""
 
 
 def draw(seed: int, key: str) -> int:
@@ -52,15 +62,14 @@ def draw(seed: int, key: str) -> int:
     return xxhash.xxh3_64_intdigest(f"{seed}:{key}".encode())
 
 
-def language_of(row: Mapping[str, Any], text: str, source: ConversationSourceConfig) -> str:
-    """The language the config or the row names, else what the text is in; Kazakh where that cannot be told."""
+def language_of(row: Mapping[str, Any], source: ConversationSourceConfig, *texts: str) -> str:
+    """The language the config or the row names, else that of the first text of which it can be told; else Kazakh."""
     if source.language != "auto":
         return source.language
     said = row.get("language")
     if said in LANGUAGES:
         return str(said)
-    main = identify(text).main
-    return main if main in LANGUAGES else "kk"
+    return next((main for text in texts if (main := identify(text).main) in LANGUAGES), "kk")
 
 
 def licence_of(row: Mapping[str, Any], source: ConversationSourceConfig) -> str:
@@ -69,12 +78,19 @@ def licence_of(row: Mapping[str, Any], source: ConversationSourceConfig) -> str:
     return licence_of_row(own, spdx(source.licence))
 
 
-def clean_text(value: Any, source: ConversationSourceConfig) -> str:
-    """The repaired text of a field; empty where it holds none."""
+def clean_text(value: Any, source: ConversationSourceConfig, repairs: Counter[str]) -> str:
+    """The repaired text of a field, empty where it holds none; what was repaired goes to `repairs`.
+
+    White space is content, in answers above all. In a segment of a translation, one line, it is evened out.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
     if not isinstance(value, str):
         return ""
-    text = repair(_MNEMONIC.sub("", value) if source.mnemonics else value).text
-    return detokenise(text) if source.detokenise else text
+    keep_layout = source.kind != "parallel" or "\n" in value.strip()
+    repaired = repair(_MNEMONIC.sub("", value) if source.mnemonics else value, keep_layout=keep_layout)
+    repairs.update(repaired.counts)
+    return detokenise(repaired.text) if source.detokenise else repaired.text
 
 
 # --------------------------------------------------------------------------------------------------------- parallel
@@ -83,20 +99,21 @@ def clean_text(value: Any, source: ConversationSourceConfig) -> str:
 def of_pair(row: Mapping[str, Any], row_id: str, source: ConversationSourceConfig, seed: int) -> Iterator[Made]:
     """Both directions of every pair; of pairs with Kazakh only, where there is Kazakh."""
     fields = dict(zip(source.texts, source.texts, strict=True)) if source.format == "moses" else source.texts
-    texts = {language: clean_text(row.get(field), source) for language, field in fields.items()}
+    repairs: Counter[str] = Counter()
+    texts = {language: clean_text(row.get(name), source, repairs) for language, name in fields.items()}
     low = source.score_field is not None and _number(row.get(source.score_field)) < source.min_score
     for pair in combinations(texts, 2):
         if "kk" in texts and "kk" not in pair:
             continue
         reason = "low_score" if low else _pair_problem({language: texts[language] for language in pair}, source)
-        compared = "\n".join(texts[language] for language in sorted(pair))
+        both = tuple(texts[language] for language in sorted(pair))
         for first, second in (pair, pair[::-1]):
             direction = f"{first}-{second}"
             pair_id = f"{row_id}/{direction}"
             user = _translation_request(texts[first], first, second, draw(seed, pair_id))
             messages = (Message("user", user), Message("assistant", texts[second]))
             conversation = Conversation(pair_id, messages, source.name, second, licence_of(row, source))
-            yield Made(conversation, reason, compared, f"parallel {direction}")
+            yield Made(conversation, reason, Example(f"parallel {direction}", answered=both), repairs)
 
 
 def _translation_request(text: str, first: str, second: str, number: int) -> str:
@@ -157,17 +174,18 @@ def of_label(
     row: Mapping[str, Any], row_id: str, labels: Sequence[str], source: ConversationSourceConfig, seed: int
 ) -> Made:
     """What label does this text have?"""
-    text = clean_text(row.get(source.text_field), source)
-    language = language_of(row, text, source)
+    repairs: Counter[str] = Counter()
+    text = clean_text(row.get(source.text_field), source, repairs)
+    language = language_of(row, source, text)
     label = str(row.get(source.label_field))
     names = {name: source.labels.get(name, {}).get(language, name) for name in labels}
     wordings = phrasings.CLASSIFY[source.asks][language]
     user = wordings[draw(seed, row_id) % len(wordings)].format(text=text, labels=", ".join(names.values()))
-    known = label in names and len(names) <= MAX_LABELS
     messages = (Message("user", user), Message("assistant", names.get(label, label)))
     conversation = Conversation(row_id, messages, source.name, language, licence_of(row, source))
-    reason = "missing_text" if not text else None if known else "unknown_label"
-    return Made(conversation, reason, text, f"classification {source.asks}")
+    reason = "missing_text" if not text else None if label in names else "unknown_label"
+    example = Example(f"classification {source.asks}", asked=(label,), answered=(text,))
+    return Made(conversation, reason, example, repairs)
 
 
 # -------------------------------------------------------------------------------------------------------- questions
@@ -193,11 +211,12 @@ def questions_of(row: Mapping[str, Any], source: ConversationSourceConfig) -> It
 def of_question(row: Mapping[str, Any], row_id: str, source: ConversationSourceConfig, seed: int) -> Made:
     """A question, with the text that answers it where there is one."""
     given = row.get(source.answer_field)
-    question = clean_text(row.get(source.question_field), source)
-    answer = clean_text(_first_string(given), source)
+    repairs: Counter[str] = Counter()
+    question = clean_text(row.get(source.question_field), source, repairs)
+    answer = clean_text(_first_answer(given), source, repairs)
     context_field = source.context_field or ("context" if "qas" in row else None)
-    context = clean_text(row.get(context_field), source) if context_field else ""
-    language = language_of(row, question, source)
+    context = clean_text(row.get(context_field), source, repairs) if context_field else ""
+    language = language_of(row, source, question)
     wordings = phrasings.ASK[language]
     user = wordings[draw(seed, row_id) % len(wordings)].format(context=context, question=question)
     messages = (Message("user", user if context else question), Message("assistant", answer))
@@ -205,13 +224,18 @@ def of_question(row: Mapping[str, Any], row_id: str, source: ConversationSourceC
     reason = None if question and answer else "missing_text"
     if question and not answer and isinstance(given, list | Mapping):
         reason = "unanswerable"  # SQuAD 2 has questions whose text does not answer them: an empty list of answers
-    return Made(conversation, reason, f"{question}\n{answer}", "qa")
+    notice = "context_unused" if not context_field and _is_text(row.get("context")) else None
+    return Made(conversation, reason, Example("qa", asked=(question, context), answered=(answer,)), repairs, notice)
 
 
-def _first_string(value: Any) -> str | None:
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _first_answer(value: Any) -> Any:
     """The first answer of `"a"`, `["a", "b"]`, `{"text": ["a"]}` or `[{"text": "a"}]`."""
     if isinstance(value, Mapping):
         value = value.get("text")
     if isinstance(value, list):
-        return _first_string(value[0]) if value else None
-    return value if isinstance(value, str) else None
+        return _first_answer(value[0]) if value else None
+    return value

@@ -1,85 +1,24 @@
-"""Ready dialogues: the shapes they come in, and what makes a sequence of turns one to learn from.
-
-OpenAI     {"messages": [{"role": "user", "content": "…"}, …]}           content may be a list of text parts
-ShareGPT   {"conversations": [{"from": "human", "value": "…"}, …], "system": "…"}
-Alpaca     {"instruction": "…", "input": "…", "output": "…", "history": [["…", "…"], …], "system": "…"}
-pairs      {"prompt": "…", "response": "…"}, or the fields that the config names
-"""
+"""What makes a sequence of turns a dialogue to learn from: an optional system turn, then user and assistant by turns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, cast
 
-from qaz_llm.data.config import ConversationSourceConfig
-from qaz_llm.records import Message, Role
-
-ROLE_NAMES: Mapping[str, Role] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "prompter": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "model": "assistant",
-    "bot": "assistant",
-    "ai": "assistant",
-}
-TOOL_ROLES = frozenset({"tool", "function", "ipython", "observation", "tool_call", "tool_response", "function_call"})
-
-TURN_LISTS = ("messages", "conversations", "conversation")
-PAIRS = (("instruction", "output"), ("prompt", "response"), ("prompt", "completion"))
+from qaz_llm.data.chat.shapes import TOOL_ROLES
+from qaz_llm.records import Message
 
 
-def turns_of(row: Mapping[str, Any], source: ConversationSourceConfig) -> list[Message]:
-    """The turns of a row in any of the shapes above, roles by our names where they are known; none where there are none."""
-    for field in dict.fromkeys((source.messages_field, *TURN_LISTS)):
-        if isinstance(row.get(field), list):
-            return [*_system(row), *(_turn(turn) for turn in row[field])]
-    for question, answer in (*PAIRS, (source.question_field, source.answer_field)):
-        if question in row and answer in row:
-            return [*_system(row), *_history(row), *_pair(row, question, answer)]
-    return []
+def without_unanswered(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The turns up to the last answer: what was asked after it has no answer to learn. All, where there is no answer.
 
-
-def _system(row: Mapping[str, Any]) -> list[Message]:
-    said = row.get("system")
-    return [Message("system", said)] if isinstance(said, str) and said.strip() else []
-
-
-def _turn(turn: Any) -> Message:
-    if not isinstance(turn, Mapping):
-        return Message(cast(Role, ""), "")
-    name = str(turn.get("role") or turn.get("from") or "").lower()
-    if turn.get("tool_calls") or turn.get("function_call"):
-        name = "tool_call"
-    content = turn.get("content") if turn.get("content") is not None else turn.get("value")
-    return Message(cast(Role, ROLE_NAMES.get(name, name)), _text(content))
-
-
-def _text(content: Any) -> str:
-    """A string as it is; of a list of parts the texts, and nothing at all where a part is a picture or the like."""
-    if isinstance(content, list):
-        parts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
-        texts = [part for part in parts if isinstance(part, str)]
-        return "\n".join(texts) if len(texts) == len(parts) else ""
-    return content if isinstance(content, str) else ""
-
-
-def _history(row: Mapping[str, Any]) -> Iterator[Message]:
-    for pair in row.get("history") or ():
-        if isinstance(pair, list) and len(pair) == 2:
-            yield Message("user", _text(pair[0]))
-            yield Message("assistant", _text(pair[1]))
-
-
-def _pair(row: Mapping[str, Any], question: str, answer: str) -> Iterator[Message]:
-    asked, given = _text(row[question]), _text(row.get("input")) if question == "instruction" else ""
-    yield Message("user", f"{asked}\n\n{given}" if given.strip() else asked)
-    yield Message("assistant", _text(row[answer]))
+    >>> [m.role for m in without_unanswered([Message("user", "a"), Message("assistant", "b"), Message("user", "c")])]
+    ['user', 'assistant']
+    """
+    end = len(messages)
+    while end and messages[end - 1].role == "user":
+        end -= 1
+    return tuple(messages[:end] if end and messages[end - 1].role == "assistant" else messages)
 
 
 def dialogue_problem(messages: Sequence[Message]) -> str | None:

@@ -85,8 +85,12 @@ def find_duplicates(parts: Sequence[Part], config: DedupConfig, *, work: Path, m
     return decisions
 
 
-def near_duplicates_of_texts(texts: Sequence[str], config: DedupConfig, seed: int) -> list[int | None]:
+def near_duplicates_of_texts(
+    texts: Sequence[str], config: DedupConfig, seed: int, *, keys: Sequence[int] | None = None
+) -> list[int | None]:
     """For each text the index of the one before it that stays in its place, None where it stays itself.
+
+    Only texts of equal `keys` (64 bits each, by default all equal) are copies of each other.
 
     >>> first, second = "қар еріп су ағып көктем келді бүгін ауылға", "Қар еріп, су ағып, көктем келді бүгін ауылға!"
     >>> near_duplicates_of_texts([first, "басқа сөз", second], DedupConfig(), seed=0)
@@ -94,6 +98,8 @@ def near_duplicates_of_texts(texts: Sequence[str], config: DedupConfig, seed: in
     """
     hasher = MinHasher(config, seed)
     keys_DB = np.concatenate([np.empty((0, config.bands), np.uint64), *map(hasher.band_keys, words_of_texts(texts))])
+    if keys is not None:
+        keys_DB ^= np.asarray(keys, np.uint64)[:, None]  # so texts of other keys share no bucket
     candidates = find_candidates(np.ascontiguousarray(keys_DB.T))
     sets = join_shingle_sets(list(sets_of_texts((texts[n] for n in candidates.numbers_C), config.shingle_words)))
     places_C = choose(candidates, np.arange(len(candidates)), sets, min_jaccard=config.min_jaccard)

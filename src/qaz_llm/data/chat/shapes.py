@@ -1,0 +1,259 @@
+"""Ready dialogues in the shapes they come in, as turns; the data build and `qaz train` read them alike.
+
+    OpenAI      {"messages": [{"role": "user", "content": "…"}, …]}        content may be a list of text parts
+    ShareGPT    {"conversations": [{"from": "human", "value": "…"}, …], "system": "…"}
+    Alpaca      {"instruction": "…", "input": "…", "output": "…", "history": [["…", "…"], …], "system": "…"}
+    pairs       {"prompt": "…", "response": "…"} and the like: see PAIRS; a side may be a list of turns itself
+    turns       a list of strings, the user's first; of pairs; of {"human": "…", "assistant": "…"}; all these as JSON in a string
+
+Fields that the config names come first, then the usual ones in the order of the tables below.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any, NamedTuple, cast
+
+from qaz_llm.records import Message, Role
+
+ROLE_NAMES: Mapping[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "ai": "assistant",
+}
+TOOL_ROLES = frozenset({"tool", "function", "ipython", "observation", "tool_call", "tool_response", "function_call"})
+TOOL_PARTS = frozenset({"tool_use", "tool_result", "tool_call", "function_call"})
+
+TURN_LISTS = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns", "contents", "chat")
+ROLE_FIELDS = ("role", "from", "speaker", "author")
+CONTENT_FIELDS = ("content", "value", "text", "parts", "message", "utterance")
+SYSTEM_FIELDS = ("system", "system_prompt", "system_message")
+PAIRS = (
+    ("instruction", "output"),
+    ("instruction", "response"),
+    ("instruction", "answer"),
+    ("prompt", "response"),
+    ("prompt", "completion"),
+    ("prompt", "output"),
+    ("question", "answer"),
+    ("question", "response"),
+    ("query", "response"),
+    ("query", "answer"),
+    ("inputs", "targets"),
+    ("input", "output"),
+)
+GIVEN_FIELDS = ("input", "context")
+"""What a pair's question is about, put after it: Alpaca's `input`, Dolly's `context`."""
+NO_INPUT = frozenset({"<noinput>", "noinput"})
+"""What generated Alpaca sets write where there is no input."""
+
+SHAPES_HINT = (
+    "a dialogue is messages [{role, content}], conversations [{from, value}], instruction and output, or prompt and "
+    "response; give fields of other names with `qaz data build` (kind: chat, messages_field, question_field, answer_field)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueFields:
+    """The names of fields that a config gives; None where it gives none."""
+
+    messages: str | None = None
+    question: str | None = None
+    answer: str | None = None
+
+    @property
+    def turn_lists(self) -> Sequence[str]:
+        return TURN_LISTS if self.messages is None else (self.messages, *TURN_LISTS)
+
+    @property
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        if self.question is None and self.answer is None:
+            return PAIRS
+        return ((self.question or "question", self.answer or "answer"), *PAIRS)
+
+
+class Turns(NamedTuple):
+    """The turns of a row, roles by our names where they are known, and what of them is no text to learn from."""
+
+    messages: tuple[Message, ...]
+    problem: str | None = None
+
+
+def turns_of(row: Mapping[str, Any], fields: DialogueFields = DialogueFields()) -> Turns:
+    """The turns of a row in any of the shapes above; none where it has none of them.
+
+    >>> turns_of({"instruction": "Аудар:", "input": "дом", "output": "үй"}).messages[0].content
+    'Аудар:\\n\\nдом'
+    """
+    parts = list(_all_turns(row, fields))
+    return Turns(tuple(message for message, _ in parts), next((problem for _, problem in parts if problem), None))
+
+
+def shape_of_rows(rows: Sequence[Mapping[str, Any]], fields: DialogueFields = DialogueFields()) -> str | None:
+    """The fields that dialogues are read from in the most of some rows, as a person reads it; None where there are none.
+
+    >>> shape_of_rows([{"instruction": "Аудар:", "input": "дом", "output": "үй"}])
+    'instruction, input, output'
+    """
+    shapes = Counter(", ".join(names) for row in rows if (names := _fields_read(row, fields)))
+    return next((shape for shape, _ in shapes.most_common(1)), None)
+
+
+def what_was_found(rows: Sequence[Mapping[str, Any]], fields: DialogueFields = DialogueFields()) -> str:
+    """The fields of rows that are no dialogues, and what is in those that should hold turns, for the hint of an error."""
+    found = ", ".join(sorted({name for row in rows for name in row}))
+    odd = [
+        f"{n!r} holds {type(row[n]).__name__}, no list of turns"
+        for row in rows[:1]
+        for n in fields.turn_lists
+        if n in row
+    ]
+    return "; ".join([f"the fields found are: {found}", *odd[:1], SHAPES_HINT])
+
+
+def _fields_read(row: Mapping[str, Any], fields: DialogueFields) -> list[str]:
+    name = next((name for name in fields.turn_lists if _listed(row.get(name))), None)
+    if name is not None:
+        return [name]
+    pair = _pair_fields(row, fields)
+    return [pair[0], *(name for name in GIVEN_FIELDS if name in row and name not in pair), pair[1]] if pair else []
+
+
+_Part = tuple[Message, str | None]
+
+
+def _all_turns(row: Mapping[str, Any], fields: DialogueFields) -> Iterator[_Part]:
+    for name in fields.turn_lists:
+        listed = _listed(row.get(name))
+        if listed:
+            turns = list(_turns(listed))
+            yield from (part for part in _system(row) if part not in turns[:1])
+            yield from turns
+            return
+    pair = _pair_fields(row, fields)
+    if pair is not None:
+        yield from _system(row)
+        yield from _turns(_listed(row.get("history")))
+        yield from _sides(row, *pair)
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list as it is, or as JSON in a string, or as columns, which is how `datasets` keeps a sequence of objects."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return []
+    if isinstance(value, Mapping) and value and all(isinstance(column, list) for column in value.values()):
+        return [dict(zip(value, entries, strict=False)) for entries in zip(*value.values(), strict=False)]
+    return value if isinstance(value, list) else []
+
+
+def _turns(listed: Sequence[Any]) -> Iterator[_Part]:
+    if all(isinstance(turn, str) for turn in listed):
+        yield from (_part(role, text) for role, text in zip(cycle(("user", "assistant")), listed, strict=False))
+    else:
+        for turn in listed:
+            yield from _turn(turn)
+
+
+def _turn(turn: Any) -> Iterator[_Part]:
+    """A turn, or both sides of an exchange."""
+    if isinstance(turn, list) and len(turn) == 2:
+        yield from (_part(role, text) for role, text in zip(("user", "assistant"), turn, strict=True))
+        return
+    if not isinstance(turn, Mapping):
+        yield _part("", turn if isinstance(turn, str) else None)
+        return
+    named = next((turn[name] for name in ROLE_FIELDS if turn.get(name) is not None), None)
+    if named is None:
+        yield from _exchange(turn)
+        return
+    role = str(named).strip().lower()
+    if turn.get("tool_calls") or turn.get("function_call"):
+        role = "tool_call"
+    content = next((turn[name] for name in CONTENT_FIELDS if turn.get(name) is not None), None)
+    message, problem = _part(role, content)
+    if message.role == "assistant" and (turn.get("weight") == 0 or turn.get("train") is False):
+        problem = problem or "not_to_be_learned"
+    yield message, problem
+
+
+def _exchange(turn: Mapping[str, Any]) -> Iterator[_Part]:
+    """The sides of {"human": "…", "assistant": "…"}, or of a pair."""
+    sides = [(name, text) for name, text in turn.items() if name.lower() in ROLE_NAMES and text is not None]
+    pair = _pair_fields(turn, DialogueFields())
+    if sides:
+        yield from (_part(name.lower(), text) for name, text in sides)
+    elif pair is not None:
+        yield from _sides(turn, *pair)
+    else:
+        yield _part("", None)
+
+
+def _part(role: str, content: Any) -> _Part:
+    """A message and its problem: `tool_role` and `not_text` where the content is no text."""
+    text, problem = _text(content)
+    return Message(cast(Role, ROLE_NAMES.get(role, role)), text), problem
+
+
+def _text(content: Any) -> tuple[str, str | None]:
+    """The text of a string, a number or a list of text parts; of a picture, a call or the like its reason."""
+    if isinstance(content, str):
+        return content, None
+    if content is None:
+        return "", None
+    if isinstance(content, int | float) and not isinstance(content, bool):
+        return str(content), None
+    if isinstance(content, list):
+        found = [_text(part) if part is not None else ("", "not_text") for part in content]
+        problem = next((problem for _, problem in found if problem), None)
+        return "\n".join(text for text, _ in found), problem
+    if isinstance(content, Mapping):
+        if content.get("type") in TOOL_PARTS:
+            return "", "tool_role"
+        inner = next((content[name] for name in CONTENT_FIELDS if content.get(name) is not None), None)
+        return _text(inner) if inner is not None else ("", "not_text")
+    return "", "not_text"
+
+
+def _system(row: Mapping[str, Any]) -> list[_Part]:
+    parts = [_part("system", row[name]) for name in SYSTEM_FIELDS if row.get(name)]
+    return [part for part in parts if part[0].content.strip() or part[1]][:1]
+
+
+def _pair_fields(row: Mapping[str, Any], fields: DialogueFields) -> tuple[str, str] | None:
+    return next((pair for pair in fields.pairs if pair[0] in row and pair[1] in row), None)
+
+
+def _sides(row: Mapping[str, Any], question: str, answer: str) -> Iterator[_Part]:
+    """The question, with what it is about, and the answer; either may be a list of turns."""
+    for name, role in ((question, "user"), (answer, "assistant")):
+        value = row[name]
+        if isinstance(value, list) and all(isinstance(t, Mapping) and any(r in t for r in ROLE_FIELDS) for t in value):
+            yield from _turns(value)
+            continue
+        if role == "assistant" and isinstance(value, list) and all(isinstance(text, str) for text in value):
+            value = value[0] if value else None  # several answers that are all right: the first
+        message, problem = _part(role, value)
+        if role == "user":
+            for given in (field for field in GIVEN_FIELDS if field not in (question, answer)):
+                text, given_problem = _text(row.get(given))
+                problem = problem or given_problem
+                if text.strip() and text.strip().lower() not in NO_INPUT:
+                    message = Message(message.role, f"{message.content}\n\n{text}")
+        yield message, problem
