@@ -21,6 +21,7 @@ from qaz_llm.data.protect.pii_rules import KINDS
 from qaz_llm.data.quality.boilerplate import Stripped, strip_boilerplate, strip_boilerplates
 from qaz_llm.data.quality.filters import Filter, make_filters, quality_scores
 from qaz_llm.data.quality.rules import DIGITS, KEEP, thresholds_of
+from qaz_llm.data.readers import REMOVED
 from qaz_llm.data.sources import PROBLEM
 from qaz_llm.data.split_languages import split_by_language
 from qaz_llm.language.buffer import ScannedTexts, scan_texts
@@ -142,8 +143,9 @@ class Cleaner:
         for document, result in zip(batch, repaired, strict=True):
             meta = dict(document.meta)
             problem = meta.pop(PROBLEM, None)
+            repairs = {**result.counts, **meta.pop(REMOVED, {})} if meta else result.counts
             draft = _Draft(
-                document.id, result.text, document.language, "Zyyy", meta, document, document.url, repairs=result.counts
+                document.id, result.text, document.language, "Zyyy", meta, document, document.url, repairs=repairs
             )
             if problem is not None:
                 draft.drop(str(problem))

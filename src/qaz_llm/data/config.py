@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from qaz_llm.config import LanguageCode, LanguageOrAuto, StrictModel
 
-SourceFormat = Literal["auto", "jsonl", "parquet", "csv", "tsv", "text", "moses", "tmx", "wikipedia", "hub"]
+SourceFormat = Literal["auto", "jsonl", "parquet", "csv", "tsv", "text", "moses", "tmx", "wikipedia", "acts", "hub"]
 ConversationKind = Literal["chat", "parallel", "classification", "qa"]
 LicenceRule = Literal["allow", "refuse"]
 

@@ -12,6 +12,7 @@ from qaz_llm.data.config import SourceConfig
 from qaz_llm.data.fields import getter, has_field, kind_of
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.readers import Row, Shape, shape_of
+from qaz_llm.data.readers.shapes import COUNTING
 from qaz_llm.data.tasks import Task
 from qaz_llm.errors import InputError
 
@@ -33,11 +34,20 @@ class Place:
 
     @classmethod
     def of(cls, path: Path, name: str, source: SourceConfig) -> Place:
-        return cls(name, None if path.is_dir() else shape_of(path, source))
+        return cls(name, None if path.is_dir() and source.format != "acts" else shape_of(path, source))
 
     def of_row(self, number: int) -> str:
         """What tells a row apart from the others of its source; of a file that is one row its name alone."""
         return self.name if self.shape is not None and self.shape.unit == "file" else f"{self.name}/{number:08d}"
+
+    @property
+    def is_of_markup(self) -> bool:
+        """Whether the reader takes markup away, and says what went."""
+        return self.shape is not None and self.shape.format in COUNTING
+
+    @property
+    def is_of_acts(self) -> bool:
+        return self.shape is not None and self.shape.format == "acts"
 
     @property
     def has_sure_ids(self) -> bool:

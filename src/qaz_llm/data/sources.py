@@ -8,6 +8,7 @@ row is lost without a word. Problems of a row: `missing_text` (no such field, nu
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +20,7 @@ from qaz_llm.data.config import SourceConfig
 from qaz_llm.data.fields import getter
 from qaz_llm.data.licence_names import UNKNOWN, licence_of_row, spdx
 from qaz_llm.data.notices import Notices
-from qaz_llm.data.readers import MAX_LINE_BYTES, Row, read_hub, read_rows_of
+from qaz_llm.data.readers import MAX_LINE_BYTES, REMOVED, Row, read_hub, read_rows_of
 from qaz_llm.data.row_checks import LOOKED_AT_ROWS, Place, Seen, check_share, checked
 from qaz_llm.data.split import split_text
 from qaz_llm.data.tasks import Task, tasks_of
@@ -70,7 +71,7 @@ def _documents_of_task(reader: _Reader, task: Task, root: Path | None) -> Iterat
 
 
 def _rows_of(reader: _Reader, path: Path, task: Task) -> Iterator[Row]:
-    if path.is_dir():
+    if path.is_dir() and task.source.format != "acts":
         return read_hub(task.source, path, part=task.part, fields=reader.fields)
     return read_rows_of(path, task.source, part=task.part, fields=reader.fields)
 
@@ -135,6 +136,7 @@ class _Text(NamedTuple):
     own_id: str | None
     url: str | None
     licence: str
+    meta: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -187,9 +189,10 @@ class _Reader:
                 None if own_id is None else str(own_id),
                 None if url is None else str(url),
                 self._licence_of(fields),
+                _meta_of(fields, place) if place.is_of_markup else {},
             )
             if not joins:
-                yield self._document(row, text)
+                yield self._document(row, text, dict(row.meta))
                 continue
             waiting.append(row)
             waiting_chars += len(text)
@@ -236,14 +239,15 @@ class _Reader:
         """The texts of some rows as one document, or as pieces of at most max_document_words."""
         licences = tuple(dict.fromkeys(row.licence for row in rows))
         together = " AND ".join(f"({one})" if " OR " in one else one for one in licences)
-        first = rows[0]._replace(licence=together if len(licences) > 1 else licences[0])
+        first = rows[0]._replace(licence=together if len(licences) > 1 else licences[0], meta=_joined_meta(rows))
         text = "\n".join(row.text.strip() for row in rows) if len(rows) > 1 else first.text
         if self.source.max_document_words is None:
-            yield self._document(first, text)
+            yield self._document(first, text, dict(first.meta))
             return
         pieces = split_text(text, max_words=self.source.max_document_words)
         for index, piece in enumerate(pieces):
-            yield self._document(first, piece, suffix=f"#{index:04d}" if len(pieces) > 1 else "")
+            meta = {key: value for key, value in first.meta.items() if index == 0 or key != REMOVED}
+            yield self._document(first, piece, meta, suffix=f"#{index:04d}" if len(pieces) > 1 else "")
 
     def _textgetter(self) -> Callable[[Mapping[str, Any]], str | None]:
         """A function from fields to text, None where there is none."""
@@ -280,6 +284,20 @@ class _Reader:
         if licence == UNKNOWN and value:
             self.notices.add("licence_not_understood", f"{self.source.name}: {self.source.licence_field}")
         return licence
+
+
+def _meta_of(fields: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    """What a reader of markup says of a row beside its text: what it left out, and of an act which it is."""
+    names = (REMOVED, "act", "date", "repealed", "title") if place.is_of_acts else (REMOVED,)
+    return {name: fields[name] for name in names if fields.get(name)}
+
+
+def _joined_meta(rows: Sequence[_Text]) -> dict[str, Any]:
+    """Of rows that become one document: what the first says of itself, and what was left out of all of them."""
+    removed: Counter[str] = Counter()
+    for row in rows:
+        removed.update(row.meta.get(REMOVED, {}))
+    return {**rows[0].meta, **({REMOVED: dict(removed)} if removed else {})}
 
 
 def _limit(documents: Iterator[Document], source: SourceConfig) -> Iterator[Document]:

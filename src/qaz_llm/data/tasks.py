@@ -14,11 +14,12 @@ from typing import Any
 
 from qaz_llm.data.config import ConversationSourceConfig, SourceConfig
 from qaz_llm.data.readers import FORMAT_BY_SUFFIX, MAX_LINE_BYTES, Part, format_of
+from qaz_llm.data.readers.acts.find import act_folders, files_of
 from qaz_llm.data.readers.cuts import parts_of, parts_of_saved_copy
 from qaz_llm.data.readers.hub import is_saved_copy
 from qaz_llm.data.readers.lines import aligned_path
 from qaz_llm.errors import DamagedFileError, InputError
-from qaz_llm.io import compression_of, expand_paths, fingerprint_file, resolve_path
+from qaz_llm.io import compression_of, expand_paths, fingerprint_file, fingerprint_paths, resolve_path
 
 COMPRESSED_TIMES = 4.5
 """How much longer than a compressed file its text usually is; for the estimate only."""
@@ -69,6 +70,9 @@ class Task:
     def fingerprints(self) -> dict[str, str]:
         """The fingerprint of each file by name; of parts of bytes `NAME[START-END]`, of other parts the file's in the first."""
         named = zip(self.paths, self.names, strict=True)
+        if self.source.format == "acts":  # one for all: a corpus of acts has half a million files
+            others = f" … {self.names[-1]}" if len(self.names) > 1 else ""
+            return {f"{self.names[0]}{others}": fingerprint_paths(self.paths)}
         if self.part is None:
             return {
                 name if path == file else f"{name}/{file.name}": fingerprint_file(file)
@@ -127,14 +131,14 @@ def _groups(files: Sequence[Path], names: Sequence[str], source: SourceConfig) -
     group: list[tuple[Path, str]] = []
     size = 0
     for path, name in zip(files, names, strict=True):
-        if source.rows != "file" or not path.is_file() or format_of(path, source) != "text":
+        if not _is_one_document(path, source):
             if group:
                 yield group
             group, size = [], 0
             yield [(path, name)]
             continue
         group.append((path, name))
-        size += path.stat().st_size
+        size += _text_bytes(path)
         if size >= source.part_bytes or len(group) == MAX_GROUP_FILES:
             yield group
             group, size = [], 0
@@ -142,7 +146,16 @@ def _groups(files: Sequence[Path], names: Sequence[str], source: SourceConfig) -
         yield group
 
 
+def _is_one_document(path: Path, source: SourceConfig) -> bool:
+    """Whether a path is a document by itself, or two: a file of plain text where each is one, the folder of an act."""
+    if source.format == "acts":
+        return True
+    return source.rows == "file" and path.is_file() and format_of(path, source) == "text"
+
+
 def _parts(path: Path, source: SourceConfig) -> list[Part]:
+    if source.format == "acts":
+        return []
     return parts_of_saved_copy(source, path) if path.is_dir() else parts_of(path, source)
 
 
@@ -158,6 +171,8 @@ def source_files(source: SourceConfig, *, root: Path | None = None) -> list[Path
         if not source.hub_files or is_saved_copy(path):
             return [path]
         return sorted({file for pattern in source.hub_files for file in expand_paths(path / pattern)})
+    if source.format == "acts":
+        return act_folders(path)
     return expand_paths(path, suffixes=_known_suffixes(path, source.format))
 
 
@@ -174,6 +189,8 @@ def conversation_files(source: ConversationSourceConfig, *, root: Path | None = 
     path = resolve_path(source.path, root=root)
     if source.format == "hub":
         return [path] if path.is_dir() else []
+    if source.format == "acts":
+        return act_folders(path)
     return expand_paths(path, suffixes=_known_suffixes(path, source.format))
 
 
@@ -198,6 +215,8 @@ def file_names(files: Sequence[Path]) -> list[str]:
 
 def _files_in(path: Path, source: SourceConfig) -> list[Path]:
     """The files that are read for one path: itself, its translations, or the folder of a data set."""
+    if source.format == "acts":
+        return files_of([path])
     if path.is_dir():
         return sorted(file for file in path.rglob("*") if file.is_file())
     if source.format == "moses":

@@ -70,7 +70,7 @@ def _files(source: ConversationSourceConfig, root: Path | None) -> Iterable[tupl
         name=source.name,
         path=source.path,
         format=source.format,
-        texts=source.texts if source.format == "moses" else {},
+        texts=source.texts if source.format in ("moses", "acts") else {},
         columns=source.columns,
         delimiter=source.delimiter,
         encoding=source.encoding,

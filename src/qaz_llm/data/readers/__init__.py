@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from qaz_llm.data.config import SourceConfig
+from qaz_llm.data.readers.acts.find import open_act
+from qaz_llm.data.readers.acts.read import read_documents, read_pairs
 from qaz_llm.data.readers.hub import is_saved_copy, read_saved_copy, stream_rows
 from qaz_llm.data.readers.json_values import read_json_values
 from qaz_llm.data.readers.lines import read_aligned, read_jsonl, read_paragraphs, read_text, read_whole
 from qaz_llm.data.readers.mediawiki import read_wikipedia
 from qaz_llm.data.readers.parquet import read_parquet_rows
-from qaz_llm.data.readers.rows import MAX_LINE_BYTES, Part, Row
+from qaz_llm.data.readers.rows import MAX_LINE_BYTES, REMOVED, Part, Row
 from qaz_llm.data.readers.shapes import FORMAT_BY_SUFFIX, Shape, format_of, shape_of
 from qaz_llm.data.readers.tables import read_table
 from qaz_llm.data.readers.tmx import read_tmx
@@ -25,6 +27,7 @@ from qaz_llm.errors import InputError
 __all__ = [
     "FORMAT_BY_SUFFIX",
     "MAX_LINE_BYTES",
+    "REMOVED",
     "Part",
     "Row",
     "Shape",
@@ -61,6 +64,8 @@ def read_rows_of(
             return read_tmx(path)
         case "wikipedia":
             return read_wikipedia(path, source.text_field, part)
+        case "acts":
+            return (read_pairs if source.texts else read_documents)([open_act(path)])
         case other:
             raise InputError(f"{path}: a file cannot have the format {other!r}")
 

@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 
 from qaz_llm.io import MAX_LINE_BYTES
 
-__all__ = ["MAX_LINE_BYTES", "Part", "Row"]
+__all__ = ["MAX_LINE_BYTES", "REMOVED", "Part", "Row"]
+
+REMOVED = "removed"
+"""The field under which readers of markup (COUNTING in shapes.py) say how many pieces of which kind they left out of a text."""
 
 
 class Row(NamedTuple):

@@ -32,6 +32,8 @@ FORMAT_BY_SUFFIX: Mapping[str, str] = {
     ".tmx": "tmx",
     ".xml": "wikipedia",
 }
+COUNTING = frozenset({"acts", "tmx", "wikipedia"})
+"""Formats whose readers take markup away and count what went, under `rows.REMOVED`."""
 TEXT_FORMATS = frozenset({"jsonl", "csv", "tsv", "text", "moses"})
 """Formats whose encoding is looked for. XML says its own, Parquet has none."""
 

@@ -56,7 +56,14 @@ class Act:
 
 
 def find_acts(root: Path) -> list[Act]:
-    """The acts below a folder, each in its newest version, sorted by path.
+    """The acts below a folder, each in its newest version, sorted by path. Raises InputError where there are none."""
+    return [open_act(folder) for folder in act_folders(root)]
+
+
+def act_folders(root: Path) -> list[Path]:
+    """The folders of the acts below a folder, of each act the newest version, sorted.
+
+    Only where an act is there more than once their dates are read: there are hundreds of thousands.
 
     Raises InputError where there are none.
     """
@@ -73,8 +80,12 @@ def find_acts(root: Path) -> list[Act]:
             f"{root}: no folder with a kaz.md or rus.md in it",
             hint="clone a repository of github.com/kazakhstan-law there, for instance kazakhstan-law/codes",
         )
-    newest = (_newest(folders, code) for code, folders in by_code.items())
-    return sorted(newest, key=lambda act: act.folder)
+    return sorted(_newest(folders, code) for code, folders in by_code.items())
+
+
+def open_act(folder: Path) -> Act:
+    """The act of a folder, with what its meta.yaml says."""
+    return Act(folder, _code_of(folder), read_meta(folder))
 
 
 def _code_of(folder: Path) -> str:
@@ -85,9 +96,11 @@ def _code_of(folder: Path) -> str:
     return str(read_meta(folder).get("act_code") or folder.name)
 
 
-def _newest(folders: Sequence[Path], code: str) -> Act:
+def _newest(folders: Sequence[Path], code: str) -> Path:
+    if len(folders) == 1:
+        return folders[0]
     acts = [Act(folder, code, read_meta(folder)) for folder in folders]
-    return max(acts, key=lambda act: (act.version, (act.folder / META).exists(), act.folder))
+    return max(acts, key=lambda act: (act.version, (act.folder / META).exists(), act.folder)).folder
 
 
 def read_meta(folder: Path) -> Mapping[str, Any]:
