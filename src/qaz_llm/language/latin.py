@@ -82,7 +82,7 @@ def sample_in_cyrillic(codes_C: Codes, alphabet: LatinAlphabet) -> tuple[Codes, 
 
 
 _QUANTITY = re.compile(
-    "([0-9][ \u00a0]?)([A-Za-zéµ]{1,4}(?:[23²³]|\\b)(?:[/·∙*][A-Za-zé]{1,4}(?:[23²³]|\\b))*)(?![\\w'’.=]\\w)"
+    "([0-9][ \u00a0]?)([A-Za-zéµ]{1,4}(?:[23²³]|\\b)(?:[/·∙*][A-Za-zé]{1,4}(?:[23²³]|\\b))*)(?!['’ʼ]|[\\w.=]\\w)"
 )
 """A number and the unit behind it: 5 kg, 10 m/s2."""
 _UNIT_NAME = re.compile("[A-Za-zéµ]+")
@@ -130,7 +130,7 @@ class _Reader:
             if with_units != text:
                 text, codes_C = with_units, encode_texts([with_units]).codes_C
         spans = find_untouched(text, signs)
-        if "«" in text or "“" in text or '"' in text:
+        if not self.alphabet.apostrophes and ("«" in text or "“" in text or '"' in text):
             spans = apart([*spans, *self._foreign_titles(text)])
         places = np.array([(span.start, span.end) for span in spans], np.int64) if spans else NOTHING_LEFT
         converted_C, left = self.words.convert(codes_C, places)
@@ -190,7 +190,7 @@ class _Reader:
     def _foreign_titles(self, text: str) -> Iterator[Span]:
         """Quoted words of a–z, one of which is not of this alphabet: «The New York Times»."""
         for match in _TITLE.finditer(text):
-            words = match[1].split()
+            words = LATIN_WORD.findall(match[1])
             if len(words) > 1 and any(self._stays(word, self.alphabet.lower(word), True) for word in words):
                 yield Span(*match.span(1), "name")
 

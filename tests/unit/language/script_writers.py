@@ -77,8 +77,10 @@ def embedded_kazakh() -> list[str]:
     """The Kazakh documents that come with the package."""
     folder = resources.files("qaz_llm") / "embedded"
     texts = []
-    for name in ("documents_kk_a.jsonl", "documents_kk_b.jsonl"):
-        rows = map(json.loads, (folder / name).read_text(encoding="utf-8").splitlines())
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if not (path.name.startswith("documents_kk") and path.name.endswith(".jsonl")):
+            continue
+        rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
         texts += [f"{row['title']}\n{row['text']}" for row in rows]
     return texts
 
