@@ -193,6 +193,8 @@ class Cleaner:
                     draft.drop("script", script)
                     return
                 draft.meta |= {"original_script": script, "alphabet": conversion.alphabet}
+                if conversion.left:
+                    draft.meta["left_unconverted"] = dict(sorted(conversion.left.items()))
                 draft.text, draft.script, shares = conversion.text, "Cyrl", identify(conversion.text, self.model)
                 draft.found_language = shares.main
         draft.language, draft.verdict = _decide(shares, draft.language, policy.keep, policy.min_kept_frac)

@@ -1,177 +1,300 @@
-"""The Latin alphabets of Kazakh, and words in them brought to Cyrillic. The tables side by side: docs/scripts.md.
+"""Words in a Latin alphabet of Kazakh brought to Cyrillic. The alphabets: `latin_alphabets.py`; what is lost: docs/scripts.md.
 
-latin-2021        Būl kıtap öte qyzyq, jäne     January 2021, the current draft; 31 letters
-latin-2019        Bul kitap öte qyzyq, jäne     draft of November 2019
-latin-2018        Bul kitap óte qyzyq, jáne     decree No. 637 of 19 February 2018 (acutes, sh, ch)
-latin-2017        Bul kitap o'te qyzyq, ja'ne   decree No. 569 of 26 October 2017 (apostrophes)
-latin-wikipedia   Bul kitap öte qızıq, jäne     the Latin Kazakh of Wikipedia and MediaWiki, near that of KazInform
-latin-yanalif     Bul kitap ɵte qьzьq, çəne     1929–40
+text → what is no word kept (`untouched.py`) → words, each converted once:
+       left as they are (numerals, foreign letters, abbreviations, names) | a listed stem + the rest by rule
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import string
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from itertools import repeat
+from functools import cache, cached_property, lru_cache, partial
 
-from qaz_llm.language.spelling import respell
+import numpy as np
 
+from qaz_llm.language.buffer import Codes, encode_texts
+from qaz_llm.language.latin_alphabets import LATIN_ALPHABETS, LatinAlphabet, alphabet_named, one_apostrophe
+from qaz_llm.language.loans import ABBREVIATIONS, FOREIGN_WORDS, LOANS
+from qaz_llm.language.spelling import respell_after_stems
+from qaz_llm.language.stems import StemTable, find_stem, spellings, stem_table
+from qaz_llm.language.untouched import SHOUTED, UNIT, Span, apart, find_untouched, look_for_signs
+from qaz_llm.language.word_table import NOTHING_LEFT, Converted, WordTable, decode
 
-@dataclass(frozen=True)
-class LatinAlphabet:
-    """A Latin alphabet of Kazakh: letters and digraphs to Cyrillic. `*` stands for the letter that is both и and й, `^`
-    for its capital."""
+__all__ = ["LATIN_ALPHABETS", "LATIN_WORD", "LatinAlphabet", "convert_latin", "latin_to_cyrillic", "sample_in_cyrillic"]
 
-    name: str
-    letters: Mapping[str, str]
-    own: str
-    """Letters beyond a to z that Kazakh words in this alphabet have at every turn."""
-    apostrophes: bool = False
-    proof: str = ""
-    """Letters that no other language has together."""
+_LETTERS = "".join(
+    [string.ascii_letters, "ʺʹьЬ\ua790\ua791\u0307", *map(chr, range(0xC0, 0x2B0))]
+)  # ь is a vowel of Yañalif, often typed as the Cyrillic letter
+_APOSTROPHES = "'’ʼ"
+LATIN_WORD = re.compile(f"[{_LETTERS}][{_LETTERS}{_APOSTROPHES}]*")
+"""A run of letters that one of the alphabets could have."""
 
-    def proves(self, text: str) -> bool:
-        """Whether the letters of a text alone say that it is in this alphabet."""
-        return bool(self.proof) and all(letter in text for letter in self.proof)
-
-    def is_used_in(self, words: Sequence[str]) -> bool:
-        """Whether the letters of this alphabet are in one word of eight: in Kazakh they are in most, in English and in
-        chat transliteration in none."""
-        return 8 * sum(map(bool, map(self._own_letter.search, words))) >= len(words)
-
-    def lacking_frac(self, words: Sequence[str]) -> float:
-        """Share of the words (lower case) with letters that this alphabet lacks, as 2019 lacks ū and 2021 w."""
-        return sum(not self._characters.issuperset(word) for word in words) / max(len(words), 1)
-
-    @cached_property
-    def _characters(self) -> frozenset[str]:
-        return frozenset("".join(self.letters) + "'")
-
-    @cached_property
-    def _own_letter(self) -> re.Pattern[str]:
-        return re.compile(f"[{self.own}]")
-
-    @cached_property
-    def word(self) -> re.Pattern[str]:
-        """Words that have the letters of this alphabet only."""
-        pieces = sorted(map(re.escape, self.letters), key=len, reverse=True)
-        return re.compile(f"(?:{'|'.join(pieces)})+")
-
-    @cached_property
-    def digraphs(self) -> re.Pattern[str] | None:
-        pieces = sorted((re.escape(letter) for letter in self.letters if len(letter) > 1), key=len, reverse=True)
-        return re.compile("|".join(pieces)) if pieces else None
-
-    @cached_property
-    def singles(self) -> Mapping[int, str]:
-        return {ord(letter): cyrillic for letter, cyrillic in self.letters.items() if len(letter) == 1}
-
-    @cached_property
-    def spellings(self) -> Mapping[str, list[str]]:
-        """How each Cyrillic letter is written in lower case, и and й under the letter that stands for both."""
-        found: dict[str, list[str]] = {}
-        for latin, cyrillic in self.letters.items():
-            if latin == latin.lower() and cyrillic == cyrillic.lower():
-                for letter in "ий" if cyrillic == "*" else cyrillic if len(cyrillic) == 1 else "":
-                    found.setdefault(letter, []).append(latin)
-        return found
-
-
-_SHARED = dict(zip("abdefgjklmnopqrstvzABDEFGJKLMNOPQRSTVZ", "абдефгжклмнопқрствзАБДЕФГЖКЛМНОПҚРСТВЗ", strict=True))
-
-
-def _alphabet(
-    name: str, pairs: str, exact: Mapping[str, str], *, own: str, apostrophes: bool = False, proof: str = ""
-) -> LatinAlphabet:
-    return LatinAlphabet(name, {**_SHARED, **_cased(pairs), **exact}, own, apostrophes, proof)
-
-
-def _cased(pairs: str) -> dict[str, str]:
-    """`ä=ә sh=ш` with capitals added: Ä=Ә, Sh=Ш, SH=Ш."""
-    table: dict[str, str] = {}
-    for pair in pairs.split():
-        latin, cyrillic = pair.split("=")
-        table[latin] = cyrillic
-        upper = cyrillic.upper() if cyrillic != "*" else "^"
-        table.setdefault(latin[0].upper() + latin[1:], upper)
-        table.setdefault(latin.upper(), upper)
-    return table
-
-
-LATIN_ALPHABETS: tuple[LatinAlphabet, ...] = (
-    _alphabet(
-        "latin-2021",
-        "ä=ә ç=ч ğ=ғ ñ=ң ŋ=ң ö=ө ş=ш ü=ү ū=ұ u=у y=ы h=х",
-        {"ı": "і", "I": "І", "i": "*", "İ": "^"},
-        proof="ūğıq",
-        own="äğñŋöşüūı",
-    ),
-    _alphabet(
-        "latin-wikipedia",
-        "ä=ә ç=ч ğ=ғ ñ=ң ö=ө ş=ш ü=ү u=ұ w=у x=х h=һ ï=и ý=й y=й c=ц é=э",
-        {"ı": "ы", "I": "Ы", "i": "і", "İ": "І", "ʺ": "ъ", "ʹ": "ь", "şç": "щ"},
-        proof="ïğıwq",
-        own="äğñöşüıïý",
-    ),
-    _alphabet(
-        "latin-2018",
-        "á=ә ǵ=ғ ń=ң ó=ө ú=ү ý=у u=ұ y=ы h=х sh=ш ch=ч ı=*",
-        {"i": "і", "I": "І", "İ": "І"},
-        proof="ýńq",
-        own="áǵńóúýı",
-    ),
-    _alphabet(
-        "latin-2019",
-        "ä=ә ç=ч ğ=ғ ŋ=ң ñ=ң ö=ө ş=ш ü=ү u=ұ w=у y=ы h=х",
-        {"ı": "*", "I": "^", "i": "і", "İ": "І"},
-        own="äğŋñöşüı",
-    ),
-    _alphabet(
-        "latin-2017",
-        "a'=ә g'=ғ i'=* n'=ң o'=ө u'=ү s'=ш c'=ч y'=у u=ұ y=ы h=х",
-        {"i": "і", "I": "І"},
-        apostrophes=True,
-        own="'",
-    ),
-    _alphabet(
-        "latin-yanalif",
-        "ʙ=б c=ш ç=ж ƶ=ж ə=ә ƣ=ғ ꞑ=ң ŋ=ң ņ=ң ɵ=ө u=ұ v=у w=у y=ү j=й ь=ы h=х x=х ş=ш ij=и uv=у yv=у uw=у yw=у",
-        {"i": "і", "I": "І", "B": "Б", "Ə": "Ә", "Ь": "Ы"},
-        own="ʙəƣꞑŋņɵьƶç",
-    ),
-)
-
-_LETTERS = "A-Za-zʺʹьЬ\u00c0-\u02af\ua790\ua791\u0307"
-LATIN_WORD = re.compile(f"([{_LETTERS}][{_LETTERS}'’ʼ]*)")
-"""A run of letters that one of the alphabets could have; ь is a vowel of Yañalif, often typed as the Cyrillic letter."""
+_NUMERAL = re.compile("(?=..)M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_NUMERAL_OF_CYRILLIC = re.compile("(?!HIV$)H*(?:IH|IV|V?I{0,3})(?<!^I)(?<!^V)(?<!^H)")
+"""XIX typed with the Cyrillic letter Х and then written in Latin letters: HIH."""
+_FOREIGN = "ee|oo[kdtg]|th[ei]|ght"
+"""Spellings of English that no word of Kazakh has in any of these alphabets."""
+_TITLE = re.compile('[«“"]([A-Za-z]+(?:[ ’\'&.-]{1,3}[A-Za-z]+)+)[»”"]')
+_CAPITALS_IN_WORD = re.compile("[a-zäéöüı]['’]?[A-Z]")
+_SMALL = "a-zà-öø-ÿāğışūə"
+_SHOUTED = re.compile(f"^([^{_SMALL}\\n]*[A-ZÀ-ÖØ-ÞĀĞŞŪƏ]{{3}}[^{_SMALL}\\n]*[ \u00a0-][^{_SMALL}\\n]*)$", re.MULTILINE)
+"""A line in capitals of two words or more: a headline, whose words are no abbreviations."""
 
 
 def latin_to_cyrillic(text: str, alphabet: LatinAlphabet) -> str:
-    """Each word of the alphabet's letters in Cyrillic; words with other letters (names, code) are left as they are."""
-    pieces = LATIN_WORD.split(text)
-    pieces[1::2] = map(_convert_word, pieces[1::2], repeat(alphabet.name))
-    return "".join(pieces)
+    """Each word of the alphabet's letters in Cyrillic; what is no word, and words with other letters, are left as they are.
+
+    >>> latin_to_cyrillic("XX ğasyrda Windows jäne egov.kz, AQŞ", alphabet_named("latin-2021"))
+    'XX ғасырда Windows және egov.kz, АҚШ'
+    """
+    return convert_latin(text, alphabet)[0]
 
 
-def one_apostrophe(text: str) -> str:
-    """The text as the tables spell it: one kind of apostrophe, i with a separate dot as i."""
-    return text.replace("’", "'").replace("ʼ", "'").replace("i\u0307", "i")
+def convert_latin(text: str, alphabet: LatinAlphabet, codes_C: Codes | None = None) -> tuple[str, Counter[str]]:
+    """The text in Cyrillic, and how much of it was left as it is, by kind: `numeral`, `address`, `letters` … codes_C: its
+    code points, where they are at hand."""
+    reader = _reader_of(alphabet.name)
+    if codes_C is None:
+        codes_C = encode_texts([text]).codes_C
+    signs = look_for_signs(codes_C)
+    if not signs & SHOUTED:
+        return reader.convert(text, codes_C, signs)
+    left: Counter[str] = Counter()
+    pieces = []
+    for number, piece in enumerate(_SHOUTED.split(text)):
+        codes_C = encode_texts([piece]).codes_C
+        if number % 2:
+            shouted_C, kinds = reader.shouted.convert(codes_C)
+            converted = decode(shouted_C)
+        else:
+            converted, kinds = reader.convert(piece, codes_C, look_for_signs(codes_C))
+        pieces.append(converted)
+        left.update(kinds)
+    return "".join(pieces), left
 
 
-@lru_cache(maxsize=1 << 17)
-def _convert_word(written: str, alphabet_name: str) -> str:
-    alphabet = _BY_NAME[alphabet_name]
-    word = written if written.isascii() else one_apostrophe(written)
-    if not alphabet.apostrophes or not alphabet.word.fullmatch(word):
-        word = word.rstrip("'")  # a quotation mark
-    if not alphabet.word.fullmatch(word):
-        return written
-    tail = written[len(word) :] if written[-1] in "'’ʼ" else ""
-    if alphabet.digraphs:
-        word = alphabet.digraphs.sub(lambda match: alphabet.letters[match.group()], word)
-    return respell(word.translate(alphabet.singles)) + tail
+def sample_in_cyrillic(codes_C: Codes, alphabet: LatinAlphabet) -> tuple[Codes, dict[str, int]]:
+    """A sample word by word: what a text would read like in this alphabet, and how many words were left, by kind."""
+    return _reader_of(alphabet.name).words.convert(codes_C)
 
 
-_BY_NAME = {alphabet.name: alphabet for alphabet in LATIN_ALPHABETS}
+_QUANTITY = re.compile(
+    "([0-9][ \u00a0]?)([A-Za-zéµ]{1,4}(?:[23²³]|\\b)(?:[/·∙*][A-Za-zé]{1,4}(?:[23²³]|\\b))*)(?!['’ʼ]|[\\w.=]\\w)"
+)
+"""A number and the unit behind it: 5 kg, 10 m/s2."""
+_UNIT_NAME = re.compile("[A-Za-zéµ]+")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_UNITS = _listed(
+    "м км см мм дм мкм нм л мл г кг мг т с мин сағ Дж кДж МДж кВт МВт ГВт Вт Гц кГц МГц ГГц Н кН Па кПа МПа Ф мкФ Тл мТл К "
+    "А мА В кВ МВ эВ МэВ Ом кОм Кл мкКл моль кмоль лм лк га млн млрд трлн"
+)
+
+
+@cache
+def _reader_of(alphabet_name: str) -> _Reader:
+    return _Reader(alphabet_named(alphabet_name))
+
+
+@lru_cache(maxsize=1 << 14)
+def _unit_in_cyrillic(written: str, alphabet_name: str) -> str:
+    return _reader_of(alphabet_name).unit(written)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """An alphabet with what is worked out of its table once."""
+
+    alphabet: LatinAlphabet
+
+    @cached_property
+    def words(self) -> WordTable:
+        return WordTable(partial(self._convert, shouted=False), _LETTERS, _APOSTROPHES)
+
+    @cached_property
+    def shouted(self) -> WordTable:
+        """Words of headlines in capitals: none is an abbreviation unless it is listed."""
+        return WordTable(partial(self._convert, shouted=True), _LETTERS, _APOSTROPHES)
+
+    def convert(self, text: str, codes_C: Codes, signs: int) -> tuple[str, Counter[str]]:
+        """A text without lines in capitals. signs: what `look_for_signs` found in it."""
+        if signs & UNIT:
+            with_units = self.read_units(text)
+            if with_units != text:
+                text, codes_C = with_units, encode_texts([with_units]).codes_C
+        spans = find_untouched(text, signs)
+        if not self.alphabet.apostrophes and ("«" in text or "“" in text or '"' in text):
+            spans = apart([*spans, *self._foreign_titles(text)])
+        places = np.array([(span.start, span.end) for span in spans], np.int64) if spans else NOTHING_LEFT
+        converted_C, left = self.words.convert(codes_C, places)
+        counts = Counter(left)
+        for span in spans:
+            counts[span.kind] += 1
+        return decode(converted_C), counts
+
+    @cached_property
+    def _digraphs(self) -> re.Pattern[str] | None:
+        pieces = sorted((letter for letter in self.alphabet.letters if len(letter) > 1), key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, pieces))) if pieces else None
+
+    @cached_property
+    def _singles(self) -> Mapping[int, str]:
+        return {ord(letter): cyrillic for letter, cyrillic in self.alphabet.letters.items() if len(letter) == 1}
+
+    @cached_property
+    def _foreign(self) -> re.Pattern[str]:
+        """Spellings of English; where y is ы, no vowel follows it at the beginning (York)."""
+        return re.compile(_FOREIGN + ("|^y[aeiou]" if self.alphabet.letters["y"] == "ы" else ""))
+
+    @cached_property
+    def _single_letters(self) -> frozenset[str]:
+        return frozenset(letter for letter in self.alphabet.letters if len(letter) == 1)
+
+    @cached_property
+    def _word(self) -> re.Pattern[str]:
+        """Words that have the letters of this alphabet only."""
+        pieces = sorted(map(re.escape, self.alphabet.letters), key=len, reverse=True)
+        return re.compile(f"(?:{'|'.join(pieces)})+")
+
+    @cached_property
+    def _stems(self) -> StemTable:
+        alphabet = self.alphabet
+        if alphabet.has_signs:
+            return {}
+        spell = partial(
+            spellings,
+            merged=alphabet.merges_i,
+            exact=alphabet.exact,
+            first_i=alphabet.capitals["I"] == "i",
+            v_as_u=alphabet.letters["v"] == "у",
+            jotted="я" not in alphabet.letters.values() and not alphabet.merges_i,
+        )
+        return stem_table((written, stem) for stem in LOANS for written in spell(stem))
+
+    @cached_property
+    def _units(self) -> Mapping[str, str]:
+        """Units of measure as `_abbreviations` has abbreviations; the first of those that differ in capitals alone."""
+        forms: dict[str, str] = {}
+        for name in _UNITS:
+            for form in spellings(name.lower(), merged=self.alphabet.merges_i):
+                forms.setdefault(form, name)
+        return forms
+
+    def _foreign_titles(self, text: str) -> Iterator[Span]:
+        """Quoted words of a–z, one of which is not of this alphabet: «The New York Times»."""
+        for match in _TITLE.finditer(text):
+            words = LATIN_WORD.findall(match[1])
+            if len(words) > 1 and any(self._stays(word, self.alphabet.lower(word), True) for word in words):
+                yield Span(*match.span(1), "name")
+
+    def read_units(self, text: str) -> str:
+        """The units behind numbers in Cyrillic: 5 kg is 5 кг, 2 kJ is 2 кДж."""
+        return _QUANTITY.sub(self._unit, text)
+
+    def _unit(self, match: re.Match[str]) -> str:
+        return match[1] + _unit_in_cyrillic(match[2], self.alphabet.name)
+
+    def unit(self, written: str) -> str:
+        """A unit, or several of them, in Cyrillic; as it is where one of them is none."""
+        names = [self._unit_named(name) for name in _UNIT_NAME.findall(written)]
+        if None in names:
+            return written
+        found = iter(names)
+        return _UNIT_NAME.sub(lambda _: str(next(found)), written)
+
+    def _unit_named(self, written: str) -> str | None:
+        """J is Дж, but 1991 j. is a year: one letter has to be written as the unit is."""
+        unit = self._units.get(self._letters(self.alphabet.lower(written)))
+        return unit if unit and (len(written) > 1 or written.isupper() == unit[0].isupper()) else None
+
+    @cached_property
+    def _abbreviations(self) -> Mapping[str, str]:
+        """As this alphabet writes them, by their letters in Cyrillic, и and й under `*`."""
+        forms: dict[str, str] = {}
+        for name in ABBREVIATIONS:
+            for form in spellings(name.lower(), merged=self.alphabet.merges_i):
+                forms.setdefault(form, name)
+        return forms
+
+    def _convert(self, words: Sequence[str], *, shouted: bool) -> Converted:
+        """Many words: first those that stay are told apart, then one pass of each rule over the rest."""
+        left: dict[str, str] = {}
+        converted: dict[str, str] = {}
+        to_read: list[tuple[str, str, str]] = []  # as written, in small letters, the quotation marks behind it
+        for written in words:
+            word, tail = self._without_quotes(written)
+            small = word if word.islower() else self.alphabet.lower(word)
+            if small is not word and (listed := self._abbreviation(word, small)):
+                converted[written] = listed + tail
+            elif (kind := self._stays(word, small, shouted)) is not None:
+                left[written] = kind
+            else:
+                to_read.append((written, small, tail))
+        cyrillic = self._read([small for _, small, _ in to_read])
+        for (written, _, tail), small in zip(to_read, cyrillic, strict=True):
+            converted[written] = _cased(small, written) + tail
+        return [converted.get(word, word) for word in words], left
+
+    def _without_quotes(self, written: str) -> tuple[str, str]:
+        """A word as the table spells it, and the quotation marks that stand behind it."""
+        if written.isalpha() and "i\u0307" not in written:
+            return written, ""
+        word = one_apostrophe(written)
+        bare = word.rstrip("'")
+        if self.alphabet.apostrophes and self._word.fullmatch(self.alphabet.lower(word)):
+            bare = word
+        return bare, written[len(written) - (len(word) - len(bare)) :] if len(bare) < len(word) else ""
+
+    def _abbreviation(self, word: str, small: str) -> str | None:
+        """The Cyrillic form of a listed abbreviation: of AQŞ, and of QazŪU."""
+        if len(word) < 2 or sum(map(str.isupper, word)) < 2:
+            return None
+        return self._abbreviations.get(self._letters(small))
+
+    def _stays(self, word: str, small: str, shouted: bool) -> str | None:
+        """Why a word is left as it is; None where it is a word of Kazakh."""
+        if small is not word and len(word) > 1 and word.isupper():
+            if _NUMERAL.fullmatch(word):
+                return "numeral"
+            if _NUMERAL_OF_CYRILLIC.fullmatch(word):
+                return None
+            if not shouted and word.isascii() and "Q" not in word and "'" not in word:
+                return "abbreviation"
+        if not self._single_letters.issuperset(small) and not self._word.fullmatch(small):
+            return "letters"
+        if word.isascii() and "q" not in small and "'" not in small:
+            if small in FOREIGN_WORDS or self._foreign.search(small):
+                return "name"
+            if small is not word and _CAPITALS_IN_WORD.search(word):
+                return "name"
+        return None
+
+    def _letters(self, small: str) -> str:
+        """Letters replaced one by one; the lines of a text of many words too."""
+        if self._digraphs:
+            small = self._digraphs.sub(lambda match: self.alphabet.letters[match.group()], small)
+        return small.translate(self._singles)
+
+    def _read(self, words: Sequence[str]) -> list[str]:
+        lines = self._letters("\n".join(words)).split("\n") if words else []
+        stems = [find_stem(line, self._stems) for line in lines]
+        read = [
+            (stem[1], line[len(stem[0]) :]) if stem else ("", line) for line, stem in zip(lines, stems, strict=True)
+        ]
+        if self.alphabet.exact:
+            return [stem + rest for stem, rest in read]
+        return respell_after_stems(read)
+
+
+def _cased(small: str, written: str) -> str:
+    """The word in capitals where it was written so."""
+    if written[0].isupper():
+        return small.upper() if len(written) > 1 and written.isupper() else small[0].upper() + small[1:]
+    return small

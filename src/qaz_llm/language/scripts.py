@@ -3,38 +3,41 @@
     batch of texts → detect_scripts → Cyrl, Latn, Arab            one pass over the code points
     Latn, Arab     → to_cyrillic    → Conversion, or None         None: another language in these letters
 
-Which Latin alphabet a text is in is settled on its first 4,000 characters: by Kazakh function words, which each alphabet
-spells its own way, then by how well the converted words keep vowel harmony. What no conversion can bring back, and how
-often each gets a word right: docs/scripts.md. Chat transliteration (zhane, kalai) is not supported.
+Which Latin alphabet a text is in, and whether it is Kazakh at all, is told by what it reads like in Cyrillic (`readings.py`):
+its first words are converted under each alphabet that has its letters. What no conversion can bring back, and how often each
+gets a word right: docs/scripts.md. Chat transliteration (zhane, kalai) is not supported.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from operator import itemgetter
 
 import numpy as np
 
-from qaz_llm.language.alphabet import BACK_VOWELS, FRONT_VOWELS, FUNCTION_WORDS, KAZAKH_ONLY_WORDS
-from qaz_llm.language.arabic import arabic_to_cyrillic, has_only_tote_letters
+from qaz_llm.language.arabic import arabic_to_cyrillic, has_only_tote_letters, read_arabic
 from qaz_llm.language.buffer import (
     ARABIC,
     CYRILLIC,
     LATIN,
-    WORD,
+    LETTER,
     ClassTable,
+    Codes,
     ScannedTexts,
     TextBatch,
     character_classes,
     encode_texts,
+    lower_table,
     table_of,
 )
 from qaz_llm.language.kernels import kernel
-from qaz_llm.language.latin import LATIN_ALPHABETS, LATIN_WORD, LatinAlphabet, latin_to_cyrillic, one_apostrophe
-from qaz_llm.language.segment import match_words
+from qaz_llm.language.latin import convert_latin, sample_in_cyrillic
+from qaz_llm.language.latin_alphabets import LATIN_ALPHABETS, LatinAlphabet, alphabet_named
+from qaz_llm.language.readings import NO_READING, Reading, read
+from qaz_llm.language.untouched import find_untouched
 from qaz_llm.records import Script
 
 _SCRIPTS: tuple[Script, ...] = ("Cyrl", "Latn", "Arab")
@@ -86,22 +89,49 @@ class Conversion:
     alphabet: str
     known_words_frac: float
     """Share of the words looked at that are known Kazakh function words; on it rests that this is Kazakh."""
+    left: Mapping[str, int] = field(default_factory=dict)
+    """What was left as it is, counted by kind: `numeral`, `address`, `tag`, `code`, `symbol`, `abbreviation`, `name` and
+    `letters` (words with a letter that the alphabet lacks)."""
+
+    @property
+    def left_words(self) -> int:
+        """How many words, numerals, addresses and other signs were left in Latin letters."""
+        return sum(self.left.values())
 
 
 MIN_KNOWN_WORDS_FRAC = 0.04
-"""Kazakh prose has 8–20 % of these words; other languages in the same letters stay below 3 % after conversion."""
+"""Kazakh prose has 8–25 % of these words; other languages in the same letters stay below 8 % after conversion."""
 
-MAX_LEFT_FRAC = 0.3
-"""Words with letters that the alphabet lacks; in Karakalpak two fifths of the words have one under any of these."""
+MAX_COST = 0.22
+"""Of a text with a word that is Kazakh alone. Kazakh texts have -0.2 to 0.1, sentences up to 0.3; Karakalpak from 0.25 on."""
 
-SAMPLE_CHARACTERS = 4000
-COMPARED_CHARACTERS = 600
-MIN_HITS_FRAC = 0.01
-MAX_BROKEN_FRAC = 0.12
-"""Kazakh text in the right alphabet has 0.02–0.08, by loans that break harmony."""
-MOST_HITS_FRAC = 0.6
-"""Alphabets with this share of the known words of the best one are compared further."""
-NEAR_FRAC = 0.02
+MAX_COST_WITHOUT_WORDS = 0.06
+"""Of a text without such a word: of its neighbours, Kyrgyz has as little, but no қ."""
+
+MAX_COST_ALONE = 0.18
+"""The same in an alphabet that no neighbour writes anything like."""
+
+MAX_COST_OF_PROOF = 0.35
+"""Of a text with letters that no other language has together."""
+
+MIN_DEEP_FRAC = 0.01
+"""Share of қ among the letters; 3.4 % in Kazakh."""
+
+SURE_COST = -0.1
+"""Below it a sentence without қ is Kazakh too."""
+
+CLEAR_COST = -0.05
+"""Under which no other alphabet is tried: under a wrong one a text has 0.2 and more."""
+
+CLEAR_WORDS = 40
+
+SAMPLES = (700, 4000)
+"""Characters that are looked at; the second only where the first do not say enough."""
+
+NEAR_FRAC = 0.004
+"""Alphabets that lack so much more of the letters of a text than the best one are not tried."""
+
+MIN_WORDS = 3
 
 
 def to_cyrillic(text: str) -> Conversion | None:
@@ -110,117 +140,125 @@ def to_cyrillic(text: str) -> Conversion | None:
     >>> to_cyrillic("Būl kıtap öte qyzyq jäne paidaly boldy, sondyqtan barlyq adam oqydy.").text
     'Бұл кітап өте қызық және пайдалы болды, сондықтан барлық адам оқыды.'
     """
-    script = detect_script(text)
-    if script == "Latn":
-        alphabet = _likeliest_alphabet(text[:SAMPLE_CHARACTERS])
-        if alphabet is not None:
-            converted = latin_to_cyrillic(text, alphabet)
-            sample = converted[:SAMPLE_CHARACTERS]
-            known = known_words_frac(sample)
-            if _reads_as_kazakh(known, sample) or (alphabet.proves(text) and _broken_frac(sample) <= MAX_BROKEN_FRAC):
-                return Conversion(converted, alphabet.name, known)
-    elif script == "Arab":
-        sample = arabic_to_cyrillic(text[:SAMPLE_CHARACTERS])
-        known = known_words_frac(sample)
-        if known >= MIN_KNOWN_WORDS_FRAC or has_only_tote_letters(text[:SAMPLE_CHARACTERS]):
-            return Conversion(arabic_to_cyrillic(text), "arabic-tote", known)
+    batch = encode_texts([text])
+    codes_C = batch.codes_C
+    cyrillic, latin, arabic = _count_scripts(codes_C, batch.starts_D, character_classes())[0].tolist()
+    if latin > max(cyrillic, arabic - 1):
+        found = _kazakh_alphabet(text, codes_C)
+        if found is not None:
+            alphabet, known = found
+            converted, left = convert_latin(text, alphabet, codes_C)
+            return Conversion(converted, alphabet.name, known, dict(left))
+    elif arabic > max(cyrillic, latin):
+        sample = text[: SAMPLES[-1]]
+        reading = read(read_arabic(codes_C[: SAMPLES[-1]]))
+        if (reading.telling and reading.known_frac >= MIN_KNOWN_WORDS_FRAC) or has_only_tote_letters(sample):
+            return Conversion(arabic_to_cyrillic(text), "arabic-tote", reading.known_frac)
     return None
 
 
-def _reads_as_kazakh(known: float, converted: str) -> bool:
-    return known >= MIN_KNOWN_WORDS_FRAC and _left_frac(converted) <= MAX_LEFT_FRAC
+def _kazakh_alphabet(text: str, codes_C: Codes) -> tuple[LatinAlphabet, float] | None:
+    """The alphabet of a Kazakh text and its share of known words; None where it is not Kazakh."""
+    for size in SAMPLES:
+        sample, sample_C = _without_code(text[:size], codes_C[:size])
+        alphabet, reading = _best_reading(sample_C)
+        if alphabet is not None and reading.words >= MIN_WORDS and _is_kazakh(reading, alphabet, sample):
+            if alphabet is _WIKIPEDIA and _Y_ALONE.search(sample) and "ý" not in sample.lower():
+                alphabet = _KAZINFORM
+            return alphabet, reading.known_frac
+        if len(text) <= size:
+            break
+    return None
 
 
-def _likeliest_alphabet(sample: str) -> LatinAlphabet | None:
-    """The alphabet that spells most known Kazakh words as the sample does, lacks fewest of its letters and keeps vowel
-    harmony best; None where the sample has next to none of these words."""
-    words = LATIN_WORD.findall(one_apostrophe(sample).lower())
-    hits: Counter[str] = Counter()
-    for word in words:
-        for name in _known_spellings().get(word, ()):
-            hits[name] += 1
-    most = max(hits.values(), default=0)
-    if most >= max(1, MIN_HITS_FRAC * len(words)):
-        candidates = [alphabet for alphabet in LATIN_ALPHABETS if hits[alphabet.name] >= MOST_HITS_FRAC * most]
-    else:
-        candidates = [alphabet for alphabet in LATIN_ALPHABETS if alphabet.proves(sample)]
-    candidates = [alphabet for alphabet in candidates if alphabet.is_used_in(words)]
-    if len(candidates) > 1:
-        lacking = [alphabet.lacking_frac(words) for alphabet in candidates]
-        least = min(lacking) + NEAR_FRAC
-        candidates = [alphabet for alphabet, frac in zip(candidates, lacking, strict=True) if frac <= least]
-    if len(candidates) > 1:
-        short = sample[:COMPARED_CHARACTERS]
-        candidates.sort(key=lambda alphabet: _broken_frac(latin_to_cyrillic(short, alphabet)))
-    return candidates[0] if candidates else None
+_WIKIPEDIA, _KAZINFORM = alphabet_named("latin-wikipedia"), alphabet_named("latin-kazinform")
+_Y_ALONE = re.compile("[yY](?![aeouwAEOUW])")
+"""The only difference between the two is й: ý in one, y in the other, where jüye is жүйе."""
+_TRIED = tuple(alphabet for alphabet in LATIN_ALPHABETS if alphabet is not _KAZINFORM)
 
 
-@cache
-def _known_spellings() -> Mapping[str, tuple[str, ...]]:
-    """The alphabets that spell a known Kazakh word this way: `jäne` → latin-2021, latin-wikipedia, latin-2019."""
-    spellings: dict[str, list[str]] = {}
-    for alphabet in LATIN_ALPHABETS:
-        for word in KAZAKH_ONLY_WORDS:
-            for letters in itertools.product(*(alphabet.spellings.get(letter, ()) for letter in word)):
-                spellings.setdefault("".join(letters), []).append(alphabet.name)
-    return {word: tuple(names) for word, names in spellings.items()}
+def _without_code(sample: str, sample_C: Codes) -> tuple[str, Codes]:
+    """A sample without addresses and code, which read like no language."""
+    if not any(sign in sample for sign in _SIGNS_OF_CODE):
+        return sample, sample_C
+    for span in reversed(find_untouched(sample)):
+        sample = f"{sample[: span.start]} {sample[span.end :]}"
+    return sample, encode_texts([sample]).codes_C
 
 
-_BACK, _FRONT, _LEFT, _IN_WORD = 1, 2, 4, 8
+_SIGNS_OF_CODE = ("://", "@", "`", "www.", "</")
 
 
-def _left_frac(converted: str) -> float:
-    """Share of words that still have a Latin letter."""
-    words, left, _ = _word_shapes(converted)
-    return left / max(words, 1)
-
-
-def _broken_frac(converted: str) -> float:
-    """Words left in Latin and, half as bad, words of back and front vowels: ı read as ы where it is і makes елдың."""
-    words, left, broken = _word_shapes(converted)
-    return (1.5 * left + 0.5 * broken) / max(words, 1)
-
-
-def _word_shapes(text: str) -> tuple[int, int, int]:
-    """How many words a text has, how many with a Latin letter, how many with both back and front vowels."""
-    return tuple(map(int, _count_shapes(encode_texts([text]).codes_C, _shape_table())))  # type: ignore[return-value]
+def _best_reading(sample_C: Codes) -> tuple[LatinAlphabet | None, Reading]:
+    """The alphabet under which a sample reads most like Kazakh, of those that lack fewest of its letters and have letters
+    of their own in it."""
+    tables = (character_classes(), lower_table(), *_letter_tables())
+    lacking_A, own_A, letters, words = _count_letters(sample_C, *tables, len(_TRIED))
+    most_lacking = lacking_A.min() + NEAR_FRAC * letters
+    candidates = [
+        (lacking, alphabet)
+        for alphabet, lacking, own in zip(_TRIED, lacking_A.tolist(), own_A.tolist(), strict=True)
+        if lacking <= most_lacking and OWN_LETTERS * own >= words
+    ]
+    best: tuple[LatinAlphabet | None, Reading] = (None, NO_READING)
+    candidates.sort(key=itemgetter(0))
+    for _, alphabet in candidates:
+        reading = read(*sample_in_cyrillic(sample_C, alphabet))
+        if best[0] is None or reading.cost < best[1].cost:
+            best = (alphabet, reading)
+        if reading.cost <= CLEAR_COST and not reading.left_frac and reading.words >= CLEAR_WORDS:
+            break
+    return best
 
 
 @cache
-def _shape_table() -> ClassTable:
-    classes = character_classes()
-    table = table_of([(BACK_VOWELS + BACK_VOWELS.upper(), _BACK), (FRONT_VOWELS + FRONT_VOWELS.upper(), _FRONT)])
-    return table | np.where(classes & LATIN, _LEFT, 0) | np.where(classes & WORD, _IN_WORD, 0)
+def _letter_tables() -> tuple[ClassTable, ClassTable]:
+    """For each code point the alphabets that have it, a bit each, and those whose own it is."""
+    apart = {"'": "'’ʼ", "i": "iİ"}
+    groups, own = [], []
+    for bit, alphabet in enumerate(_TRIED):
+        letters = "".join(alphabet.characters)
+        groups.append((letters + letters.upper() + "I\u0307", 1 << bit))
+        letters = "".join(apart.get(letter, letter) for letter in alphabet.own)
+        own.append(((letters + letters.upper()).replace("I", ""), 1 << bit))
+    return table_of(groups), table_of(own)
 
 
 @kernel
-def _count_shapes(codes_C, table):  # type: ignore[no-untyped-def]
-    words = left = broken = 0
-    seen = 0
+def _count_letters(codes_C, classes, lower, letters_table, own_table, num_alphabets):  # type: ignore[no-untyped-def]
+    """For each alphabet the letters of the text that it lacks and those that are its own; letters and words.
+    Capitals are passed over: numerals, abbreviations and names begin with them."""
+    lacking_A = np.zeros(num_alphabets, np.int64)
+    own_A = np.zeros(num_alphabets, np.int64)
+    letters = words = 0
+    in_word = False
     for code in codes_C:
-        bits = table[code]
-        if bits & _IN_WORD:
-            seen |= bits
-        elif seen:
-            words += 1
-            left += (seen & _LEFT) != 0
-            broken += (seen & (_BACK | _FRONT)) == (_BACK | _FRONT)
-            seen = 0
-    if seen:
-        words += 1
-        left += (seen & _LEFT) != 0
-        broken += (seen & (_BACK | _FRONT)) == (_BACK | _FRONT)
-    return words, left, broken
+        is_letter = classes[code] & LETTER != 0
+        is_small = is_letter and lower[code] == code
+        own = own_table[code]
+        if is_small or own:
+            having = letters_table[code]
+            for alphabet in range(num_alphabets):
+                lacking_A[alphabet] += is_small and having >> alphabet & 1 == 0
+                own_A[alphabet] += own >> alphabet & 1
+        if is_letter:
+            letters += 1
+            words += not in_word
+        in_word = is_letter or (in_word and own != 0)
+    return lacking_A, own_A, letters, words
 
 
-_KNOWN_WORDS = FUNCTION_WORDS["kk"] | KAZAKH_ONLY_WORDS
+OWN_LETTERS = 8
+"""One word of so many has to have a letter beyond a–z: in Kazakh most have, in English and in chat transliteration none."""
 
 
-def known_words_frac(text: str) -> float:
-    """Share of frequent Kazakh words in the text; 0 where no word, or one alone in a longer text that breaks vowel
-    harmony, is one that no neighbour of Kazakh spells the same."""
-    found = match_words(text)
-    telling = {word for word in found if word in KAZAKH_ONLY_WORDS}
-    if not telling or (len(telling) == 1 and len(found) > 12 and _broken_frac(text) > MAX_BROKEN_FRAC):
-        return 0.0
-    return sum(word in _KNOWN_WORDS for word in found) / len(found)
+def _is_kazakh(reading: Reading, alphabet: LatinAlphabet, sample: str) -> bool:
+    if reading.cost <= SURE_COST and reading.telling:
+        return True
+    if alphabet.proves(sample.lower()):
+        return reading.cost <= MAX_COST_OF_PROOF
+    if reading.deep_frac < MIN_DEEP_FRAC:
+        return False
+    if reading.telling and reading.known_frac >= MIN_KNOWN_WORDS_FRAC:
+        return reading.cost <= MAX_COST
+    return reading.cost <= (MAX_COST_ALONE if alphabet.kazakh_alone else MAX_COST_WITHOUT_WORDS)
