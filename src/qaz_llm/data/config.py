@@ -39,19 +39,23 @@ class SourceConfig(StrictModel):
     """One source of documents."""
 
     name: str = Field(pattern=r"^[\w.-]+$")
+    """How the manifest, the reports and the ids of documents call it: letters, digits, `_`, `.`, `-`."""
     path: str
     """A file, a glob or a folder (all files below it); `embedded:NAME`.
 
     For `hub` the name of a data set, or a local copy of one: a folder, looked for where other paths are. For `moses` the
     file of the first language in `texts`."""
     format: SourceFormat = "auto"
+    """`auto` goes by the ending of the file's name."""
     text_field: str = "text"
     """The field, column or (in TMX) language code that holds the text; `a.b` goes down into nested objects."""
     texts: Mapping[LanguageCode, str] = {}
     """Parallel rows, in place of text_field: the field of each language. Their texts become lines one after another, in this
     order, and `rows_per_document` rows make one bilingual document. For `moses` the endings of the files, `{kk: kk, ru: ru}`."""
     id_field: str | None = None
+    """The field with a row's own id; without it documents are numbered by file and row."""
     url_field: str | None = None
+    """The field with the address that a text comes from."""
     licence_field: str | None = None
     """A field with each row's own licence; `licence` holds for rows that have none."""
     columns: tuple[str, ...] = ()
@@ -74,17 +78,21 @@ class SourceConfig(StrictModel):
     citation: str | None = None
     """What the makers of the source ask to be cited, as plain text or BibTeX."""
     homepage: str | None = None
+    """Where people find the source."""
     rows_per_document: int = Field(default=1, ge=1)
     """Join so many consecutive rows, with line breaks, into one document: for files of single sentences."""
     max_document_words: int | None = Field(default=None, ge=20)
     """Split longer texts (books) at paragraph or sentence ends into documents of at most so many words."""
     max_documents: int | None = Field(default=None, ge=1)
+    """Stop reading this source after so many documents."""
     max_bytes: int | None = Field(default=None, ge=1)
     """Stop reading this source after so many UTF-8 bytes of text."""
     detokenise: bool = False
     """Undo the spaces around punctuation of word-tokenised text."""
     hub_subset: str | None = None
+    """For `hub`: the configuration of the data set."""
     hub_split: str = "train"
+    """For `hub`: the split that is read."""
     hub_files: tuple[str, ...] = ()
     """Globs of the files within the data set's repository: they are read in parts from a local copy, and streamed otherwise."""
     part_bytes: int = Field(default=128 << 20, ge=1)
@@ -108,22 +116,39 @@ class ThresholdOverrides(StrictModel):
     """Values in place of a preset's; see filters.Thresholds for what each means. None keeps the preset's."""
 
     min_words: int | None = None
+    """Fewest words of a document."""
     max_words: int | None = None
+    """Most words of a document."""
     min_mean_word_length: float | None = None
+    """Shortest mean length of its words, in letters."""
     max_mean_word_length: float | None = None
+    """Longest mean length of its words, in letters."""
     min_alpha_words_frac: float | None = None
+    """Smallest share of the pieces between white space that have a letter."""
     max_digit_frac: float | None = None
+    """Largest share of digits among the characters that are no white space."""
     max_symbol_frac: float | None = None
+    """Largest share of the characters # { } < > ^ ~ _ = * @, bars, backslashes and box drawing."""
     max_ellipsis_lines_frac: float | None = None
+    """Largest share of lines that end in dots."""
     max_bullet_lines_frac: float | None = None
+    """Largest share of lines that begin with a bullet."""
     max_short_lines_frac: float | None = None
+    """Largest share of lines of at most three words without an end of sentence."""
     min_function_words_frac: float | None = None
+    """Smallest share of function words, which running text is full of."""
     max_words_per_sentence: float | None = None
+    """Most words for each sentence; lines of four words and more count as sentences."""
     max_duplicate_lines_frac: float | None = None
+    """Largest share of letters in lines that came before in the document."""
     max_top_ngram_frac: float | None = None
+    """Largest share of letters in the commonest three words in a row."""
     max_duplicate_ngrams_frac: float | None = None
+    """Largest share of letters in runs of five words that came before in the document."""
     max_boilerplate_frac: float | None = None
+    """Largest share of words in lines of page furniture."""
     max_replacement_frac: float | None = None
+    """Largest share of U+FFFD, which stands for lost bytes."""
 
 
 class FilterConfig(StrictModel):
@@ -131,9 +156,13 @@ class FilterConfig(StrictModel):
     `none`, which keeps everything that has text."""
 
     preset: Literal["qaz", "fineweb2", "none"] = "qaz"
+    """Which rules judge the quality of a document."""
     kk: ThresholdOverrides = ThresholdOverrides()
+    """Thresholds for Kazakh in place of the preset's."""
     ru: ThresholdOverrides = ThresholdOverrides()
+    """Thresholds for Russian in place of the preset's."""
     en: ThresholdOverrides = ThresholdOverrides()
+    """Thresholds for English in place of the preset's."""
 
     def overrides(self, language: str) -> Mapping[str, float]:
         """The values set for a language."""
@@ -161,14 +190,21 @@ class DedupConfig(StrictModel):
     """
 
     exact: bool = True
+    """Drop documents whose words are those of another."""
     near: bool = True
+    """Drop documents that are nearly another."""
     shingle_words: int = Field(default=5, ge=1)
+    """Documents are compared by their runs of so many words."""
     min_jaccard: float = Field(default=0.75, gt=0, le=1)
+    """Runs in common over runs of both from which on two documents are near duplicates."""
     bands: int = Field(default=24, ge=1)
+    """Bands of hashes by which pairs are proposed."""
     rows: int = Field(default=5, ge=1)
+    """Hashes in a band."""
     lines: bool = True
     """Lines and paragraphs that many documents share."""
     line_min_words: int = Field(default=4, ge=1)
+    """Shorter lines are not looked at."""
     line_max_documents: int = Field(default=4, ge=1)
     """A line that more documents than this have in common stays in the first of them only."""
 
@@ -177,6 +213,7 @@ class PiiConfig(StrictModel):
     """Personal data: what is replaced by a placeholder such as <PHONE>."""
 
     enabled: bool = True
+    """Replace personal data; samples of dropped documents are shown without it either way."""
     types: tuple[Literal["iin", "bin", "iban", "card", "phone", "email", "ip", "plate", "id_number"], ...] = (
         "iin",
         "bin",
@@ -188,6 +225,7 @@ class PiiConfig(StrictModel):
         "plate",
         "id_number",
     )
+    """The kinds that are replaced."""
 
 
 class DecontaminateConfig(StrictModel):
@@ -203,6 +241,7 @@ class DecontaminateConfig(StrictModel):
     fields: tuple[str, ...] | None = None
     """Only these fields of the items; by default every string in a row."""
     ngram_words: int = Field(default=10, ge=3)
+    """A document that shares a run of so many words with an item is dropped."""
     min_item_words: int = Field(default=6, ge=1)
     """Items shorter than ngram_words are looked for whole; below this many words they are too common to mean anything."""
 
@@ -211,6 +250,7 @@ class LanguagePolicy(StrictModel):
     """Which documents are kept by language."""
 
     keep: tuple[LanguageCode, ...] = ("kk", "ru", "en")
+    """Languages that stay."""
     min_kept_frac: float = Field(default=0.65, ge=0, le=1)
     """At least this share of a document's text has to be in the languages kept; mixed kk/ru text is kept."""
     convert_scripts: bool = True
@@ -226,10 +266,15 @@ class LicencePolicy(StrictModel):
     """Which licences may enter. A refused source is not read."""
 
     non_commercial: LicenceRule = "allow"
+    """Licences that forbid commercial use."""
     share_alike: LicenceRule = "allow"
+    """Licences that ask for the same licence for what is made from the text."""
     no_derivatives: LicenceRule = "allow"
+    """Licences that forbid passing on changed versions, which cleaned text is."""
     unknown: LicenceRule = "allow"
+    """Licences that nobody states, or that are not understood."""
     refuse: tuple[str, ...] = ()
+    """Single licences that are refused, by SPDX identifier."""
 
 
 class ConversationSourceConfig(StrictModel):
@@ -363,9 +408,11 @@ class DataConfig(StrictModel):
     """A data build: sources in, cleaned shards out."""
 
     out: Path = Field(default=Path("out/data"), validate_default=False)
+    """Where the build goes."""
     root: Path | None = None
     """Folder that relative source paths start at; without it the current folder, then $QAZ_CORPUS_DIR."""
     seed: int = 0
+    """Of everything drawn: wordings, dialogues under `max_items`, MinHash."""
     workers: int = Field(default=1, ge=1)
     """Processes; the output does not depend on their number."""
     work: Path | None = None
@@ -374,17 +421,25 @@ class DataConfig(StrictModel):
     memory_gb: float = Field(default=8.0, gt=0)
     """What the search for duplicates may take; what does not fit is grouped on disk."""
     shard_bytes: int = Field(default=256 << 20, ge=1024)
+    """Size of a shard before compression."""
     on_bad_row: Literal["drop", "stop"] = "drop"
     """A row that cannot be read (no JSON, not UTF-8) is counted and dropped, or ends the build."""
     sources: tuple[SourceConfig, ...] = ()
     """Sources of documents; none where the build makes conversations alone."""
     languages: LanguagePolicy = LanguagePolicy()
+    """Which documents are kept by language."""
     filters: FilterConfig = FilterConfig()
+    """Which documents are kept by quality."""
     pii: PiiConfig = PiiConfig()
+    """Personal data."""
     dedup: DedupConfig = DedupConfig()
+    """Duplicates."""
     decontaminate: DecontaminateConfig = DecontaminateConfig()
+    """Evaluation items that no training text may hold."""
     licences: LicencePolicy = LicencePolicy()
+    """Which licences may enter."""
     conversations: tuple[ConversationSourceConfig, ...] = ()
+    """The sources of dialogues."""
 
     @model_validator(mode="after")
     def _sources_are_there_and_told_apart(self) -> DataConfig:

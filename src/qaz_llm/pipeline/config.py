@@ -51,6 +51,7 @@ class PretrainStage(TextStage):
     """Training of a fresh model on the languages it is to know before it is adapted."""
 
     method: Literal["pretrain"] = "pretrain"
+    """Fresh weights on plain text; nothing else fits this stage."""
     mix: dict[LanguageCode, float] = Field({"ru": 1.0, "en": 1.0}, description="weight of each language, in tokens")
 
 
@@ -58,6 +59,7 @@ class ContinueStage(TextStage):
     """Continued pretraining: mostly Kazakh, with Russian and English replayed so that they are not forgotten."""
 
     method: Literal["cpt"] = "cpt"
+    """A checkpoint on plain text; nothing else fits this stage."""
     mix: dict[LanguageCode, float] = Field(
         {"kk": 0.8, "ru": 0.1, "en": 0.1}, description="weight of each language, in tokens"
     )
@@ -67,6 +69,7 @@ class InstructStage(TrainSettings):
     """Instruction tuning on the conversations of the corpus; only the assistant's words are learned."""
 
     method: Literal["sft"] = "sft"
+    """A checkpoint on dialogues; nothing else fits this stage."""
 
 
 TRAINING_STAGES = ("pretrain", "cpt", "sft")
