@@ -6,8 +6,9 @@ import pytest
 from acts_folder import write_acts
 
 from qaz_llm.data.readers.acts.find import find_acts
-from qaz_llm.data.readers.acts.markdown import Kind, parse_act, table_rows
+from qaz_llm.data.readers.acts.markdown import Kind, parse_act
 from qaz_llm.data.readers.acts.pairs import align
+from qaz_llm.data.readers.acts.pieces import table_rows
 from qaz_llm.data.readers.acts.read import read_documents, read_pairs
 from qaz_llm.data.readers.rows import Row
 from qaz_llm.errors import InputError
@@ -142,7 +143,12 @@ def test_articles_stay_whole_in_long_acts(tmp_path: Path) -> None:
 
 def test_rows_of_tables_as_a_browser_reads_them() -> None:
     html = "<table><thead><tr><th>А</th><th>Ә | Б</th></tr></thead><tbody><tr><td>1<td>екі<tr><td>&lt;3<td></table>"
-    assert table_rows(html) == ["А | Ә / Б", "1 | екі", "<3 |"]
+    assert table_rows(html) == ["А | Ә / Б", "1 | екі", "<3"]
+
+
+def test_empty_cells_around_the_words_of_a_row_are_left_out() -> None:
+    cells = "<td></td><td>2</td><td></td><td></td><td></td><td>Табыс</td><td></td><td>7</td><td></td><td></td>"
+    assert table_rows(f"<table><tr>{cells}</tr></table>") == ["2 | | Табыс | | 7"]
 
 
 def test_signatures_amid_text_stay() -> None:

@@ -2,21 +2,29 @@
 
 Both languages of an act have the same anchors, headings and numbers, so nothing is guessed from the words:
 
-    segment    from one anchor or heading to the next        kk st4 ↔ ru st4
-    group      a numbered point with what follows it         1. ↔ 1.    1) ↔ 1)
-    piece      the point, then its paragraphs, in order      only where both have as many
+    segment    from one article, chapter or heading to the next   kk st4 ↔ ru st4
+    group      a numbered point with what follows it              1. ↔ 1.    1) ↔ 1)
+    piece      the point, then its paragraphs, in order           only where both have as many
 
-What has no counterpart is counted and left out. Whether the two texts are translations of each other (length, numbers,
-language) is checked where pairs become dialogues.
+An article without an anchor in one language is known by its number; the anchor of a point (`p3`) says no more than its number
+and is in one language alone at times, so the number counts. Headings without anchors are counted, and where the languages have
+not as many of them below the same anchor, what stands below any but the first is left out. What has no counterpart is counted.
+Whether the two texts are translations of each other (length, numbers, language) is checked where pairs become dialogues.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from qaz_llm.data.readers.acts.markdown import Block, Kind
+
+_POINT_ANCHOR = re.compile(r"p(\d+(?:-\d+)*)$")
+_ARTICLE_NUMBER = re.compile(
+    r"(?:Статья\s+(\d+(?:-\d+)*)(?:\.|$|\s+[А-ЯЁ])|(\d+(?:-\d+)*)\s?-\s?бап(?:\.|$|\s+[А-ЯЁӘҒҚҢӨҰҮҺІ]))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,51 +44,92 @@ class Aligned:
     unpaired: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The texts of each place of one language, and how many headings without an anchor stand below each anchor."""
+
+    groups: Mapping[str, list[str]]
+    headings: Mapping[str, int]
+
+
 def align(one: Sequence[Block], other: Sequence[Block]) -> Aligned:
     """The blocks of two languages in pairs.
 
     >>> kk = [Block(Kind.TEXT, "1. Бірінші.", "1.", "p1"), Block(Kind.TEXT, "2. Екінші.", "2.", "p2")]
-    >>> ru = [Block(Kind.TEXT, "2. Второй.", "2.", "p2"), Block(Kind.TEXT, "3. Третий.", "3.", "p3")]
+    >>> ru = [Block(Kind.TEXT, "2. Второй.", "2."), Block(Kind.TEXT, "3. Третий.", "3.", "p3")]
     >>> align(kk, ru)
-    Aligned(pairs=(Pair(place='p2/2.', one='2. Екінші.', other='2. Второй.'),), unpaired=2)
+    Aligned(pairs=(Pair(place='2.', one='2. Екінші.', other='2. Второй.'),), unpaired=2)
     """
-    groups_one, groups_other = _groups(one), _groups(other)
+    places, others = _places(one), _places(other)
     pairs: list[Pair] = []
-    for place, texts in groups_one.items():
-        counterpart = groups_other.get(place)
-        if counterpart is not None and len(counterpart) == len(texts):
-            pairs += (Pair(place, text, twin) for text, twin in zip(texts, counterpart, strict=True))
+    for place, texts in places.groups.items():
+        counterpart = others.groups.get(place)
+        if counterpart is None or len(counterpart) != len(texts):
+            continue
+        if _is_below_counted_heading(place) and places.headings.get(_anchor_of(place)) != others.headings.get(
+            _anchor_of(place)
+        ):
+            continue
+        pairs += (Pair(place, text, twin) for text, twin in zip(texts, counterpart, strict=True))
     rows = sum(block.kind is Kind.ROW for block in (*one, *other))
     return Aligned(tuple(pairs), len(one) + len(other) - rows - 2 * len(pairs))
 
 
-def _groups(blocks: Sequence[Block]) -> dict[str, list[str]]:
+def _anchor_of(place: str) -> str:
+    return place.partition("#")[0]
+
+
+def _is_below_counted_heading(place: str) -> bool:
+    """Whether a place is known only by how many headings stand before it: any but the title of an act."""
+    number = place.partition("#")[2].partition("/")[0]
+    return number not in ("", "1") or (number == "1" and _anchor_of(place) != "")
+
+
+def _places(blocks: Sequence[Block]) -> _Places:
     """The texts of each place in order. A place that comes twice in a language cannot be told apart and is left out."""
     groups: dict[str, list[str]] = {}
     ambiguous: set[str] = set()
-    for place, is_first, text in _placed(blocks):
+    headings: Counter[str] = Counter()
+    for place, is_first, text in _placed(blocks, headings):
         if is_first and place in groups:
             ambiguous.add(place)
         groups.setdefault(place, []).append(text)
-    return {place: texts for place, texts in groups.items() if place not in ambiguous}
+    return _Places({place: texts for place, texts in groups.items() if place not in ambiguous}, headings)
 
 
-def _placed(blocks: Sequence[Block]) -> Iterator[tuple[str, bool, str]]:
+def _placed(blocks: Sequence[Block], headings: Counter[str]) -> Iterator[tuple[str, bool, str]]:
     """(place, whether a new group begins with it, text) of each block that is no row of a table."""
     segment, point, subpoint = "", "", ""
-    headings: Counter[str] = Counter()
+    was_heading = was_title = False
     for block in blocks:
         if block.kind is Kind.ROW:
+            was_heading = was_title = False
             continue
-        is_new = False
-        if block.anchor:
-            segment, point, subpoint, is_new = block.anchor, "", "", True
-        elif block.kind is Kind.HEADING:
-            anchored = segment.partition("#")[0]
-            headings[anchored] += 1
-            segment, point, subpoint, is_new = f"{anchored}#{headings[anchored]}", "", "", True
+        is_heading, is_new = block.kind is Kind.HEADING, False
+        anchor = _anchor(block)
+        if anchor:
+            segment, point, subpoint, is_new = anchor, "", "", True
+        elif is_heading and not was_heading:
+            headings[_anchor_of(segment)] += 1
+            segment, point, subpoint, is_new = f"{_anchor_of(segment)}#{headings[_anchor_of(segment)]}", "", "", True
         if block.label.endswith("."):
             point, subpoint, is_new = block.label, "", True
         elif block.label:
             subpoint, is_new = block.label, True
-        yield "/".join(part for part in (segment, point, subpoint) if part), is_new, block.text
+        elif was_title and not is_heading and not anchor:
+            is_new = True
+        is_title = is_heading or (bool(anchor) and not block.label)
+        parts = (segment, "title") if is_title else (segment, point, subpoint)
+        was_heading, was_title = is_heading, is_title
+        yield "/".join(part for part in parts if part), is_new, block.text
+
+
+def _anchor(block: Block) -> str:
+    """What names the article that begins with a block: its anchor, else its number; empty for the anchor of a point."""
+    found = _POINT_ANCHOR.match(block.anchor)
+    if found is not None and block.label == f"{found[1]}.":
+        return ""
+    if block.anchor:
+        return block.anchor
+    number = _ARTICLE_NUMBER.match(block.text)
+    return "" if number is None else f"st{number[1] or number[2]}"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.data.readers.acts.find import LANGUAGES, Act
-from qaz_llm.data.readers.acts.markdown import _REPEALED, ActText, Block, Kind, parse_act
+from qaz_llm.data.readers.acts.furniture import REPEALED
+from qaz_llm.data.readers.acts.markdown import ActText, Block, Kind, parse_act
 from qaz_llm.data.readers.acts.pairs import align
 from qaz_llm.data.readers.rows import MAX_LINE_BYTES, Row
 
@@ -20,7 +21,13 @@ MAX_DOCUMENT_CHARS = 20_000
 """A longer act becomes several documents, cut between articles; a longer article stays whole."""
 
 _ANCHORS = re.compile(r'<a (?:id|name)="([^"]+)">')
-_PART_LINK = re.compile(r"^\s*(?:[-*]|\d+\.)?\s*\[[^\]]*\]\((?:\./)?(?:kaz|rus)/[^)]+\)\s*$", re.M)
+_LINK_TO_PART = r"\[[^\]\n]*\]\((?:\./)?(?:kaz|rus)/[^)\n]+\)"
+_PART_LINK = re.compile(rf"^\s*(?:[-*]|\d+\.)?\s*{_LINK_TO_PART}\s*$", re.M)
+_PART_TABLE = re.compile(
+    rf"(?:^#{{2,6}} [^\n]*\n(?:(?![#<|])[^\n]*\n){{0,10}})?(?:^\|[^\n]*\n\|[-:| ]+\|\n)(?:^\|\s*{_LINK_TO_PART}[^\n]*(?:\n|\Z))+",
+    re.M,
+)
+"""the list of the parts at the end of a file that is cut, with its heading and what it says in Russian in either language"""
 
 
 def read_documents(acts: Sequence[Act], first_row: int = 0) -> Iterator[Row]:
@@ -66,7 +73,7 @@ def read_pairs(acts: Sequence[Act], first_row: int = 0) -> Iterator[Row]:
 
 
 def _facts(act: Act, language: str, parsed: ActText) -> dict[str, Any]:
-    repealed = parsed.is_repealed or _REPEALED.search(str(act.meta.get("requisite", ""))) is not None
+    repealed = parsed.is_repealed or REPEALED.search(str(act.meta.get("requisite", ""))) is not None
     return {"url": act.url(language), "act": act.code, "date": act.version, "repealed": repealed}
 
 
@@ -82,7 +89,7 @@ def read_text(folder: Path, language: str) -> str | Row | None:
     main = _read(path)
     if isinstance(main, Row):
         return main
-    whole = [_PART_LINK.sub("", main)]
+    whole = [_PART_TABLE.sub("", _PART_LINK.sub("", main))]
     for part in _parts(folder / LANGUAGES[language], main):
         source = _read(part)
         if isinstance(source, Row):
