@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from qaz_llm.data.readers.acts.pieces import LABEL, Piece, plain_text
+from qaz_llm.data.readers.acts.pieces import LABEL, Piece
 from qaz_llm.data.readers.acts.signatures import INITIALS, MAX_LINE, SENTENCE_END, run_at_end
 
 BLANK = re.compile(r"_{4,}")
@@ -29,7 +29,7 @@ def without_agreements(pieces: Sequence[Piece], removed: Counter[str]) -> list[P
     kept: list[Piece] = []
     inside = 0
     for piece in pieces:
-        plain = plain_text(piece.text) if piece.kind == "text" else ""
+        plain = piece.text if piece.kind == "text" else ""
         if plain and len(plain) < 200 and _AGREED.match(plain):
             inside = 5
         elif inside and (piece.kind != "text" or LABEL.match(plain) or len(plain) > MAX_LINE):
@@ -69,17 +69,12 @@ def _is_approval(text: str, following: Sequence[Piece]) -> bool:
 
 def _lines_of_approval(kept: Sequence[Piece]) -> int:
     """How many plain lines at the end are an approval that nobody quoted; 0 where they are none."""
-    count = run_at_end(kept, lambda piece: piece.kind == "text" and _is_open_line(piece.text), 8)
-    text = " ".join(plain_text(piece.text) for piece in kept[len(kept) - count :])
+    count = run_at_end(kept, _is_open_line, 8)
+    text = " ".join(piece.text for piece in kept[len(kept) - count :])
     return count if count > 1 and len(text) < 4 * MAX_LINE and _PLAIN_APPROVAL.search(text) else 0
 
 
-def _is_open_line(text: str) -> bool:
+def _is_open_line(piece: Piece) -> bool:
     """Whether it is a short line, neither bold nor a point, that ends no sentence."""
-    plain = plain_text(text)
-    return (
-        len(plain) <= MAX_LINE
-        and not text.startswith("*")
-        and not LABEL.match(plain)
-        and not plain.endswith(SENTENCE_END)
-    )
+    is_line = piece.kind == "text" and not piece.mark and len(piece.text) <= MAX_LINE
+    return is_line and not LABEL.match(piece.text) and not piece.text.endswith(SENTENCE_END)

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from qaz_llm.data.readers.acts.approvals import BLANK, without_agreements, without_approvals
-from qaz_llm.data.readers.acts.pieces import NOTE_BEGINS, Piece, plain_text
+from qaz_llm.data.readers.acts.pieces import NOTE_BEGINS, Piece
 from qaz_llm.data.readers.acts.signatures import ARTICLE, MAX_LINE, SENTENCE_END, without_signatures
 
 MIN_CONTENTS = 10
@@ -59,7 +59,7 @@ def without_contents(pieces: Sequence[Piece], removed: Counter[str]) -> list[Pie
         if piece.kind == "text" and _may_be_title(piece.text):
             run.append(piece)
             continue
-        articles = sum(ARTICLE.match(plain_text(title.text)) is not None for title in run)
+        articles = sum(ARTICLE.match(title.text) is not None for title in run)
         if len(run) >= MIN_CONTENTS and articles >= 0.6 * len(run):
             removed["act_contents"] += len(run)
         else:
@@ -70,8 +70,7 @@ def without_contents(pieces: Sequence[Piece], removed: Counter[str]) -> list[Pie
 
 
 def _may_be_title(text: str) -> bool:
-    plain = plain_text(text)
-    return len(plain) < 250 and (not plain.endswith(SENTENCE_END) or _EXCLUDED.match(plain) is not None)
+    return len(text) < 250 and (not text.endswith(SENTENCE_END) or _EXCLUDED.match(text) is not None)
 
 
 def without_notes(pieces: Sequence[Piece], removed: Counter[str]) -> tuple[list[Piece], bool]:
@@ -80,7 +79,7 @@ def without_notes(pieces: Sequence[Piece], removed: Counter[str]) -> tuple[list[
     is_repealed = False
     open_note = 0
     for piece in pieces:
-        plain = plain_text(piece.text) if piece.kind == "text" else piece.text
+        plain = piece.text
         if _is_note(piece.kind, plain):
             has_text = any(other.kind == "text" for other in kept)
             is_repealed |= not has_text and REPEALED.search(plain) is not None
@@ -130,7 +129,7 @@ def _reason(piece: Piece) -> str | None:
         return None if _says_something(piece.text) else "act_empty_row"
     if piece.kind == "anchor":
         return None
-    plain = plain_text(piece.text)
+    plain = piece.text
     if _EXCLUDED.match(plain) and len(plain) < 400:
         return "act_excluded"
     if piece.kind == "text" and BLANK.search(plain) and len(BLANK.sub("", plain)) < 200:

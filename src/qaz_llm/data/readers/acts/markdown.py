@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from qaz_llm.data.readers.acts.furniture import text_of_act
-from qaz_llm.data.readers.acts.pieces import LABEL, cut, plain_text
+from qaz_llm.data.readers.acts.pieces import LABEL, cut
 
 
 class Kind(Enum):
@@ -60,18 +60,17 @@ def parse_act(markdown: str) -> ActText:
     pieces, is_repealed = text_of_act(cut(markdown), removed)
     blocks: list[Block] = []
     anchor = ""
-    for kind, piece in pieces:
+    for kind, text, _ in pieces:
         if kind == "anchor":
-            anchor = piece
+            anchor = text
             continue
-        plain = plain_text(piece)
-        if not plain:
+        if not text:
             continue
-        if kind == "text" and not anchor and blocks and _goes_on(blocks[-1], plain):
-            blocks[-1] = replace(blocks[-1], text=_joined(blocks[-1].text, plain))
+        if kind == "text" and not anchor and blocks and _goes_on(blocks[-1], text):
+            blocks[-1] = replace(blocks[-1], text=_joined(blocks[-1].text, text))
             continue
-        found = LABEL.match(plain) if kind == "text" else None
-        blocks.append(Block(_KINDS[kind], plain, found[1] if found is not None else "", anchor))
+        found = LABEL.match(text) if kind == "text" else None
+        blocks.append(Block(_KINDS[kind], text, found[1] if found is not None else "", anchor))
         anchor = ""
     return ActText(tuple(blocks), dict(removed), is_repealed)
 

@@ -20,13 +20,14 @@ from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """A piece of an act: a text still has its signs of Markdown, quotes and rows have none."""
+    """A piece of an act as plain text, and what a paragraph is set in as a whole: `**`, `*`, or nothing."""
 
     kind: str
     text: str
+    mark: str = ""
 
 
-LABEL = re.compile(r"(?:\*{1,3})?(\d+(?:-\d+)*[.)])\s")
+LABEL = re.compile(r"(\d+(?:-\d+)*[.)])\s")
 ARTICLE_BEGINS = re.compile(
     r"(?:Статья|СТАТЬЯ|Глава|ГЛАВА|Раздел|РАЗДЕЛ|Параграф|ПАРАГРАФ)\s+[\dIVX]"
     r"|\d+(?:-\d+)*\s*-?\s*(?:бап|тарау|бөл[iі]м|бөл[iі]мше|БАП|ТАРАУ|БӨЛ[IІ]М)(?:[.\s]|$)|[IVX]+\s*\.?\s+\S",
@@ -86,14 +87,21 @@ def _pieces(text: str) -> Iterator[Piece]:
             yield from (Piece("row", row) for row in table_rows("\n".join(lines[at : end + 1])))
             at = end + 1
         elif (heading := _HEADING.match(line)) is not None:
-            yield Piece("heading", heading[1].strip(" #"))
+            yield Piece("heading", plain_text(heading[1].strip(" #")))
             at += 1
         else:
             is_quote = line.startswith(">")
             end = _first(lines, at + 1, partial(_begins_anew, is_quote))
             block = " ".join(other.strip().lstrip("> ").strip() for other in lines[at:end])
-            yield Piece("quote", _quoted(block)) if is_quote else Piece("text", block)
+            yield Piece("quote", _quoted(block)) if is_quote else Piece("text", plain_text(block), _mark(block))
             at = end
+
+
+def _mark(block: str) -> str:
+    """The sign a paragraph begins and ends with; a star that begins a note (`* - …`) is none."""
+    if not (block.startswith("*") and block.endswith("*")):
+        return ""
+    return "**" if block.startswith("**") else "*"
 
 
 def _quoted(block: str) -> str:
@@ -132,9 +140,9 @@ def _end_of_table(lines: Sequence[str], start: int) -> int:
 def fixed_width(lines: Sequence[str]) -> Iterator[Piece]:
     """Lines of a fixed width as paragraphs; lines in columns, or with blanks, as one form a run.
 
-    >>> list(fixed_width(["Шарт екі тарап арасында жазбаша", "түрде жасалады.", "5-бап", "Қолы ______ күні"]))
-    [Piece(kind='text', text='Шарт екі тарап арасында жазбаша түрде жасалады.'), Piece(kind='text', text='5-бап'),\
- Piece(kind='form', text='Қолы ______ күні')]
+    >>> lines = ["Шарт екі тарап арасында жазбаша", "түрде жасалады.", "5-бап", "Қолы ______ күні"]
+    >>> [(piece.kind, piece.text) for piece in fixed_width(lines)]
+    [('text', 'Шарт екі тарап арасында жазбаша түрде жасалады.'), ('text', '5-бап'), ('form', 'Қолы ______ күні')]
     """
     width = max((len(line.strip()) for line in lines), default=0)
     waiting: list[str] = []
@@ -142,7 +150,7 @@ def fixed_width(lines: Sequence[str]) -> Iterator[Piece]:
 
     def flush() -> Iterator[Piece]:
         if waiting:
-            yield Piece(kind, (" " if kind == "text" else "\n").join(waiting))
+            yield Piece(kind, plain_text(" ".join(waiting)) if kind == "text" else "\n".join(waiting))
         waiting.clear()
 
     for line in lines:

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from qaz_llm.data.readers.acts.pieces import LABEL, Piece, plain_text
+from qaz_llm.data.readers.acts.pieces import LABEL, Piece
 
 MAX_LINE = 150
 """No signature, and no line of an approval, is longer."""
@@ -56,36 +56,32 @@ def without_signatures(pieces: Sequence[Piece], removed: Counter[str]) -> list[P
 
 def _signed_lines(kept: Sequence[Piece]) -> int:
     """How many lines at the end are signatures: bold or italic ones, else plain ones below a whole sentence or a form."""
-    marked = run_at_end(kept, lambda piece: piece.kind == "text" and _is_marked(piece.text), 40)
-    run = kept[len(kept) - marked :]
-    if any(_is_signed(piece.text) for piece in run):
+    marked = run_at_end(kept, _is_marked, 40)
+    if any(_is_signed(piece.text) for piece in kept[len(kept) - marked :]):
         return marked
-    plain = run_at_end(kept, lambda piece: piece.kind == "text" and _is_plain_line(piece.text), _MAX_PLAIN_LINES)
+    plain = run_at_end(kept, _is_plain_line, _MAX_PLAIN_LINES)
     if plain == len(kept) or not any(_is_signed(piece.text) for piece in kept[len(kept) - plain :]):
         return 0
     above = kept[-1 - plain]
-    return (
-        plain
-        if above.kind == "form" or (above.kind == "text" and plain_text(above.text).endswith((".", "»", '"')))
-        else 0
-    )
+    is_below_text = above.kind == "form" or (above.kind == "text" and above.text.endswith((".", "»", '"')))
+    return plain if is_below_text else 0
 
 
-def _is_marked(text: str) -> bool:
+def _is_marked(piece: Piece) -> bool:
     """A short line all in bold or italics that is no article and no sentence."""
-    line = text.strip()
-    if not (line.startswith("*") and line.endswith("*") and len(line) <= MAX_LINE):
+    if piece.kind != "text" or not piece.mark or len(piece.text) > MAX_LINE:
         return False
-    plain = plain_text(line)
-    if ARTICLE.match(plain) or plain.startswith(("*", "(", "-")) or (LABEL.match(plain) and not line.startswith("**")):
+    is_point = LABEL.match(piece.text) is not None and piece.mark == "*"
+    if is_point or ARTICLE.match(piece.text) or piece.text.startswith(("*", "(", "-")):
         return False
-    return not plain.endswith(SENTENCE_END) or INITIALS.search(plain) is not None
+    return not piece.text.endswith(SENTENCE_END) or INITIALS.search(piece.text) is not None
 
 
-def _is_plain_line(text: str) -> bool:
-    plain = plain_text(text)
-    is_open = not plain.endswith((".", ";", "?", "!", ","))  # `Оқығандар:` is one
-    return len(plain) <= 80 and not LABEL.match(plain) and (is_open or INITIALS.search(plain) is not None)
+def _is_plain_line(piece: Piece) -> bool:
+    if piece.kind != "text" or len(piece.text) > 80 or LABEL.match(piece.text):
+        return False
+    is_open = not piece.text.endswith((".", ";", "?", "!", ","))  # `Оқығандар:` is one
+    return is_open or INITIALS.search(piece.text) is not None
 
 
 def _is_signed(text: str) -> bool:
