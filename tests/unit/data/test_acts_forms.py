@@ -58,6 +58,12 @@ def test_contents_are_left_out_and_a_short_list_of_articles_is_not() -> None:
     assert len(texts("1-бап. Бақ\n\n2-бап. Ағаш\n\n3-бап. Гүл\n")) == 3
 
 
+def test_few_contents_are_left_out_at_the_head_of_an_act() -> None:
+    contents = "1-бап . Бақ\n\n2-бап . Ағаш\n\n3-бап . Гүл\n\n"
+    assert texts(f"{contents}# Бақ туралы\n\nМәтін бар.\n") == ["Бақ туралы", "Мәтін бар."]
+    assert len(texts(f"# Бақ туралы\n\n{contents}")) == 4
+
+
 def test_a_long_list_that_names_no_articles_stays() -> None:
     assert len(texts("\n\n".join(f"Алма ағашы {number}" for number in range(30)))) == 30
 
@@ -88,6 +94,32 @@ def test_text_in_fixed_width_is_text() -> None:
         "Гүл егіледі.",
     ]
     assert act.removed == {"act_form": 1}
+
+
+def test_short_lines_of_fixed_width_are_a_list() -> None:
+    act = parsed("""
+        Мына атақтар
+
+        ```
+        бақ күтушілері үшін осы заңмен белгіленсін және оларға куәлік берілсін:
+        кіші атақтар
+        ------------------------------
+        үшінші дәрежелі бағбан
+        екінші дәрежелі бағбан
+        осы заңмен бекітілген ең жоғары дәрежелі құрметті бас бағбан
+        Президент
+        Қазақстан Республикасының
+        ```
+        """)
+    assert [block.text for block in act.blocks] == [
+        "Мына атақтар бақ күтушілері үшін осы заңмен белгіленсін және оларға куәлік берілсін:",
+        "кіші атақтар",
+        "үшінші дәрежелі бағбан",
+        "екінші дәрежелі бағбан",
+        "осы заңмен бекітілген ең жоғары дәрежелі құрметті бас бағбан",
+        "Президент",
+        "Қазақстан Республикасының",
+    ]
 
 
 def test_lines_in_columns_are_a_form() -> None:
@@ -192,8 +224,8 @@ def test_articles_that_are_no_more(text: str) -> None:
 
 
 def test_points_on_being_left_out_stay() -> None:
-    text = "1) исключён из списка по решению садового совета;\n\n2) исключён решением совета;\n\n3) алып тасталды деп есептелсін.\n"
-    assert len(texts(text)) == 3
+    text = "1) исключён из списка по решению садового совета;\n\n2) исключён решением совета;\n\n3) алып тасталды деп есептелсін;\n\n4) исключён из реестра садов № 5.\n"
+    assert len(texts(text)) == 4
 
 
 # --------------------------------------------------------------------------------------- approvals and signatures
@@ -275,6 +307,7 @@ def test_signatures_of_every_kind_are_left_out(below: str) -> None:
         "*(в тоннах)*\n\n## Яблоки\n",
         "<table><tr><td>Басшы</td><td>1</td></tr></table>\n",
         "## Құрамы\n\nБақ басшысы\n",
+        "*2. Бақ басшысы*\n",
     ],
 )
 def test_what_only_looks_like_a_signature_stays(text: str) -> None:
@@ -294,6 +327,17 @@ def test_anchors_of_points_in_one_language_alone() -> None:
         ("2. Гүл.", "2. Цветок."),
         ("5. Су.", "5. Вода."),
     ]
+
+
+def test_anchors_of_points_of_an_annex(tmp_path: Path) -> None:
+    kk = "# Бақ\n\n1. Ағаш.\n\n## Ереже\n\n1. Алма.\n\n2. Алмұрт.\n"
+    ru = '# Сад\n\n1. Дерево.\n\n## Правила\n\n<a id="an0_p1"></a>\n\n1. Яблоня.\n\n<a id="an0_p2"></a>\n\n2. Груша.\n'
+    assert [one for one, _ in pairs(kk, ru)] == ["Бақ", "1. Ағаш.", "Ереже", "1. Алма.", "2. Алмұрт."]
+    folder = tmp_path / "2017" / "0515-pravila-2002"
+    folder.mkdir(parents=True)
+    (folder / "rus.md").write_text(ru)
+    (row,) = read_documents(find_acts(tmp_path))
+    assert row.fields["text"] == "Сад\n1. Дерево.\n\nПравила\n1. Яблоня.\n2. Груша."
 
 
 def test_articles_without_an_anchor_are_known_by_their_number() -> None:

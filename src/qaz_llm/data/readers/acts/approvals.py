@@ -76,5 +76,5 @@ def _lines_of_approval(kept: Sequence[Piece]) -> int:
 
 def _is_open_line(piece: Piece) -> bool:
     """Whether it is a short line, neither bold nor a point, that ends no sentence."""
-    is_line = piece.kind == "text" and not piece.mark and len(piece.text) <= MAX_LINE
+    is_line = piece.kind == "text" and not piece.mark.startswith("*") and len(piece.text) <= MAX_LINE
     return is_line and not LABEL.match(piece.text) and not piece.text.endswith(SENTENCE_END)

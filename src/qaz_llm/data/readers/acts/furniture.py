@@ -21,7 +21,9 @@ from qaz_llm.data.readers.acts.pieces import NOTE_BEGINS, Piece
 from qaz_llm.data.readers.acts.signatures import ARTICLE, MAX_LINE, SENTENCE_END, without_signatures
 
 MIN_CONTENTS = 10
-"""So many titles in a row are contents."""
+"""So many titles in a row are contents,"""
+MIN_CONTENTS_AT_HEAD = 3
+"""and so many before the title of an act."""
 
 _WORD = re.compile(r"[^\W_]")
 _NOTE = re.compile(r"(?:ескерту|ескертпе|сноска|примечани|рқао|ескертулер|қараңыз|см\.)", re.I)
@@ -52,7 +54,7 @@ def text_of_act(pieces: Sequence[Piece], removed: Counter[str]) -> tuple[list[Pi
 
 
 def without_contents(pieces: Sequence[Piece], removed: Counter[str]) -> list[Piece]:
-    """Without runs of MIN_CONTENTS titles and more that no anchor and no text parts: the list of contents of a code."""
+    """Without titles in a row that no anchor and no text parts: the list of contents of a code."""
     kept: list[Piece] = []
     run: list[Piece] = []
     for piece in (*pieces, Piece("end", "")):
@@ -60,7 +62,8 @@ def without_contents(pieces: Sequence[Piece], removed: Counter[str]) -> list[Pie
             run.append(piece)
             continue
         articles = sum(ARTICLE.match(title.text) is not None for title in run)
-        if len(run) >= MIN_CONTENTS and articles >= 0.6 * len(run):
+        most_are = articles >= 0.6 * len(run)
+        if most_are and len(run) >= (MIN_CONTENTS if kept or piece.kind != "heading" else MIN_CONTENTS_AT_HEAD):
             removed["act_contents"] += len(run)
         else:
             kept += run

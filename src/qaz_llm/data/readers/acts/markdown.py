@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from qaz_llm.data.readers.acts.furniture import text_of_act
-from qaz_llm.data.readers.acts.pieces import LABEL, cut
+from qaz_llm.data.readers.acts.pieces import LABEL, OWN_LINE, cut
 
 
 class Kind(Enum):
@@ -60,13 +60,13 @@ def parse_act(markdown: str) -> ActText:
     pieces, is_repealed = text_of_act(cut(markdown), removed)
     blocks: list[Block] = []
     anchor = ""
-    for kind, text, _ in pieces:
+    for kind, text, mark in pieces:
         if kind == "anchor":
             anchor = text
             continue
         if not text:
             continue
-        if kind == "text" and not anchor and blocks and _goes_on(blocks[-1], text):
+        if kind == "text" and mark != OWN_LINE and not anchor and blocks and _goes_on(blocks[-1], text):
             blocks[-1] = replace(blocks[-1], text=_joined(blocks[-1].text, text))
             continue
         found = LABEL.match(text) if kind == "text" else None

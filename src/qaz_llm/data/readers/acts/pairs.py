@@ -21,7 +21,8 @@ from dataclasses import dataclass
 
 from qaz_llm.data.readers.acts.markdown import Block, Kind
 
-_POINT_ANCHOR = re.compile(r"p(\d+(?:-\d+)*)$")
+_POINT_ANCHOR = re.compile(r"(?:an\d+_)?p(\d+(?:-\d+)*)$")
+"""`p3`, and `an0_p3` in an annex"""
 _ARTICLE_NUMBER = re.compile(
     r"(?:Статья\s+(\d+(?:-\d+)*)(?:\.|$|\s+[А-ЯЁ])|(\d+(?:-\d+)*)\s?-\s?бап(?:\.|$|\s+[А-ЯЁӘҒҚҢӨҰҮҺІ]))"
 )

@@ -20,13 +20,15 @@ from typing import NamedTuple
 
 
 class Piece(NamedTuple):
-    """A piece of an act as plain text, and what a paragraph is set in as a whole: `**`, `*`, or nothing."""
+    """A piece of an act as plain text, and what a paragraph is set in as a whole: `**`, `*`, OWN_LINE, or nothing."""
 
     kind: str
     text: str
     mark: str = ""
 
 
+OWN_LINE = "\n"
+"""The mark of a paragraph in fixed width that does not go on with the one before it, whatever it begins with."""
 LABEL = re.compile(r"(\d+(?:-\d+)*[.)])\s")
 ARTICLE_BEGINS = re.compile(
     r"(?:Статья|СТАТЬЯ|Глава|ГЛАВА|Раздел|РАЗДЕЛ|Параграф|ПАРАГРАФ)\s+[\dIVX]"
@@ -146,19 +148,22 @@ def fixed_width(lines: Sequence[str]) -> Iterator[Piece]:
     """
     width = max((len(line.strip()) for line in lines), default=0)
     waiting: list[str] = []
-    kind = "text"
+    kind, mark = "text", ""  # the first paragraph may go on with what stands before the fence
 
     def flush() -> Iterator[Piece]:
         if waiting:
-            yield Piece(kind, plain_text(" ".join(waiting)) if kind == "text" else "\n".join(waiting))
+            yield (
+                Piece(kind, plain_text(" ".join(waiting)), mark) if kind == "text" else Piece(kind, "\n".join(waiting))
+            )
         waiting.clear()
 
     for line in lines:
         text = line.strip()
         is_form = _COLUMNS.search(text) is not None
         if is_form != (kind == "form") or not text or (not is_form and _ends_paragraph(waiting, text, width)):
+            is_first = not waiting and not mark
             yield from flush()
-            kind = "form" if is_form else "text"
+            kind, mark = "form" if is_form else "text", "" if is_first else OWN_LINE
         if text:
             waiting.append(text)
     yield from flush()
@@ -170,6 +175,8 @@ def _ends_paragraph(lines: Sequence[str], coming: str, width: int) -> bool:
         return False
     if LABEL.match(coming) or ARTICLE_BEGINS.match(coming) or NOTE_BEGINS.match(coming) or coming == "<*>":
         return True
+    if len(coming) < SHORT_LINE * width and coming[0].isupper() and not coming.endswith((*_PARAGRAPH_ENDS, ",")):
+        return True  # who signed
     last = lines[-1]
     return last.endswith(_PARAGRAPH_ENDS) or last == "<*>" or len(last) < SHORT_LINE * width
 

@@ -20,6 +20,7 @@ from qaz_llm.data.readers.rows import MAX_LINE_BYTES, Row
 MAX_DOCUMENT_CHARS = 20_000
 """A longer act becomes several documents, cut between articles; a longer article stays whole."""
 
+_POINT_ANCHOR = re.compile(r"(?:an\d+_)?p\d")
 _ANCHORS = re.compile(r'<a (?:id|name)="([^"]+)">')
 _LINK_TO_PART = r"\[[^\]\n]*\]\((?:\./)?(?:kaz|rus)/[^)\n]+\)"
 _PART_LINK = re.compile(rf"^\s*(?:[-*]|\d+\.)?\s*{_LINK_TO_PART}\s*$", re.M)
@@ -148,7 +149,7 @@ def _articles(blocks: Sequence[Block]) -> Iterator[str]:
     lines: list[str] = []
     has_text = False
     for block in blocks:
-        opens = block.kind is Kind.HEADING or bool(block.anchor and block.anchor[0] != "p")
+        opens = block.kind is Kind.HEADING or bool(block.anchor and not _POINT_ANCHOR.match(block.anchor))
         if opens and has_text:
             yield "\n".join(lines)
             lines, has_text = [], False

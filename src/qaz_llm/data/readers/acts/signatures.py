@@ -69,7 +69,7 @@ def _signed_lines(kept: Sequence[Piece]) -> int:
 
 def _is_marked(piece: Piece) -> bool:
     """A short line all in bold or italics that is no article and no sentence."""
-    if piece.kind != "text" or not piece.mark or len(piece.text) > MAX_LINE:
+    if piece.kind != "text" or not piece.mark.startswith("*") or len(piece.text) > MAX_LINE:
         return False
     is_point = LABEL.match(piece.text) is not None and piece.mark == "*"
     if is_point or ARTICLE.match(piece.text) or piece.text.startswith(("*", "(", "-")):
