@@ -364,6 +364,17 @@ def test_headings_in_a_row_are_one_and_lines_of_dashes_are_none() -> None:
     ]
 
 
+def test_a_title_on_two_lines_is_one_whatever_the_order_of_its_words() -> None:
+    kk = "# Бақ\n\nМәтін.\n\n## Бағбандар лауазымдарының\n\n## ТІЗІЛІМІ\n\n### 1-тарау. Ағаш\n\nАлма.\n"
+    ru = "# Сад\n\nТекст.\n\n## РЕЕСТР\n\n## должностей садовников\n\n### Глава 1. Дерево\n\nЯблоня.\n"
+    assert pairs(kk, ru)[2:] == [
+        ("Бағбандар лауазымдарының ТІЗІЛІМІ", "РЕЕСТР должностей садовников"),
+        ("1-тарау. Ағаш", "Глава 1. Дерево"),
+        ("Алма.", "Яблоня."),
+    ]
+    assert align(parsed(kk).blocks, parsed(ru).blocks).unpaired == 0
+
+
 def test_where_the_headings_are_not_as_many_nothing_below_them_is_paired() -> None:
     kk = "# Бақ\n\n1. Бір.\n\n## Ағаш\n\n1. Алма.\n"
     ru = "# Сад\n\n1. Раз.\n\n## Предисловие\n\n1. Вступление.\n\n## Дерево\n\n1. Яблоня.\n"

@@ -20,7 +20,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from qaz_llm.data.readers.acts.markdown import Block, Kind
+from qaz_llm.data.readers.acts.pieces import ARTICLE_BEGINS, LABEL
 
+_TITLE = "title"
 _POINT_ANCHOR = re.compile(r"(?:an\d+_)?p(\d+(?:-\d+)*)$")
 """`p3`, and `an0_p3` in an annex"""
 _ARTICLE_NUMBER = re.compile(
@@ -63,17 +65,39 @@ def align(one: Sequence[Block], other: Sequence[Block]) -> Aligned:
     """
     places, others = _places(one), _places(other)
     pairs: list[Pair] = []
+    paired = 0
     for place, texts in places.groups.items():
         counterpart = others.groups.get(place)
-        if counterpart is None or len(counterpart) != len(texts):
+        if counterpart is None or len(counterpart) != len(texts) or not _is_certain(place, places, others):
             continue
-        if _is_below_counted_heading(place) and places.headings.get(_anchor_of(place)) != others.headings.get(
-            _anchor_of(place)
-        ):
-            continue
-        pairs += (Pair(place, text, twin) for text, twin in zip(texts, counterpart, strict=True))
+        if place.endswith(_TITLE):
+            texts, counterpart = _whole_titles(texts), _whole_titles(counterpart)
+        if len(counterpart) == len(texts):
+            pairs += (Pair(place, text, twin) for text, twin in zip(texts, counterpart, strict=True))
+            paired += len(places.groups[place]) + len(others.groups[place])
     rows = sum(block.kind is Kind.ROW for block in (*one, *other))
-    return Aligned(tuple(pairs), len(one) + len(other) - rows - 2 * len(pairs))
+    return Aligned(tuple(pairs), len(one) + len(other) - rows - paired)
+
+
+def _whole_titles(texts: Sequence[str]) -> list[str]:
+    """Titles of one place: a title on several lines is one, because its words stand in another order in the other language.
+
+    >>> _whole_titles(["РЕЕСТР", "должностей музея", "Глава 1. Общие положения"])
+    ['РЕЕСТР должностей музея', 'Глава 1. Общие положения']
+    """
+    titles: list[str] = []
+    for text in texts:
+        if titles and not (ARTICLE_BEGINS.match(text) or LABEL.match(text)):
+            titles[-1] += f" {text}"
+        else:
+            titles.append(text)
+    return titles
+
+
+def _is_certain(place: str, places: _Places, others: _Places) -> bool:
+    """Whether a place is the same in both languages: named by an anchor or a number, or below as many headings in both."""
+    anchor = _anchor_of(place)
+    return not _is_below_counted_heading(place) or places.headings.get(anchor) == others.headings.get(anchor)
 
 
 def _anchor_of(place: str) -> str:
@@ -120,7 +144,7 @@ def _placed(blocks: Sequence[Block], headings: Counter[str]) -> Iterator[tuple[s
         elif was_title and not is_heading and not anchor:
             is_new = True
         is_title = is_heading or (bool(anchor) and not block.label)
-        parts = (segment, "title") if is_title else (segment, point, subpoint)
+        parts = (segment, _TITLE) if is_title else (segment, point, subpoint)
         was_heading, was_title = is_heading, is_title
         yield "/".join(part for part in parts if part), is_new, block.text
 
