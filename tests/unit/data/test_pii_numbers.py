@@ -214,3 +214,17 @@ def test_joins(gap: str, join: Join) -> None:
 )  # fmt: skip
 def test_words_of_telephones(before: str, between: int | None) -> None:
     assert words_before(before + "55-01-99", len(before)).between == between
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Хабарласу үшін +7 701 000 00 00 нөміріне", "Хабарласу үшін <PHONE> нөміріне"),
+        ("+7 (701) 000-00-00", "<PHONE>"),
+        ("8 701 000 00 00", "<PHONE>"),
+        ("+10 250 000 000 теңге", "+10 250 000 000 теңге"),
+        ("8 000 000 000 теңге", "8 000 000 000 теңге"),
+    ],
+)
+def test_zeros_at_the_end_are_a_sum_unless_grouped_like_a_telephone(text: str, expected: str) -> None:
+    assert redact_texts([text])[0].text == expected

@@ -91,11 +91,16 @@ _DECIMALS = re.compile(r",[0-9]{1,2}(?![0-9])")
 
 
 def is_sum(chain: Chain, first: int, after: int) -> bool:
-    """+10 250 000 000 теңге"""
-    if chain.digits(first, after).endswith("000000"):
+    """+10 250 000 000 теңге; a group of two digits, as in +7 701 000 00 00, is of a telephone."""
+    if ends_in_zeros(chain, first, after):
         return True
     thousands = all(length == 3 for length in chain.lengths[first + 1 : after])
     return thousands and UNIT_AFTER.match(chain.text, chain.ends[after - 1]) is not None
+
+
+def ends_in_zeros(chain: Chain, first: int, after: int) -> bool:
+    """Six zeros at the end, and no group of two digits among them."""
+    return chain.digits(first, after).endswith("000000") and 2 not in chain.lengths[first:after]
 
 
 def goes_on_as_sum(chain: Chain, after: int) -> bool:

@@ -20,6 +20,7 @@ from qaz_llm.data.protect.pii_groups import (
     LOCAL_BY_SPACES,
     RANGES,
     TRUNKS,
+    ends_in_zeros,
     goes_on_as_sum,
     is_date,
     is_fraction,
@@ -118,7 +119,7 @@ def _national(chain: Chain, first: int, before: Before) -> int:
     if not after:
         return 0
     digits, lengths = chain.digits(first, after), chain.lengths[first:after]
-    if digits[:2] not in TRUNKS or digits.endswith("000000") or chain.after(after - 1) in _HEX_LETTERS:
+    if digits[:2] not in TRUNKS or ends_in_zeros(chain, first, after) or chain.after(after - 1) in _HEX_LETTERS:
         return 0
     in_brackets = lengths[0] == 1 and _is_bracketed(chain, first + 1, after)
     if not in_brackets and not is_grouped(less_trunk(lengths)):
