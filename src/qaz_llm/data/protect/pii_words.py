@@ -15,6 +15,22 @@ PHONE_STEMS = (
 NO_PHONE_STEMS = ("байланысты", "мобилиз")
 """Words of telephones, whole and by their beginnings; not теледидар, nor байланысты, which means `because of`."""
 
+COUNTING_STEMS = (
+    "саны",
+    "бағас",
+    "құны",
+    "ақыс",
+    "тариф",
+    "количеств",
+    "числ",
+    "цена",
+    "цены",
+    "стоимост",
+    "price",
+    "cost",
+)
+"""Beside a word of telephones they say what the number counts: телефон саны 12 345."""
+
 ANSWERING_STEMS = (
     "қабылдау", "кезекші", "анықтама", "приемн", "приёмн", "дежурн", "справк", "справочн", "канцеляр", "регистратур", "диспетчер",
     "коммутатор",
