@@ -21,6 +21,7 @@ ENCODINGS = [
     "cp866",
     "iso8859_5",
     "mac_cyrillic",
+    "mac_roman",
 ]
 
 
@@ -163,3 +164,15 @@ def test_letters_in_quotation_marks_stay(text: str) -> None:
 
 def test_misread_quotation_marks_around_letters_do_not() -> None:
     assert repair("Â«Ð\x90Â» тобы және Â«ÐœÐ°Ð·Ð´Ð°Â» көлігі.").text == "«А» тобы және «Мазда» көлігі."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ол “Österreich” және “Élan” – Élysée, —Égalité, “Åse”, “Über” деді.",
+        "– Élise! — Évidemment. “Ça va?” “É” “Ü” “Å” 5–Å",
+        "Ауданы √2 ≈ 1,41; ∞ – шексіздік, –∞ пен +∞ аралығы, “∑” белгісі, —µ, –π … π, √©, ∂x/∂y.",
+    ],
+)
+def test_dashes_and_quotation_marks_before_letters_and_signs_stay(text: str) -> None:
+    assert repair(text).text == text
