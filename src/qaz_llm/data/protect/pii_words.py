@@ -71,6 +71,8 @@ PLATE_WORD = re.compile(
 )
 IP_WORD = re.compile(r"\bip\b|\bайпи|\bdns\b|сервер|server|\bhost|\bхост|ping")
 VERSION_WORD = re.compile(r"(?:верси\w*|нұсқа\w*|version|\bver\.?|\bv\.?|тармақ\w*|\bп\.|пункт\w*|section)\s*$")
+VERSION_WORD_AFTER = re.compile(r"[\s-]?(?:нұсқа|тармақ|тармағ|версия|релиз)")
+"""In Kazakh the word stands behind: 12.34.56.78 тармақшалары."""
 UNIT_AFTER = re.compile(
     r"[\s-]?(?:теңге|тг\b|млн|млрд|мың|адам|дана|рубл|долл?ар|челов|штук|тысяч|тонна|тонн|процент|абонент|%|км|кг|кв|га\b|тен|тыс|долл|бет|стр|жыл|год)"
 )
