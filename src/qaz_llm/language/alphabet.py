@@ -16,8 +16,8 @@ South Slavic, Udmurt, Yakut, Nenets and Abkhaz. One in a sentence of otherwise K
 
 LATIN_TO_CYRILLIC: Mapping[str, str] = dict(
     zip(
-        "aceopxyihABCEHIKMOPTXYəƏɵƟëË",
-        "асеорхуіһАВСЕНІКМОРТХУәӘөӨёЁ",
+        "aceopxyihABCEHIKMOPTXYəƏǝƎɵƟëË",
+        "асеорхуіһАВСЕНІКМОРТХУәӘәӘөӨёЁ",
         strict=True,
     )
 )
@@ -25,7 +25,7 @@ LATIN_TO_CYRILLIC: Mapping[str, str] = dict(
 like Ү even more than like У: see `lookalikes.py`."""
 
 CYRILLIC_TO_LATIN: Mapping[str, str] = {
-    cyrillic: latin for latin, cyrillic in LATIN_TO_CYRILLIC.items() if latin not in "əƏɵƟ"
+    cyrillic: latin for latin, cyrillic in LATIN_TO_CYRILLIC.items() if latin not in "əƏǝƎɵƟ"
 }
 
 GREEK_TO_CYRILLIC: Mapping[str, str] = dict(zip("ΑΒΕΗΙΚΜΟΡΤΥΧοϲ", "АВЕНІКМОРТУХос", strict=True))

@@ -28,7 +28,7 @@ _TO_LATIN = str.maketrans(dict(CYRILLIC_TO_LATIN))
 _CYRILLIC = re.compile(f"[{CYRILLIC_RANGE}]")
 _LATIN = re.compile(f"[{FOREIGN_LETTERS}]")
 _MAY_BE_CYRILLIC = re.compile(f"[{CYRILLIC_RANGE}{''.join(_FOREIGN_TO_CYRILLIC)}]+")
-_MAY_BE_LATIN = re.compile(f"[A-Za-zƏəƟɵËë{''.join(CYRILLIC_TO_LATIN)}]+")
+_MAY_BE_LATIN = re.compile(f"[A-Za-zƏəǝƎƟɵËë{''.join(CYRILLIC_TO_LATIN)}]+")
 _YANALIF = re.compile(f"[ьЬ{FOREIGN_LETTERS}]+")
 """Latin letters and ь, a vowel of the Latin alphabet of 1929–40 that is mostly typed as the Cyrillic letter."""
 _ROMAN = re.compile("(?=[IVX]{2})X{0,3}(?:IX|IV|V?I{0,3})")

@@ -4,6 +4,7 @@
     cp1252       ÒšÐ°Ð·Ð°Ò›              cp1251        Тљ Р° Р· Р° Т›  (without spaces)
     koi8-r       р п╟п╥п╟р⌡              cp866         ╥Ъ╨░╨╖╨░╥Ы
     iso-8859-5   ваАаЗаАв                mac-cyrillic  “Ъ–∞–Ј–∞“Ы
+    mac-roman    “ö–∞–∑–∞“õ
 
 Every encoding is a table of one character for each byte, so the bytes can be had back and read as UTF-8. Bytes that are no
 character in it (98 in cp1251, 81 8d 8f 90 9d in cp1252), or one that tools change or drop (the no-break space, the soft
@@ -24,7 +25,7 @@ from qaz_llm.language.repair_kernels import REAL_AFTER_CAPITALS
 KNOWN = frozenset((*LETTERS, *LETTERS.upper(), *SIGNS, "‘"))
 """What a lost second half may make of a first: letters of the three languages and quotation marks."""
 
-NAMES = ("cp1252", "cp1251", "koi8_r", "cp866", "iso8859_5", "mac_cyrillic")
+NAMES = ("cp1252", "cp1251", "koi8_r", "cp866", "iso8859_5", "mac_cyrillic", "mac_roman")
 
 _ALPHABETS = ((0xD0, 0xD4), (0xD8, 0xDC))
 """First bytes of the letters of Cyrillic, and of Arabic script."""
@@ -80,7 +81,7 @@ class Misreading:
 
     def may_be_sound(self, unit: str) -> bool:
         """Whether sound text has such a pair: a capital and what follows capitals, a dash or quotation mark and a letter."""
-        sound = _REAL_AFTER_DASHES if self.name == "mac_cyrillic" else REAL_AFTER_CAPITALS
+        sound = _REAL_AFTER_DASHES if self.name.startswith("mac_") else REAL_AFTER_CAPITALS
         return len(unit) == 2 and unit[-1] in sound
 
     def _is_letter(self, character: str) -> bool:
@@ -90,8 +91,12 @@ class Misreading:
         return is_arabic or (character.isalpha() and character in KNOWN)
 
 
-_REAL_AFTER_DASHES = frozenset(map(chr, range(ord("А"), ord("я") + 1)))
-_MEANT = re.compile("[\u0080-\u024f\u0400-\u052f\u0621-\u06d5\u2010-\u2bff\ufeff\ufe0f]|[\U0001f000-\U0001faff]")
+_REAL_AFTER_DASHES = frozenset(
+    (*map(chr, range(ord("А"), ord("я") + 1)), *"ÄÅÇÉÑÖÜÆØŒŸÀÃÕÂÊÁËÈÍÎÏÌÓÔÒÚÛÙáàâäãåçéèêëíìîïñóòôöõúùûüæøœÿ")
+)
+_MEANT = re.compile(
+    "[\u0080-\u024f\u03a9\u03c0\u0400-\u052f\u0621-\u06d5\u2010-\u2bff\ufeff\ufe0f]|[\U0001f000-\U0001faff]"
+)
 """Letters of Latin, Cyrillic and Arabic script, signs, pictures, and controls, of which text broken twice is full."""
 
 

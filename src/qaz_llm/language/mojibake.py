@@ -12,9 +12,18 @@ Lost second halves (`Р` for И, `Ñ` for с or я) are put back where the line 
 
 from __future__ import annotations
 
+import codecs
+
 from qaz_llm.language.likelihood import bits_of
-from qaz_llm.language.misreadings import Misreading, misreadings
+from qaz_llm.language.misreadings import NAMES, Misreading, characters_of, misreadings
 from qaz_llm.language.single_bytes import undo_single_bytes
+
+MISREAD_BYTE_ORDER_MARKS = tuple(
+    mark for name in NAMES if not (mark := "".join(characters_of(name)[byte] for byte in codecs.BOM_UTF8)).isalpha()
+)
+"""`п»ї`, `ï»¿` … at the beginning of a text; where all three are letters they may be a word."""
+
+_CLOSING = {"«": "»", "“": "”", "‘": "’", "‹": "›", "„": "“"}
 
 MAX_LAYERS = 4
 """Text may be broken more than once, each time longer."""
@@ -105,9 +114,13 @@ def _decode_runs(line: str, misreading: Misreading, *, sure: bool) -> tuple[str,
 
 
 def _broken_units(units: list[str], misreading: Misreading, before: str, *, sure: bool) -> list[str]:
-    """The units without halves that belong to a sound word before them, and none where sound text is like them: halves
-    alone, and single letters where it is not sure that the line is broken, or a word or number ends in their first half."""
-    while units and units[0] in misreading.missing and _ends_word(before):
+    """The units without halves that belong to a sound word before them and letters in quotation marks (`«Â»`), and none where
+    sound text is like them: halves alone, and single letters where it is not sure that the line is broken, or a word or
+    number ends in their first half."""
+    while units and (
+        (units[0] in misreading.missing and _ends_word(before))
+        or (before in _CLOSING and units[0][1:] == _CLOSING[before])
+    ):
         before, units = units[0][-1], units[1:]
     whole = [unit for unit in units if unit not in misreading.missing]
     if not sure:

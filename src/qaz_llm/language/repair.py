@@ -34,7 +34,7 @@ from qaz_llm.language.controls import join_hyphenated, mend_controls, mend_surro
 from qaz_llm.language.legacy_fonts import undo_old_kazakh
 from qaz_llm.language.lookalikes import one_alphabet
 from qaz_llm.language.markup import decode_entities, remove_markup
-from qaz_llm.language.mojibake import undo_mojibake
+from qaz_llm.language.mojibake import MISREAD_BYTE_ORDER_MARKS, undo_mojibake
 from qaz_llm.language.presentation import base_letters
 from qaz_llm.language.variants import kazakh_forms
 from qaz_llm.language.white_space import even_white_space, one_line_end
@@ -74,6 +74,11 @@ def repair_texts(texts: Sequence[str], *, keep_layout: bool = False) -> list[Rep
     """`repair` of each text; clean text costs one pass over it."""
     repaired = list(texts)
     counts: dict[int, Counter[str]] = {}
+    for number, text in enumerate(texts):
+        if text.startswith(MISREAD_BYTE_ORDER_MARKS):
+            mark = next(filter(text.startswith, MISREAD_BYTE_ORDER_MARKS))
+            repaired[number] = text.removeprefix(mark)
+            counts[number] = Counter(mojibake=1)
     pending = list(range(len(repaired)))
     for _ in range(MAX_ROUNDS):
         damage = kernels.find_damage(encode_texts([repaired[number] for number in pending]))

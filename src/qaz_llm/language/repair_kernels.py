@@ -82,7 +82,7 @@ HYPHENS_AND_LOSSES = "¬\ufffd"
 """The sign that old programs wrote for a soft hyphen, and the one for characters that are lost, which are counted."""
 JOINERS = "\u200c\u200d"
 CYRILLIC_RANGE = "\u0400-\u052f"
-FOREIGN_LETTERS = "A-Za-zƏəƟɵËë" + "".join(GREEK_TO_CYRILLIC)
+FOREIGN_LETTERS = "A-Za-zƏəǝƎƟɵËë" + "".join(GREEK_TO_CYRILLIC)
 OLD_KAZAKH_LETTERS = "ЂЃЄЅЇЈЉЊЋЌЎЏђѓєѕїјљњћќўџҐґ"
 """Letters of other alphabets that cp1251 has besides the Russian ones: what old Kazakh fonts put their letters in."""
 

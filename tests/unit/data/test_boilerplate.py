@@ -216,3 +216,50 @@ def test_the_kernel_on_real_text(name: str) -> None:
     lines = [row["text"] for row in read_jsonl(Path(os.environ["QAZ_CORPUS_DIR"]) / name)]
     texts = ["\n".join(lines[start : start + 8]) for start in range(0, len(lines), 8)]
     assert strip_boilerplates(scan_texts(texts)) == [strip_slowly(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Барлық құқықтар қорғалған деген жазу кітаптың соңғы бетінде тұрады.",
+        "На обложке стояло «Все права защищены», и больше ничего.",
+        'The words "All rights reserved" stood on the cover.',
+        "© белгісі авторлық құқықты білдіреді.",
+        "© – знак охраны авторского права.",
+    ],
+)
+def test_a_line_about_a_phrase_is_not_the_phrase(line: str) -> None:
+    assert kind_of_line(line) == 0
+
+
+@pytest.mark.parametrize("line", ["© 2021 «Барлық құқықтар қорғалған»", "© Автор, 2020", "Все права защищены."])
+def test_the_phrase_itself_stays_furniture(line: str) -> None:
+    assert kind_of_line(line) == 2
+
+
+COOKIES = "\n".join(
+    [
+        "Бүгінгі сабақта браузердің қалай жұмыс істейтінін, cookie деген не екенін түсінеміз.",
+        "Көптеген сайттар cookie файлдарын пайдаланады, сондықтан келген адамды таниды.",
+        "Ал cookie жоғалса, сайт бізді ұмытып, қайтадан атымызды сұрайды.",
+    ]
+)
+
+
+def test_sentences_about_cookies_stay_in_a_text_about_cookies() -> None:
+    assert strip_boilerplate(COOKIES).text == COOKIES
+
+
+def test_a_notice_about_cookies_goes() -> None:
+    notice = "Біздің сайт cookie файлдарын пайдаланады, оған келісіміңізді беріңіз."
+    assert strip_boilerplate(f"{COOKIES}\n{notice}").text == COOKIES
+    story = "Ауылға қыс ерте келді.\nБалалар мұз айдынына жүгірді."
+    before, after = story.split("\n")
+    assert strip_boilerplate(f"{before}\n{notice}\n{after}").text == story
+
+
+def test_a_title_that_begins_its_text_stays() -> None:
+    text = "Жарнама\nЖарнаманың тарихы ежелгі базарлардан басталады екен.\nОны жаршылар айқайлап айтқан."
+    assert strip_boilerplate(text).text == text
+    menu = "Жарнама\nАуылдың тарихы ежелгі замандардан басталады екен.\nОны қариялар айтқан."
+    assert strip_boilerplate(menu).text == menu.split("\n", 1)[1]

@@ -127,3 +127,67 @@ def test_the_strictest_of_several_counts_and_what_is_unknown_is_not_free() -> No
     assert demands(licence_of_row("own terms", "CC0-1.0")).names() == ("attribution", "unknown")
     assert refusal("LicenseRef-public-domain", refuse_all) is None
     assert refusal("LicenseRef-CC-BY", refuse_all) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("http://creativecommons.org/licenses/by/4.0/ and http://creativecommons.org/licenses/by-nc/4.0/", "CC-BY-4.0 AND CC-BY-NC-4.0"),
+        ('<a rel="license" href="https://creativecommons.org/licenses/by-nc/4.0/">CC BY-NC 4.0</a>', "CC-BY-NC-4.0"),
+        ("CC BY 4.0 <https://creativecommons.org/licenses/by/4.0/>", "CC-BY-4.0"),
+        ("own terms, https://opensource.org/licenses/MIT", f"MIT AND {UNKNOWN}"),
+        ("This work is licensed under a Creative Commons Attribution-NonCommercial 4.0 International License.", "CC-BY-NC-4.0"),
+        ("Лицензия MIT", "MIT"),
+        ("CC BY 4.0 лицензиясы бойынша", "CC-BY-4.0"),
+        ("CC BY-NC 4.0 лицензиясымен таратылады", "CC-BY-NC-4.0"),
+        ("С указанием авторства — Некоммерческая — С сохранением условий 4.0 Международная", "CC-BY-NC-SA-4.0"),
+        ("Creative Commons Атрибуция-Без производных произведений 3.0", "CC-BY-ND-3.0"),
+        ("СС ВУ-SА 4.0", "CC-BY-SA-4.0"),
+        ("other-nc", NON_COMMERCIAL),
+        ("cc_by_nc_nd_4_0", NON_COMMERCIAL),
+        ("MIT-NC", NON_COMMERCIAL),
+        ("Apache 2.0 with Commons Clause", NON_COMMERCIAL),
+        ("Free for academic use", NON_COMMERCIAL),
+        ("MIT, коммерциялық мақсатта қолдануға тыйым салынады", f"MIT AND {NON_COMMERCIAL}"),
+        ("MIT License; data under CC BY-NC-SA 4.0", "MIT AND LicenseRef-non-commercial"),
+        ("коммерциялық мақсатта қолдануға болады", UNKNOWN),
+        ("commercial use is welcome", UNKNOWN),
+        ("NCSA", "NCSA"),
+        ("CC-BY-NC-4.0 OR MIT", "CC-BY-NC-4.0 OR MIT"),
+    ],
+)  # fmt: skip
+def test_terms_in_running_words(given: str, expected: str) -> None:
+    assert spdx(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"name": "MIT", "note": "no commercial use"}, f"MIT AND {NON_COMMERCIAL}"),
+        ({"id": "cc-by-4.0", "commercial": False}, f"CC-BY-4.0 AND {NON_COMMERCIAL}"),
+        ({"id": "cc-by-4.0", "commercial": True}, "CC-BY-4.0"),
+        ({"en": "CC BY 4.0", "ru": "CC BY-NC 4.0"}, NON_COMMERCIAL),
+        ({"path": "https://creativecommons.org/licenses/by-sa/4.0/", "title": "CC"}, "CC-BY-SA-4.0"),
+        ({"license": None, "license_url": "https://creativecommons.org/licenses/by-nc/4.0/"}, "CC-BY-NC-4.0"),
+        ("{'id': 'cc-by-nc-4.0'}", "CC-BY-NC-4.0"),
+        ("['mit', None]", "MIT"),
+        ("{unreadable", UNKNOWN),
+        ("[" * 5000, UNKNOWN),
+    ],
+)
+def test_restrictions_in_any_field_of_an_object(value: Any, expected: str) -> None:
+    assert licence_of_row(value, "CC0-1.0") == expected
+
+
+def test_what_excludes_commerce_is_refused_however_it_is_said() -> None:
+    policy = LicencePolicy(non_commercial="refuse")
+    for said in (
+        "other-nc",
+        "BY-NC 4.0",
+        "CCBYNC4.0",
+        "СС BY-NC 4.0",
+        "NCGL-UK-2.0",
+        "CC BY 4.0+NC",
+        "только для учебных целей",
+    ):
+        assert refusal(spdx(said), policy) == "non_commercial", said

@@ -228,3 +228,29 @@ def test_words_of_telephones(before: str, between: int | None) -> None:
 )
 def test_zeros_at_the_end_are_a_sum_unless_grouped_like_a_telephone(text: str, expected: str) -> None:
     assert redact_texts([text])[0].text == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Телефон саны 12 345, интернет 67 890",
+        "Байланыс бағасы 12-34-56",
+        "Число телефонов – 12 345",
+        "Телефон құны: 55-00-99",
+    ],
+)
+def test_what_telephones_are_counted_by_stays(text: str) -> None:
+    assert redact(text).text == text
+
+
+def test_a_number_of_a_telephone_beside_a_count_goes() -> None:
+    assert redact("3 телефон бар, саны аз; телефоны 55-01-99").text == "3 телефон бар, саны аз; телефоны <PHONE>"
+
+
+@pytest.mark.parametrize("text", ["8.20.33.41-нұсқасы шықты", "12.34.56.78 тармақшалары", "1.40.2.7 версиясы"])
+def test_versions_and_points_whose_word_stands_behind_stay(text: str) -> None:
+    assert redact(text).text == text
+
+
+def test_an_address_before_another_word_goes() -> None:
+    assert redact("12.34.56.78 мекенжайы, нұсқасы жаңа").text == "<IP> мекенжайы, нұсқасы жаңа"

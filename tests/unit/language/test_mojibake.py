@@ -21,6 +21,7 @@ ENCODINGS = [
     "cp866",
     "iso8859_5",
     "mac_cyrillic",
+    "mac_roman",
 ]
 
 
@@ -136,3 +137,42 @@ def test_real_passages_survive_every_misreading() -> None:
         assert same >= 0.9 * len(texts), encoding
     for text in texts:
         assert undo_mojibake(text) == (text, 0)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "sloppy-windows-1252", "sloppy-windows-1251", "koi8-r", "cp866"])
+def test_a_misread_byte_order_mark_goes(encoding: str) -> None:
+    repaired = repair("\ufeff".encode().decode(encoding) + SENTENCE)
+    assert repaired.text == SENTENCE
+    assert repaired.counts["mojibake"] == 1
+
+
+def test_a_misread_byte_order_mark_inside_a_text_is_spoken_about() -> None:
+    text = "Файл басында «п»ї» деген таңбалар тұрса, ол BOM."
+    assert repair(text).text == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ол «Â» әрпін, «Ã» әрпін және «Ð» әрпін француз, португал, исланд тілдерінен көрсетті.",
+        "Румын тілінде “Â” мен ‘Â’ әріптері бар.",
+    ],
+)
+def test_letters_in_quotation_marks_stay(text: str) -> None:
+    assert repair(text).text == text
+
+
+def test_misread_quotation_marks_around_letters_do_not() -> None:
+    assert repair("Â«Ð\x90Â» тобы және Â«ÐœÐ°Ð·Ð´Ð°Â» көлігі.").text == "«А» тобы және «Мазда» көлігі."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ол “Österreich” және “Élan” – Élysée, —Égalité, “Åse”, “Über” деді.",
+        "– Élise! — Évidemment. “Ça va?” “É” “Ü” “Å” 5–Å",
+        "Ауданы √2 ≈ 1,41; ∞ – шексіздік, –∞ пен +∞ аралығы, “∑” белгісі, —µ, –π … π, √©, ∂x/∂y.",
+    ],
+)
+def test_dashes_and_quotation_marks_before_letters_and_signs_stay(text: str) -> None:
+    assert repair(text).text == text

@@ -121,3 +121,15 @@ def test_a_batch_gives_what_single_texts_give() -> None:
     assert repair_texts(texts) == [repair(text) for text in texts]
     assert repair_texts([]) == []
     assert repair_texts(texts)[0].text is texts[0]
+
+
+@pytest.mark.parametrize("letters", ["əƏ", "ǝƎ"])
+def test_turned_e_is_the_kazakh_letter_in_cyrillic_words(letters: str) -> None:
+    small, capital = letters
+    text = "Әже немересіне ескі әңгіме айтып берді, Әлем тыныш еді."
+    assert repair(text.replace("ә", small).replace("Ә", capital)).text == text
+
+
+def test_turned_e_stays_among_latin_letters() -> None:
+    text = "Канури тілінде kǝrǝye, nǝm деген сөздер, әзербайжан тілінде Əliyev деген есім бар."
+    assert repair(text).text == text

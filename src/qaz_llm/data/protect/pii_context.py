@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from qaz_llm.data.protect.pii_words import (
     ANSWERING_STEMS,
+    COUNTING_STEMS,
     NO_PHONE_STEMS,
     PHONE_STEMS,
     PHONE_WORD_AFTER,
@@ -42,7 +43,8 @@ class Words:
     """The words in the last characters before a number."""
 
     between: int | None
-    """How many stand between the last word of telephones and the number; None where there is no such word."""
+    """How many stand between the last word of telephones and the number; None where there is no such word, or one between
+    says that the number counts something."""
     signs: str
     """What stands between the last word and the number."""
     is_short: bool
@@ -62,6 +64,10 @@ def words_before(text: str, end: int) -> Words:
     words = [match.group() for match in matches]
     signs = before[matches[-1].end() :] if matches else ""
     between = next((place for place, word in enumerate(reversed(words)) if _is_of_telephones(word)), None)
+    if between is not None:
+        told = max(0, len(words) - between - 2)  # from the word before it on: `телефон саны`, `число телефонов`
+        counts = any(word.startswith(COUNTING_STEMS) for word in words[told:])
+        between = None if counts else between
     is_short = (
         words[-1:] != [] and words[-1] in SHORT_WORDS and (signs[:1] in (".", ":") or before.endswith("т/ф" + signs))
     )

@@ -17,7 +17,7 @@ from qaz_llm.data.protect.pii_chains import HYPHENS, SPACES, Chain, find_chains
 from qaz_llm.data.protect.pii_context import Before, before_of
 from qaz_llm.data.protect.pii_phones import phone_at, span_of
 from qaz_llm.data.protect.pii_proved import IIN_DIGITS, is_whole, proved_numbers, said_at, said_before
-from qaz_llm.data.protect.pii_words import DOCUMENT_WORD, IP_WORD, PLATE_WORD, VERSION_WORD
+from qaz_llm.data.protect.pii_words import DOCUMENT_WORD, IP_WORD, PLATE_WORD, VERSION_WORD, VERSION_WORD_AFTER
 
 AT, IBAN, LONG, SPOKEN_OF, DOTTED, COLONS, PLATE = (1 << bit for bit in range(7))
 """What the kernel of pii_windows has seen: @ in a word; KZ and digits; ten digits; five digits near a word
@@ -187,7 +187,7 @@ def _ip(match: re.Match[str]) -> str | None:
     except ValueError:
         return None
     before = _before(match, 24).lower()
-    if not address.is_global or VERSION_WORD.search(before):
+    if not address.is_global or VERSION_WORD.search(before) or VERSION_WORD_AFTER.match(match.string, match.end()):
         return None
     large = address.version == 6 or max(address.packed) >= 32
     return "ip" if large or IP_WORD.search(before) else None

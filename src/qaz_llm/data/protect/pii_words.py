@@ -15,6 +15,22 @@ PHONE_STEMS = (
 NO_PHONE_STEMS = ("байланысты", "мобилиз")
 """Words of telephones, whole and by their beginnings; not теледидар, nor байланысты, which means `because of`."""
 
+COUNTING_STEMS = (
+    "саны",
+    "бағас",
+    "құны",
+    "ақыс",
+    "тариф",
+    "количеств",
+    "числ",
+    "цена",
+    "цены",
+    "стоимост",
+    "price",
+    "cost",
+)
+"""Beside a word of telephones they say what the number counts: телефон саны 12 345."""
+
 ANSWERING_STEMS = (
     "қабылдау", "кезекші", "анықтама", "приемн", "приёмн", "дежурн", "справк", "справочн", "канцеляр", "регистратур", "диспетчер",
     "коммутатор",
@@ -55,6 +71,8 @@ PLATE_WORD = re.compile(
 )
 IP_WORD = re.compile(r"\bip\b|\bайпи|\bdns\b|сервер|server|\bhost|\bхост|ping")
 VERSION_WORD = re.compile(r"(?:верси\w*|нұсқа\w*|version|\bver\.?|\bv\.?|тармақ\w*|\bп\.|пункт\w*|section)\s*$")
+VERSION_WORD_AFTER = re.compile(r"[\s-]?(?:нұсқа|тармақ|тармағ|версия|релиз)")
+"""In Kazakh the word stands behind: 12.34.56.78 тармақшалары."""
 UNIT_AFTER = re.compile(
     r"[\s-]?(?:теңге|тг\b|млн|млрд|мың|адам|дана|рубл|долл?ар|челов|штук|тысяч|тонна|тонн|процент|абонент|%|км|кг|кв|га\b|тен|тыс|долл|бет|стр|жыл|год)"
 )

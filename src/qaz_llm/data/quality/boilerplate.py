@@ -30,7 +30,7 @@ from itertools import takewhile
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.data.quality.furniture import MENU_ENTRIES, PHRASES, SHORT_WORD, Phrase
+from qaz_llm.data.quality.furniture import MENU_ENTRIES, PHRASES, SHORT_WORD, Phrase, speaks_of_sign
 from qaz_llm.language.buffer import (
     DIGIT,
     SPACE,
@@ -55,6 +55,7 @@ MAX_LINE_CHARS = 400
 MIN_MENU_ENTRIES = 3
 MAX_ENTRY_WORDS = 4
 MAX_HEADING_WORDS = 14
+MIN_TOPIC_WORDS = 6
 
 _DECORATION = " \t•·–—-*►▶→»›>|#✓✔☰…"
 """What stands in front of a line's first word in lists and menus."""
@@ -95,7 +96,7 @@ def kind_of_line(line: str, phrases: Sequence[Phrase] = PHRASES) -> int:
     lowered = line.lower().lstrip(_DECORATION)
     if len(words(line)) <= MAX_LINE_WORDS:
         found = [phrase for phrase in phrases if phrase.found_in(lowered)]
-        if lowered.startswith("©") or any(not phrase.edge for phrase in found):
+        if (lowered.startswith("©") and not speaks_of_sign(lowered)) or any(not phrase.edge for phrase in found):
             return CERTAIN
         if found:
             return AT_AN_EDGE
@@ -167,7 +168,11 @@ def lines_to_drop(lines: Sequence[str], kinds: Mapping[int, int]) -> list[int]:
     [1, 5, 6]
     """
     filled = [number for number, line in enumerate(lines) if line.strip()]
-    certain = {number for number in filled if kinds.get(number, NONE) == CERTAIN}
+    certain = {
+        number
+        for number in filled
+        if kinds.get(number, NONE) == CERTAIN and not _is_topic(number, filled, kinds, lines)
+    }
     has_heading = bool(filled) and kinds.get(filled[0], NONE) == NONE and _is_heading(lines[filled[0]])
     chains = [filled[1:] if has_heading else filled, filled[::-1]]
     for place, number in enumerate(filled):
@@ -175,7 +180,33 @@ def lines_to_drop(lines: Sequence[str], kinds: Mapping[int, int]) -> list[int]:
             chains += [filled[place + 1 :], filled[:place][::-1]]
     joined = {number for chain in chains for number in takewhile(lambda at: kinds.get(at, NONE) != NONE, chain)}
     content = [number for number in filled if number not in certain | joined]
+    if (
+        joined & set(filled[:1])
+        and content
+        and content[0] == filled[1]
+        and _is_title(lines[filled[0]], lines[content[0]])
+    ):
+        joined.discard(filled[0])
     return sorted(certain | {number for number in joined if not _has_likeness(number, content, lines)})
+
+
+def _is_topic(number: int, filled: Sequence[int], kinds: Mapping[int, int], lines: Sequence[str]) -> bool:
+    """Whether a sentence is one of a text about the matter, as on cookies in a lesson: content stands on both sides of it, and
+    two lines of content or more have the word that gives it away."""
+    if not lines[number].rstrip().endswith(".") or len(words(lines[number])) < MIN_TOPIC_WORDS:
+        return False
+    content = [other for other in filled if kinds.get(other, NONE) == NONE]
+    if not content or not content[0] < number < content[-1]:
+        return False
+    lowered = lines[number].lower().lstrip(_DECORATION)
+    given_away = [phrase.word for phrase in PHRASES if not phrase.edge and phrase.found_in(lowered)]
+    return any(sum(word.search(lines[other].lower()) is not None for other in content) > 1 for word in given_away)
+
+
+def _is_title(line: str, below: str) -> bool:
+    """Whether a line of one or two words is the title of a text: its first word begins the text, in whatever case."""
+    title, text = words(line.lower()), words(below.lower())
+    return 0 < len(title) <= 2 and text[:1] != [] and text[0].startswith(title[0])
 
 
 def _is_heading(line: str) -> bool:

@@ -29,9 +29,30 @@ class Phrase:
     edge: bool
 
     def found_in(self, lowered: str) -> bool:
+        """Whether a line says the phrase, and does not speak about it: `«все права защищены» на обложке`, `… деген жазу`."""
         if self.word.search(lowered) is None:
             return False
-        return (self.pattern.match(lowered) if self.first else self.pattern.search(lowered)) is not None
+        match = self.pattern.match(lowered) if self.first else self.pattern.search(lowered)
+        return match is not None and not is_mentioned(lowered, match.start(), match.end())
+
+
+_SPOKEN_ABOUT = re.compile(r"\w*[.!]?(?:[»”\"]|[»”\"]?,?\s(?:деген|деп|делін)\w*\b)")
+_SIGN_SPOKEN_ABOUT = re.compile(r"©[»”\"]?,?\s(?:белгі|таңба|знак|символ|sign\b|symbol|дегені|—|–)|©[»”\"]")
+
+
+def is_mentioned(lowered: str, start: int, end: int) -> bool:
+    """Whether the words at start … end stand in quotation marks, or `деген`, `деп` (called, so) follow them.
+
+    >>> is_mentioned("барлық құқықтар қорғалған деген жазу", 0, 25), is_mentioned("барлық құқықтар қорғалған.", 0, 25)
+    (True, False)
+    """
+    quoted = start > 0 and lowered[start - 1] in '«“„"' and re.search('[»”“"]', lowered[end:]) is not None
+    return quoted or _SPOKEN_ABOUT.match(lowered, end) is not None
+
+
+def speaks_of_sign(lowered: str) -> bool:
+    """Whether a line that begins with © is about that sign: `© белгісі …`."""
+    return _SIGN_SPOKEN_ABOUT.match(lowered) is not None
 
 
 def _phrase(words: str, patterns: tuple[str, ...], *, first: bool, edge: bool) -> Phrase:

@@ -13,7 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_NAMESPACES = "file|image|media|category|файл|сурет|санат|медиа|таспа|изображение|категория|нысан|kategorie|datei|cурет"
+from qaz_llm.data.readers.wikitext_source import (
+    NAMESPACES,
+    with_literals,
+    without_literals,
+    without_quotes,
+    without_unclosed,
+)
+
 _TAGS_WITH_CONTENT = frozenset(
     [
         "ref",
@@ -86,7 +93,6 @@ _RULE = re.compile(r"^\s*([a-z]{2,3}(?:-[a-z]+)?)\s*:(.*)$", re.S)
 _FLAGS = re.compile(
     r"^\s*([A-Z-](?:\s*;\s*[A-Z-])*|[a-z]{2,3}(?:-[a-z]+)?(?:\s*;\s*[a-z]{2,3}(?:-[a-z]+)?)*)\s*\|", re.S
 )
-_NOWIKI = re.compile(r"<nowiki>.*?</nowiki>|<pre[\s>].*?</pre>|<syntaxhighlight.*?</syntaxhighlight>", re.S | re.I)
 _TABLE_EDGE = re.compile(r"^[ \t:]*(\{\||\|\})", re.M)
 _MAGIC_WORD = re.compile(r"__[A-ZА-ЯЁӘҒҚҢӨҰҮҺІ]+(?:_[A-ZА-ЯЁӘҒҚҢӨҰҮҺІ]+)*__")
 _BREAK = re.compile(r"<br\s*/?>|</?poem[^>]*>", re.I)
@@ -125,7 +131,9 @@ def wikitext_to_text(wikitext: str) -> Article:
     import mwparserfromhell
 
     removed: Counter[str] = Counter()
-    source = _BREAK.sub("\n", _without_tables(_one_variant(wikitext), removed))
+    source, literals = without_literals(wikitext)
+    source = "\n".join(map(without_quotes, without_unclosed(source).split("\n")))
+    source = _BREAK.sub("\n", _without_tables(_one_variant(source), removed))
     source = _RAISED.sub(lambda match: match[2].translate(_SUPERSCRIPT if match[1] == "p" else _SUBSCRIPT), source)
     source, magic = _MAGIC_WORD.subn("", source)
     removed["wiki_magic_word"] += magic
@@ -135,6 +143,7 @@ def wikitext_to_text(wikitext: str) -> Article:
     _fill_templates(code, removed)
     lines = _without_empty_headings(code, removed)
     text = re.sub(r"\n{3,}", "\n\n", _LEFT_OVER.sub("", "\n".join(lines)))
+    text = with_literals(text, literals)
     text = "\n".join(line.strip() for line in text.split("\n")).strip()
     return Article(re.sub(r"\n{3,}", "\n\n", text), {kind: count for kind, count in sorted(removed.items()) if count})
 
@@ -143,18 +152,14 @@ def wikitext_to_text(wikitext: str) -> Article:
 
 
 def _one_variant(wikitext: str) -> str:
-    """`-{…}-` as the Cyrillic variant, from the inside outwards; what stands in nowiki stays."""
+    """`-{…}-` as the Cyrillic variant, from the inside outwards."""
     if "-{" not in wikitext:
         return wikitext
-    kept = _NOWIKI.findall(wikitext)
-    pieces = _NOWIKI.split(wikitext)
-    for index, piece in enumerate(pieces):
-        for _ in range(8):  # converters within converters
-            piece, count = _CONVERTED.subn(lambda match: _chosen(match[1]), piece)
-            if not count:
-                break
-        pieces[index] = piece
-    return "".join(piece + (kept[index] if index < len(kept) else "") for index, piece in enumerate(pieces))
+    for _ in range(8):  # converters within converters
+        wikitext, count = _CONVERTED.subn(lambda match: _chosen(match[1]), wikitext)
+        if not count:
+            break
+    return wikitext
 
 
 def _chosen(content: str) -> str:
@@ -208,7 +213,7 @@ def _remove_tags(code: Any, removed: Counter[str]) -> None:
 
 def _remove_links(code: Any, removed: Counter[str]) -> None:
     """Pictures and categories, with all that stands in their captions, and links to the same page in other languages."""
-    is_page = re.compile(rf"\s*(?:{_NAMESPACES})\s*:", re.I)
+    is_page = re.compile(rf"\s*(?:{NAMESPACES})\s*:", re.I)
     for link in code.filter_wikilinks():
         title = str(link.title).strip()
         if is_page.match(title):
