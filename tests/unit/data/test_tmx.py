@@ -49,6 +49,8 @@ def rows(path: Path, *units: str, encoding: str = "utf-8") -> list[Row]:
         ("Бір&#x1F;екі", "Бір екі", {"xml_character": 1}),
         ("Бір&#31; екі&#xD800;үш&#0;", "Бір екі үш ", {"xml_character": 3}),
         ("Бір\x0bекі", "Бір екі", {"xml_character": 1}),
+        ("Күлкі &#xD83D;&#xDE00; &#55357;&#56832;.", "Күлкі \U0001f600 \U0001f600.", None),
+        ("Жартысы &#xD83D; ғана", "Жартысы ғана", {"xml_character": 1}),
     ],
 )
 def test_segments(tmp_path: Path, segment: str, text: str, removed: dict[str, int] | None) -> None:
@@ -109,3 +111,11 @@ def test_any_text_becomes_one_that_a_parser_reads(text: str) -> None:
     markup, marks = well_formed(f"<a>{escaped}</a>")
     read = ElementTree.fromstring(markup).text or ""
     assert read.count(MARK) == marks
+
+
+def test_elements_with_a_prefix(tmp_path: Path) -> None:
+    text = (
+        '<t:tmx xmlns:t="urn:t"><t:body><t:tu><t:tuv xml:lang="kk"><t:seg>Қар</t:seg></t:tuv></t:tu></t:body></t:tmx>'
+    )
+    (tmp_path / "a.tmx").write_text(text, encoding="utf-8")
+    assert [row.fields for row in read_tmx(tmp_path / "a.tmx")] == [{"kk": "Қар"}]

@@ -26,8 +26,10 @@ from qaz_llm.io import naming_damage
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _CHUNK_BYTES = 1 << 20
 _HEAD_CHARS = 1 << 16
-_UNIT = re.compile(r"<tu(?=[\s>/])(?:[^>]*/>|.*?</tu\s*>)", re.S)
-_UNIT_START = re.compile(r"<tu(?=[\s>/])")
+_UNIT = re.compile(r"<(?:[\w.-]+:)?tu(?=[\s>/])(?:[^>]*/>|.*?</(?:[\w.-]+:)?tu\s*>)", re.S)
+_UNIT_START = re.compile(r"<(?:[\w.-]+:)?tu(?=[\s>/])")
+_ROOT = re.compile(r"<(?:[\w.-]+:)?tmx\b")
+_ROOT_END = re.compile(r"</(?:[\w.-]+:)?tmx\b")
 _ENCODING = re.compile(rb"""\A\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
 _NAMESPACES = re.compile(r"""xmlns(?::\w+)?\s*=\s*(?:"[^"]*"|'[^']*')""")
 _CODES = frozenset({"bpt", "ept", "it", "ph", "ut"})
@@ -104,9 +106,10 @@ class _Head:
     """What stands before the first unit: the name spaces its prefixes may be of."""
 
     def __init__(self, text: str, path: Path) -> None:
-        if "<tmx" not in text:
+        root = _ROOT.search(text)
+        if root is None:
             raise DamagedFileError(f"{path}: no TMX: there is no <tmx> in it", hint="check the format of the source")
-        self.namespaces = " ".join(dict.fromkeys(_NAMESPACES.findall(text[text.index("<tmx") :])))
+        self.namespaces = " ".join(dict.fromkeys(_NAMESPACES.findall(text[root.start() :])))
 
 
 def _units(path: Path) -> Iterator[_Head | str | None]:
@@ -131,7 +134,7 @@ def _units(path: Path) -> Iterator[_Head | str | None]:
                 text = ""
             elif _UNIT_START.search(text) is None:
                 text = text[-64:]
-    if "</tmx" not in text:
+    if _ROOT_END.search(text) is None:
         raise DamagedFileError(f"{path}: cut off: it does not end with </tmx>", hint="fetch the file again")
 
 

@@ -17,6 +17,18 @@ _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _REFERENCE = re.compile(r"&(?:#(\d+)|#[xX]([0-9a-fA-F]+)|([A-Za-z][A-Za-z0-9]*));|&|<(?![A-Za-z_/!?])")
 
 
+_PAIR = re.compile(r"&#(?:[xX](d[89ab][0-9a-f]{2})|(5[56]\d{3}));&#(?:[xX](d[c-f][0-9a-f]{2})|(5[67]\d{3}));", re.I)
+"""A character beyond U+FFFF as the two halves of UTF-16, which no XML allows and Java programs write."""
+
+
+def _of_pair(match: re.Match[str]) -> str:
+    high = int(match[1], 16) if match[1] else int(match[2])
+    low = int(match[3], 16) if match[3] else int(match[4])
+    if not (0xD800 <= high < 0xDC00 <= low < 0xE000):
+        return match.group()
+    return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+
+
 def well_formed(text: str) -> tuple[str, int]:
     """The text with MARK where a character is that XML 1.0 (section 2.2) forbids, and how many.
 
@@ -25,7 +37,7 @@ def well_formed(text: str) -> tuple[str, int]:
     >>> well_formed("<a>Қ&#x1F;ар &nbsp; &amp; AT&T, 2 < 3</a>")
     ('<a>Қ\\ue0ffар \\xa0 &amp; AT&amp;T, 2 &lt; 3</a>', 1)
     """
-    text, marks = _ILLEGAL.subn(MARK, text)
+    text, marks = _ILLEGAL.subn(MARK, _PAIR.sub(_of_pair, text))
     marked = 0
 
     def reference(match: re.Match[str]) -> str:
