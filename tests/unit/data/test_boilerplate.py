@@ -23,6 +23,8 @@ FURNITURE = [
     "Басты бет|Жаңалықтар|Байланыс",
     "Қазақстан  Әлем  Спорт  Мәдениет",
     "Дереккөз: tengrinews.kz",
+    "Негізгі бет » Баспасөз қызметі » Жаңалықтар 24 тамыз 2015",
+    "Главная » Деятельность Комитета",
     "Саясат • Қоғам • Спорт",
     "Главная » Новости » Казахстан",
     "© 2024. Барлық құқықтар қорғалған.",
@@ -186,6 +188,15 @@ def test_at_an_edge_it_goes() -> None:
     assert strip_boilerplate(head + prose + foot) == Stripped(prose, 6, strip_slowly(head + prose + foot).words_frac)
     titled = "Ауылда той болды\nБасты бет | Жаңалықтар | Байланыс\n" + prose
     assert strip_boilerplate(titled).text == "Ауылда той болды\n" + prose
+
+
+def test_a_trail_from_the_home_page_goes_wherever_it_stands() -> None:
+    first, last = "Кеше ауылда той болды, қонақтар көп келді.", "Ол таңға дейін созылды."
+    assert (
+        strip_boilerplate(f"{first}\nНегізгі бет » Комитет » Іс-шаралар 27 наурыз 2015\n{last}").text
+        == f"{first}\n{last}"
+    )
+    assert strip_boilerplate(f"{first}\nБаптаулар → Жүйе → Жаңарту\n{last}").lines == 0
 
 
 def test_beside_certain_furniture_it_goes() -> None:
