@@ -201,6 +201,12 @@ _BESIDE = (
 _PROGRAM = re.compile(
     rf"\n[ \t]*(?=[A-Za-z_$}}@#>][^\n]{{0,{MAX_LINE_CHARS}}}(?:\n|\Z))(?:{_STATEMENT})[ \t]*(?=\n|\Z)"
 )
+_RULE = re.compile(r"\n[A-Za-z.$%_][\w.$()/% -]{0,200}:(?!=)[\x20-\x7e]{0,300}\n\t[\t ]*[\x21-\x7e]", re.ASCII)
+_RULE_LINE = re.compile(r"\t|\s*$|#|[A-Za-z.$%_][\w.$()/% -]*[:?+]?[:=]", re.ASCII)
+"""A rule of a Makefile and its first command; a line that may follow."""
+_HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@")
+_HUNK_LINE = re.compile(r"[-+ \\]|@@ |diff |index |$")
+"""The head of a piece of a unified diff; a line that may follow."""
 _LATIN_LINE = re.compile(r"\n(?:[ \t]*[A-Za-z_$}@#>]| {4}|\t)")
 _PROGRAM_SIGNS = (
     "=",
@@ -235,7 +241,9 @@ def _may_have_programs(text: str) -> bool:
     """Whether any line is one of a program. Expressions that begin with a line feed are looked for fast."""
     if not text[:1].isascii() and not _LATIN_LINE.search(text):
         return False
-    if any(sign in text for sign in _PROGRAM_SIGNS) and _PROGRAM.search(f"\n{text}"):
+    if (any(sign in text for sign in _PROGRAM_SIGNS) or text.endswith(")")) and _PROGRAM.search(f"\n{text}"):
+        return True
+    if ("\n\t" in text and _RULE.search(f"\n{text}")) or "\n@@ -" in text:
         return True
     return ("\n    " in text or "\t" in text or text[:1] == " ") and _SET_IN.search(f"\n{text}") is not None
 
@@ -245,6 +253,10 @@ def _end_of_program(lines: _Lines, number: int) -> int | None:
     if _is_set_in(lines, number):
         return _end_of_set_in(lines, number)
     line = lines[number]
+    if line.startswith("@@ -") and _HUNK.match(line):
+        return _end_of_run(lines, number, _HUNK_LINE)
+    if number + 1 < len(lines) and lines[number + 1][:1] == "\t" and _RULE.match(f"\n{line}\n{lines[number + 1]}"):
+        return _end_of_run(lines, number, _RULE_LINE)
     if not _is_program(line) or (line.lstrip()[:1] in "*-#/" and not _STATEMENT_LINE.fullmatch(line)):
         return None
     first_indent = _indent(line)
@@ -282,6 +294,16 @@ def _end_of_set_in(lines: _Lines, number: int) -> int:
     last = number
     while last + 1 < len(lines) and lines[last + 1].strip() and _indent(lines[last + 1]) >= 4:
         last += 1
+    return last
+
+
+def _end_of_run(lines: _Lines, number: int, of_kind: re.Pattern[str]) -> int:
+    last = number
+    for index in range(number + 1, len(lines)):
+        if not of_kind.match(lines[index]):
+            break
+        if lines[index].strip():
+            last = index
     return last
 
 

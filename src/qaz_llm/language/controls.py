@@ -49,7 +49,8 @@ _BREAKS = frozenset("\x0b\x0c\x1c\x1d\x1e")
 _WORD_TABLE = {"\x07": "\t", "\x07\x07": "\n"}
 """Word ends a cell with one mark and a row with two."""
 _UTF16_FRAC = 0.3
-"""Text of two bytes a letter read as one has a NUL at nearly every second place."""
+_UTF16_RUN = re.compile("(?:[^\0]\0){4,}")
+"""Text of two bytes a letter read as one has a NUL at nearly every second place, as a whole or in a part."""
 
 
 def mend_controls(text: str, counts: Counter[str]) -> str:
@@ -65,6 +66,8 @@ def mend_controls(text: str, counts: Counter[str]) -> str:
         text = _OVERSTRUCK.sub("", text)
     if text.count("\0") > _UTF16_FRAC * length:
         text = text.replace("\0", "")
+    elif "\0" in text:
+        text = _UTF16_RUN.sub(lambda run: run.group().replace("\0", ""), text)
     counts["control"] += length - len(text)
     if _C1.search(text):
         has_signs = any(c in text for c in "\x91\x92\x93\x94\x96\x97")

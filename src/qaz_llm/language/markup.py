@@ -166,7 +166,7 @@ def decode_entities(text: str, counts: Counter[str]) -> str:
     if not matches:
         return text
     is_lesson = any(map(_stands_alone, matches)) and speaks_of_markup(text, [])
-    meant = [match.group() if is_lesson and _stands_alone(match) else _unescape(match) for match in matches]
+    meant = [match.group() if _is_word(match, is_lesson) else _unescape(match) for match in matches]
     decoded = _replaced(text, matches, meant)
     if "<" in decoded and _are_taken_out(decoded):
         meant = [match.group() if new in _ANGLES else new for match, new in zip(matches, meant, strict=True)]
@@ -191,11 +191,14 @@ def _show_escaped(text: str, counts: Counter[str]) -> str:
     if speaks_of_markup(text, []):
         return text
     text, raised = _ESCAPED_RAISED.subn(lambda match: _lifted(match[2], match[1]), text)
-    breaks = 0
-    if len(_ESCAPED_BREAK.findall(text)) >= _MIN_BREAKS:
-        text, breaks = _ESCAPED_BREAK.subn(_line_break, text)
-    counts["tag"] += 2 * raised + breaks
-    return text
+    counts["tag"] += 2 * raised
+    if len(_ESCAPED_BREAK.findall(text)) < _MIN_BREAKS:
+        return text
+    broken, breaks = _ESCAPED_BREAK.subn(_line_break, text)
+    if _are_taken_out(broken):  # a loose `<p>` would come to the edge of a line, and pass for a page's
+        return text
+    counts["tag"] += breaks
+    return broken
 
 
 def _line_break(match: re.Match[str]) -> str:
@@ -221,7 +224,26 @@ def _replaced(text: str, matches: Sequence[re.Match[str]], meant: Sequence[str])
     return "".join((*pieces, text[done:]))
 
 
-_SAID_OF = re.compile(r"\s*(?:деп|таңба|белгі|мнемоник|символ|сущност|entit|[–—])")
+_SIGN = r"(?:(?:таңба|белгі)(?!л)|мнемоник|символ(?!и)|сущност|амперсанд|entit|ampersand)"
+_SAID_OF = re.compile(rf"[\"»”]?\s*(?:{_SIGN}|деп\b)|\s*[–—]")
+_NAMED = {
+    **dict.fromkeys(("lt;", "gt;", "amp;"), re.compile(rf"[\"»”]?\s*(?:{_SIGN}|деп\b)")),
+    **dict.fromkeys(("nbsp;", "shy;", "ensp;", "emsp;", "thinsp;", "zwj;", "zwnj;"), re.compile(rf"[\"»”]?\s*{_SIGN}")),
+}
+"""What follows the entities that lessons name, and those that leave nothing to see, where they are spoken of."""
+
+
+_QUOTED = frozenset(('""', "''", "«»", "“”", "``"))
+
+
+def _is_word(match: re.Match[str], is_lesson: bool) -> bool:
+    """Whether an entity is spoken of: alone in a text about markup, named (`&lt; таңбасы`), or all that is quoted (`"&lt;"`)."""
+    start, end = match.span()
+    quotes = match.string[max(0, start - 1) : start] + match.string[end : end + 1]
+    if quotes in _QUOTED:
+        return True
+    named = _NAMED.get(match[1])
+    return (is_lesson or bool(named and named.match(match.string, end))) and _stands_alone(match)
 
 
 def _stands_alone(match: re.Match[str]) -> bool:

@@ -59,16 +59,25 @@ _BARE = re.compile(
 )
 
 _SPEAKS_OF_MARKUP = re.compile(
-    r"(?<![\w./-])(?:[DX]?HTML|CSS|XML|SVG|JSX)\d?(?![a-z])|\b(?:гипер(?:мәтін|текст)\w*|веб-?верстк\w*|верстк\w*)",
+    r"(?<![\w./-])(?:[DX]?HTML|SGML|CSS|XML|SVG|JSX)\d?(?![a-z])|\b(?:гипер(?:мәтін|текст)\w*|веб-?верстк\w*|верстк\w*)",
     re.IGNORECASE,
 )
-_WORDS_OF_MARKUP = ("TML", "tml", "CSS", "css", "XML", "xml", "SVG", "JSX", "ипер", "ерстк")
+_WORDS_OF_MARKUP = ("TML", "tml", "SGML", "CSS", "css", "XML", "xml", "SVG", "JSX", "ипер", "ерстк")
 """Parts of these words, one of which is in any text that has one of them."""
 _QUOTES = r"[ \t\"»”'’)\]]{0,3}-?"
 _NAME = r"тег(?:і(?!с)\w{0,7}|тер\w{0,8}|ке|те|тен|и|ам?|у|ом|ов|ами|ах|е)?\b|тэг|tags?\b|дескриптор|элемент|element|таңба|белгі(?!л)|команда|атрибут"
 _NAMED_AFTER = re.compile(
     rf"{_QUOTES}(?:(?:және|мен|пен|бен|и|and|or|или|немесе|,)\s*</?\w{{1,10}}/?>{_QUOTES})*(?:{_NAME})", re.IGNORECASE
 )
+_WRITTEN_AFTER = re.compile(
+    r"[ \t]+(?:(?:жаз|қо[йя]|қос|қолдан|пайдалан|тер|жаб|аш|енгіз|орналастыр)(?:[аыеі]?(?:мыз|міз|ңыз|ңіз|лады|леді)|ып|іп|й|йды)\b)",
+    re.IGNORECASE,
+)
+_WRITTEN_BEFORE = re.compile(
+    r"\b(?:пишем|напишем|напишите|пишут|пишется|ставим|ставят|вставляем|вставьте|вставим|используем|используют|закрываем)[ \t]+$",
+    re.IGNORECASE,
+)
+"""What is done with tags in lessons: `<form> жазып, соңында </form> жабамыз`."""
 _NAMED_AFTER_PAIR = re.compile(rf"{_QUOTES}(?:тегтер|тэг|tags?\b|теги\b|тегами|тегов|тега\b)", re.IGNORECASE)
 """After words in bold, `тегі` is as often a surname, `белгісі` as often a badge."""
 _TAG_BEFORE = re.compile(r"\b(?:тег|тэг|tag)\w*\s*[:–—-]?\s*[\"«“'‘(]?$", re.IGNORECASE)
@@ -131,8 +140,16 @@ def _partners(found: Sequence[tuple[re.Match[str], str, bool]]) -> dict[int, int
 
 # ---------------------------------------------------------------------------------------------------------- judging
 
+_DOCTYPE = re.compile(r"<!doctype\b[^<>]*>\s*$", re.IGNORECASE)
+_SHARED = _names(
+    "address article body caption code details footer form head header label legend link main nav option param section"
+    " select source summary table title track"
+)
+"""Names that vocabularies of XML have too."""
+_CLOSED = re.compile(r"</([^\W\d_][\w.]{0,30})\s*>")
 _FREQUENT = 3
 """As many breaks in the midst of words are a page; a lesson names each tag."""
+_ROW_CHARS = 1000
 
 
 def markup_of(text: str) -> list[Tag]:
@@ -145,7 +162,7 @@ def markup_of(text: str) -> list[Tag]:
     if not tags:
         return []
     mentions = {number for number in range(len(tags)) if _is_mention(text, tags, number)}
-    if speaks_of_markup(text, tags, len(mentions)):
+    if speaks_of_markup(text, tags, len(mentions)) or _is_shown(text, tags) or _is_other_language(text, tags):
         return []
     breaks = [tag.name for tag in tags if tag.name in VOID]
     frequent = {name for name in set(breaks) if breaks.count(name) >= _FREQUENT}
@@ -160,7 +177,9 @@ def markup_of(text: str) -> list[Tag]:
     return [
         tag
         for number, tag in enumerate(tags)
-        if number not in mentions and (number in sure or not _may_be_formula(text, tag))
+        if number not in mentions
+        and (number in sure or not _may_be_formula(text, tag))
+        and not (tag.name == "br" and _is_in_row(text, tag))
     ]
 
 
@@ -173,6 +192,22 @@ def speaks_of_markup(text: str, tags: Sequence[Tag], mentions: int = 0) -> bool:
         starts = [*(tag.start for tag in tags), len(text)]
         said = sum(len(_SPEAKS_OF_MARKUP.findall(text, *span)) for span in zip(ends, starts, strict=True))
     return bool(said or mentions) and 10 * said + 3 * mentions >= weight
+
+
+def _is_shown(text: str, tags: Sequence[Tag]) -> bool:
+    """Whether the first tag begins a page, and words with a colon before it announce one: `мына жолдарды теріңіз:`."""
+    if tags[0].name not in ("html", "head", "body"):
+        return False
+    before = text[max(0, tags[0].start - _NAME_CHARS) : tags[0].start]
+    return _DOCTYPE.sub("", before).rstrip().endswith(":")
+
+
+def _is_other_language(text: str, tags: Sequence[Tag]) -> bool:
+    """Whether elements that HTML does not have stand beside names that it shares with others: `<book><title>…</title></book>`."""
+    if any(tag.name not in _SHARED or tag.has_attributes for tag in tags):
+        return False
+    closed = {match[1] for match in _CLOSED.finditer(text)}
+    return any(name.lower() not in KNOWN and f"<{name}" in text for name in closed)
 
 
 def _is_mention(text: str, tags: Sequence[Tag], number: int) -> bool:
@@ -189,11 +224,19 @@ def _is_mention(text: str, tags: Sequence[Tag], number: int) -> bool:
     left, right = text[max(0, tag.start - 1) : tag.start], text[tag.end : tag.end + 1]
     if left and left in "\"«“‘'(" and right and right in "\"»”’'),":
         return True
+    if not ends_pair and left in (" ", "\t") and _is_space(text, tag.end) and _is_written(text, tag):
+        return True
     if tag.has_attributes:
         return False
     if tag.partner < 0 and not tag.closing and _DEFINED.match(text, tag.end):
         return True
     return any(_are_listed(text, tags, first) for first in (number - 1, number))
+
+
+def _is_written(text: str, tag: Tag) -> bool:
+    """Whether the words beside say that the tag is written or typed."""
+    after = _WRITTEN_AFTER.match(text, tag.end, tag.end + _NAME_CHARS)
+    return after is not None or bool(_WRITTEN_BEFORE.search(text[max(0, tag.start - _NAME_CHARS) : tag.start]))
 
 
 def _are_listed(text: str, tags: Sequence[Tag], first: int) -> bool:
@@ -261,6 +304,13 @@ def _skip(text: str, position: int, step: int) -> int:
 
 def _is_space(text: str, position: int) -> bool:
     return not 0 <= position < len(text) or text[position].isspace()
+
+
+def _is_in_row(text: str, tag: Tag) -> bool:
+    """Whether a tag stands in a row of a Markdown table, which has no other sign for a line break in a cell."""
+    if "|" not in text[tag.end : tag.end + _ROW_CHARS].partition("\n")[0]:
+        return False
+    return text[max(0, tag.start - _ROW_CHARS) : tag.start].rpartition("\n")[2].lstrip()[:1] == "|"
 
 
 def _may_be_formula(text: str, tag: Tag) -> bool:

@@ -71,7 +71,13 @@ def _may_have_layout(text: str) -> bool:
     """Whether any line is set in or has what the rows of a table have."""
     if "\n" not in text:
         return text.count("\t") > 1
-    return "\n " in text or "\t" in text or "   " in text or text[:1] == " " or ("|" in text and "  " in text)
+    return (
+        "\n " in text
+        or "\t" in text
+        or "   " in text
+        or text[:1] == " "
+        or ("  " in text and ("|" in text or "│" in text or "║" in text))
+    )
 
 
 def _even_line(line: str, *, keep_indent: bool, keep_runs: bool) -> str:
@@ -214,7 +220,7 @@ def _table_lines(lines: Sequence[str], text: str) -> set[int]:
     """The numbers of the lines that are rows of a table: of tabs, of columns of spaces, of `|`."""
     kinds = [
         kind
-        for sign, kind in ((r"\t", _tab_rows), (r"   |\t", _column_rows), (r"\|", _bar_rows))
+        for sign, kind in ((r"\t", _tab_rows), (r"   |\t", _column_rows), (r"[|│║]", _bar_rows))
         if re.search(sign, text)
     ]
     if not kinds:
@@ -294,9 +300,15 @@ def _have_wide_gaps(rows: Sequence[Sequence[_Cell]]) -> bool:
     return all(max(cell.gap for cell in column) >= MIN_WIDE_GAP for column in zip(*rows, strict=True))
 
 
+_BORDER = re.compile(r"[ \t]*[+|├└┌╔╚╠][-=+:|─┬┼┴┐┤┘═╦╬╩╗╣╝]{3,}")
+_BARS = re.compile("[|│║]")
+
+
 def _bar_rows(block: Sequence[str]) -> Iterator[int]:
-    """Lines with `|` beside lines with as many."""
-    bars = [line.count("|") for line in block]
+    """Lines with `|` beside lines with as many, or beside a border such as `+----+-----+`."""
+    bars = [len(_BARS.findall(line)) for line in block]
+    borders = [_BORDER.fullmatch(line) is not None for line in block]
     for number, own in enumerate(bars):
-        if own and own in bars[max(0, number - 1) : number] + bars[number + 1 : number + 2]:
+        beside = (*range(max(0, number - 1), number), *range(number + 1, min(number + 2, len(block))))
+        if own and any(bars[other] == own or borders[other] for other in beside):
             yield number

@@ -107,11 +107,18 @@ def test_what_is_hidden_can_be_shown_again(text: str) -> None:
         '`<a href="x">Сайт</a>  &lt;`',
         "def f(x):\n    for i in range(x):\n        print('&lt;b&gt;')",
         "```\nбiлiм ӊ\n```",
+        "all: main.o\n\tgcc -o prog main.o\n\nmain.o: main.c\n\tgcc  -c main.c\n\nclean:\n\trm -f *.o",
+        "--- a/main.py\n+++ b/main.py\n@@ -1,3 +1,3 @@\n def f(x):\n-    return x\n+    return  x + 1\n     # соңы",
     ],
 )
 def test_repair_leaves_code_alone(code: str, keep_layout: bool) -> None:
     text = f"Міне, мысал:\n\n{code}\n\nСоңы."
     assert repair(text, keep_layout=keep_layout).text == text
+
+
+def test_a_program_of_two_lines_at_the_end_is_code() -> None:
+    text = 'import html\nprint(html.unescape("&lt;b&gt;  &amp;"))'
+    assert repair(text).text == text
 
 
 def test_damage_of_the_encoding_is_repaired_in_code_too() -> None:

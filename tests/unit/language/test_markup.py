@@ -32,6 +32,12 @@ from qaz_llm.language.tags import find_tags, markup_of
         "HTML құжаты:\n<html>\n<head><title>Бет</title></head>\n<body>\n<p>Сәлем</p>\n</body>\n</html>",
         "XML-де <title>Кітап</title> деп жазылады",
         "Қаріпті `<b>` тегі қалыңдатады: `<b>сөз</b>`",
+        'Форма үшін <form action="s.php" method="post"> жазып, ішіне <input type="text" name="aty"> қоямыз, соңында </form> жабамыз.',
+        "Чтобы выделить слово, пишем <b> перед ним и ставим </b> после него.",
+        "Блокнотқа мына жолдарды теріңіз:\n\n<html>\n<body>\n<p>Сәлем!</p>\n</body>\n</html>\n\nСодан кейін сақтаңыз.",
+        "Размечают так: <chapter><title>Глава</title><para>Текст</para></chapter>.",
+        "Каталог: <кітап><title>Абай жолы</title></кітап>",
+        "| Ай | Іс |\n|---|---|\n| Қаңтар | Бірінші<br>Екінші |\n| Ақпан | бір<br/>екі<br/>үш<br/>төрт |",
     ],
 )
 def test_a_lesson_keeps_its_tags(text: str) -> None:
@@ -68,6 +74,9 @@ def test_signs_of_mathematics_and_names_are_no_tags(text: str) -> None:
         ("қаз<b>ақ</b> тілі", "қазақ тілі"),
         ("Бірінші жол<br>екінші жол<br/>үшінші<BR />төртінші", "Бірінші жол\nекінші жол\nүшінші\nтөртінші"),
         ("Мекенжайы: Абай 5<br>Тел: 12", "Мекенжайы: Абай 5\nТел: 12"),
+        ("Газеты пишут <b>правду</b>, <b>Асан </b> жазып отырды.", "Газеты пишут правду, Асан жазып отырды."),
+        ("<title>Жаңалық</title>\nТізім:\n<ul>\n<li>бір</li>\n</ul>", "Жаңалық\nТізім:\n\nбір"),
+        ("Бағасы | 5 теңге<br>Саны | 2", "Бағасы | 5 теңге\nСаны | 2"),
         ("<p>Бірінші абзац.</p><p>Екінші <b>қалың</b> абзац.</p>", "Бірінші абзац.\nЕкінші қалың абзац."),
         ('<p class="x">Бірінші.\n<p>Екінші', "Бірінші.\nЕкінші"),
         ("<ul>\n  <li>бір</li>\n  <li>екі</li>\n</ul>", "бір\nекі"),
@@ -184,6 +193,9 @@ def test_entities(written: str, meant: str) -> None:
         "&lt;script&gt;alert(1)&lt;/script&gt; деген код",
         "Мысалы, `&lt;` және `&amp;nbsp;`",
         "HTML-де & белгісін &amp; деп жазады.",
+        "Мәтінде < таңбасын &lt; деп, & таңбасын &amp; деп жазады.",
+        "Көзге көрінбейтін &shy; белгісі мен &nbsp; символы бар.",
+        'Мына жолды қосыңыз: text.replace("&amp;", "&").replace("&lt;", "<")',
         "?a=1&copy=2&reg=3",
         "AT&T; R&D",
     ],
@@ -233,6 +245,24 @@ def test_decoding_makes_no_tags_that_are_markup(pieces: list[str]) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------- dialogues
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Басты бет &gt; белгілі тұлғалар &gt; департамент", "Басты бет > белгілі тұлғалар > департамент"),
+        ("Иә, &nbsp; деп жауап берді", "Иә, деп жауап берді"),
+        ("Асан &amp; Үсен, 2 &lt; 5", "Асан & Үсен, 2 < 5"),
+    ],
+)
+def test_entities_that_nobody_speaks_of_are_signs(written: str, meant: str) -> None:
+    assert repair(written).text == meant
+
+
+def test_breaks_that_are_shown_make_no_page_of_a_loose_tag() -> None:
+    text = "сөз&lt;br&gt;&lt;br/&gt;`<p>&lt;br&gt;сөз"
+    assert decode_entities(text, Counter()).count("<p>") == repair(text).text.count("<p>") == 1
+    assert not markup_of(decode_entities(text, Counter()))
 
 
 @pytest.mark.parametrize(
