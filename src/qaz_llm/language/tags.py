@@ -70,13 +70,16 @@ _NAMED_AFTER = re.compile(
     rf"{_QUOTES}(?:(?:және|мен|пен|бен|и|and|or|или|немесе|,)\s*</?\w{{1,10}}/?>{_QUOTES})*(?:{_NAME})", re.IGNORECASE
 )
 _WRITTEN_AFTER = re.compile(
-    r"[ \t]+(?:(?:жаз|қо[йя]|қос|қолдан|пайдалан|тер|жаб|аш|енгіз|орналастыр)(?:[аыеі]?(?:мыз|міз|ңыз|ңіз|лады|леді)|ып|іп|й|йды)\b)",
+    r"[ \t]+(?:(?:жаз|қо[йя]|қос|қолдан|пайдалан|тер|жаб|аш|енгіз|орналастыр)(?:[аыеі]?(?:мыз|міз|ңыз|ңіз|лады|леді)|ып|іп|й|йды)"
+    r"|ішін(?:де|е|ен)|арасын(?:а|да)|арқылы|көмегімен|деген)\b",
     re.IGNORECASE,
 )
 _WRITTEN_BEFORE = re.compile(
     r"\b(?:пишем|напишем|напишите|пишут|пишется|ставим|ставят|вставляем|вставьте|вставим|используем|используют|закрываем)[ \t]+$",
     re.IGNORECASE,
 )
+_DOTS = re.compile(r"=\s*([\"'])(?:\.\.\.|…)\1")
+_IN_CALL = re.compile(r"[a-z_]\([\"']", re.IGNORECASE | re.ASCII)
 """What is done with tags in lessons: `<form> жазып, соңында </form> жабамыз`."""
 _NAMED_AFTER_PAIR = re.compile(rf"{_QUOTES}(?:тегтер|тэг|tags?\b|теги\b|тегами|тегов|тега\b)", re.IGNORECASE)
 """After words in bold, `тегі` is as often a surname, `белгісі` as often a badge."""
@@ -224,6 +227,8 @@ def _is_mention(text: str, tags: Sequence[Tag], number: int) -> bool:
     left, right = text[max(0, tag.start - 1) : tag.start], text[tag.end : tag.end + 1]
     if left and left in "\"«“‘'(" and right and right in "\"»”’'),":
         return True
+    if _is_example(text, tags, number):
+        return True
     if not ends_pair and left in (" ", "\t") and _is_space(text, tag.end) and _is_written(text, tag):
         return True
     if tag.has_attributes:
@@ -231,6 +236,15 @@ def _is_mention(text: str, tags: Sequence[Tag], number: int) -> bool:
     if tag.partner < 0 and not tag.closing and _DEFINED.match(text, tag.end):
         return True
     return any(_are_listed(text, tags, first) for first in (number - 1, number))
+
+
+def _is_example(text: str, tags: Sequence[Tag], number: int) -> bool:
+    """Whether a tag has dots for a value, or it or its partner begins a string that a function is given."""
+    tag = tags[number]
+    if tag.has_attributes and _DOTS.search(text, tag.start, tag.end):
+        return True
+    start = tags[tag.partner].start if tag.closing and tag.partner >= 0 else tag.start
+    return _IN_CALL.fullmatch(text[max(0, start - 3) : start]) is not None
 
 
 def _is_written(text: str, tag: Tag) -> bool:
