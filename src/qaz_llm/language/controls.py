@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import islice
 
+from qaz_llm.language.likelihood import bits_of
 from qaz_llm.language.repair_kernels import CONTROLS, INVISIBLES, JOINERS, SURROGATES, characters_of
 
 _LINE_BREAK = "[ \t\u00a0]*(?:\r\n?|[\n\x0b\x85\u2028])[ \t\u00a0]*"
@@ -146,6 +148,13 @@ _LOGIC = re.compile("[∧∨⇒⇔→↔∀∃⊢⊨≡⊕]")
 _NEAR_CHARS = 60
 _MAY_PART = "\u200b\ufeff\ufffc"
 _PARTING = re.compile(f"[{_MAY_PART}]+")
+_CHAIN = re.compile(f"\\b{_LETTER}+(?:[{_MAY_PART}]+{_LETTER}+)+")
+_LONGEST_WORD = 24
+_WORD_CHARS = 30
+_LAST_WORD = re.compile(f"{_LETTER}+\\Z")
+_FIRST_WORD = re.compile(f"{_LETTER}{{1,{_WORD_CHARS}}}")
+_MAX_JUDGED = 50
+_MIN_SAVED_BITS = 2.0
 _INVISIBLE = tuple(characters_of(INVISIBLES))
 _JOINED = re.compile(f"(?<=[A-Za-z\u00c0-\u052f\u1e00-\u1fff])[{JOINERS}]+(?=[A-Za-z\u00c0-\u052f\u1e00-\u1fff])")
 """Zero-width joiners in words of alphabets that have no use for them; Arabic and Indic scripts do."""
@@ -205,7 +214,8 @@ def remove_invisible(text: str, counts: Counter[str]) -> str:
     """The text without characters of no width; a space for those that alone parted two words."""
     parting = 0
     if any(c in text for c in _MAY_PART):
-        text, parting = _PARTING.subn(lambda run: " " if _parts(run) else "", text)
+        two_words = _are_two_words(text)
+        text, parting = _PARTING.subn(lambda run: " " if _parts(run, two_words=two_words) else "", text)
     length = len(text)
     for character in _INVISIBLE:
         if character in text:
@@ -222,11 +232,31 @@ def remove_joiners(text: str, counts: Counter[str]) -> str:
     return text
 
 
-def _parts(run: re.Match[str]) -> bool:
+def _are_two_words(text: str) -> bool:
+    """Whether small letters on both sides of a text's marks read better apart: two words, not a long one that may be broken.
+
+    The marks of a text are judged together. On random places of 3,000 pairs of words of KazQAD, half of the borders of words
+    are found by one mark, and of 1,000 places inside words 4 are taken for one; by three marks in a text, none.
+    """
+    if any(sum(map(str.isalpha, chain[0])) > _LONGEST_WORD for chain in _CHAIN.finditer(text)):
+        return True
+    saved = 0.0
+    for run in islice(_PARTING.finditer(text), _MAX_JUDGED):
+        before, after = _around(run)
+        if before.islower() and after.islower():
+            one = _LAST_WORD.search(text[max(0, run.start() - _WORD_CHARS) : run.start()])
+            other = _FIRST_WORD.match(text, run.end())
+            if one and other:
+                saved += bits_of(one[0] + other[0], " ", " ") - bits_of(f"{one[0]} {other[0]}", " ", " ")
+    return saved > _MIN_SAVED_BITS
+
+
+def _parts(run: re.Match[str], *, two_words: bool) -> bool:
     """Whether two words would run together: after the end of a sentence, before a capital, at an object left out."""
     before, after = _around(run)
     if not after.isalpha() or not before:
         return False
     return before in _CLOSING or (
-        before.isalpha() and ("\ufffc" in run.group() or (before.islower() and after.isupper()))
+        before.isalpha()
+        and ("\ufffc" in run.group() or (before.islower() and (after.isupper() or (two_words and after.islower()))))
     )

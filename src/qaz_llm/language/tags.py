@@ -145,7 +145,7 @@ def _partners(found: Sequence[tuple[re.Match[str], str, bool]]) -> dict[int, int
 
 _DOCTYPE = re.compile(r"<!doctype\b[^<>]*>\s*$", re.IGNORECASE)
 _SHARED = _names(
-    "address article body caption code details footer form head header label legend link main nav option param section"
+    "address article body caption details footer form head header label legend link main nav option param section"
     " select source summary table title track"
 )
 """Names that vocabularies of XML have too."""

@@ -138,6 +138,25 @@ def test_characters_of_no_width(written: str, meant: str) -> None:
     assert repair(written).text == meant
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "бүгін|қалада|үлкен|мереке|болды",
+        "үлкен|үй, алма|алмұрт",
+        "сегодня|вечером|мы|пойдём|в|театр",
+    ],
+)
+def test_marks_of_no_width_that_stand_for_spaces_become_them(text: str) -> None:
+    assert repair(text.replace("|", "\u200b")).text == text.replace("|", " ")
+
+
+@pytest.mark.parametrize(
+    "text", ["Қазақ|стан мемле|кет|тік универ|ситеті", "қала|ларымыздағы|лардың", "дос|то|при|меча|тель|нос|ти"]
+)
+def test_marks_of_no_width_where_a_word_may_be_broken_go(text: str) -> None:
+    assert repair(text.replace("|", "\u200b")).text == text.replace("|", "")
+
+
 def test_halves_of_a_character_become_it() -> None:
     assert repair("Бас \ud83d\ude00 \ud83d соң").text == "Бас 😀 соң"
     assert repair("\ud83d\ude00\udc00").counts["surrogate"] == 2
