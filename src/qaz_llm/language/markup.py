@@ -21,8 +21,11 @@ from itertools import pairwise
 
 from qaz_llm.language.tags import BLOCKS, CELLS, OBJECTS, Tag, find_tags, markup_of, speaks_of_markup
 
+_OTHER_ROOT = r"\s*<(?!(?:html|head|body|div|p|tmx)\b)[^\W\d_]"
+"""The first element of a file that is no page: one with `<?xml …?>` is shown whole."""
 _DROPPED = re.compile(
-    r"<!--.{0,20000}?-->|<!doctype\b[^<>]{0,300}>|<\?xml\b[^<>]{0,300}\?>"
+    r"<!--.{0,20000}?-->|<!doctype\b[^<>]{0,300}>|<\?xml:namespace\b[^<>]{0,300}>"
+    rf"|<\?xml\b[^<>]{{0,300}}\?>(?!{_OTHER_ROOT})"
     r"|<(?P<name>script|style)\b(?:\s[^<>]{0,600})?>.{0,50000}?</(?P=name)\s*>",
     re.IGNORECASE | re.DOTALL,
 )

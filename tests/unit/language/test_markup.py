@@ -38,6 +38,7 @@ from qaz_llm.language.tags import find_tags, markup_of
         "Размечают так: <chapter><title>Глава</title><para>Текст</para></chapter>.",
         'Мекенжай <a href="..."> ішінде көрсетіледі, ал <img src="…"> ішінде суреттің жолы тұрады.',
         'document.write("<b>Сәлем</b>") бұйрығы сөзді қалың етеді.',
+        'Баптау:\n\n<?xml version="1.0"?>\n<config>\n    <server port="80">localhost</server>\n</config>',
         "Каталог: <кітап><title>Абай жолы</title></кітап>",
         "| Ай | Іс |\n|---|---|\n| Қаңтар | Бірінші<br>Екінші |\n| Ақпан | бір<br/>екі<br/>үш<br/>төрт |",
     ],
@@ -98,6 +99,8 @@ def test_signs_of_mathematics_and_names_are_no_tags(text: str) -> None:
         ("10<sup>6</sup> м<sup>2</sup>, H<sub>2</sub>O, 2<sup>2n</sup>", "10⁶ м², H₂O, 2²ⁿ"),
         ("<!-- x -->мәтін<script>var a = '<b>';</script>соңы<style>p{a:b}</style>", "мәтін\nсоңы"),
         ("<!DOCTYPE html><p>мәтін</p>", "мәтін"),
+        ('<?xml version="1.0"?>\n<html><body><p>Сәлем әлем.</p></body></html>', "Сәлем әлем."),
+        ('<?xml:namespace prefix = o ns = "urn:x" /><o:p>Бұйрық шықты.</o:p>', "Бұйрық шықты."),
         ("<p>Егер a <b> c болса</p>", "Егер a <b> c болса"),
     ],
 )
