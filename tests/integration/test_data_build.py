@@ -315,7 +315,7 @@ def test_what_is_shown_of_a_dropped_document_has_no_personal_data(tmp_path: Path
 
 
 def test_a_row_given_twice_is_dropped_for_its_id(tmp_path: Path) -> None:
-    (row,) = [row for row in read_jsonl(embedded_path("documents_kk_a.jsonl"))][:1]
+    row = next(iter(read_jsonl(embedded_path("documents_kk_a.jsonl"))))
     write_jsonl(tmp_path / "a.jsonl", [{"id": "same", "text": row["text"]}] * 3)
     config = config_of(tmp_path, [{"name": "a", "path": str(tmp_path / "a.jsonl"), "id_field": "id"}])
     result = build(config)
