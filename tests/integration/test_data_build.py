@@ -314,11 +314,34 @@ def test_what_is_shown_of_a_dropped_document_has_no_personal_data(tmp_path: Path
     assert dropped["text"] in (config.out / "report.html").read_text().replace("&lt;", "<").replace("&gt;", ">")
 
 
-def test_equal_ids_are_counted(tmp_path: Path) -> None:
-    rows = [{"id": "same", "text": row["text"]} for row in read_jsonl(embedded_path("documents_kk_a.jsonl"))][:3]
-    write_jsonl(tmp_path / "a.jsonl", rows)
+def test_a_row_given_twice_is_dropped_for_its_id(tmp_path: Path) -> None:
+    row = next(iter(read_jsonl(embedded_path("documents_kk_a.jsonl"))))
+    write_jsonl(tmp_path / "a.jsonl", [{"id": "same", "text": row["text"]}] * 3)
     config = config_of(tmp_path, [{"name": "a", "path": str(tmp_path / "a.jsonl"), "id_field": "id"}])
-    assert build(config).summary()["dropped"] == {"duplicate_id": 2}
+    result = build(config)
+    assert result.summary()["dropped"] == {"duplicate_id": 2}
+    assert {row["of"] for row in rows_of(config.out, "dropped")} == {"a/same"}
+    assert "kept under a new id" not in result.describe()
+
+
+@pytest.mark.parametrize("values", [{}, {"part_bytes": 2000}, {"max_documents": 100}])
+def test_ids_that_begin_anew_in_each_file_drop_nothing(tmp_path: Path, values: Mapping[str, Any]) -> None:
+    texts = [row["text"] for row in read_jsonl(embedded_path("documents_kk_a.jsonl"))][:9]
+    write_jsonl(tmp_path / "in" / "a.jsonl", [{"id": i, "text": text} for i, text in enumerate(texts[:5])])
+    again = [*({"id": i, "text": text} for i, text in enumerate(texts[5:])), {"id": 4, "text": texts[4]}]
+    write_jsonl(tmp_path / "in" / "b.jsonl", [*again, {"id": 9, "text": texts[7]}])
+    source = {"name": "s", "path": str(tmp_path / "in"), "id_field": "id", **values}
+    config = config_of(tmp_path, [source], dedup={"near": False, "lines": False}, filters={"preset": "none"})
+    result = build(config)
+    kept = {row["id"]: row for row in rows_of(config.out, "documents")}
+    assert list(kept)[:5] == [f"s/{i}" for i in range(5)]
+    assert [one.partition("#")[0] for one in list(kept)[5:]] == [f"s/{i}" for i in range(4)]
+    assert all(one.partition("#")[2].startswith("b.jsonl/") for one in list(kept)[5:])
+    assert {tuple(row["meta"]) for row in kept.values()} == {("quality", "hash")}
+    dropped = {row["id"]: (row["reason"], row["of"]) for row in rows_of(config.out, "dropped")}
+    assert [found for one, found in dropped.items() if one != "s/9"] == [("duplicate_id", "s/4")]
+    assert dropped["s/9"] == ("exact_duplicate", list(kept)[7])
+    assert "documents whose id another one with other text has too, kept under a new id: 4 (s)" in result.describe()
 
 
 # --------------------------------------------------------------------------------------------------------- bad input

@@ -53,7 +53,8 @@ class SourceConfig(StrictModel):
     """Parallel rows, in place of text_field: the field of each language. Their texts become lines one after another, in this
     order, and `rows_per_document` rows make one bilingual document. For `moses` the endings of the files, `{kk: kk, ru: ru}`."""
     id_field: str | None = None
-    """The field with a row's own id; without it documents are numbered by file and row."""
+    """The field with a row's own id; without it documents are numbered by file and row. A second row with an id and the
+    same words is dropped as `duplicate_id`; with other words it is kept, and its file and row are added to its id."""
     url_field: str | None = None
     """The field with the address that a text comes from."""
     licence_field: str | None = None

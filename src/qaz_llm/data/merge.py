@@ -6,12 +6,13 @@ bytes it is; only rows with lines to take out are read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qaz_llm.data.clean import min_words_of, sample_of
 from qaz_llm.data.config import DataConfig
@@ -37,7 +38,8 @@ def merge_documents(
     lines = plan_lines(parts, decisions.reasons_N, config.dedup, work=scratch, memory_bytes=memory_bytes)
     gone = int((decisions.reasons_N != 0).sum())
     _logger.info(f"duplicates: {gone:,} of {len(decisions.reasons_N):,} cleaned documents")
-    kept_ids = read_ids(parts, decisions.kept_N[decisions.reasons_N != 0])
+    copied = np.unique(decisions.kept_N[decisions.reasons_N != 0])
+    kept_ids = _final_ids(spooled, 0, decisions, copied[copied >= 0])
     ledger.duplicates(decisions)
     with (
         ShardWriter(staging, "documents", shard_bytes=config.shard_bytes) as documents,
@@ -50,8 +52,28 @@ def merge_documents(
         merger = _Merger(config, ledger, decisions, lines, kept_ids, documents, dropped)
         first = 0
         for part in spooled:
-            merger.add(part, first)
+            rows = np.flatnonzero(decisions.renamed_N[first : first + part.num_kept])
+            merger.add(part, first, _final_ids([part], first, decisions, rows + first))
             first += part.num_kept
+
+
+def _final_ids(
+    spooled: Sequence[Spooled], first: int, decisions: Decisions, rising: npt.NDArray[np.int64]
+) -> dict[int, str]:
+    """The ids that documents, by their rising numbers, are written under; the parts begin with the number `first`.
+
+    One whose id another has too gets its place beside it: `news/7` of the fourth row of b.jsonl becomes
+    `news/7#b.jsonl/00000003`.
+    """
+    ids = {first + row: own for row, own in read_ids([part.dedup_part() for part in spooled], rising - first).items()}
+    for part in spooled:
+        inside = rising[(rising >= first) & (rising < first + part.num_kept)]
+        renamed = inside[decisions.renamed_N[inside]]
+        if len(renamed):
+            places = part.places(renamed - first)
+            ids |= {number: f"{ids[number]}#{place}" for number, place in zip(renamed.tolist(), places, strict=True)}
+        first += part.num_kept
+    return ids
 
 
 class _Merger:
@@ -75,18 +97,25 @@ class _Merger:
         self._documents = documents
         self._dropped = dropped
 
-    def add(self, part: Spooled, first: int) -> None:
-        """Write the kept rows of a part whose first document has the number `first`."""
+    def add(self, part: Spooled, first: int, new_ids: Mapping[int, str]) -> None:
+        """Write the kept rows of a part whose first document has the number `first`, some under another id."""
         numbers = slice(first, first + part.num_kept)
         reasons, touched = self._decisions.reasons_N[numbers], self._lines.touched_N[numbers]
         same = (reasons == 0) & ~touched
-        for row, (line, unchanged) in enumerate(zip(part.kept_lines(), same.tolist(), strict=True)):
+        copied = same & ~self._decisions.renamed_N[numbers]
+        self._ledger.notices.add("repeated_document_ids", part.stats["source"], int((same & ~copied).sum()))
+        for row, (line, unchanged) in enumerate(zip(part.kept_lines(), copied.tolist(), strict=True)):
             if unchanged:
                 self._documents.write_line(line)
-            elif reasons[row]:
-                self._drop_copy(Document.from_row(parse_row(line)), first + row)
+                continue
+            document = Document.from_row(parse_row(line))
+            document = replace(document, id=new_ids.get(first + row, document.id))
+            if reasons[row]:
+                self._drop_copy(document, first + row)
+            elif touched[row]:
+                self._without_lines(document, first + row)
             else:
-                self._without_lines(Document.from_row(parse_row(line)), first + row)
+                self._documents.write(document.to_row())
         self._ledger.keep_many(part.stats["source"], part.columns(), np.flatnonzero(same))
 
     def _drop_copy(self, document: Document, number: int) -> None:
@@ -115,4 +144,5 @@ class _Merger:
             meta = {**document.meta, "repairs": done, "pii": pii}
             document = replace(document, text=text, meta={k: v for k, v in meta.items() if k != "pii" or v})
         self._ledger.keep(document, pii, length)
+        self._ledger.notices.add("repeated_document_ids", document.source, int(self._decisions.renamed_N[number]))
         self._documents.write(kept_row(document, text.encode()))

@@ -30,6 +30,8 @@ from qaz_llm.language.repair import detokenise
 from qaz_llm.records import Document
 
 PROBLEM = "problem"
+PLACE = "place"
+"""In the meta of a document whose id is its row's own: where the row stands, which tells it apart if the id does not."""
 
 
 def read_task(
@@ -223,16 +225,18 @@ class _Reader:
         return self._document(row, "", {PROBLEM: problem})
 
     def _document(self, row: _Text, text: str, meta: dict[str, Any] | None = None, suffix: str = "") -> Document:
-        place = row.place if row.own_id is None else row.own_id
+        meta = {} if meta is None else meta
+        if row.own_id is not None:
+            meta[PLACE] = row.place
         return Document(
-            f"{self.source.name}/{place}{suffix}",
+            f"{self.source.name}/{row.own_id or row.place}{suffix}",
             text,
             self.source.name,
             self.language,
             "Zyyy",
             row.licence,
             row.url,
-            {} if meta is None else meta,
+            meta,
         )
 
     def _joined(self, rows: Sequence[_Text]) -> Iterator[Document]:

@@ -32,7 +32,7 @@ from qaz_llm.data.first_rows import encodings_of
 from qaz_llm.data.licence_ledger import content_hash
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.plan import Task
-from qaz_llm.data.sources import read_task
+from qaz_llm.data.sources import PLACE, read_task
 from qaz_llm.data.tally import Tally
 from qaz_llm.errors import QazError
 from qaz_llm.io import (
@@ -52,6 +52,7 @@ from qaz_llm.records import Document, Verdict
 
 _logger = get_logger("data")
 
+COLUMNS = "columns.parquet"
 STATS = "stats.json"
 """Written last of a part's files."""
 
@@ -101,14 +102,21 @@ class Spooled:
                 yield parse_row(line)["text"]
                 row = next(wanted, None)
 
+    def places(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """Where the rows of some kept documents stand, by their numbers: `b.jsonl/00000003`."""
+        import pyarrow.parquet as pq
+
+        places = pq.read_table(self.folder / COLUMNS, columns=[PLACE])[PLACE].take(rows).to_pylist()
+        return [place or "again" for place in places]  # a number that is another row's id has no place beside itself
+
     def dedup_part(self) -> DedupPart:
         return DedupPart(self.folder / "features", self.num_kept, self.texts)
 
     def columns(self) -> Columns:
         import pyarrow.parquet as pq
 
-        table = pq.read_table(self.folder / "columns.parquet")
-        names = ("language", "script", "licence", "words", "bytes", "pii")
+        names = ["language", "script", "licence", "words", "bytes", "pii"]
+        table = pq.read_table(self.folder / COLUMNS, columns=names)
         return Columns(*(table[name].to_numpy() for name in names))
 
 
@@ -196,7 +204,7 @@ class _PartWriter:
         (folder / "features").mkdir()
         self._features = FeatureWriter(folder / "features", config.dedup, config.seed)
         self._columns: dict[str, list[Any]] = {
-            name: [] for name in ("language", "script", "licence", "words", "bytes", "pii")
+            name: [] for name in ("language", "script", "licence", "words", "bytes", "pii", PLACE)
         }
 
     def __enter__(self) -> _PartWriter:
@@ -222,7 +230,8 @@ class _PartWriter:
             document = item.document
             self._kept(dump_row(kept_row(document, data)))
             pii = dump_row(item.pii).decode() if item.pii else None
-            values = (document.language, document.script, document.licence, length, len(data), pii)
+            place = document.meta.get(PLACE)
+            values = (document.language, document.script, document.licence, length, len(data), pii, place)
             for column, value in zip(self._columns.values(), values, strict=True):
                 column.append(value)
         self.num_kept += len(kept)
@@ -241,13 +250,14 @@ class _PartWriter:
 
         types = {"words": pa.int64(), "bytes": pa.int64()}
         arrays = {name: pa.array(values, types.get(name, pa.string())) for name, values in self._columns.items()}
-        pq.write_table(pa.table(arrays), self._folder / "columns.parquet", compression="zstd")
+        pq.write_table(pa.table(arrays), self._folder / COLUMNS, compression="zstd")
 
 
 def kept_row(document: Document, data: bytes) -> dict[str, Any]:
     """The row of documents-*.jsonl.zst, with the hash of the text, given in UTF-8, by which it can be found again."""
     row = document.to_row()
     row["meta"] = {**document.meta, "hash": content_hash(data)}
+    row["meta"].pop(PLACE, None)
     return row
 
 

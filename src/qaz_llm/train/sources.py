@@ -9,9 +9,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from qaz_llm.data.chat.dialogues import dialogue_problem, without_unanswered
+from qaz_llm.data.chat.dialogues import dialogue_problem, what_turns_hold, without_unanswered
 from qaz_llm.data.chat.files import LOOKED_AT_ROWS, read_dialogue_rows
-from qaz_llm.data.chat.shapes import shape_of_rows, turns_of, what_was_found
+from qaz_llm.data.chat.shapes import DialogueFields, shape_of_rows, turns_of, what_was_found
 from qaz_llm.data.config import MixConfig, SourceConfig
 from qaz_llm.data.mixing.corpus_mix import quality_of
 from qaz_llm.data.mixing.mix import plan_corpus_mix
@@ -135,6 +135,8 @@ def _check_shapes(head: Sequence[Row], path: Path) -> None:
             f"{path}: no field 'messages' or of another shape of dialogues in the first {len(readable)} rows",
             hint=what_was_found(readable),
         )
+    if (held := what_turns_hold(readable, DialogueFields())) is not None:
+        raise InputError(f"{path}: no turn with a known role and text in the first {len(readable)} rows", hint=held)
     if shape != "messages":
         _logger.info("%s: dialogues are read from %s", path.name, shape)
 

@@ -268,7 +268,7 @@ def test_wrong_columns_name_those_there_are(tmp_path: Path) -> None:
 
 
 def test_equal_ids_of_two_rows_are_left_to_the_build(tmp_path: Path) -> None:
-    """The merge of a build drops the second as `duplicate_id`; a reader does not know the other files."""
+    """The merge of a build gives the second another id, or drops it; a reader does not know the other files."""
     path = written(tmp_path / "a.jsonl", b'{"text": "a", "id": 1}\n{"text": "b", "id": 1}\n')
     assert [document.id for document in read(path, id_field="id")] == ["s/1", "s/1"]
 

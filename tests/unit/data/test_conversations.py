@@ -220,6 +220,11 @@ def test_squad_in_its_nested_form(tmp_path: Path) -> None:
         assert (first.reason, second.reason) == (None, "unanswerable")
 
 
+def test_an_answer_that_is_no_text_says_so(tmp_path: Path) -> None:
+    rows = [{"question": "Тасбақа баяу ма?", "answer": answer} for answer in (True, [False], "иә")]
+    assert [made.reason for made in make(tmp_path, rows, kind="qa")] == ["not_text", "not_text", None]
+
+
 def test_ratings_are_asked_for_as_ratings(tmp_path: Path) -> None:
     rows = [
         {"review": "Өте жақсы тауар!", "stars": 5},

@@ -227,7 +227,7 @@ def test_no_chains(tmp_path: Path) -> None:
     assert [reason for reason, _ in verdicts(documents, tmp_path, sure).values()] == ["", "near_duplicate", ""]
 
 
-def test_later_documents_of_an_id_are_dropped_whatever_they_say(tmp_path: Path) -> None:
+def test_later_documents_of_an_id_are_dropped_only_where_they_say_the_same(tmp_path: Path) -> None:
     texts = corpus(12, families=3)
     documents = [
         document(0, texts[0], quality=0.1),
@@ -236,8 +236,18 @@ def test_later_documents_of_an_id_are_dropped_whatever_they_say(tmp_path: Path) 
         document(0, texts[0]),
     ]
     decisions = search([make_part(tmp_path / "part", documents)], tmp_path / "work")
-    assert [REASONS[code] for code in decisions.reasons_N] == ["", "duplicate_id", "", "duplicate_id"]
-    assert decisions.kept_N.tolist() == [-1] * 4
+    assert [REASONS[code] for code in decisions.reasons_N] == ["", "", "exact_duplicate", "duplicate_id"]
+    assert decisions.kept_N.tolist() == [-1, -1, 1, 0]
+    assert decisions.renamed_N.tolist() == [False, True, False, True]
+
+
+def test_a_copy_by_id_is_told_of_the_document_that_stays_in_the_end(tmp_path: Path) -> None:
+    """0 and 1 are one row twice; 2 says the same under another id and is preferred, so both are copies of it."""
+    text = corpus(12, families=1)[0]
+    documents = [document(0, text, quality=0.1), document(0, text), document(1, text, quality=0.9)]
+    decisions = search([make_part(tmp_path / "part", documents)], tmp_path / "work")
+    assert [REASONS[code] for code in decisions.reasons_N] == ["exact_duplicate", "duplicate_id", ""]
+    assert decisions.kept_N.tolist() == [2, 2, -1]
 
 
 def test_what_is_switched_off_is_not_looked_for(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qaz_llm.data.chat.dialogues import dialogue_problem, without_unanswered
+from qaz_llm.data.chat.dialogues import dialogue_problem, what_turns_hold, without_unanswered
 from qaz_llm.data.chat.files import read_dialogue_rows
 from qaz_llm.data.chat.shapes import DialogueFields, shape_of_rows, turns_of, what_was_found
 from qaz_llm.data.config import SourceConfig
@@ -227,3 +227,52 @@ def test_lists_that_are_none(tmp_path: Path) -> None:
             rows(path)
     path.write_text('{"a": 1}\n{"a": 2}\n')
     assert rows(path) == [(0, {"a": 1}, None), (1, {"a": 2}, None)]
+
+
+@pytest.mark.parametrize("blank", ["", "  \n", None])
+def test_a_blank_system_turn_is_none(blank: str | None) -> None:
+    """Many sets have one in every dialogue, as `{"from": "system", "value": ""}`."""
+    pair = [{"role": "user", "content": "Нан неден?"}, {"role": "assistant", "content": "Ұннан."}]
+    turns = turns_of({"messages": [{"role": "system", "content": blank}, *pair]})
+    assert [turn.role for turn in turns.messages] == ["user", "assistant"]
+    said = turns_of({"system": "Наубайшысың.", "messages": [{"role": "system", "content": blank}, *pair]})
+    assert [turn.content for turn in said.messages] == ["Наубайшысың.", "Нан неден?", "Ұннан."]
+    pictured = turns_of({"messages": [{"role": "system", "content": [{"type": "image"}]}, *pair]})
+    assert pictured.problem == "not_text"
+    empty = turns_of({"messages": [{"role": "user", "content": blank}, pair[1]]})
+    assert dialogue_problem(empty.messages) == "empty_turn"
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        (["Мұз неге", " қалқиды?"], "Мұз неге қалқиды?"),
+        (["def f(x):\n", "    return x"], "def f(x):\n    return x"),
+        (["Аудар:", "үй"], "Аудар:\nүй"),
+        (["", "үй", ""], "үй"),
+    ],
+)
+def test_parts_of_a_text_join_as_they_were_cut(parts: list[str], text: str) -> None:
+    listed = [{"type": "text", "text": part} for part in parts]
+    assert turns_of({"messages": [{"role": "user", "content": listed}]}).messages[0].content == text
+
+
+@pytest.mark.parametrize(("user", "assistant"), [("Пайдаланушы", "Көмекші"), ("пользователь", "Ассистент")])
+def test_roles_in_kazakh_and_russian(user: str, assistant: str) -> None:
+    turns = turns_of({"conversations": [{"from": user, "value": "Сәлем!"}, {"from": assistant, "value": "Сәлем!"}]})
+    assert [turn.role for turn in turns.messages] == ["user", "assistant"]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"messages": [{"role": "robot", "content": "a"}, {"role": "ghost", "content": "b"}]}, "ghost, robot"),
+        ({"conversations": [{"kim": "user", "ne": "a"}, {"kim": "assistant", "ne": "b"}]}, "kim, ne"),
+        ({"messages": [{"role": "user", "ne": "a"}, {"role": "assistant", "ne": "b"}]}, "ne, role"),
+    ],
+)
+def test_turns_of_nobody_or_without_text_are_told(row: dict[str, Any], told: str) -> None:
+    assert told in str(what_turns_hold([row] * 3, DialogueFields()))
+    good = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    assert what_turns_hold([row, row, row, good], DialogueFields()) is None
+    assert what_turns_hold([{"foo": 1}] * 3, DialogueFields()) is None

@@ -152,3 +152,41 @@ def test_keys_part_texts_as_separate_searches_would() -> None:
 def test_forms(text: str, form: str, signs: Sequence[str]) -> None:
     assert asked_form(text) == form
     assert signs_of(text) == signs
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("қақпағын ашыңыз", "қақпағын ашпаңыз"),
+        ("осында тоқтауға болады", "осында тоқтауға болмайды"),
+        ("ол кеше барған екен", "ол кеше бармаған екен"),
+        ("олар мұнда келеді ғой", "олар мұнда келмейді ғой"),
+        ("осыны жазба деді", "осыны жаз деді"),
+        ("это безопасный способ", "это небезопасный способ"),
+        ("так делать можно", "так делать нельзя"),
+        ("you can open it", "you can't open it"),
+    ],
+)
+def test_answers_that_deny_each_other_are_two(one: str, other: str) -> None:
+    assert differ_in_what_matters(one, other)
+    assert differ_in_what_matters(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ол қалаға барды", "ол қалада болды"),
+        ("бұл алма ағашы", "бұл алмалар ағашы"),
+        ("кітаптар сөреде", "кітапты сөреде"),
+        ("он пришёл домой", "он пришёл к дому"),
+    ],
+)
+def test_other_endings_deny_nothing(one: str, other: str) -> None:
+    assert not differ_in_what_matters(one, other)
+
+
+def test_quotation_marks_are_signs_in_code_and_none_in_prose() -> None:
+    assert asked_form('print("x") не береді?') != asked_form("print(x) не береді?")
+    assert signs_of("s = 'a'\nreturn s") != signs_of("s = a\nreturn s")
+    assert asked_form("«Абай жолы» кімдікі?") == asked_form('"Абай жолы" кімдікі?') == asked_form("Абай жолы кімдікі?")
+    assert asked_form('Ол "иә", деді.') == asked_form("Ол «иә», деді.")

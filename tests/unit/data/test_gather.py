@@ -259,8 +259,11 @@ def test_what_is_repaired_in_turns_is_counted(tmp_path: Path) -> None:
 
 def test_dialogues_in_another_script_hold_evaluation_items_too(tmp_path: Path) -> None:
     latin = "Qazaqstannyñ būrynğy astanasy Almaty qalasy qai taudyñ bökterınde ornalasqan eken?"
-    recorder, _ = gather(tmp_path, [chat(latin, "Ile Alatauynyñ")], CHAT)
+    recorder, out = gather(tmp_path, [chat(latin, "Ile Alatauynyñ")], CHAT)
     assert recorder.dropped == {("c", "contaminated"): 1}
+    (dropped,) = rows_of(out, "dropped_conversations")
+    assert dropped["file"].endswith("quiz.jsonl")
+    assert dropped["item"]
 
 
 def test_an_id_that_is_somebodys_number_or_address_is_not_kept(tmp_path: Path) -> None:

@@ -222,7 +222,9 @@ def of_question(row: Mapping[str, Any], row_id: str, source: ConversationSourceC
     messages = (Message("user", user if context else question), Message("assistant", answer))
     conversation = Conversation(row_id, messages, source.name, language, licence_of(row, source))
     reason = None if question and answer else "missing_text"
-    if question and not answer and isinstance(given, list | Mapping):
+    if isinstance(_first_answer(given), bool):
+        reason = "not_text"
+    elif question and not answer and isinstance(given, list | Mapping):
         reason = "unanswerable"  # SQuAD 2 has questions whose text does not answer them: an empty list of answers
     notice = "context_unused" if not context_field and _is_text(row.get("context")) else None
     return Made(conversation, reason, Example("qa", asked=(question, context), answered=(answer,)), repairs, notice)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
-from qaz_llm.data.chat.shapes import TOOL_ROLES
+from qaz_llm.data.chat.shapes import TOOL_ROLES, DialogueFields, turns_of
 from qaz_llm.records import Message
+
+FEWEST_JUDGED_ROWS = 3
 
 
 def without_unanswered(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -42,3 +45,33 @@ def dialogue_problem(messages: Sequence[Message]) -> str | None:
         ("same_role_twice", any(one == other for one, other in pairwise(turns))),
     )
     return next((reason for reason, wrong in checks if wrong), None)
+
+
+def what_turns_hold(rows: Sequence[Mapping[str, Any]], fields: DialogueFields) -> str | None:
+    """Where all turns of some rows are of nobody we know, or without text: what is in them, for the hint of an error.
+
+    Of fewer than three rows it is not known whether that is the rule.
+
+    >>> rows = [{"messages": [{"role": "robot", "content": "Сәлем!"}]}] * 3
+    >>> what_turns_hold(rows, DialogueFields()).partition(";")[0]
+    'the roles found are: robot'
+    """
+    found = [turns for row in rows if (turns := turns_of(row, fields)).messages]
+    if len(found) < FEWEST_JUDGED_ROWS or any(
+        turns.problem or dialogue_problem(turns.messages) not in {"unknown_role", "empty_turn"} for turns in found
+    ):
+        return None
+    roles = sorted({str(message.role) or "none" for turns in found for message in turns.messages})
+    listed = (row.get(name) for row in rows for name in fields.turn_lists)
+    turn_fields = sorted({name for turns in listed if isinstance(turns, list) for t in turns[:1] for name in _names(t)})
+    return "; ".join(
+        [
+            f"the roles found are: {', '.join(roles)}",
+            *([f"the fields of a turn: {', '.join(turn_fields)}"] if turn_fields else []),
+            "a turn is {role: user, content: …} or {from: human, value: …}",
+        ]
+    )
+
+
+def _names(turn: Any) -> list[str]:
+    return [str(name) for name in turn] if isinstance(turn, Mapping) else []

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qaz_llm.data.chat.converters import MAX_LABELS, labels_of
+from qaz_llm.data.chat.dialogues import what_turns_hold
 from qaz_llm.data.chat.files import LOOKED_AT_ROWS, read_dialogue_rows
 from qaz_llm.data.chat.shapes import DialogueFields, shape_of_rows, what_was_found
 from qaz_llm.data.config import ConversationSourceConfig, DataConfig, SourceConfig
@@ -128,6 +129,11 @@ def _check_fields(rows: Sequence[Mapping[str, Any]], source: ConversationSourceC
         raise InputError(
             f"conversations {source.name}: no dialogue in the first {len(rows)} rows of {source.path}",
             hint=what_was_found(rows, dialogue_fields(source)),
+        )
+    if source.kind == "chat" and (held := what_turns_hold(rows, dialogue_fields(source))) is not None:
+        raise InputError(
+            f"conversations {source.name}: no turn with a known role and text in the first {len(rows)} rows of {source.path}",
+            hint=held,
         )
 
 

@@ -35,7 +35,8 @@ from qaz_llm.records import Conversation
 BATCH_CONVERSATIONS = 256
 _logger = get_logger("data")
 
-_Drop = Callable[[Conversation, str, str | None], None]
+_Drop = Callable[[Conversation, str, Mapping[str, str]], None]
+"""Takes a conversation, the reason, and what was found: `of`, the copy that stays; `file` and `item`, the evaluation item."""
 
 
 def gather_conversations(config: DataConfig, cleaner: Cleaner, ledger: Ledger, staging: Path) -> None:
@@ -45,9 +46,9 @@ def gather_conversations(config: DataConfig, cleaner: Cleaner, ledger: Ledger, s
         kept = stack.enter_context(ShardWriter(staging, "conversations", shard_bytes=config.shard_bytes))
         dropped = stack.enter_context(ShardWriter(staging, "dropped_conversations", shard_bytes=config.shard_bytes))
 
-        def drop(conversation: Conversation, reason: str, of: str | None) -> None:
+        def drop(conversation: Conversation, reason: str, found: Mapping[str, str]) -> None:
             ledger.drop_conversation(conversation.source, reason)
-            dropped.write(_dropped_row(conversation, reason, of))
+            dropped.write(_dropped_row(conversation, reason, found))
 
         try:
             with open_jsonl_for_writing(waiting, compressed=True) as write:
@@ -55,7 +56,7 @@ def gather_conversations(config: DataConfig, cleaner: Cleaner, ledger: Ledger, s
             for number, row in enumerate(read_jsonl(waiting)):
                 conversation = Conversation.from_row(row["conversation"])
                 if number in copies:
-                    drop(conversation, "near_duplicate", copies[number])
+                    drop(conversation, "near_duplicate", {"of": copies[number]})
                 else:
                     ledger.keep_conversation(conversation, row["pii"], row["repairs"])
                     kept.write(row["conversation"])
@@ -94,12 +95,11 @@ def _judge_all(
     """Hand each conversation of each source to `write` or `drop`; what was written is to be compared."""
     compared = _Compared()
     exact = _ExactDuplicates(config)
-    for made, reason, pii in _judged(config, cleaner, ledger):
-        of = None
+    for made, reason, pii, found in _judged(config, cleaner, ledger):
         if reason is None:
-            reason, of = exact.find(made)
+            reason, found = exact.find(made)
         if reason is not None:
-            drop(made.conversation, reason, of)
+            drop(made.conversation, reason, found)
             continue
         source = made.conversation.source
         ledger.notices.add("repeated_ids", source, made.repeats_id is not None)
@@ -118,7 +118,7 @@ class _ExactDuplicates:
         self._of_key: dict[bytes, str] = {}
         self._names = {source.name for source in config.conversations if source.id_field is not None}
 
-    def find(self, made: Made) -> tuple[str | None, str | None]:
+    def find(self, made: Made) -> tuple[str | None, Mapping[str, str]]:
         """Why a conversation is a copy, and of which; it is remembered where it is none.
 
         The same content under the same id is one row given twice, whatever is done about other copies.
@@ -126,16 +126,16 @@ class _ExactDuplicates:
         key, conversation = made.example.exact_key, made.conversation
         first = self._of_key.setdefault(key, conversation.id)
         if first == conversation.id:
-            return None, None
+            return None, {}
         if conversation.source in self._names and made.repeats_id == first:
-            return "duplicate_id", first
-        return ("exact_duplicate", first) if self._drops_all else (None, None)
+            return "duplicate_id", {"of": first}
+        return ("exact_duplicate", {"of": first}) if self._drops_all else (None, {})
 
 
 def _judged(
     config: DataConfig, cleaner: Cleaner, ledger: Ledger
-) -> Iterator[tuple[Made, str | None, Mapping[str, int]]]:
-    """Each conversation without personal data, why it is dropped, and what was replaced in it."""
+) -> Iterator[tuple[Made, str | None, Mapping[str, int], Mapping[str, str]]]:
+    """Each conversation without personal data, why it is dropped, what was replaced in it, and which evaluation item it has."""
     for source in config.conversations:
         why = conversation_refusal(source, config)
         if why is not None:
@@ -149,12 +149,19 @@ def _judged(
             hits = cleaner.decontaminator.hit_items(_scan_as_documents(texts))
             for item, items, (protected, pii) in zip(batch, hits, _protected(batch, config), strict=True):
                 reason = item.reason
+                found: Mapping[str, str] = {}
                 if reason is None and refusal(item.conversation.licence, config.licences) is not None:
                     reason = "licence"
                 if reason is None and items:
                     reason = "contaminated"
                     ledger.contaminated(items)
-                yield protected, reason, pii
+                    found = _first_item(items, cleaner)
+                yield protected, reason, pii, found
+
+
+def _first_item(items: Sequence[int], cleaner: Cleaner) -> dict[str, str]:
+    decontaminator = cleaner.decontaminator
+    return {"file": decontaminator.file_of(items[0]), "item": decontaminator.item_ids[items[0]]}
 
 
 def _scan_as_documents(texts: Sequence[str]) -> ScannedTexts:
@@ -206,10 +213,10 @@ def _redacted(example: Example, config: DataConfig) -> Example:
     return Example(example.group, tuple(islice(texts, len(example.asked))), tuple(texts))
 
 
-def _dropped_row(conversation: Conversation, reason: str, of: str | None) -> dict[str, Any]:
+def _dropped_row(conversation: Conversation, reason: str, found: Mapping[str, str]) -> dict[str, Any]:
     """The beginning of what was dropped and whose turns it has, without personal data whatever the config says."""
     text = redact("\n".join(message.content for message in conversation.messages)[: 2 * SAMPLE_CHARS]).text
     own_id = redact_ids([conversation.id], [text])[0].text
     row = {"id": own_id, "source": conversation.source, "reason": reason, "text": text[:SAMPLE_CHARS]}
     roles = [message.role for message in conversation.messages]
-    return row | ({"roles": roles} if roles else {}) | ({"of": of} if of is not None else {})
+    return {**row, **({"roles": roles} if roles else {}), **found}

@@ -20,7 +20,8 @@ import xxhash
 
 _UNTOLD = re.compile(
     r"""[.,;:!?…"'«»“”„‘’–—-]  # any of these, which costs little to look for, and then
-      (?:(?<=["'«»“”„‘’])  # a quotation mark
+      (?:(?<=[«»“”„‘’])  # a quotation mark
+        |(?<=["'])(?<![(\[{=+*/%<>]["'])(?<!=[ ]["'])(?![)\]}=+*/%<>])  # beside a bracket or an operator it is code
         |(?<=[.,;:!?…])[.,;:!?…]*(?=[\s"'»”’)\]]|\Z)  # punctuation that ends a word; in `a.b`, `3,5` and `!x` it is a sign
         |(?<!\S[–—-])(?=[^\S\n]+[^\d\s]))  # a dash between words; before a number it may be a minus""",
     re.VERBOSE,
@@ -31,7 +32,14 @@ _LATIN = re.compile(r"[A-Za-z]")
 _CYRILLIC = re.compile(r"[а-яёәғқңөұүһі]")
 _WITHIN_SENTENCE = re.compile(r"[^\W_][,;:]? ?[«“(\"]?\Z")
 """What stands before a word that does not begin a sentence."""
-NEGATIONS = frozenset({"емес", "жоқ", "не", "нет", "ни", "без", "not", "no", "never", "without"})
+NEGATIONS = frozenset(
+    {"емес", "жоқ", "ешқандай", "ешкім", "ештеңе"}
+    | {"не", "нет", "ни", "без", "нельзя", "никогда", "никто", "ничего"}
+    | {"not", "no", "never", "without", "cannot", "nor", "none", "t"}
+)
+"""`t` is what stays of `n't`."""
+_NEGATIVE_SUFFIX = re.compile(r"(?<=\w\w)[мбп][ае](?=\w{2}|\Z)")
+"""Kazakh denies in the verb: ашыңыз, ашпаңыз; болады, болмайды; барған, бармаған."""
 _LATIN_CAPITALS = re.compile(r"[A-Za-z]*[A-Z][A-Za-z]*")
 
 
@@ -90,15 +98,35 @@ def differ_in_what_matters(one: str, other: str) -> bool:
 
     >>> differ_in_what_matters("Ол браузер iOS үшін жасалған", "Ол браузер Android үшін жасалған")
     True
+    >>> differ_in_what_matters("Енді қақпақты ашыңыз", "Енді қақпақты ашпаңыз")
+    True
     >>> differ_in_what_matters("Ол жеті жыл бұрын жасалған екен", "Ол Жеті жыл бұрын жасалған")
     False
     """
     words = [{word.lower() for word in _WORD.findall(text)} for text in (one, other)]
+    if any(_deny_each_other(word, like) for word in words[0] - words[1] for like in words[1] - words[0]):
+        return True
     return any(
         word.lower() in words[side] - words[1 - side] and _matters(word, match.start(), text)
         for side, text in enumerate((one, other))
         for match in _WORD.finditer(text)
         if (word := match[0])
+    )
+
+
+def _deny_each_other(one: str, other: str) -> bool:
+    """Whether one of two words of small letters is the other with the suffix, or the Russian prefix, that denies it."""
+    if one[:2] != other[:2] and "не" not in (one[:2], other[:2]):
+        return False
+    return _denies(one, other) or _denies(other, one)
+
+
+def _denies(negative: str, positive: str) -> bool:
+    if negative == f"не{positive}" or (negative[:-2] == positive and _NEGATIVE_SUFFIX.match(negative, len(positive))):
+        return True
+    return negative[-2:] == positive[-2:] and any(
+        positive.startswith(negative[: suffix.start()]) and not positive.startswith(negative[: suffix.end()])
+        for suffix in _NEGATIVE_SUFFIX.finditer(negative)
     )
 
 

@@ -34,6 +34,14 @@ ROLE_NAMES: Mapping[str, Role] = {
     "model": "assistant",
     "bot": "assistant",
     "ai": "assistant",
+    "жүйе": "system",
+    "система": "system",
+    "пайдаланушы": "user",
+    "қолданушы": "user",
+    "пользователь": "user",
+    "көмекші": "assistant",
+    "ассистент": "assistant",
+    "помощник": "assistant",
 }
 TOOL_ROLES = frozenset({"tool", "function", "ipython", "observation", "tool_call", "tool_response", "function_call"})
 TOOL_PARTS = frozenset({"tool_use", "tool_result", "tool_call", "function_call"})
@@ -99,7 +107,7 @@ def turns_of(row: Mapping[str, Any], fields: DialogueFields = DialogueFields()) 
     >>> turns_of({"instruction": "Аудар:", "input": "дом", "output": "үй"}).messages[0].content
     'Аудар:\\n\\nдом'
     """
-    parts = list(_all_turns(row, fields))
+    parts = [part for part in _all_turns(row, fields) if not _says_nothing(part)]
     return Turns(tuple(message for message, _ in parts), next((problem for _, problem in parts if problem), None))
 
 
@@ -149,6 +157,12 @@ def _all_turns(row: Mapping[str, Any], fields: DialogueFields) -> Iterator[_Part
         yield from _system(row)
         yield from _turns(_listed(row.get("history")))
         yield from _sides(row, *pair)
+
+
+def _says_nothing(part: _Part) -> bool:
+    """Whether it is a system turn that is there and blank, as many sets write where there is no system prompt."""
+    message, problem = part
+    return message.role == "system" and problem is None and not message.content.strip()
 
 
 def _listed(value: Any) -> list[Any]:
@@ -222,13 +236,26 @@ def _text(content: Any) -> tuple[str, str | None]:
     if isinstance(content, list):
         found = [_text(part) if part is not None else ("", "not_text") for part in content]
         problem = next((problem for _, problem in found if problem), None)
-        return "\n".join(text for text, _ in found), problem
+        return _joined([text for text, _ in found]), problem
     if isinstance(content, Mapping):
         if content.get("type") in TOOL_PARTS:
             return "", "tool_role"
         inner = next((content[name] for name in CONTENT_FIELDS if content.get(name) is not None), None)
         return _text(inner) if inner is not None else ("", "not_text")
     return "", "not_text"
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """Parts of a text: those that are cut with their white space join as they are, others stand on lines of their own.
+
+    >>> _joined(["Суретте ", "не бар?"]), _joined(["Аудар:", "үй"])
+    ('Суретте не бар?', 'Аудар:\\nүй')
+    """
+    joined = ""
+    for text in texts:
+        is_cut = not joined or not text or joined[-1].isspace() or text[0].isspace()
+        joined += text if is_cut else f"\n{text}"
+    return joined
 
 
 def _system(row: Mapping[str, Any]) -> list[_Part]:

@@ -1,7 +1,9 @@
 """Duplicates across all documents of a build: repeated ids, equal texts, nearly equal texts.
 
 Which copy stays does not depend on the order of the files or the number of processes: the freer licence, then the better
-quality score, then the longer text, then the smaller id. (Of two documents with one id the first stays, whatever it says.)
+quality score, then the longer text, then the smaller id. (Of two documents with one id and one text the first stays. Those
+that share an id alone are different documents, of sets that number their rows anew in each file: all but the first get
+another.)
 A near duplicate is dropped only against a document that is itself kept and whose exact Jaccard similarity with it reaches
 the limit.
 
@@ -54,13 +56,14 @@ _ID, _EXACT, _NEAR = 1, 2, 3
 class Decisions:
     """What becomes of each document: a code into REASONS, and the number of the copy that stays, -1 where there is none.
 
-    A document dropped for its id has none: what it stood beside may say something else. `alike_N` is the Jaccard similarity
-    of a near duplicate with that copy, 0 for all others.
+    `alike_N` is the Jaccard similarity of a near duplicate with that copy, 0 for all others. `renamed_N` is true of documents
+    that need another id, since one before them has theirs and says something else.
     """
 
     reasons_N: npt.NDArray[np.uint8]
     kept_N: Numbers
     alike_N: npt.NDArray[np.float32]
+    renamed_N: npt.NDArray[np.bool_]
 
 
 def find_duplicates(parts: Sequence[Part], config: DedupConfig, *, work: Path, memory_bytes: int) -> Decisions:
@@ -74,14 +77,17 @@ def find_duplicates(parts: Sequence[Part], config: DedupConfig, *, work: Path, m
         DataError: where a part is not whole or was made with other settings.
     """
     features = Features(parts, config)
+    count = len(features)
     decisions = Decisions(
-        np.zeros(len(features), np.uint8), np.full(len(features), -1, np.int64), np.zeros(len(features), np.float32)
+        np.zeros(count, np.uint8), np.full(count, -1, np.int64), np.zeros(count, np.float32), np.zeros(count, np.bool_)
     )
     _drop_repeated_ids(features, decisions)
     if config.exact:
         _drop_exact(features, decisions)
+        _follow_copies(decisions, _ID)
     if config.near:
         _drop_near(features, decisions, work, memory_bytes)
+        _follow_copies(decisions, _ID, _EXACT)
     return decisions
 
 
@@ -110,11 +116,22 @@ def near_duplicates_of_texts(
 
 
 def _drop_repeated_ids(features: Features, decisions: Decisions) -> None:
-    """All but the first document of each id."""
+    """Of the documents with one id all but the first of each text; of these all but the first of all get another id."""
     groups = find_groups(*features.halves("id_hashes"))
-    repeated = np.ones(len(groups.members_M), dtype=bool)
-    repeated[groups.starts_G[:-1]] = False
-    decisions.reasons_N[groups.members_M[repeated]] = _ID
+    if not len(groups):
+        return
+    numbers, group_M = groups.members_M.astype(np.int64), groups.of_members()
+    first, second = (half[numbers] for half in features.halves("text_hashes"))
+    order = np.lexsort((numbers, second, first, group_M))
+    columns = (column[order] for column in (group_M, first, second))
+    begins = np.concatenate([[True], np.logical_or.reduce([column[1:] != column[:-1] for column in columns])])
+    numbers = numbers[order]
+    firsts = numbers[np.maximum.accumulate(np.where(begins, np.arange(len(order)), 0))]
+    copies = numbers != firsts
+    decisions.reasons_N[numbers[copies]] = _ID
+    decisions.kept_N[numbers[copies]] = firsts[copies]
+    decisions.renamed_N[groups.members_M] = True
+    decisions.renamed_N[groups.members_M[groups.starts_G[:-1]]] = False
 
 
 def _drop_exact(features: Features, decisions: Decisions) -> None:
@@ -136,7 +153,7 @@ def _drop_exact(features: Features, decisions: Decisions) -> None:
 
 
 def _drop_near(features: Features, decisions: Decisions, work: Path, memory_bytes: int) -> None:
-    """Documents like a preferred one that stays; copies of the dropped ones are told of that one too."""
+    """Documents like a preferred one that stays."""
     present = np.flatnonzero(decisions.reasons_N == 0)
     bands = (features.band(band)[present] for band in range(features.config.bands))
     candidates = find_candidates(bands, work=work, memory_bytes=memory_bytes)
@@ -147,6 +164,10 @@ def _drop_near(features: Features, decisions: Decisions, work: Path, memory_byte
     decisions.alike_N[numbers[dropped]] = similarities(sets, np.flatnonzero(dropped), places[dropped])
     decisions.reasons_N[numbers[dropped]] = _NEAR
     decisions.kept_N[numbers[dropped]] = numbers[places[dropped]]
-    copies = np.flatnonzero(decisions.reasons_N == _EXACT)
+
+
+def _follow_copies(decisions: Decisions, *codes: int) -> None:
+    """Copies of a document that was dropped after them are told of the one that stays in its place."""
+    copies = np.flatnonzero(np.isin(decisions.reasons_N, codes))
     of_kept = decisions.kept_N[decisions.kept_N[copies]]
     decisions.kept_N[copies] = np.where(of_kept >= 0, of_kept, decisions.kept_N[copies])
