@@ -142,6 +142,7 @@ _INLINE = re.compile(r"(?<![`\w\\])(`+)(?!`)[^\n]{0,1000}?[^\n`]\1(?!`)")
 _QUOTED_WORDS = re.compile(r"`[^\W\d_a-z][^<>{}=()\[\]\\;|$]*`")
 """Words of Cyrillic letters between backticks that stand for quotation marks."""
 _QUOTED_FROM_WORDS = 4
+_TEX_QUOTES = re.compile(r"``[^`]*?\w[.,!?]?(?:''|&#39;&#39;|&apos;&apos;)")
 _FENCE = re.compile(r"[ \t]*(?:>[ \t]?|(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
 _CLOSING = re.compile(r"[ \t>]*(`{3,}|~{3,})[ \t]*")
 _TILDES = 4
@@ -149,6 +150,9 @@ _TILDES = 4
 
 
 def _is_quotation(piece: str) -> bool:
+    """Whether backticks stand for quotation marks: ``Челси'' … ``, as TeX writes them, or `words of prose`."""
+    if _TEX_QUOTES.match(piece):
+        return True
     if piece.isascii() or not _QUOTED_WORDS.fullmatch(piece):
         return False
     return len(piece.split()) >= _QUOTED_FROM_WORDS and "  " not in piece

@@ -123,3 +123,10 @@ def test_a_program_of_two_lines_at_the_end_is_code() -> None:
 
 def test_damage_of_the_encoding_is_repaired_in_code_too() -> None:
     assert repair("а\n```\nа\u00adб\r\n\ud800в\n```").text == "а\n```\nаб\nв\n```"
+
+
+def test_the_quotation_marks_of_tex_are_no_code() -> None:
+    text = "Противоракета ``Найк-Зевс&#39;&#39; смогла, тогда ``Челси&#39;&#39; выиграл у ``Брентфорда''."
+    assert repair(text).text == "Противоракета ``Найк-Зевс'' смогла, тогда ``Челси'' выиграл у ``Брентфорда''."
+    code = "Бос жол ``x = ''`` деп, ал ``a &amp; b`` солай жазылады."
+    assert repair(code).text == code
