@@ -34,7 +34,6 @@ from qaz_llm.records import Document, DocumentBatch, Script, Verdict
 SAMPLE_CHARS = 500
 """Of a dropped document's text so much is kept, without personal data, to show what was dropped."""
 
-SURELY_ENGLISH = 0.9
 """Latin text with less than this share of English is tried as Kazakh in Latin script."""
 
 MIXED_BELOW = 0.9
@@ -185,7 +184,7 @@ class Cleaner:
         if script == "Zyyy":
             draft.drop("no_letters" if draft.text else "missing_text")
             return
-        if script != "Cyrl" and shares.en < SURELY_ENGLISH and "kk" in policy.keep:
+        if script != "Cyrl" and "kk" in policy.keep:
             conversion = to_cyrillic(draft.text)
             if conversion is not None:
                 if not policy.convert_scripts:

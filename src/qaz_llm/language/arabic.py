@@ -49,15 +49,15 @@ def read_arabic(codes_C: Codes) -> Codes:
     return converted_C
 
 
-def has_only_tote_letters(text: str) -> bool:
-    """Eight words or more without a letter foreign to Kazakh, and with the letters ە and ى that Arabic and Persian lack.
+def has_only_tote_letters(text: str, min_words: int = 8) -> bool:
+    """So many words or more without a letter foreign to Kazakh, and with the letters ە and ى that Arabic and Persian lack.
 
     Uyghur has these two as well, but no ten words of it go without ئ, ې, ۈ or ۆ, and no Kurdish without ێ or ی.
     """
     letters = _LETTER.findall(text)
     foreign = sum(c not in _LETTERS and c not in _HAMZA for c in letters)
     telling = min(letters.count("ە"), letters.count("ى"))
-    return len(text.split()) >= 8 and not foreign and telling >= 0.02 * len(letters)
+    return len(text.split()) >= min_words and not foreign and telling >= 0.02 * len(letters)
 
 
 # ------------------------------------------------------------------------------------------------------------ words

@@ -20,7 +20,7 @@ from qaz_llm.language.latin_alphabets import LATIN_ALPHABETS, LatinAlphabet, alp
 from qaz_llm.language.loans import ABBREVIATIONS, FOREIGN_WORDS, LOANS
 from qaz_llm.language.spelling import respell_after_stems
 from qaz_llm.language.stems import StemTable, find_stem, spellings, stem_table
-from qaz_llm.language.untouched import SHOUTED, UNIT, Span, apart, find_untouched, look_for_signs
+from qaz_llm.language.untouched import SHOUTED, UNIT, Span, apart, find_english, find_untouched, look_for_signs
 from qaz_llm.language.word_table import NOTHING_LEFT, Converted, WordTable, decode
 
 __all__ = ["LATIN_ALPHABETS", "LATIN_WORD", "LatinAlphabet", "convert_latin", "latin_to_cyrillic", "sample_in_cyrillic"]
@@ -38,7 +38,7 @@ _NUMERAL_OF_CYRILLIC = re.compile("(?!HIV$)H*(?:IH|IV|V?I{0,3})(?<!^I)(?<!^V)(?<
 _FOREIGN = "ee|oo[kdtg]|th[ei]|ght"
 """Spellings of English that no word of Kazakh has in any of these alphabets."""
 _TITLE = re.compile('[«“"]([A-Za-z]+(?:[ ’\'&.-]{1,3}[A-Za-z]+)+)[»”"]')
-_CAPITALS_IN_WORD = re.compile("[a-zäéöüı]['’]?[A-Z]")
+_CAPITALS_IN_WORD = re.compile("[a-zäéöüı]['’]?[A-Z]")  # YouTube, MySQL
 _SMALL = "a-zà-öø-ÿāğışūə"
 _SHOUTED = re.compile(f"^([^{_SMALL}\\n]*[A-ZÀ-ÖØ-ÞĀĞŞŪƏ]{{3}}[^{_SMALL}\\n]*[ \u00a0-][^{_SMALL}\\n]*)$", re.MULTILINE)
 """A line in capitals of two words or more: a headline, whose words are no abbreviations."""
@@ -132,6 +132,8 @@ class _Reader:
         spans = find_untouched(text, signs)
         if not self.alphabet.apostrophes and ("«" in text or "“" in text or '"' in text):
             spans = apart([*spans, *self._foreign_titles(text)])
+        if english := find_english(text):
+            spans = apart([*spans, *english])
         places = np.array([(span.start, span.end) for span in spans], np.int64) if spans else NOTHING_LEFT
         converted_C, left = self.words.convert(codes_C, places)
         counts = Counter(left)
@@ -236,6 +238,8 @@ class _Reader:
             elif (kind := self._stays(word, small, shouted)) is not None:
                 left[written] = kind
             else:
+                if "I" in word and self.alphabet.capitals["I"] == "ı":
+                    small = self._with_loan(word, small)
                 to_read.append((written, small, tail))
         cyrillic = self._read([small for _, small, _ in to_read])
         for (written, _, tail), small in zip(to_read, cyrillic, strict=True):
@@ -244,7 +248,7 @@ class _Reader:
 
     def _without_quotes(self, written: str) -> tuple[str, str]:
         """A word as the table spells it, and the quotation marks that stand behind it."""
-        if written.isalpha() and "i\u0307" not in written:
+        if written.isalpha() and "i\u0307" not in written and "ʼ" not in written:
             return written, ""
         word = one_apostrophe(written)
         bare = word.rstrip("'")
@@ -258,6 +262,17 @@ class _Reader:
             return None
         return self._abbreviations.get(self._letters(small))
 
+    def _with_loan(self, word: str, small: str) -> str:
+        """A word with the capital I, which stands for İ too in most texts: i in a listed stem (Italia, RESPUBLIKA), else ı."""
+        if find_stem(self._letters(small), self._stems):
+            return small
+        dotted = word.replace("I", "i").lower()
+        stem = find_stem(self._letters(dotted), self._stems)
+        if stem is None or len(self._letters(dotted)) != len(dotted):
+            return small
+        length = len(stem[0])
+        return dotted[:length] + small[length:]
+
     def _stays(self, word: str, small: str, shouted: bool) -> str | None:
         """Why a word is left as it is; None where it is a word of Kazakh."""
         if small is not word and len(word) > 1 and word.isupper():
@@ -268,9 +283,13 @@ class _Reader:
             if not shouted and word.isascii() and "Q" not in word and "'" not in word:
                 return "abbreviation"
         if not self._single_letters.issuperset(small) and not self._word.fullmatch(small):
-            return "letters"
-        if word.isascii() and "q" not in small and "'" not in small:
-            if small in FOREIGN_WORDS or self._foreign.search(small):
+            return "name" if word[0].isupper() and word.isascii() else "letters"
+        if word.isascii() and "'" not in small:
+            if small in FOREIGN_WORDS:
+                return "name"
+            if "q" in small:
+                return None
+            if self._foreign.search(small):
                 return "name"
             if small is not word and _CAPITALS_IN_WORD.search(word):
                 return "name"

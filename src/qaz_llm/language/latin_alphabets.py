@@ -63,7 +63,7 @@ class LatinAlphabet:
         return frozenset("".join(self.letters))
 
 
-_SHARED = "a=а b=б d=д e=е f=ф g=г j=ж k=к l=л m=м n=н o=о p=п q=қ r=р s=с t=т v=в z=з "
+_SHARED = "ș=ш ǧ=ғ a=а b=б d=д e=е f=ф g=г j=ж k=к l=л m=м n=н o=о p=п q=қ r=р s=с t=т v=в z=з "
 _DOTTED = {"I": "ı", "İ": "i"}
 _UNDOTTED = {"I": "i", "İ": "i"}
 _FULL = "ya=я yu=ю yw=ю yo=ё ywa=йуа"
@@ -131,9 +131,9 @@ LATIN_ALPHABETS: tuple[LatinAlphabet, ...] = (
     ),
     _alphabet(
         "latin-common",
-        f"ə=ә ç=ч ğ=ғ ñ=ң ö=ө ş=ш ü=ү ū=ұ u=у x=х h=һ y=й ı=ы i=і ïy=и ï=и c=ц şş=щ {_FULL}",
+        f"ə=ә ä=ә ç=ч ğ=ғ ñ=ң ö=ө ş=ш ü=ү ū=ұ u=у x=х h=һ y=й ı=ы i=і ïy=и ï=и c=ц şş=щ {_FULL}",
         proof="ūğıq",
-        own="əğñöşüūı",
+        own="əäğñöşüūı",
     ),
     _alphabet(
         "latin-yanalif",

@@ -169,7 +169,7 @@ FOREIGN_WORDS = frozenset(
         """
         amazon and android apple email excel facebook for from google instagram iphone java linux mediawiki
         microsoft netflix of office online python samsung telegram the tiktok toyota twitter web whatsapp wikimedia
-        wikipedia windows word youtube
+        wikipedia windows word youtube mysql nosql postgresql sql
         """
     )
 )

@@ -1,7 +1,8 @@
 """How well a converted text reads as Kazakh: by its frequent words, by the shapes of its words, by what could not be read.
 
 Words of Kazakh are of back or of front vowels, and have ә ө ұ ү in their first syllable only; и hardly ever stands between
-consonants further on; ы and і follow no other vowel but у and и. A text read by the wrong alphabet, or in another language, breaks these in one word of four or more:
+consonants further on; ы and і follow no other vowel but у and и; no vowel is doubled, as it is in Kyrgyz, and ч stands in
+loans alone, so beside no ғ ң ә ө ұ ү. A text read by the wrong alphabet, or in another language, breaks these in one word of four or more:
 елдың, мұрұнкұ, йәшәгән, болип.
 """
 
@@ -73,6 +74,8 @@ def read(codes_C: Codes, left: Mapping[str, int] | None = None) -> Reading:
 
 
 _KNOWN, _TELLING = 1, 2
+_OF_NEIGHBOURS = frozenset({"жылы", "тағы"})
+"""Words that Bashkir and Kyrgyz spell the same in Latin letters."""
 
 
 @cache
@@ -81,7 +84,8 @@ def _known_words() -> tuple[Hashes, npt.NDArray[np.uint8]]:
     words = sorted(FUNCTION_WORDS["kk"] | KAZAKH_ONLY_WORDS)
     hashes_H, bits_H = np.zeros(1024, np.uint64), np.zeros(1024, np.uint8)
     batch = encode_texts(words)
-    bits = np.array([_KNOWN | (_TELLING if word in KAZAKH_ONLY_WORDS else 0) for word in words], np.uint8)
+    telling = KAZAKH_ONLY_WORDS - _OF_NEIGHBOURS
+    bits = np.array([_KNOWN | (_TELLING if word in telling else 0) for word in words], np.uint8)
     _fill(batch.codes_C, batch.starts_D, bits, hashes_H, bits_H)
     return hashes_H, bits_H
 
@@ -95,7 +99,9 @@ def _fill(codes_C, starts_D, bits, hashes_H, bits_H):  # type: ignore[no-untyped
         bits_H[slot] = bits[word]
 
 
-_BACK, _FRONT, _LEFT, _IN_WORD, _FIRST_ONLY, _VOWEL, _I, _Y, _DEEP, _CLOSED, _OPEN = (1 << bit for bit in range(11))
+_BACK, _FRONT, _LEFT, _IN_WORD, _FIRST_ONLY, _VOWEL, _I, _Y, _DEEP, _CLOSED, _OPEN, _LOANED, _NATIVE = (
+    1 << bit for bit in range(13)
+)
 
 
 @cache
@@ -111,6 +117,8 @@ def _shape_table() -> ClassTable:
         ("қ", _DEEP),
         ("ыі", _CLOSED),
         ("аәеоөұүыі", _OPEN),
+        ("ч", _LOANED),
+        ("ғңөүұә", _NATIVE),
     )
     table = table_of([(letters + letters.upper(), bit) for letters, bit in groups])
     return table | np.where(classes & LATIN, _LEFT, 0) | np.where(classes & WORD, _IN_WORD, 0)
@@ -133,6 +141,7 @@ def _look(codes_C, table, lower, known_H, bits_H):  # type: ignore[no-untyped-de
             )
             wrong = wrong or late or (bits & _Y != 0 and neighbours & _VOWEL == 0)
             wrong = wrong or (bits & _CLOSED != 0 and before & _OPEN != 0)
+            wrong = wrong or (bits & _OPEN != 0 and position > start and codes_C[position] == codes_C[position - 1])
             if not seen:
                 start = position
             lowered_C[position] = lower[codes_C[position]]
@@ -143,7 +152,9 @@ def _look(codes_C, table, lower, known_H, bits_H):  # type: ignore[no-untyped-de
         elif seen:
             words += 1
             left += (seen & _LEFT) != 0
-            broken += not seen & _LEFT and (wrong or (seen & (_BACK | _FRONT)) == (_BACK | _FRONT))
+            wrong = wrong or (seen & (_BACK | _FRONT)) == (_BACK | _FRONT)
+            wrong = wrong or (seen & (_LOANED | _NATIVE)) == (_LOANED | _NATIVE)
+            broken += not seen & _LEFT and wrong
             found = bits_H[slot_of(hash_of(lowered_C, start, position), known_H)]
             known += found & _KNOWN != 0
             telling += found & _TELLING != 0

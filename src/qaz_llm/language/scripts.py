@@ -37,7 +37,7 @@ from qaz_llm.language.kernels import kernel
 from qaz_llm.language.latin import convert_latin, sample_in_cyrillic
 from qaz_llm.language.latin_alphabets import LATIN_ALPHABETS, LatinAlphabet, alphabet_named
 from qaz_llm.language.readings import NO_READING, Reading, read
-from qaz_llm.language.untouched import find_untouched
+from qaz_llm.language.untouched import CODE, MARKED, NAME_DOT, SINGLE, apart, find_english, find_untouched, look_for_signs
 from qaz_llm.records import Script
 
 _SCRIPTS: tuple[Script, ...] = ("Cyrl", "Latn", "Arab")
@@ -114,7 +114,7 @@ MAX_COST_ALONE = 0.18
 MAX_COST_OF_PROOF = 0.35
 """Of a text with letters that no other language has together."""
 
-MIN_DEEP_FRAC = 0.01
+MIN_DEEP_FRAC = 0.006
 """Share of қ among the letters; 3.4 % in Kazakh."""
 
 SURE_COST = -0.1
@@ -131,7 +131,16 @@ SAMPLES = (700, 4000)
 NEAR_FRAC = 0.004
 """Alphabets that lack so much more of the letters of a text than the best one are not tried."""
 
+NEAR_LETTERS = 2
+"""The same in a short text, where one foreign name would decide."""
+
+FOREIGN_LETTER = 3
+"""What a letter beyond a–z that an alphabet lacks counts: w, x and c come with any foreign name, ó and ǵ with another alphabet."""
+
 MIN_WORDS = 3
+
+SURE_KNOWN_FRAC, SURE_WORDS = 0.15, 4
+"""Of a short text in Arabic letters without a letter foreign to Kazakh."""
 
 
 def to_cyrillic(text: str) -> Conversion | None:
@@ -145,6 +154,10 @@ def to_cyrillic(text: str) -> Conversion | None:
     cyrillic, latin, arabic = _count_scripts(codes_C, batch.starts_D, character_classes())[0].tolist()
     if latin > max(cyrillic, arabic - 1):
         found = _kazakh_alphabet(text, codes_C)
+        if found is None and any(sign in text for sign in _OTHER_APOSTROPHES):
+            text = _APOSTROPHE.sub("'", text)
+            codes_C = encode_texts([text]).codes_C
+            found = _kazakh_alphabet(text, codes_C)
         if found is not None:
             alphabet, known = found
             converted, left = convert_latin(text, alphabet, codes_C)
@@ -152,9 +165,16 @@ def to_cyrillic(text: str) -> Conversion | None:
     elif arabic > max(cyrillic, latin):
         sample = text[: SAMPLES[-1]]
         reading = read(read_arabic(codes_C[: SAMPLES[-1]]))
-        if (reading.telling and reading.known_frac >= MIN_KNOWN_WORDS_FRAC) or has_only_tote_letters(sample):
+        is_short_kazakh = reading.known_frac >= SURE_KNOWN_FRAC and has_only_tote_letters(sample, SURE_WORDS)
+        is_telling = reading.telling > 0 and reading.known_frac >= MIN_KNOWN_WORDS_FRAC
+        if is_telling or is_short_kazakh or has_only_tote_letters(sample):
             return Conversion(arabic_to_cyrillic(text), "arabic-tote", reading.known_frac)
     return None
+
+
+_OTHER_APOSTROPHES = "‘ʻ´`′＇ˈ"
+_APOSTROPHE = re.compile(f"(?<=[acginosuyACGINOSUY])[{_OTHER_APOSTROPHES}]")
+"""What is typed for the apostrophe of 2017 besides the three that every word may have; Uzbek has the first two as well."""
 
 
 def _kazakh_alphabet(text: str, codes_C: Codes) -> tuple[LatinAlphabet, float] | None:
@@ -178,15 +198,15 @@ _TRIED = tuple(alphabet for alphabet in LATIN_ALPHABETS if alphabet is not _KAZI
 
 
 def _without_code(sample: str, sample_C: Codes) -> tuple[str, Codes]:
-    """A sample without addresses and code, which read like no language."""
-    if not any(sign in sample for sign in _SIGNS_OF_CODE):
+    """A sample without addresses, code, single letters and English, which say nothing of its alphabet."""
+    signs = look_for_signs(sample_C)
+    spans = find_untouched(sample, signs) if signs & (MARKED | NAME_DOT | CODE | SINGLE) else []
+    spans = apart([*spans, *find_english(sample)])
+    if not spans:
         return sample, sample_C
-    for span in reversed(find_untouched(sample)):
+    for span in reversed(spans):
         sample = f"{sample[: span.start]} {sample[span.end :]}"
     return sample, encode_texts([sample]).codes_C
-
-
-_SIGNS_OF_CODE = ("://", "@", "`", "www.", "</")
 
 
 def _best_reading(sample_C: Codes) -> tuple[LatinAlphabet | None, Reading]:
@@ -194,7 +214,7 @@ def _best_reading(sample_C: Codes) -> tuple[LatinAlphabet | None, Reading]:
     of their own in it."""
     tables = (character_classes(), lower_table(), *_letter_tables())
     lacking_A, own_A, letters, words = _count_letters(sample_C, *tables, len(_TRIED))
-    most_lacking = lacking_A.min() + NEAR_FRAC * letters
+    most_lacking = lacking_A.min() + max(NEAR_FRAC * letters, NEAR_LETTERS)
     candidates = [
         (lacking, alphabet)
         for alphabet, lacking, own in zip(_TRIED, lacking_A.tolist(), own_A.tolist(), strict=True)
@@ -227,7 +247,7 @@ def _letter_tables() -> tuple[ClassTable, ClassTable]:
 @kernel
 def _count_letters(codes_C, classes, lower, letters_table, own_table, num_alphabets):  # type: ignore[no-untyped-def]
     """For each alphabet the letters of the text that it lacks and those that are its own; letters and words.
-    Capitals are passed over: numerals, abbreviations and names begin with them."""
+    Capitals are passed over: numerals, abbreviations and names begin with them; a letter beyond a–z says more than w or x."""
     lacking_A = np.zeros(num_alphabets, np.int64)
     own_A = np.zeros(num_alphabets, np.int64)
     letters = words = 0
@@ -239,7 +259,8 @@ def _count_letters(codes_C, classes, lower, letters_table, own_table, num_alphab
         if is_small or own:
             having = letters_table[code]
             for alphabet in range(num_alphabets):
-                lacking_A[alphabet] += is_small and having >> alphabet & 1 == 0
+                if is_small and having >> alphabet & 1 == 0:
+                    lacking_A[alphabet] += 1 if code < 128 else FOREIGN_LETTER
                 own_A[alphabet] += own >> alphabet & 1
         if is_letter:
             letters += 1

@@ -31,7 +31,7 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 _ENDINGS = _listed(
-    "kz ru com org net info edu gov int io eu uk de fr tr uz kg az tj cn us su biz dev app ai tv wiki "
+    "kz ru com org net info edu gov int io eu uk de fr tr uz kg az tj cn us su biz dev app ai tv wiki asia "
     "txt pdf doc docx xls xlsx csv ppt pptx odt rtf html htm xml json yaml yml md jpg jpeg png gif svg bmp mp3 mp4 avi mkv wav "
     "zip gz rar tar exe dll bat sh py js ts css java cpp rs go php sql ini cfg log tex apk iso"
 )
@@ -67,6 +67,7 @@ _PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
 )
 _FLAGGED_PATTERNS: tuple[tuple[int, str, re.Pattern[str]], ...] = (
     (NAME_DOT, "address", re.compile(rf"\.(?:{'|'.join(_ENDINGS)})(?:/[^\s<>«»\"]*)?(?!\w)")),
+    (NAME_DOT, "address", re.compile(r"(?<![\w.])[a-z0-9-]+\.[a-z]{2,4}/[^\s<>«»\"]+")),
     (CODE, "code", re.compile(r"(?<![^\W_])(?:[^\W\d_]{1,3}|[A-Z]+)\d\w*|\d+(?:[A-Z]+\d\w*|[A-Z](?![^\W_]))")),
 )
 _SINGLE = re.compile(r"(?<![\w'’ʼ.])[A-Za-z](?![\w'’ʼ])")
@@ -89,6 +90,34 @@ def find_untouched(text: str, signs: int | None = None) -> list[Span]:
     if signs & SINGLE or "II." in text:
         found.extend(_letters(text))
     return apart(found) if found else found
+
+
+_ENGLISH = ("and", "of", "that", "the", "to", "with", "you")
+_IN_ENGLISH = tuple(f" {word} " for word in _ENGLISH)
+_ENGLISH_WORD = re.compile(
+    rf"\b(?:{'|'.join(_ENGLISH)}|are|for|from|have|not|they|this|was|were|which|will|your)\b", re.IGNORECASE
+)
+_PASSAGE = re.compile("[^«»“”\"\n.!?]+")
+_LATIN_WORD = re.compile("[^\\W\\d_]+")
+MIN_ENGLISH_FRAC = 0.2
+"""English prose has a third of these words."""
+
+
+def find_english(text: str) -> list[Span]:
+    """Sentences and quotations in English: three words or more of a–z, one in five of them a word that only English has."""
+    if not any(word in text for word in _IN_ENGLISH):
+        return []
+    found: list[Span] = []
+    for match in _PASSAGE.finditer(text):
+        passage = match.group()
+        telling = len(_ENGLISH_WORD.findall(passage))
+        if not telling:
+            continue
+        words = _LATIN_WORD.findall(passage)
+        own = sum(not word.isascii() for word in words)
+        if len(words) >= 3 and not own and telling >= MIN_ENGLISH_FRAC * len(words):
+            found.append(Span(*match.span(), "english"))
+    return found
 
 
 def _matches(text: str, kind: str, pattern: re.Pattern[str]) -> Iterator[Span]:
