@@ -108,6 +108,9 @@ MAX_COST = 0.22
 MAX_COST_WITHOUT_WORDS = 0.06
 """Of a text without such a word: of its neighbours, Kyrgyz has as little, but no қ."""
 
+MAX_BROKEN_WITHOUT_WORDS = 0.12
+"""Of such a text too: words that all Turkic languages have bring its cost down, whatever the others look like."""
+
 MAX_COST_ALONE = 0.18
 """The same in an alphabet that no neighbour writes anything like."""
 
@@ -133,6 +136,9 @@ NEAR_FRAC = 0.004
 
 NEAR_LETTERS = 2
 """The same in a short text, where one foreign name would decide."""
+
+COST_OF_LETTER = 0.5
+"""What one such letter a word adds to the cost where alphabets are compared."""
 
 FOREIGN_LETTER = 3
 """What a letter beyond a–z that an alphabet lacks counts: w, x and c come with any foreign name, ó and ǵ with another alphabet."""
@@ -221,11 +227,12 @@ def _best_reading(sample_C: Codes) -> tuple[LatinAlphabet | None, Reading]:
         if lacking <= most_lacking and OWN_LETTERS * own >= words
     ]
     best: tuple[LatinAlphabet | None, Reading] = (None, NO_READING)
+    least = np.inf
     candidates.sort(key=itemgetter(0))
-    for _, alphabet in candidates:
+    for lacking, alphabet in candidates:
         reading = read(*sample_in_cyrillic(sample_C, alphabet))
-        if best[0] is None or reading.cost < best[1].cost:
-            best = (alphabet, reading)
+        if (cost := reading.cost + COST_OF_LETTER * lacking / max(words, 1)) < least:
+            best, least = (alphabet, reading), cost
         if reading.cost <= CLEAR_COST and not reading.left_frac and reading.words >= CLEAR_WORDS:
             break
     return best
@@ -282,4 +289,6 @@ def _is_kazakh(reading: Reading, alphabet: LatinAlphabet, sample: str) -> bool:
         return False
     if reading.telling and reading.known_frac >= MIN_KNOWN_WORDS_FRAC:
         return reading.cost <= MAX_COST
-    return reading.cost <= (MAX_COST_ALONE if alphabet.kazakh_alone else MAX_COST_WITHOUT_WORDS)
+    if alphabet.kazakh_alone:
+        return reading.cost <= MAX_COST_ALONE
+    return reading.cost <= MAX_COST_WITHOUT_WORDS and reading.broken_frac <= MAX_BROKEN_WITHOUT_WORDS
