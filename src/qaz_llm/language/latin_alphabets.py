@@ -137,7 +137,7 @@ LATIN_ALPHABETS: tuple[LatinAlphabet, ...] = (
     ),
     _alphabet(
         "latin-yanalif",
-        "ʙ=б c=ш ç=ж ƶ=ж ə=ә ƣ=ғ ꞑ=ң ŋ=ң ņ=ң ɵ=ө u=ұ v=у w=у y=ү j=й ь=ы h=х x=х ş=ш ij=и uv=у yv=у uw=у yw=у i=і",
+        "ʙ=б c=ш ç=ж ƶ=ж ə=ә ƣ=ғ ꞑ=ң ŋ=ң ņ=ң ɵ=ө u=ұ v=у w=у y=ү j=й ь=ы h=х x=х ş=ш ij=и ov=ов uv=у yv=у uw=у yw=у i=і",
         capitals=_UNDOTTED,
         own="ʙəƣꞑŋņɵьƶç",
     ),

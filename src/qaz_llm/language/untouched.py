@@ -67,11 +67,15 @@ _PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
 )
 _FLAGGED_PATTERNS: tuple[tuple[int, str, re.Pattern[str]], ...] = (
     (NAME_DOT, "address", re.compile(rf"\.(?:{'|'.join(_ENDINGS)})(?:/[^\s<>«»\"]*)?(?!\w)")),
-    (NAME_DOT, "address", re.compile(r"(?<![\w.])[a-z0-9-]+\.[a-z]{2,4}/[^\s<>«»\"]+")),
+    (NAME_DOT, "address", re.compile(r"(?<![\w.])[a-z0-9-]+\.(?:me|ly|be|gl|co|gg|cc|fm|site|online|store)/[^\s<>«»\"]+")),
     (CODE, "code", re.compile(r"(?<![^\W_])(?:[^\W\d_]{1,3}|[A-Z]+)\d\w*|\d+(?:[A-Z]+\d\w*|[A-Z](?![^\W_]))")),
 )
 _SINGLE = re.compile(r"(?<![\w'’ʼ.])[A-Za-z](?![\w'’ʼ])")
 """A letter alone: a sign of a formula or a numeral; initials and abbreviations have a full stop."""
+_GLOSS = re.compile(
+    r"\((?:lat|a[ğǵg]['’]?[yıь]l(?:şyn|şın|ş|shyn|sh|s['’])?|nem|fr|franc|frants|ital|isp|port|pol)\.:? ([A-Za-z][^(),;\n]*)"
+)
+"""A name in the language that is named before it: (lat. Canis lupus)."""
 _HEADING = re.compile(r"^([IVX])\.(?=\s)", re.MULTILINE)
 
 
@@ -89,6 +93,8 @@ def find_untouched(text: str, signs: int | None = None) -> list[Span]:
             found.extend(_matches(text, kind, pattern))
     if signs & SINGLE or "II." in text:
         found.extend(_letters(text))
+    if "(" in text:
+        found.extend(Span(*match.span(1), "name") for match in _GLOSS.finditer(text))
     return apart(found) if found else found
 
 
@@ -114,8 +120,7 @@ def find_english(text: str) -> list[Span]:
         if not telling:
             continue
         words = _LATIN_WORD.findall(passage)
-        own = sum(not word.isascii() for word in words)
-        if len(words) >= 3 and not own and telling >= MIN_ENGLISH_FRAC * len(words):
+        if len(words) >= 3 and telling >= MIN_ENGLISH_FRAC * len(words):
             found.append(Span(*match.span(), "english"))
     return found
 

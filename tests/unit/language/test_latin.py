@@ -143,7 +143,23 @@ def test_what_was_left_is_counted_by_kind() -> None:
     text = "XX ğasyrda Windows jäne BBC, #qazaq https://egov.kz/kk H2O, x sany"
     converted, left = convert_latin(text, alphabet_named("latin-2021"))
     assert converted == "XX ғасырда Windows және BBC, #qazaq https://egov.kz/kk H2O, x саны"
-    assert left == {"numeral": 1, "letters": 1, "abbreviation": 1, "tag": 1, "address": 1, "code": 1, "symbol": 1}
+    assert left == {"numeral": 1, "name": 1, "abbreviation": 1, "tag": 1, "address": 1, "code": 1, "symbol": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "latin", "cyrillic"),
+    [
+        ("latin-2021", "Italia, Iran, Ivan\nQAZAQSTAN RESPUBLIKASY", "Италия, Иран, Иван\nҚАЗАҚСТАН РЕСПУБЛИКАСЫ"),
+        ("latin-2021", "Is, Ilgerı, IŞKI\nIRI QARA", "Іс, Ілгері, ІШКІ\nІРІ ҚАРА"),
+        ("latin-2021", "ağaș, șarșap, taǧy", "ағаш, шаршап, тағы"),
+        ("latin-2021", "MySQL men SQL tılı", "MySQL мен SQL тілі"),
+        ("latin-2017", "jan\u02bca a\u02bclipbi\u02bc", "жаңа әліпби"),
+        ("latin-common", "jäne jəne", "және және"),
+        ("latin-yanalif", "Myratov, əvez, suv", "Мүратов, әуез, су"),
+    ],
+)
+def test_letters_as_people_type_them(name: str, latin: str, cyrillic: str) -> None:
+    assert latin_to_cyrillic(latin, alphabet_named(name)) == cyrillic
 
 
 def test_words_of_other_letters_stay() -> None:

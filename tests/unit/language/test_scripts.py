@@ -218,3 +218,61 @@ def test_three_scripts_of_mediawiki(key: str, alphabet: str) -> None:
                 different += sum(difflib.SequenceMatcher(None, *pair).ratio() >= 0.7 for pair in pairs)
     assert same > 600
     assert same / (same + different) > 0.97
+
+
+SHORT_2017 = "Qazaqstannyn' en' u'lken qalasy – Almaty. Munda ko'p adam turady, sondyqtan ko's'eler a'rqas'an adamg'a toly."
+CYRILLIC_2017 = "Қазақстанның ең үлкен қаласы – Алматы. Мұнда көп адам тұрады, сондықтан көшелер әрқашан адамға толы."
+
+
+@pytest.mark.parametrize("sign", "'’ʼ‘ʻ´`′＇ˈ")
+def test_apostrophes_of_every_kind(sign: str) -> None:
+    conversion = to_cyrillic(SHORT_2017.replace("'", sign))
+    assert conversion is not None
+    assert conversion.text == CYRILLIC_2017
+
+
+@pytest.mark.parametrize(
+    ("latin", "cyrillic"),
+    [
+        (
+            "Eger x > 0 jäne y < 5 bolsa, onda f(x) = x² + 2x funksiasynyñ mänı oñ bolady. ABC üşbūryşynyñ qabyrğasy 5 sm.",
+            "Егер x > 0 және y < 5 болса, онда f(x) = x² + 2x функциясының мәні оң болады. ABC үшбұрышының қабырғасы 5 см.",
+        ),
+        (
+            "Qazır Google-dıñ qyzmetterın köp adam qoldanady. Oquşylar WhatsApp-qa tapsyrma jıberedı, YouTube-ten köredı.",
+            "Қазір Google-дің қызметтерін көп адам қолданады. Оқушылар WhatsApp-қа тапсырма жібереді, YouTube-тен көреді.",
+        ),
+        (
+            "XVIII ǵasyrda I Petr patsha Reseıde bilik qurdy, al II Ekaterına ony jalǵastyrdy. XIX ǵasyrdyń 30-jyldary Isataı kóterilis bastady.",
+            "XVIII ғасырда I Петр патша Ресейде білік құрды, ал II Екатерина оны жалғастырды. XIX ғасырдың 30-жылдары Исатай көтеріліс бастады.",
+        ),
+        (
+            "Būl jerde köp adam tūradı, sondıqtan köşeler ärqaşan adamğa tolı. Uaqıt ötken sayın jaña üyler salınıp jatır.",
+            "Бұл жерде көп адам тұрады, сондықтан көшелер әрқашан адамға толы. Уақыт өткен сайын жаңа үйлер салынып жатыр.",
+        ),
+        (
+            "The weather in Almaty was fine, and the mountains could be seen.\n\nKeşe kün jyly boldy, taular anyq körındı.",
+            "The weather in Almaty was fine, and the mountains could be seen.\n\nКеше күн жылы болды, таулар анық көрінді.",
+        ),
+        ("مەن قازاقپىن، قازاق تىلىندە سويلەيمىن.", "Мен қазақпын, қазақ тілінде сөйлеймін."),
+    ],
+    ids=["formulas", "firms", "numerals", "common", "english", "short-tote"],
+)
+def test_what_is_foreign_in_a_text_does_not_decide_its_alphabet(latin: str, cyrillic: str) -> None:
+    conversion = to_cyrillic(latin)
+    assert conversion is not None
+    assert conversion.text == cyrillic
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Qırğızstandın eñ çoñ şaarı – Bişkek. Bul jerde köp adam jaşayt, oşonduqtan köçölör dayıma adamğa tolo.",
+        "Ózbekistonning eng katta şahri Toşkent. Bu yerda köp odam yaşaydi, şuning uçun kóçalar doim gavjum, ǵalaba.",
+        "Ancaq qızların otağında hələ də işıq yanırdı, qarı isə artıq çoxdan yatmışdı.",
+        "Ol oyın oǵan kerek degen usınıstı ózine maqul kórdi.",
+        "She quoted 'Men qazaqpyn' and the poet's words; it's an old lover's song, isn't it? Don't say we didn't know.",
+    ],
+)
+def test_neighbours_are_left_alone(text: str) -> None:
+    assert to_cyrillic(text) is None

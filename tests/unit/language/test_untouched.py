@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qaz_llm.language.untouched import find_untouched
+from qaz_llm.language.untouched import find_english, find_untouched
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -28,6 +28,9 @@ def found(text: str) -> list[tuple[str, str]]:
         ("x sany, I Petr, V ğasyr", [("x", "symbol"), ("I", "numeral"), ("V", "numeral")]),
         ("I. Kırıspe\nII. Bölım", [("I", "numeral")]),
         ("3D, 5G", [("3D", "code"), ("5G", "code")]),
+        ("t.me/qazaq arnasy", [("t.me/qazaq", "address")]),
+        ("Qasqyr (lat. Canis lupus) – añ", [("Canis lupus", "name")]),
+        ("BŪŪ (ağylş. United Nations, qysqaşa UN)", [("United Nations", "name")]),
     ],
 )
 def test_what_is_no_word_is_found(text: str, expected: list[tuple[str, str]]) -> None:
@@ -44,10 +47,25 @@ def test_what_is_no_word_is_found(text: str, expected: list[tuple[str, str]]) ->
         "bardy.Keldı, köp.Endı",
         "jyly4, kezınde1773",
         "5 < 7, al 7 > 5",
+        "Qasqyr (tağy da böltırık)",
+        "bardy.kel/ketu",
     ],
 )
 def test_prose_has_nothing_that_stays(text: str) -> None:
     assert found(text) == []
+
+
+def test_english_sentences_and_quotations_are_found() -> None:
+    text = "Ol “To be, or not to be, that is the question” dep bastady. The end of the story was read by all.\nKün jyly."
+    assert [text[span.start : span.end].strip() for span in find_english(text)] == [
+        "To be, or not to be, that is the question",
+        "The end of the story was read by all",
+    ]
+
+
+@pytest.mark.parametrize("text", ["«The Beatles» toby men «Queen of» jaily", "Bul – the saity, onda köp maqala bar", "Men kitap oqydym"])
+def test_kazakh_with_a_word_of_english_is_not_english(text: str) -> None:
+    assert find_english(text) == []
 
 
 @given(st.text(alphabet="aIx1. @#/_`<>&;kz\n-Ğ", max_size=40))

@@ -13,11 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from qaz_llm.data.protect.items import EvaluationItem
 from qaz_llm.language.buffer import scan_texts
-from qaz_llm.language.identify import identify_texts
 from qaz_llm.language.repair import repair_texts
 from qaz_llm.language.scripts import detect_scripts, to_cyrillic
 
-SURELY_ENGLISH = 0.9
 """As in the cleaning of documents: Latin text with less English is tried as Kazakh in Latin letters."""
 
 MAX_PAIRED_TEXTS = 12
@@ -48,8 +46,8 @@ def _add_cyrillic(column: Iterable[list[str]]) -> None:
     scripts = detect_scripts(scanned)
     if all(script in ("Cyrl", "Zyyy") for script in scripts):
         return
-    for forms, script, shares in zip(listed, scripts, identify_texts(scanned), strict=True):
-        if script not in ("Cyrl", "Zyyy") and shares.en < SURELY_ENGLISH:
+    for forms, script in zip(listed, scripts, strict=True):
+        if script not in ("Cyrl", "Zyyy"):
             by_script[script].append(forms)
     for texts in by_script.values():
         together = to_cyrillic("\n".join(" ".join(forms[0].split()) for forms in texts))
