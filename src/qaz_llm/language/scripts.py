@@ -37,7 +37,16 @@ from qaz_llm.language.kernels import kernel
 from qaz_llm.language.latin import convert_latin, sample_in_cyrillic
 from qaz_llm.language.latin_alphabets import LATIN_ALPHABETS, LatinAlphabet, alphabet_named
 from qaz_llm.language.readings import NO_READING, Reading, read
-from qaz_llm.language.untouched import CODE, MARKED, NAME_DOT, SINGLE, apart, find_english, find_untouched, look_for_signs
+from qaz_llm.language.untouched import (
+    CODE,
+    MARKED,
+    NAME_DOT,
+    SINGLE,
+    apart,
+    find_english,
+    find_untouched,
+    look_for_signs,
+)
 from qaz_llm.records import Script
 
 _SCRIPTS: tuple[Script, ...] = ("Cyrl", "Latn", "Arab")
@@ -126,6 +135,10 @@ SURE_COST = -0.1
 CLEAR_COST = -0.05
 """Under which no other alphabet is tried: under a wrong one a text has 0.2 and more."""
 
+DOUBTFUL_COST = 0.05
+"""Over which a sample is read again without what is no Kazakh in it, which may have chosen the wrong alphabet."""
+
+CLEAR_LEFT_FRAC = 0.02
 CLEAR_WORDS = 40
 
 SAMPLES = (700, 4000)
@@ -186,8 +199,12 @@ _APOSTROPHE = re.compile(f"(?<=[acginosuyACGINOSUY])[{_OTHER_APOSTROPHES}]")
 def _kazakh_alphabet(text: str, codes_C: Codes) -> tuple[LatinAlphabet, float] | None:
     """The alphabet of a Kazakh text and its share of known words; None where it is not Kazakh."""
     for size in SAMPLES:
-        sample, sample_C = _without_code(text[:size], codes_C[:size])
+        sample, sample_C = text[:size], codes_C[:size]
         alphabet, reading = _best_reading(sample_C)
+        if reading.cost > DOUBTFUL_COST if alphabet else _has_letters_beyond_ascii(sample_C):
+            bare, bare_C = _without_code(sample, sample_C)
+            if bare is not sample:
+                sample, (alphabet, reading) = bare, _best_reading(bare_C)
         if alphabet is not None and reading.words >= MIN_WORDS and _is_kazakh(reading, alphabet, sample):
             if alphabet is _WIKIPEDIA and _Y_ALONE.search(sample) and "ý" not in sample.lower():
                 alphabet = _KAZINFORM
@@ -201,6 +218,14 @@ _WIKIPEDIA, _KAZINFORM = alphabet_named("latin-wikipedia"), alphabet_named("lati
 _Y_ALONE = re.compile("[yY](?![aeouwAEOUW])")
 """The only difference between the two is й: ý in one, y in the other, where jüye is жүйе."""
 _TRIED = tuple(alphabet for alphabet in LATIN_ALPHABETS if alphabet is not _KAZINFORM)
+
+
+def _has_letters_beyond_ascii(sample_C: Codes) -> bool:
+    """Whether so many that a part of an English text may be Kazakh."""
+    return int(np.count_nonzero(sample_C >= 0xC0)) >= MIN_BEYOND_ASCII * len(sample_C)
+
+
+MIN_BEYOND_ASCII = 0.01
 
 
 def _without_code(sample: str, sample_C: Codes) -> tuple[str, Codes]:
@@ -222,18 +247,18 @@ def _best_reading(sample_C: Codes) -> tuple[LatinAlphabet | None, Reading]:
     lacking_A, own_A, letters, words = _count_letters(sample_C, *tables, len(_TRIED))
     most_lacking = lacking_A.min() + max(NEAR_FRAC * letters, NEAR_LETTERS)
     candidates = [
-        (lacking, alphabet)
+        (lacking, -own, alphabet)
         for alphabet, lacking, own in zip(_TRIED, lacking_A.tolist(), own_A.tolist(), strict=True)
         if lacking <= most_lacking and OWN_LETTERS * own >= words
     ]
     best: tuple[LatinAlphabet | None, Reading] = (None, NO_READING)
     least = np.inf
-    candidates.sort(key=itemgetter(0))
-    for lacking, alphabet in candidates:
+    candidates.sort(key=itemgetter(0, 1))
+    for lacking, _, alphabet in candidates:
         reading = read(*sample_in_cyrillic(sample_C, alphabet))
         if (cost := reading.cost + COST_OF_LETTER * lacking / max(words, 1)) < least:
             best, least = (alphabet, reading), cost
-        if reading.cost <= CLEAR_COST and not reading.left_frac and reading.words >= CLEAR_WORDS:
+        if reading.cost <= CLEAR_COST and reading.left_frac <= CLEAR_LEFT_FRAC and reading.words >= CLEAR_WORDS:
             break
     return best
 

@@ -220,7 +220,9 @@ def test_three_scripts_of_mediawiki(key: str, alphabet: str) -> None:
     assert same / (same + different) > 0.97
 
 
-SHORT_2017 = "Qazaqstannyn' en' u'lken qalasy – Almaty. Munda ko'p adam turady, sondyqtan ko's'eler a'rqas'an adamg'a toly."
+SHORT_2017 = (
+    "Qazaqstannyn' en' u'lken qalasy – Almaty. Munda ko'p adam turady, sondyqtan ko's'eler a'rqas'an adamg'a toly."
+)
 CYRILLIC_2017 = "Қазақстанның ең үлкен қаласы – Алматы. Мұнда көп адам тұрады, сондықтан көшелер әрқашан адамға толы."
 
 
@@ -243,8 +245,8 @@ def test_apostrophes_of_every_kind(sign: str) -> None:
             "Қазір Google-дің қызметтерін көп адам қолданады. Оқушылар WhatsApp-қа тапсырма жібереді, YouTube-тен көреді.",
         ),
         (
-            "XVIII ǵasyrda I Petr patsha Reseıde bilik qurdy, al II Ekaterına ony jalǵastyrdy. XIX ǵasyrdyń 30-jyldary Isataı kóterilis bastady.",
-            "XVIII ғасырда I Петр патша Ресейде білік құрды, ал II Екатерина оны жалғастырды. XIX ғасырдың 30-жылдары Исатай көтеріліс бастады.",
+            "XVIII ǵasyrda I Petr patsha Reseıde bilik qurdy, al II Ekaterına ony jalǵastyrdy. XIX ǵasyrdyń 30-jyldary Mahambet kóterilis bastady.",
+            "XVIII ғасырда I Петр патша Ресейде білік құрды, ал II Екатерина оны жалғастырды. XIX ғасырдың 30-жылдары Махамбет көтеріліс бастады.",
         ),
         (
             "Būl jerde köp adam tūradı, sondıqtan köşeler ärqaşan adamğa tolı. Uaqıt ötken sayın jaña üyler salınıp jatır.",

@@ -56,14 +56,18 @@ def test_prose_has_nothing_that_stays(text: str) -> None:
 
 
 def test_english_sentences_and_quotations_are_found() -> None:
-    text = "Ol “To be, or not to be, that is the question” dep bastady. The end of the story was read by all.\nKün jyly."
+    text = (
+        "Ol “To be, or not to be, that is the question” dep bastady. The end of the story was read by all.\nKün jyly."
+    )
     assert [text[span.start : span.end].strip() for span in find_english(text)] == [
         "To be, or not to be, that is the question",
         "The end of the story was read by all",
     ]
 
 
-@pytest.mark.parametrize("text", ["«The Beatles» toby men «Queen of» jaily", "Bul – the saity, onda köp maqala bar", "Men kitap oqydym"])
+@pytest.mark.parametrize(
+    "text", ["«The Beatles» toby men «Queen of» jaily", "Bul – the saity, onda köp maqala bar", "Men kitap oqydym"]
+)
 def test_kazakh_with_a_word_of_english_is_not_english(text: str) -> None:
     assert find_english(text) == []
 
