@@ -20,7 +20,7 @@ from qaz_llm.language.latin_alphabets import LATIN_ALPHABETS, LatinAlphabet, alp
 from qaz_llm.language.loans import ABBREVIATIONS, FOREIGN_WORDS, LOANS
 from qaz_llm.language.spelling import respell_after_stems
 from qaz_llm.language.stems import StemTable, find_stem, spellings, stem_table
-from qaz_llm.language.untouched import SHOUTED, UNIT, Span, apart, find_english, find_untouched, look_for_signs
+from qaz_llm.language.untouched import ENGLISH, SHOUTED, UNIT, Span, apart, find_english, find_untouched, look_for_signs
 from qaz_llm.language.word_table import NOTHING_LEFT, Converted, WordTable, decode
 
 __all__ = ["LATIN_ALPHABETS", "LATIN_WORD", "LatinAlphabet", "convert_latin", "latin_to_cyrillic", "sample_in_cyrillic"]
@@ -132,8 +132,8 @@ class _Reader:
         spans = find_untouched(text, signs)
         if not self.alphabet.apostrophes and ("«" in text or "“" in text or '"' in text):
             spans = apart([*spans, *self._foreign_titles(text)])
-        if english := find_english(text):
-            spans = apart([*spans, *english])
+        if signs & ENGLISH:
+            spans = apart([*spans, *find_english(text)])
         places = np.array([(span.start, span.end) for span in spans], np.int64) if spans else NOTHING_LEFT
         converted_C, left = self.words.convert(codes_C, places)
         counts = Counter(left)

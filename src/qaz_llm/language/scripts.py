@@ -39,6 +39,7 @@ from qaz_llm.language.latin_alphabets import LATIN_ALPHABETS, LatinAlphabet, alp
 from qaz_llm.language.readings import NO_READING, Reading, read
 from qaz_llm.language.untouched import (
     CODE,
+    ENGLISH,
     MARKED,
     NAME_DOT,
     SINGLE,
@@ -232,7 +233,8 @@ def _without_code(sample: str, sample_C: Codes) -> tuple[str, Codes]:
     """A sample without addresses, code, single letters and English, which say nothing of its alphabet."""
     signs = look_for_signs(sample_C)
     spans = find_untouched(sample, signs) if signs & (MARKED | NAME_DOT | CODE | SINGLE) else []
-    spans = apart([*spans, *find_english(sample)])
+    if signs & ENGLISH:
+        spans = apart([*spans, *find_english(sample)])
     if not spans:
         return sample, sample_C
     for span in reversed(spans):
