@@ -82,7 +82,7 @@ _FLAGGED_PATTERNS: tuple[tuple[int, str, re.Pattern[str]], ...] = (
 _SINGLE = re.compile(r"(?<![\w'’ʼ.])[A-Za-z](?![\w'’ʼ])")
 """A letter alone: a sign of a formula or a numeral; initials and abbreviations have a full stop."""
 _GLOSS = re.compile(
-    r"\((?:lat|a[ğǵg]['’]?[yıь]l(?:şyn|şın|ş|shyn|sh|s['’])?|nem|fr|franc|frants|ital|isp|port|pol)\.:? ([A-Za-z][^(),;\n]*)"
+    r"\((?:lat|a[ğǵg]['’]?[yıь]l(?:şyn|şın|ş|shyn|sh|s['’])?|nem|fr|franc|frants|ital|isp|port|pol)\.:? ([A-Za-z][^(),;–—\n]*?)(?= ?[(),;–—\n]| - )"
 )
 """A name in the language that is named before it: (lat. Canis lupus)."""
 _HEADING = re.compile(r"^([IVX])\.(?=\s)", re.MULTILINE)

@@ -30,6 +30,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("3D, 5G", [("3D", "code"), ("5G", "code")]),
         ("t.me/qazaq arnasy", [("t.me/qazaq", "address")]),
         ("Qasqyr (lat. Canis lupus) – añ", [("Canis lupus", "name")]),
+        ("Generator (lat. genero – ūrpaq beremın)", [("genero", "name")]),
         ("BŪŪ (ağylş. United Nations, qysqaşa UN)", [("United Nations", "name")]),
     ],
 )
