@@ -36,7 +36,9 @@ from qaz_llm.records import LANGUAGES
 BASE_KEY = "base"
 MAX_CONFIG_BYTES = 4 << 20
 MAX_CONFIG_VALUES = 20_000
+MAX_CONFIG_DEPTH = 64
 _TAG = "tag:yaml.org,2002:"
+_TOO_DEEP = "lists and mappings lie too deep in one another"
 Location = tuple[str | int, ...]
 
 
@@ -232,7 +234,10 @@ def _compose(text: str) -> Node | None:
     """The node tree of a YAML 1.2 text. Raises YAMLError."""
     if re.search(r"^%YAML\s+1\.[01]\b", text, re.MULTILINE):
         raise YAMLError("configs are read as YAML 1.2; leave out the %YAML line")
-    return cast("Node | None", YAML(typ="safe", pure=True).compose(text))
+    try:
+        return cast("Node | None", YAML(typ="safe", pure=True).compose(text))
+    except RecursionError as error:
+        raise YAMLError(_TOO_DEEP) from error
 
 
 def _yaml_problem(error: YAMLError) -> tuple[int, str]:
@@ -269,6 +274,8 @@ def _construct(
     place = f"{where}:{node.start_mark.line + 1}"
     if node in above:
         raise ConfigError(f"{place}: this value contains itself")
+    if len(above) > MAX_CONFIG_DEPTH:
+        raise ConfigError(f"{place}: {_TOO_DEEP}")
     if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
         return [inside(child, index, child) for index, child in enumerate(node.value)]
     if isinstance(node, MappingNode) and node.tag == f"{_TAG}map":

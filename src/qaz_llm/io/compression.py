@@ -44,11 +44,12 @@ def compression_of(path: Path) -> str | None:
     except PermissionError as error:
         raise InputError(f"{path}: may not be read", hint="check the file's permissions") from error
     found = next((name for name, magic in _MAGIC.items() if magic.match(head)), None)
-    if found is None and path.suffix in COMPRESSIONS:
+    promised = COMPRESSIONS.get(path.suffix.lower())
+    if found is None and promised is not None:
         if not head:
             raise DamagedFileError(f"{path}: is empty, not even compressed nothing", hint="fetch the file again")
         raise DamagedFileError(
-            f"{path}: damaged, or not compressed: no {COMPRESSIONS[path.suffix]} file begins with {head[:8]!r}",
+            f"{path}: damaged, or not compressed: no {promised} file begins with {head[:8]!r}",
             hint="fetch the file again, or rename it to what it is",
         )
     return found

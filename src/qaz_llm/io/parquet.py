@@ -22,6 +22,14 @@ BATCH_ROWS = 256
 """So many rows are Python objects at once, fewer where they are long."""
 
 BATCH_BYTES = 64 << 20
+USUAL_DICTIONARY_BYTES = 4 << 20
+"""Most writers give a column up to a megabyte of dictionary, and none where it needs more. Of a longer one a row may hold all:
+a text of 30 MiB that 10,000 rows repeat is in the file once, and so few rows are read at once as if each had it."""
+
+MAX_DICTIONARY_BYTES = 256 << 20
+"""A longer one is not unpacked."""
+
+_DICTIONARY_PAGE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +51,64 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def parquet_batches(
-    file: pq.ParquetFile, columns: Sequence[str] | None = None, groups: Sequence[int] | None = None, *, max_bytes: int
+    path: Path,
+    file: pq.ParquetFile,
+    columns: Sequence[str] | None = None,
+    groups: Sequence[int] | None = None,
+    *,
+    max_bytes: int,
 ) -> Iterator[pa.RecordBatch | LongRows]:
-    """The rows of some row groups, or all, in their order; LongRows in place of those of more than `max_bytes`."""
+    """The rows of some row groups, or all, in their order; LongRows in place of those of more than `max_bytes`.
+
+    `path` is where `file` lies.
+    """
     for group in range(file.metadata.num_row_groups) if groups is None else groups:
-        num_rows, row_bytes = _size_of(file, group, columns)
-        if row_bytes > max_bytes:
-            yield LongRows(num_rows)
+        metadata = file.metadata.row_group(group)
+        chunks = _chunks_of(metadata, columns)
+        row_bytes = sum(chunk.total_uncompressed_size for chunk in chunks) // max(metadata.num_rows, 1)
+        dictionary_bytes = sum(_dictionary_bytes(path, chunks))
+        if row_bytes > max_bytes or dictionary_bytes > MAX_DICTIONARY_BYTES:
+            yield LongRows(metadata.num_rows)
             continue
-        size = max(1, min(BATCH_ROWS, BATCH_BYTES // max(row_bytes, 1)))
+        longest = max(row_bytes, dictionary_bytes if dictionary_bytes > USUAL_DICTIONARY_BYTES else 1)
+        size = max(1, min(BATCH_ROWS, BATCH_BYTES // longest))
         for batch in file.iter_batches(size, row_groups=[group], columns=None if columns is None else list(columns)):
             yield from _without_long_rows(batch, max_bytes) if batch.nbytes > max_bytes else (batch,)
 
 
-def _size_of(file: pq.ParquetFile, group: int, columns: Sequence[str] | None) -> tuple[int, int]:
-    """The rows of a group, and how many bytes of the columns asked for a row has in the mean."""
-    metadata = file.metadata.row_group(group)
-    chunks = (metadata.column(index) for index in range(metadata.num_columns))
-    wanted = None if columns is None else set(columns)
-    num_bytes = sum(
-        chunk.total_uncompressed_size
-        for chunk in chunks
-        if wanted is None or chunk.path_in_schema.partition(".")[0] in wanted
-    )
-    return metadata.num_rows, num_bytes // max(metadata.num_rows, 1)
+def _chunks_of(group: pq.RowGroupMetaData, columns: Sequence[str] | None) -> list[pq.ColumnChunkMetaData]:
+    """The columns asked for of a group of rows; all of those that a struct or a list is parted into."""
+    chunks = (group.column(index) for index in range(group.num_columns))
+    return [chunk for chunk in chunks if columns is None or chunk.path_in_schema.partition(".")[0] in columns]
+
+
+def _dictionary_bytes(path: Path, chunks: Sequence[pq.ColumnChunkMetaData]) -> Iterator[int]:
+    """How many bytes the dictionary of each column unpacks to, 0 where there is none.
+
+    The file's own metadata do not say it; the header before the page does: a PageHeader of Thrift's compact protocol begins
+    with two numbers, the kind of the page and its size unpacked (https://parquet.apache.org/docs/file-format/metadata/).
+    """
+    with path.open("rb") as stream:
+        for chunk in chunks:
+            stream.seek(chunk.dictionary_page_offset or chunk.data_page_offset)
+            header = stream.read(12)
+            kind, rest = _thrift_number(header)
+            size, _ = _thrift_number(rest)
+            yield size if kind == _DICTIONARY_PAGE else 0
+
+
+def _thrift_number(field: bytes) -> tuple[int, bytes]:
+    """The number after the byte that names a field (zigzag, seven bits a byte, least first), and what follows it.
+
+    >>> _thrift_number(bytes([0x15, 0xac, 0x02, 0x15]))
+    (150, b'\\x15')
+    """
+    value = 0
+    for place, byte in enumerate(field[1:]):
+        value |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            return (value >> 1) ^ -(value & 1), field[place + 2 :]
+    return 0, b""
 
 
 def _without_long_rows(batch: pa.RecordBatch, max_bytes: int) -> Iterator[pa.RecordBatch | LongRows]:

@@ -72,9 +72,11 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _bare_suffix(path: Path) -> str:
-    return Path(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
+    """In small letters: Windows writes `NEWS.TXT`."""
+    suffix = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if suffix in COMPRESSIONS else suffix
 
 
 def file_format(path: Path) -> str:
-    """The suffix without its compression: `.jsonl` for `a.jsonl.zst`."""
+    """The suffix in small letters without its compression: `.jsonl` for `a.jsonl.zst`, `.csv` for `A.CSV`."""
     return _bare_suffix(path)

@@ -121,7 +121,7 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> Iterator[dict[
 
     with open_parquet(path) as file:
         number = 0
-        for batch in parquet_batches(file, columns, max_bytes=MAX_ROW_BYTES):
+        for batch in parquet_batches(path, file, columns, max_bytes=MAX_ROW_BYTES):
             if isinstance(batch, LongRows):
                 raise DamagedFileError(
                     f"{path}: row {number + 1} has more than {MAX_ROW_BYTES >> 20} MiB, which is no document",

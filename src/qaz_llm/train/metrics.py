@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.errors import WriteError
-from qaz_llm.io import write_text
+from qaz_llm.io import open_text, write_text
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -39,15 +39,19 @@ def peak_flops(device_name: str) -> float | None:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics file; a last line that was cut off is left out. Empty where there is no file."""
+    """The rows of a metrics file; a last line that was cut off is left out. Empty where there is no file.
+
+    Raises DamagedFileError where a line is longer than any row.
+    """
     if not path.is_file():
         return []
     rows: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
+    with open_text(path) as lines:
+        for line in lines:
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
     return rows
 
 

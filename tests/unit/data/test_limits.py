@@ -146,7 +146,7 @@ def test_a_group_of_giant_rows_is_not_unpacked(tmp_path: Path) -> None:
         for texts in (["a", "b"], ["x" * 4000, "y" * 4000], ["c"]):
             writer.write_table(pa.table({"text": texts}))
     with open_parquet(path) as file:
-        batches = list(parquet_batches(file, ["text"], max_bytes=1000))
+        batches = list(parquet_batches(path, file, ["text"], max_bytes=1000))
     assert [b.num_rows for b in batches] == [2, 2, 1]
     assert batches[1] == LongRows(2)
 
@@ -155,11 +155,56 @@ def test_long_rows_are_read_few_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": [f"{n}" * (4 << 20) for n in range(10, 22)]}), path, compression="zstd")
     with open_parquet(path) as file:
-        batches = list(parquet_batches(file, max_bytes=MAX_LINE_BYTES))
+        batches = list(parquet_batches(path, file, max_bytes=MAX_LINE_BYTES))
     assert all(not isinstance(batch, LongRows) and batch.nbytes <= 64 << 20 for batch in batches)
     with pytest.raises(DamagedFileError, match="row 1 has more than"):
         pq.write_table(pa.table({"text": ["x" * (129 << 20)]}), path, compression="zstd")
         list(read_rows(path))
+
+
+def _with_dictionary(path: Path, texts: list[str], rows: list[int]) -> Path:
+    column = pa.DictionaryArray.from_arrays(pa.array(rows, pa.int32()), pa.array(texts))
+    pq.write_table(pa.table({"text": column}), path, compression="zstd")
+    return path
+
+
+def test_a_long_text_that_many_rows_repeat_is_not_unpacked_for_all_at_once(tmp_path: Path) -> None:
+    path = _with_dictionary(tmp_path / "a.parquet", ["x" * (20 << 20), "қар"], [0] * 40 + [1, 1])
+    assert path.stat().st_size < 1 << 20
+    with open_parquet(path) as file:
+        batches = parquet_batches(path, file, max_bytes=MAX_LINE_BYTES)
+        found = [(batch.num_rows, isinstance(batch, LongRows) or batch.nbytes <= 64 << 20) for batch in batches]
+    assert sum(rows for rows, _ in found) == 42
+    assert all(is_small for _, is_small in found)
+
+
+def test_rows_beside_a_long_dictionary_are_all_read(tmp_path: Path) -> None:
+    path = _with_dictionary(tmp_path / "a.parquet", [f"{n}" * (3 << 20) for n in range(3)], [2, 0, 1] * 4)
+    assert [row["text"][0] for row in read_rows(path)] == list("201" * 4)
+
+
+def test_usual_dictionaries_leave_batches_as_they_are(tmp_path: Path) -> None:
+    path = _with_dictionary(tmp_path / "a.parquet", [f"сөз {n}" for n in range(500)], list(range(500)) * 2)
+    with open_parquet(path) as file:
+        assert [b.num_rows for b in parquet_batches(path, file, max_bytes=MAX_LINE_BYTES)] == [256, 256, 256, 232]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_a_first_row_of_a_million_columns_is_refused(tmp_path: Path, name: str) -> None:
+    sign = "," if name == "a.csv" else "\t"
+    path = tmp_path / name
+    path.write_text("text" + f"{sign}a" * 1_000_000 + "\nқар" + sign + "1\n", encoding="utf-8")
+    with pytest.raises(DamagedFileError, match="columns"):
+        list(read_documents(SourceConfig(name="s", path=str(path))))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_a_row_of_millions_of_cells_is_one_bad_row(tmp_path: Path, name: str) -> None:
+    sign = "," if name == "a.csv" else "\t"
+    path = tmp_path / name
+    path.write_text(f"text{sign}n\n" + sign * 5_000_000 + f"\nқар{sign}1\n", encoding="utf-8")
+    found = [d.meta.get(PROBLEM, d.text) for d in read_documents(SourceConfig(name="s", path=str(path)))]
+    assert found == ["too_many_values", "қар"]
 
 
 # ------------------------------------------------------------------------------------------------------------- config
@@ -180,3 +225,11 @@ def test_configs_that_unpack_to_billions_are_refused(tmp_path: Path, monkeypatch
     path.write_bytes(b"a: 1\n#" + b"x" * (5 << 20))
     with pytest.raises(QazError, match="bytes are no config"):
         load_config(Anything, path)
+
+
+def test_configs_of_many_lists_in_lists_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    for depth in (100, 5_000):
+        path.write_text("a: " + "[" * depth + "]" * depth + "\n", encoding="utf-8")
+        with pytest.raises(ConfigError, match="too deep"):
+            load_config(Anything, path)

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qaz_llm.data.config import SourceConfig
+from qaz_llm.data.readers import cuts
 from qaz_llm.data.sources import PROBLEM, read_documents, read_task
 from qaz_llm.data.tasks import Task, tasks_of
 from qaz_llm.records import Document
@@ -279,3 +280,35 @@ def test_a_data_set_that_is_not_here_is_streamed(monkeypatch: pytest.MonkeyPatch
     assert asked[0] == (("owner/name", "kk"), {"split": "train", "streaming": True})
     assert asked[1][0] == ("json",)
     assert asked[1][1]["data_files"] == ["hf://datasets/owner/name/kk/*.jsonl.gz"]
+
+
+@given(lines=st.lists(st.integers(0, 40), max_size=30), part_bytes=st.integers(1, 60), window=st.integers(1, 50))
+@SAME_FOLDER
+def test_parts_start_where_they_would_if_the_file_were_searched_at_once(
+    tmp_path: Path, lines: list[int], part_bytes: int, window: int
+) -> None:
+    content = b"".join(b"x" * length + b"\n" for length in lines) + b"x"
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    wanted = [0]
+    for aim in range(part_bytes, len(content), part_bytes):
+        start = content.find(b"\n", aim - 1) + 1
+        if aim > wanted[-1] and start:
+            wanted.append(start)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(cuts, "_WINDOW_BYTES", window)
+        found = [part.start for part in cuts.parts_of(path, source(path, part_bytes=part_bytes, rows="line"))]
+    assert (found or [0]) == wanted
+
+
+def test_names_in_capitals_are_of_the_same_format(tmp_path: Path) -> None:
+    (tmp_path / "A.TXT").write_text("Қар ериді\n", encoding="utf-8")
+    (tmp_path / "B.Csv").write_text("n,text\n1,Су ақты\n", encoding="utf-8")
+    (tmp_path / "C.JSONL.GZ").write_bytes(gzip.compress('{"text": "Күн ашық"}\n'.encode()))
+    assert [d.text for d in read_documents(source(tmp_path))] == ["Қар ериді", "Су ақты", "Күн ашық"]
+
+
+def test_a_comma_after_the_object_of_a_line_is_none_of_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "бір,"},\n{"text": "екі"} , \r\n{"text": "үш"},,\n{"text": "төрт"}\n', encoding="utf-8")
+    assert [d.meta.get(PROBLEM, d.text) for d in read_documents(source(path))] == ["бір,", "екі", "bad_json", "төрт"]

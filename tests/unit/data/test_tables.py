@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from qaz_llm.data.chat.conversations import make_conversations
 from qaz_llm.data.config import ConversationSourceConfig, SourceConfig
 from qaz_llm.data.readers.dialects import Dialect, sniff_dialect
+from qaz_llm.data.readers.tables import _named
 from qaz_llm.data.sources import PROBLEM, read_documents, read_task
 from qaz_llm.data.tasks import tasks_of
 from qaz_llm.errors import DamagedFileError, InputError
@@ -200,3 +201,9 @@ def test_dialogues_are_read_in_the_same_ways(tmp_path: Path) -> None:
         assert [item.conversation.messages[-1].content for item in made] == [
             f"Қаңтар айы, әдетте {n}" for n in range(3)
         ]
+
+
+def test_many_columns_of_one_name_are_numbered_at_once() -> None:
+    names = _named(["a", "a_2", *["a"] * 16_000])
+    assert len(set(names)) == 16_002
+    assert names[:5] == ["a", "a_2", "a_3", "a_4", "a_5"]

@@ -23,6 +23,10 @@ BZ2_TIMES = 4.5
 """How much longer a dump's text is than its bz2; for the estimate only."""
 
 _BLOCK_BYTES = 1 << 20
+_WINDOW_BYTES = 64 << 20
+_OVERLAP_BYTES = 4 << 10
+"""More than what stands before a part is long."""
+
 _LINE_END = re.compile(rb"\n")
 _BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
 _STREAM = re.compile(rb"(?=" + BZ2_STREAM + rb")")
@@ -70,7 +74,7 @@ def _starts(path: Path, part_bytes: int, before: re.Pattern[bytes]) -> list[int]
         for aim in range(part_bytes, size, part_bytes):
             if aim <= starts[-1]:
                 continue
-            found = before.search(content, aim - 1)
+            found = _first(before, content, aim - 1, size)
             if found is None or found.end() >= size:
                 break
             if found.end() > starts[-1]:
@@ -78,9 +82,19 @@ def _starts(path: Path, part_bytes: int, before: re.Pattern[bytes]) -> list[int]
     return [*starts, size]
 
 
+def _first(before: re.Pattern[bytes], content: mmap.mmap, start: int, size: int) -> re.Match[bytes] | None:
+    """The first place at or after `start`; what was looked through is not held, as a file may be without any."""
+    for place in range(start, size, _WINDOW_BYTES):
+        found = before.search(content, place, min(place + _WINDOW_BYTES + _OVERLAP_BYTES, size))
+        if found is not None:
+            return found
+        content.madvise(mmap.MADV_DONTNEED)
+    return None
+
+
 def _of_lines(path: Path, part_bytes: int, before: re.Pattern[bytes]) -> list[Part]:
     starts = _starts(path, part_bytes, before)
-    firsts = accumulate(_line_ends(path, starts), initial=0)
+    firsts = accumulate(_line_ends(path, starts[:-1]), initial=0)
     return [Part(a, b, first, b - a) for (a, b), first in zip(pairwise(starts), firsts, strict=False)]
 
 

@@ -39,9 +39,13 @@ def read_jsonl(path: Path, form: TextForm, part: Part | None = None) -> Iterator
 
 
 def _lenient_row(number: int, line: bytes) -> Row:
-    """A line that orjson refuses: json takes NaN, numbers of any size, bare control characters and lone surrogates."""
+    """A line that orjson refuses: json takes NaN, numbers of any size, bare control characters and lone surrogates.
+
+    A comma after the object, as in a list that was cut into lines, is left out.
+    """
     try:
-        fields = json.loads(line.removeprefix(BOM).decode(), strict=False)
+        written = line.removeprefix(BOM).decode().rstrip().removesuffix(",")
+        fields = json.loads(written, strict=False)
         return Row(number, without_surrogates(fields)) if isinstance(fields, dict) else Row(number, {}, "bad_json")
     except UnicodeDecodeError:
         return Row(number, {}, "bad_encoding")

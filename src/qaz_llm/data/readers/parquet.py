@@ -21,7 +21,7 @@ def read_parquet_rows(path: Path, columns: Sequence[str] | None = None, part: Pa
             columns = None
         groups = range(part.start, part.end) if part is not None else None
         number = part.first_row if part is not None else 0
-        for batch in parquet_batches(file, columns, groups, max_bytes=MAX_LINE_BYTES):
+        for batch in parquet_batches(path, file, columns, groups, max_bytes=MAX_LINE_BYTES):
             if isinstance(batch, LongRows):
                 yield from (Row(number + place, {}, "line_too_long") for place in range(batch.num_rows))
             else:

@@ -98,10 +98,10 @@ def format_of(path: Path, source: SourceConfig) -> str:
     if source.format not in ("auto", "hub"):
         return source.format
     suffix = file_format(path)
-    if suffix.lower() in _UNPACK_FIRST:
+    if suffix in _UNPACK_FIRST:
         raise InputError(
             f"{path}: archives of several files are not read",
-            hint=f"unpack it and name the files or the folder: {_UNPACK_FIRST[suffix.lower()]} {path.name}",
+            hint=f"unpack it and name the files or the folder: {_UNPACK_FIRST[suffix]} {path.name}",
         )
     if suffix not in FORMAT_BY_SUFFIX:
         raise InputError(

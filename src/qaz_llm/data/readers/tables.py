@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from qaz_llm.data.readers.lines import BOM, decoded_lines
 from qaz_llm.data.readers.rows import MAX_LINE_BYTES, Part, Row
 from qaz_llm.data.readers.streams import read_lines
 from qaz_llm.errors import DamagedFileError
+from qaz_llm.io.reading import MAX_VALUES
+
+MAX_COLUMNS = 16_384
+"""As many as a sheet of Excel has."""
 
 
 def read_table(
@@ -34,15 +39,29 @@ def _named(header: Sequence[str]) -> list[str]:
     >>> _named(["id ", "text", "text"])
     ['id', 'text', 'text_2']
     """
-    names: list[str] = []
+    names: dict[str, None] = {}
+    times: Counter[str] = Counter()
     for name in (name.strip() for name in header):
-        number = 2
+        times[name] += 1
         unique = name
         while unique in names:
-            unique = f"{name}_{number}"
-            number += 1
-        names.append(unique)
-    return names
+            unique = f"{name}_{max(times[name], 2)}"
+            times[name] += unique in names
+        names[unique] = None
+    return list(names)
+
+
+def _header_of(path: Path, cells: Sequence[str]) -> list[str]:
+    """The columns that a first row names. Raises DamagedFileError where no table has so many."""
+    if len(cells) > MAX_COLUMNS:
+        raise DamagedFileError(
+            f"{path}: a first row of {len(cells):,} columns, which is no table", hint="check the file"
+        )
+    return _named(cells)
+
+
+def _has_too_many_cells(line: str, delimiter: str) -> bool:
+    return len(line) > MAX_VALUES and line.count(delimiter) > MAX_VALUES
 
 
 def _row(number: int, columns: Sequence[str], values: list[str]) -> Row:
@@ -64,12 +83,14 @@ def _read_by_lines(
     if has_header:
         lines = decoded_lines(path, form)
         header, trouble = next(((line, problem) for number, line, problem in lines if number >= skipped), ("", None))
-        columns = _named(header.split(dialect.delimiter))
+        columns = _header_of(path, header.split(dialect.delimiter, MAX_COLUMNS))
         if trouble is not None and (part is None or part.start == 0):
             yield Row(skipped, {}, trouble)
     for number, line, problem in decoded_lines(path, form, part):
         if number < skipped + has_header or not (line or problem):
             continue
+        if problem is None and _has_too_many_cells(line, dialect.delimiter):
+            problem = "too_many_values"
         yield _row(number, columns, line.split(dialect.delimiter)) if problem is None else Row(number, {}, problem)
 
 
@@ -79,8 +100,9 @@ def _read_by_lines(
 class _Lines:
     """The lines of a file as text for the csv module, remembering of the current row what they are and what is wrong."""
 
-    def __init__(self, path: Path, form: TextForm, skipped: int) -> None:
-        self._lines = (pair for pair in read_lines(path, form) if pair[0] >= skipped)
+    def __init__(self, path: Path, form: TextForm, dialect: Dialect) -> None:
+        self._lines = (pair for pair in read_lines(path, form) if pair[0] >= dialect.skipped_lines)
+        self._delimiter = dialect.delimiter
         self.problem: str | None = None
         self.num_quotes = 0
 
@@ -97,7 +119,11 @@ class _Lines:
             return "\n"
         self.num_quotes += line.count(b'"')
         try:
-            return (line if number else line.removeprefix(BOM)).decode()
+            text = (line if number else line.removeprefix(BOM)).decode()
+            if not _has_too_many_cells(text, self._delimiter):
+                return text
+            self.problem = "too_many_values"
+            return "\n"
         except UnicodeDecodeError:
             self.problem = "bad_encoding"
             return line.decode(errors="replace")
@@ -105,7 +131,7 @@ class _Lines:
 
 def _read_quoted(path: Path, form: TextForm, dialect: Dialect, columns: Sequence[str]) -> Iterator[Row]:
     csv.field_size_limit(MAX_LINE_BYTES)
-    lines = _Lines(path, form, dialect.skipped_lines)
+    lines = _Lines(path, form, dialect)
     reader = csv_reader(lines, dialect)
     number = -1 if columns else -2
     is_lost = False
@@ -123,8 +149,10 @@ def _read_quoted(path: Path, form: TextForm, dialect: Dialect, columns: Sequence
                     hint="close it; where quotes are text and columns are parted by tabs, say format: tsv",
                 ) from error
             values, lines.problem = [], lines.problem or "bad_csv"
+        if not columns and lines.problem == "too_many_values":
+            raise DamagedFileError(f"{path}: its first row has more columns than any table", hint="check the file")
         if not columns and lines.problem in (None, "bad_encoding"):
-            columns = _named(values)
+            columns = _header_of(path, values)
             continue
         if is_lost and lines.problem is None and values:
             # what follows a quote in the wrong place is the rest of its row until a whole one comes
