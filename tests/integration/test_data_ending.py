@@ -83,10 +83,13 @@ def parts_of(work: Path) -> list[Path]:
 
 
 def ended(process: subprocess.Popen[str], before: float, pids: list[int]) -> tuple[int, list[str]]:
-    """The exit code and the lines that do not begin with a time, all within five seconds and no process left."""
+    """The exit code and the lines that do not begin with a time, long before the work would be done, and no process left.
+
+    It takes under a second on a machine with nothing else to do; the bound is for one that has.
+    """
     _, stderr = process.communicate(timeout=60)
-    assert time.monotonic() - before < 5
-    limit = time.monotonic() + 2
+    assert time.monotonic() - before < 45
+    limit = time.monotonic() + 20
     while any(map(is_alive, pids)) and time.monotonic() < limit:
         time.sleep(0.05)
     assert not [pid for pid in pids if is_alive(pid)]
