@@ -197,6 +197,22 @@ _APOSTROPHE = re.compile(f"(?<=[acginosuyACGINOSUY])[{_OTHER_APOSTROPHES}]")
 """What is typed for the apostrophe of 2017 besides the three that every word may have; Uzbek has the first two as well."""
 
 
+def may_be_converted(scanned: ScannedTexts) -> list[bool]:
+    """Of each text False where `to_cyrillic` is sure to find nothing: Latin letters, none beyond those of English.
+
+    >>> may_be_converted(scan_texts(["What is the capital?", "Astana qalasy qaı jerde ornalasqan?"]))
+    [False, True]
+    """
+    codes_C, starts_D = scanned.batch.codes_C, scanned.batch.starts_D
+    own_C = (_letter_tables()[1][codes_C] != 0) | (character_classes()[codes_C] & ARABIC != 0)
+    for apostrophe in _OTHER_APOSTROPHES:
+        own_C |= codes_C == ord(apostrophe)
+    counts_C = np.zeros(len(codes_C) + 1, np.int64)
+    np.cumsum(own_C, out=counts_C[1:])
+    found: list[bool] = (np.diff(counts_C[starts_D]) > 0).tolist()
+    return found
+
+
 def _kazakh_alphabet(text: str, codes_C: Codes) -> tuple[LatinAlphabet, float] | None:
     """The alphabet of a Kazakh text and its share of known words; None where it is not Kazakh."""
     for size in SAMPLES:

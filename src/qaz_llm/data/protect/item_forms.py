@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from qaz_llm.data.protect.items import EvaluationItem
 from qaz_llm.language.buffer import scan_texts
 from qaz_llm.language.repair import repair_texts
-from qaz_llm.language.scripts import detect_scripts, to_cyrillic
+from qaz_llm.language.scripts import detect_scripts, may_be_converted, to_cyrillic
 
 """As in the cleaning of documents: Latin text with less English is tried as Kazakh in Latin letters."""
 
@@ -50,10 +50,13 @@ def _add_cyrillic(column: Iterable[list[str]]) -> None:
         if script not in ("Cyrl", "Zyyy"):
             by_script[script].append(forms)
     for texts in by_script.values():
+        convertible = may_be_converted(scan_texts([forms[0] for forms in texts]))
+        if not any(convertible):  # a column in English
+            continue
         together = to_cyrillic("\n".join(" ".join(forms[0].split()) for forms in texts))
         lines = together.text.split("\n") if together is not None else []
-        for place, forms in enumerate(texts):
-            alone = to_cyrillic(forms[0])
+        for place, (forms, may_be) in enumerate(zip(texts, convertible, strict=True)):
+            alone = to_cyrillic(forms[0]) if may_be else None
             if len(lines) == len(texts):
                 forms.append(lines[place])
             if alone is not None:
