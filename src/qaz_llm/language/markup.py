@@ -163,7 +163,9 @@ def decode_entities(text: str, counts: Counter[str]) -> str:
 
     Where a text speaks of markup, an entity that stands alone (`&nbsp; – үзілмейтін бос орын`) is a word and stays.
     """
-    if "lt;" in text:
+    if "&" not in text:
+        return text
+    if "lt;su" in text or "lt;br" in text:
         text = _show_escaped(text, counts)
     matches = list(_ENTITY.finditer(text))
     if not matches:
@@ -195,7 +197,7 @@ def _show_escaped(text: str, counts: Counter[str]) -> str:
         return text
     text, raised = _ESCAPED_RAISED.subn(lambda match: _lifted(match[2], match[1]), text)
     counts["tag"] += 2 * raised
-    if len(_ESCAPED_BREAK.findall(text)) < _MIN_BREAKS:
+    if "lt;br" not in text or len(_ESCAPED_BREAK.findall(text)) < _MIN_BREAKS:
         return text
     broken, breaks = _ESCAPED_BREAK.subn(_line_break, text)
     if _are_taken_out(broken):  # a loose `<p>` would come to the edge of a line, and pass for a page's

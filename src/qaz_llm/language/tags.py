@@ -87,6 +87,7 @@ _TAG_BEFORE = re.compile(r"\b(?:тег|тэг|tag)\w*\s*[:–—-]?\s*[\"«“'�
 _NAMED_BEFORE = re.compile(
     r"(?:тег|тэг|tags?|element|элемент|дескриптор|команда)\w*\s*[:–—-]?\s*[\"«“'‘(]?$", re.IGNORECASE
 )
+_WORDS_BEFORE = ("тег", "тэг", "tag", "element", "элемент", "дескриптор", "команда")
 _NAME_CHARS = 60
 _AND = re.compile(r"\s+(?:және|мен|пен|бен|и|and|or|или|немесе|to|до|дейін)\s+|\s*(?:…|\.\.\.)\s*")
 _DEFINED = re.compile(r"[ \t]+[–—=-][ \t]")
@@ -222,7 +223,8 @@ def _is_mention(text: str, tags: Sequence[Tag], number: int) -> bool:
     if not holds_word and named.match(text, tag.end, tag.end + _NAME_CHARS):
         return True
     named = _NAMED_BEFORE if tag.partner < 0 and not tag.has_attributes else _TAG_BEFORE
-    if not ends_pair and named.search(text[max(0, tag.start - _NAME_CHARS) : tag.start]):
+    before = "" if ends_pair else text[max(0, tag.start - _NAME_CHARS) : tag.start]
+    if before and _may_name(before) and named.search(before):
         return True
     left, right = text[max(0, tag.start - 1) : tag.start], text[tag.end : tag.end + 1]
     if left and left in "\"«“‘'(" and right and right in "\"»”’'),":
@@ -251,6 +253,12 @@ def _is_written(text: str, tag: Tag) -> bool:
     """Whether the words beside say that the tag is written or typed."""
     after = _WRITTEN_AFTER.match(text, tag.end, tag.end + _NAME_CHARS)
     return after is not None or bool(_WRITTEN_BEFORE.search(text[max(0, tag.start - _NAME_CHARS) : tag.start]))
+
+
+def _may_name(before: str) -> bool:
+    """Whether any of the words of _NAMED_BEFORE is there: sooner told than by looking for them at every place."""
+    lowered = before.lower()
+    return any(word in lowered for word in _WORDS_BEFORE)
 
 
 def _are_listed(text: str, tags: Sequence[Tag], first: int) -> bool:
