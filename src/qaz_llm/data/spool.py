@@ -46,13 +46,14 @@ from qaz_llm.io import (
     read_lines,
     write_json,
 )
+from qaz_llm.io.arrow import number_array, numbers_of, string_array, strings_of
 from qaz_llm.language.buffer import ScannedTexts, scan_texts
 from qaz_llm.progress import get_logger
 from qaz_llm.records import Document, Verdict
 
 _logger = get_logger("data")
 
-COLUMNS = "columns.parquet"
+COLUMNS = COLUMNS
 STATS = "stats.json"
 """Written last of a part's files."""
 
@@ -115,9 +116,11 @@ class Spooled:
     def columns(self) -> Columns:
         import pyarrow.parquet as pq
 
-        names = ["language", "script", "licence", "words", "bytes", "pii"]
-        table = pq.read_table(self.folder / COLUMNS, columns=names)
-        return Columns(*(table[name].to_numpy() for name in names))
+        with pq.ParquetFile(self.folder / COLUMNS) as file:
+            table = file.read(columns=["language", "script", "licence", "words", "bytes", "pii"])
+        strings = {name: strings_of(table[name]) for name in ("language", "script", "licence", "pii")}
+        words, sizes = (numbers_of(table[name]) for name in ("words", "bytes"))
+        return Columns(strings["language"], strings["script"], strings["licence"], words, sizes, strings["pii"])
 
 
 def task_folder(work: Path, task: Task, config: DataConfig, items_fingerprint: str) -> Path:
@@ -248,8 +251,10 @@ class _PartWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        types = {"words": pa.int64(), "bytes": pa.int64()}
-        arrays = {name: pa.array(values, types.get(name, pa.string())) for name, values in self._columns.items()}
+        arrays = {
+            name: number_array(np.array(values, dtype=np.int64)) if name in ("words", "bytes") else string_array(values)
+            for name, values in self._columns.items()
+        }
         pq.write_table(pa.table(arrays), self._folder / COLUMNS, compression="zstd")
 
 

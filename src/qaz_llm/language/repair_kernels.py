@@ -126,8 +126,12 @@ def _tables() -> tuple[npt.NDArray[np.uint16], Flags]:
     for characters, bit in _groups():
         for character in characters:
             bits[ord(character)] |= bit
-    kinds, classes = np.unique(bits & _OF_PAIRS, return_inverse=True)
-    table = (bits & _OF_ONE).astype(np.uint16) | (classes.astype(np.uint16) << 10)
+    of_pairs = bits & _OF_PAIRS
+    telling = np.flatnonzero(of_pairs)  # to sort all code points would take longer than to repair megabytes
+    kinds = np.unique(np.append(of_pairs[telling], np.uint32(0)))
+    classes = np.zeros(len(bits), dtype=np.uint16)
+    classes[telling] = np.searchsorted(kinds, of_pairs[telling])
+    table = (bits & _OF_ONE).astype(np.uint16) | (classes << np.uint16(10))
     pairs = np.zeros((len(kinds), len(kinds)), dtype=np.uint32)
     for left, right, flag in (
         (_LEAD_1251, _TRAIL_1251, MOJIBAKE),

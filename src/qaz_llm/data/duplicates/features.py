@@ -31,6 +31,7 @@ from qaz_llm.data.duplicates.minhash import MinHasher, sort_each, text_hashes
 from qaz_llm.data.licences import rank
 from qaz_llm.errors import DataError
 from qaz_llm.io import read_json, write_json
+from qaz_llm.io.arrow import number_array
 from qaz_llm.language.buffer import Hashes, ScannedTexts
 from qaz_llm.records import Document
 
@@ -219,7 +220,7 @@ def take_ids(parts: Sequence[Part], rising: npt.NDArray[np.int64]) -> Any:
             ends = np.concatenate([np.zeros(1, np.int64), read_column(part.folder, "id_ends")])
             buffers = [None, pa.py_buffer(ends), pa.py_buffer(read_column(part.folder, "ids"))]
             ids = pa.Array.from_buffers(pa.large_binary(), part.num_documents, buffers)
-            chunks.append(ids.take(pa.array(rising[start:end] - offset)))
+            chunks.append(ids.take(number_array(rising[start:end] - offset)))
     return pa.chunked_array(chunks, type=pa.large_binary())
 
 

@@ -22,6 +22,7 @@ from qaz_llm.data.duplicates.blocks import blank_lines, find_blocks
 from qaz_llm.data.duplicates.features import Features, Part, read_column
 from qaz_llm.data.hash_tables import find, find_or_add, make_table
 from qaz_llm.errors import WorkError
+from qaz_llm.io.arrow import number_array
 from qaz_llm.language.buffer import Hashes, Positions, scan_texts
 from qaz_llm.language.kernels import kernel
 
@@ -98,7 +99,9 @@ def _common(
 
     schema = pa.schema([("hash", pa.uint64()), ("number", pa.int64())])
     perhaps = _perhaps_common(features, reasons_N, max_documents, memory_bytes // 4)
-    batches = (pa.record_batch([pa.array(hashes), pa.array(numbers)], schema=schema) for hashes, numbers in perhaps)
+    batches = (
+        pa.record_batch([number_array(hashes), number_array(numbers)], schema=schema) for hashes, numbers in perhaps
+    )
     settings: dict[str, Any] = {
         "memory_limit": f"{max(memory_bytes // 2, _FEWEST_BYTES)}B",
         "temp_directory": str(work / "duckdb"),

@@ -6,6 +6,7 @@ import numpy as np
 
 from qaz_llm.data.duplicates.features import Features, take_ids
 from qaz_llm.data.duplicates.groups import Numbers
+from qaz_llm.io.arrow import numbers_of
 
 
 def preference_order(features: Features, numbers: Numbers) -> Numbers:
@@ -32,5 +33,5 @@ def _id_ranks(features: Features, numbers: Numbers) -> Numbers:
     import pyarrow.compute as pc
 
     rising = np.sort(numbers)
-    ranks: Numbers = pc.rank(take_ids(features.parts, rising), tiebreaker="first").to_numpy().astype(np.int64)
+    ranks: Numbers = numbers_of(pc.rank(take_ids(features.parts, rising), tiebreaker="first")).astype(np.int64)
     return ranks[np.searchsorted(rising, numbers)]
