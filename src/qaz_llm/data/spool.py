@@ -53,7 +53,7 @@ from qaz_llm.records import Document, Verdict
 
 _logger = get_logger("data")
 
-COLUMNS = COLUMNS
+COLUMNS = "columns.parquet"
 STATS = "stats.json"
 """Written last of a part's files."""
 
@@ -107,7 +107,8 @@ class Spooled:
         """Where the rows of some kept documents stand, by their numbers: `b.jsonl/00000003`."""
         import pyarrow.parquet as pq
 
-        places = pq.read_table(self.folder / COLUMNS, columns=[PLACE])[PLACE].take(rows).to_pylist()
+        with pq.ParquetFile(self.folder / COLUMNS) as file:
+            places = file.read(columns=[PLACE])[PLACE].take(number_array(rows)).to_pylist()
         return [place or "again" for place in places]  # a number that is another row's id has no place beside itself
 
     def dedup_part(self) -> DedupPart:

@@ -62,8 +62,10 @@ _SPEAKS_OF_MARKUP = re.compile(
     r"(?<![\w./-])(?:[DX]?HTML|SGML|CSS|XML|SVG|JSX)\d?(?![a-z])|\b(?:гипер(?:мәтін|текст)\w*|веб-?верстк\w*|верстк\w*)",
     re.IGNORECASE,
 )
-_WORDS_OF_MARKUP = ("TML", "tml", "SGML", "CSS", "css", "XML", "xml", "SVG", "JSX", "ипер", "ерстк")
-"""Parts of these words, one of which is in any text that has one of them."""
+_WORDS_OF_MARKUP = tuple(
+    (part[0], part) for part in ("TML", "tml", "SGML", "CSS", "css", "XML", "xml", "SVG", "JSX", "ипер", "ерстк")
+)
+"""Parts of these words, one of which is in any text that has one of them, and their first letters, which are found at once."""
 _QUOTES = r"[ \t\"»”'’)\]]{0,3}-?"
 _NAME = r"тег(?:і(?!с)\w{0,7}|тер\w{0,8}|ке|те|тен|и|ам?|у|ом|ов|ами|ах|е)?\b|тэг|tags?\b|дескриптор|элемент|element|таңба|белгі(?!л)|команда|атрибут"
 _NAMED_AFTER = re.compile(
@@ -191,7 +193,7 @@ def speaks_of_markup(text: str, tags: Sequence[Tag], mentions: int = 0) -> bool:
     """Whether the words of a text are about tags, as far as they are not outnumbered by them."""
     weight = sum(2 if tag.has_attributes else 1 for tag in tags)
     said = 0
-    if any(word in text for word in _WORDS_OF_MARKUP):
+    if any(letter in text and word in text for letter, word in _WORDS_OF_MARKUP):
         ends = [0, *(tag.end for tag in tags)]
         starts = [*(tag.start for tag in tags), len(text)]
         said = sum(len(_SPEAKS_OF_MARKUP.findall(text, *span)) for span in zip(ends, starts, strict=True))

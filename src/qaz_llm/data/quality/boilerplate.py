@@ -179,7 +179,8 @@ def lines_to_drop(lines: Sequence[str], kinds: Mapping[int, int]) -> list[int]:
         if number in certain:
             chains += [filled[place + 1 :], filled[:place][::-1]]
     joined = {number for chain in chains for number in takewhile(lambda at: kinds.get(at, NONE) != NONE, chain)}
-    content = [number for number in filled if number not in certain | joined]
+    furniture = certain | joined
+    content = [number for number in filled if number not in furniture]
     if (
         joined & set(filled[:1])
         and content
@@ -211,7 +212,7 @@ def _is_title(line: str, below: str) -> bool:
 
 def _is_heading(line: str) -> bool:
     """A title above the furniture: a short line that does not end like a sentence."""
-    return len(words(line)) <= MAX_HEADING_WORDS and not line.rstrip().endswith(_PROSE_ENDS)
+    return not line.rstrip().endswith(_PROSE_ENDS) and len(words(line)) <= MAX_HEADING_WORDS
 
 
 def _has_likeness(number: int, content: Sequence[int], lines: Sequence[str]) -> bool:
@@ -223,16 +224,25 @@ def _has_likeness(number: int, content: Sequence[int], lines: Sequence[str]) -> 
 
 def _is_like(line: str, others: Sequence[str]) -> bool:
     """The same separators, `key: value` like the first of the others, or one to three words as two of them."""
-    separators = [match.group().strip() for match in _SEPARATORS.finditer(line.strip())]
+    separators, is_key_value = _shape(line)
     if len(separators) >= MIN_MENU_ENTRIES - 1:
-        return separators == [match.group().strip() for match in _SEPARATORS.finditer(others[0].strip())]
-    if _KEY_VALUE.match(line):
+        return separators == _separators(others[0])
+    if is_key_value:
         return _KEY_VALUE.match(others[0]) is not None
-    return len(others) == 2 and all(_is_entry(one) for one in (line, *others))
+    return len(others) == 2 and all(_is_entry(one) for one in (*others, line))  # prose, the most, is told first
+
+
+@lru_cache(maxsize=1 << 12)  # furniture, which stands on many pages
+def _shape(line: str) -> tuple[list[str], bool]:
+    return _separators(line), _KEY_VALUE.match(line) is not None
+
+
+def _separators(line: str) -> list[str]:
+    return [match.group().strip() for match in _SEPARATORS.finditer(line.strip())]
 
 
 def _is_entry(line: str) -> bool:
-    return len(words(line)) < MAX_ENTRY_WORDS and not line.rstrip().endswith(_PROSE_ENDS)
+    return not line.rstrip().endswith(_PROSE_ENDS) and len(words(line)) < MAX_ENTRY_WORDS
 
 
 def _strip(text: str, gone: Sequence[int], counts_L: Positions) -> Stripped:
