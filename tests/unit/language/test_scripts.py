@@ -15,6 +15,7 @@ from qaz_llm.language.latin import LATIN_ALPHABETS
 from qaz_llm.language.scripts import (
     detect_script,
     detect_scripts,
+    may_be_converted,
     to_cyrillic,
 )
 
@@ -278,3 +279,19 @@ def test_what_is_foreign_in_a_text_does_not_decide_its_alphabet(latin: str, cyri
 )
 def test_neighbours_are_left_alone(text: str) -> None:
     assert to_cyrillic(text) is None
+
+
+LETTERS_OF_ALL = "abeiqsyABIQS ouz äğñöşüūı áǵńóúý ïý ʙəƣꞑŋņɵьƶç '’ʼ‘ʻ´` İ 12 .!— قازاق ءبىز"
+
+
+@given(st.lists(st.text(LETTERS_OF_ALL, max_size=40), max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_what_may_not_be_converted_is_not_converted(texts: list[str]) -> None:
+    for text, may_be in zip(texts, may_be_converted(scan_texts(texts)), strict=True):
+        assert may_be or to_cyrillic(text) is None
+
+
+def test_texts_in_every_alphabet_may_be_converted() -> None:
+    texts = ["Qazaqstan Respublikasy táýelsiz el", "قازاقستان رەسپۋبليكاسى", "Bärimiz bir jerde turamyz", "a`n", ""]
+    assert may_be_converted(scan_texts(texts)) == [True, True, True, True, False]
+    assert may_be_converted(scan_texts(["Which river flows here?", "Which river's this?"])) == [False, True]
