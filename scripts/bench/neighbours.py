@@ -44,7 +44,9 @@ def main() -> None:
         kazakh |= dict.fromkeys(pair["kk"] for pair in pairs)
         print_set(code, [pair[code] for pair in pairs], arguments.show)
         if code == "kaa":
-            print_set("kaa", [pair[code].translate(TYPED) for pair in pairs], arguments.show, how=", typed with у and х")
+            print_set(
+                "kaa", [pair[code].translate(TYPED) for pair in pairs], arguments.show, how=", typed with у and х"
+            )
     print_set("kk", list(kazakh), arguments.show)
 
 
@@ -53,7 +55,9 @@ def print_set(code: str, sentences: Sequence[str], show: int, how: str = "") -> 
     for name, texts in (("five sentences", fives), ("one sentence", sentences)):
         found = file_under(texts)
         right, kk = (sum(one == wanted for one in found) / len(texts) for wanted in (code, "kk"))
-        print(f"| {code}{how} | {name} | {len(texts)} | {right:.2%} | {kk:.2%} | {dict(Counter(found).most_common(5))} |")
+        print(
+            f"| {code}{how} | {name} | {len(texts)} | {right:.2%} | {kk:.2%} | {dict(Counter(found).most_common(5))} |"
+        )
         wrong = [pair for pair in zip(found, texts, strict=True) if (pair[0] == "kk") != (code == "kk")]
         for one, text in wrong[:show]:
             print(f"    {one}: {text[:300]}")
