@@ -142,7 +142,7 @@ _INLINE = re.compile(r"(?<![`\w\\])(`+)(?!`)[^\n]{0,1000}?[^\n`]\1(?!`)")
 _QUOTED_WORDS = re.compile(r"`[^\W\d_a-z][^<>{}=()\[\]\\;|$]*`")
 """Words of Cyrillic letters between backticks that stand for quotation marks."""
 _QUOTED_FROM_WORDS = 4
-_TEX_QUOTES = re.compile(r"``[^`]*?\w[.,!?]?(?:''|&#39;&#39;|&apos;&apos;)")
+_TEX_QUOTES = re.compile(r"``[^`]*?[^\s`=(,:'&;](?:''|&#39;&#39;|&apos;&apos;)")
 _FENCE = re.compile(r"[ \t]*(?:>[ \t]?|(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?P<fence>`{3,}(?=[^`]*$)|~{3,})(?P<info>.*)")
 _CLOSING = re.compile(r"[ \t>]*(`{3,}|~{3,})[ \t]*")
 _TILDES = 4

@@ -196,6 +196,8 @@ def test_a_trail_from_the_home_page_goes_wherever_it_stands() -> None:
         strip_boilerplate(f"{first}\nНегізгі бет » Комитет » Іс-шаралар 27 наурыз 2015\n{last}").text
         == f"{first}\n{last}"
     )
+    prose = "Негізгі бет » Комитет туралыКомитет діни қызметті реттейтін ведомство болып табылады."
+    assert strip_boilerplate(f"{first}\n{prose}\n{last}").lines == 0
     assert strip_boilerplate(f"{first}\nБаптаулар → Жүйе → Жаңарту\n{last}").lines == 0
 
 

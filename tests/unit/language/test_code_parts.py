@@ -127,6 +127,7 @@ def test_damage_of_the_encoding_is_repaired_in_code_too() -> None:
 
 def test_the_quotation_marks_of_tex_are_no_code() -> None:
     text = "Противоракета ``Найк-Зевс&#39;&#39; смогла, тогда ``Челси&#39;&#39; выиграл у ``Брентфорда''."
+    assert repair("``Такси +&#39;&#39;, ``Форсаж''.").text == "``Такси +'', ``Форсаж''."
     assert repair(text).text == "Противоракета ``Найк-Зевс'' смогла, тогда ``Челси'' выиграл у ``Брентфорда''."
     code = "Бос жол ``x = ''`` деп, ал ``a &amp; b`` солай жазылады."
     assert repair(code).text == code
