@@ -5,15 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qaz_llm.data.quality.boilerplate import (
-    Stripped,
-    is_boilerplate,
-    kind_of_line,
-    lines_to_drop,
-    strip_boilerplate,
-    strip_boilerplates,
-)
+from qaz_llm.data.quality.boilerplate import Stripped, strip_boilerplate, strip_boilerplates
 from qaz_llm.data.quality.furniture import PHRASES
+from qaz_llm.data.quality.line_kinds import is_boilerplate, kind_of_line, lines_to_drop
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.language.buffer import scan_texts
 from qaz_llm.language.segment import words
