@@ -24,6 +24,11 @@ WAIT_S = 120
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
+def listen_to_ctrl_c() -> None:
+    """In the child: a shell that starts the tests in the background has its children ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A source of six parts, each of which takes long enough to be met at work."""
@@ -48,7 +53,11 @@ def start(config: Path, tmp_path: Path) -> Iterator[Start]:
 
     def call(*arguments: str, out: str = "out") -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "qaz_llm", "data", "build", str(config), f"out={tmp_path / out}", *arguments]
-        begun.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        begun.append(
+            subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listen_to_ctrl_c
+            )
+        )
         return begun[-1]
 
     yield call
