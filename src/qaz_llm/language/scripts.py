@@ -263,10 +263,11 @@ def _best_reading(sample_C: Codes) -> tuple[LatinAlphabet | None, Reading]:
     of their own in it."""
     tables = (character_classes(), lower_table(), *_letter_tables())
     lacking_A, own_A, letters, words = _count_letters(sample_C, *tables, len(_TRIED))
-    most_lacking = lacking_A.min() + max(NEAR_FRAC * letters, NEAR_LETTERS)
+    all_lacking = lacking_A.tolist()
+    most_lacking = min(all_lacking) + max(NEAR_FRAC * letters, NEAR_LETTERS)
     candidates = [
         (lacking, -own, alphabet)
-        for alphabet, lacking, own in zip(_TRIED, lacking_A.tolist(), own_A.tolist(), strict=True)
+        for alphabet, lacking, own in zip(_TRIED, all_lacking, own_A.tolist(), strict=True)
         if lacking <= most_lacking and OWN_LETTERS * own >= words
     ]
     best: tuple[LatinAlphabet | None, Reading] = (None, NO_READING)
@@ -300,14 +301,15 @@ def _count_letters(codes_C, classes, lower, letters_table, own_table, num_alphab
     Capitals are passed over: numerals, abbreviations and names begin with them; a letter beyond a–z says more than w or x."""
     lacking_A = np.zeros(num_alphabets, np.int64)
     own_A = np.zeros(num_alphabets, np.int64)
+    in_all = (1 << num_alphabets) - 1
     letters = words = 0
     in_word = False
     for code in codes_C:
         is_letter = classes[code] & LETTER != 0
         is_small = is_letter and lower[code] == code
         own = own_table[code]
-        if is_small or own:
-            having = letters_table[code]
+        having = letters_table[code]
+        if own or (is_small and having != in_all):  # most letters are in all alphabets and tell nothing
             for alphabet in range(num_alphabets):
                 if is_small and having >> alphabet & 1 == 0:
                     lacking_A[alphabet] += 1 if code < 128 else FOREIGN_LETTER

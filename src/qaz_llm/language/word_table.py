@@ -4,7 +4,10 @@
     table.convert(codes of "қар, қар")          codes of "ҚАР, ҚАР"; қар went through the function once
 
 New words of a text are converted together, so that each rule of a script runs over all of them in one go. Suffixes of arrays:
-_C code points, _H slots of the hash table, _K words known, _S places that are left as they are.
+_C code points, _H slots of the hash table, _S places that are left as they are.
+
+What is known of a word stands beside its hash, so that looking it up reads one line of the cache and putting it in place
+another: a corpus has more words than the cache holds.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.language.buffer import Codes, Hashes, encode_texts
+from qaz_llm.language.buffer import Codes, encode_texts
 from qaz_llm.language.kernels import inlined, kernel
 
 Converted = tuple[list[str], Mapping[str, str]]
@@ -28,6 +31,11 @@ _CODES = 0x110000
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _LETTER, _JOINER = 1, 2
+LONGEST_WORD = 1 << 20
+"""Letters; a longer run of them is no word and is left as it is."""
+_START, _LENGTH = np.uint64(32), np.uint64(8)
+"""Where a word's start in the arena and its length begin in the number beside its hash; the lowest bits are its kind."""
+_MAX_LENGTH, _MAX_KIND = np.uint64(0xFFFFFF), np.uint64(0xFF)
 NOTHING_LEFT = np.zeros((0, 2), np.int64)
 
 
@@ -64,11 +72,8 @@ class WordTable:
                 spans_S,
                 self._classes,
                 self._signs,
-                self._hashes_H,
-                self._words_H,
-                self._ends_K,
+                self._slots_H,
                 self._arena_C,
-                self._kinds_K,
             )
             converted_C, counts, missing = found
             if not len(missing):
@@ -82,42 +87,32 @@ class WordTable:
         return converted_C, left
 
     def _clear(self) -> None:
-        self._hashes_H: Hashes = np.zeros(FIRST_SLOTS, np.uint64)
-        self._words_H = np.zeros(FIRST_SLOTS, np.int32)
-        self._ends_K = np.zeros(FIRST_SLOTS, np.int64)  # word k is arena[ends[k - 1] : ends[k]]; word 0 is none
-        self._kinds_K = np.zeros(FIRST_SLOTS, np.uint8)
+        self._slots_H = np.zeros((FIRST_SLOTS, 2), np.uint64)  # hash and place of each word; hash 0: none
         self._arena_C: Codes = np.zeros(8 * FIRST_SLOTS, np.uint32)
-        self._size = 1
+        self._size = self._used = 0
 
     def _add(self, words: Iterable[str]) -> None:
         listed = list(words)
-        if self._size + len(listed) > MOST_WORDS and self._size > 1:
+        if self._size + len(listed) > MOST_WORDS and self._size:
             self._clear()
         converted, left = self._convert(listed)
         batch = encode_texts(converted)
-        first, last = self._size, self._size + len(listed)
-        used = int(self._ends_K[first - 1])
-        self._make_room(last, used + len(batch.codes_C))
-        self._arena_C[used : used + len(batch.codes_C)] = batch.codes_C
-        self._ends_K[first:last] = used + batch.starts_D[1:]
-        if left:
-            self._kinds_K[first:last] = [self._kind(left[word]) if word in left else 0 for word in listed]
+        self._make_room(self._size + len(listed), self._used + len(batch.codes_C))
+        self._arena_C[self._used : self._used + len(batch.codes_C)] = batch.codes_C
+        kinds = np.array([self._kind(left[word]) if word in left else 0 for word in listed], np.uint8)
         written = encode_texts(listed)
-        _insert(written.codes_C, written.starts_D, first, self._hashes_H, self._words_H)
-        self._size = last
+        _insert(written.codes_C, written.starts_D, batch.starts_D, self._used, kinds, self._slots_H)
+        self._size += len(listed)
+        self._used += len(batch.codes_C)
 
     def _make_room(self, words: int, codes: int) -> None:
         """Arrays of twice the size where so many words or code points do not fit; slots stay half empty."""
         if codes > len(self._arena_C):
             self._arena_C = np.concatenate([self._arena_C, np.zeros(codes, np.uint32)])
-        if words > len(self._ends_K):
-            self._ends_K = np.concatenate([self._ends_K, np.zeros(words, np.int64)])
-            self._kinds_K = np.concatenate([self._kinds_K, np.zeros(words, np.uint8)])
-        if 2 * words > len(self._hashes_H):
-            slots = 1 << (4 * words).bit_length()
-            wider_H, wider_words_H = np.zeros(slots, np.uint64), np.zeros(slots, np.int32)
-            _rehash(self._hashes_H, self._words_H, wider_H, wider_words_H)
-            self._hashes_H, self._words_H = wider_H, wider_words_H
+        if 2 * words > len(self._slots_H):
+            wider_H = np.zeros((1 << (4 * words).bit_length(), 2), np.uint64)
+            _rehash(self._slots_H, wider_H)
+            self._slots_H = wider_H
 
     def _kind(self, name: str) -> int:
         if name not in self._kinds:
@@ -131,16 +126,6 @@ def decode(codes_C: Codes) -> str:
 
 
 @inlined
-def slot_of(value, hashes_H):  # type: ignore[no-untyped-def]
-    """Where a hash stands in the table, or the empty slot where it would."""
-    mask = len(hashes_H) - 1
-    slot = np.int64(value & np.uint64(mask))
-    while hashes_H[slot] != 0 and hashes_H[slot] != value:
-        slot = (slot + 1) & mask
-    return slot
-
-
-@inlined
 def hash_of(codes_C, start, end):  # type: ignore[no-untyped-def]
     value = np.uint64(0)
     for position in range(start, end):
@@ -150,29 +135,41 @@ def hash_of(codes_C, start, end):  # type: ignore[no-untyped-def]
     return value if value != 0 else np.uint64(1)
 
 
+@inlined
+def _slot_of(value, slots_H):  # type: ignore[no-untyped-def]
+    """Where a hash stands in the table, or the empty slot where it would."""
+    mask = len(slots_H) - 1
+    slot = np.int64(value & np.uint64(mask))
+    while slots_H[slot, 0] != 0 and slots_H[slot, 0] != value:
+        slot = (slot + 1) & mask
+    return slot
+
+
 @kernel
-def _insert(codes_C, starts_D, first, hashes_H, words_H):  # type: ignore[no-untyped-def]
+def _insert(codes_C, starts_D, converted_starts_D, used, kinds, slots_H):  # type: ignore[no-untyped-def]
     for word in range(len(starts_D) - 1):
         value = hash_of(codes_C, starts_D[word], starts_D[word + 1])
-        slot = slot_of(value, hashes_H)
-        hashes_H[slot] = value
-        words_H[slot] = first + word
+        slot = _slot_of(value, slots_H)
+        start = np.uint64(used + converted_starts_D[word])
+        length = np.uint64(converted_starts_D[word + 1] - converted_starts_D[word])
+        slots_H[slot, 0] = value
+        slots_H[slot, 1] = start << _START | length << _LENGTH | np.uint64(kinds[word])
 
 
 @kernel
-def _rehash(hashes_H, words_H, wider_H, wider_words_H):  # type: ignore[no-untyped-def]
-    for old in range(len(hashes_H)):
-        if hashes_H[old] != 0:
-            slot = slot_of(hashes_H[old], wider_H)
-            wider_H[slot] = hashes_H[old]
-            wider_words_H[slot] = words_H[old]
+def _rehash(slots_H, wider_H):  # type: ignore[no-untyped-def]
+    for old in range(len(slots_H)):
+        if slots_H[old, 0] != 0:
+            slot = _slot_of(slots_H[old, 0], wider_H)
+            wider_H[slot, 0] = slots_H[old, 0]
+            wider_H[slot, 1] = slots_H[old, 1]
 
 
 @kernel
-def _put_in_place(codes_C, spans_S, classes, signs, hashes_H, words_H, ends_K, arena_C, kinds_K):  # type: ignore[no-untyped-def]
+def _put_in_place(codes_C, spans_S, classes, signs, slots_H, arena_C):  # type: ignore[no-untyped-def]
     """The converted text, the words left by kind, and starts and ends of the words that the table does not have."""
     most = len(codes_C) // 2 + 1
-    found_W = np.empty((most, 3), np.int64)  # start, end, word of the table
+    found_W = np.empty((most, 4), np.int64)  # start, end, start in the arena, length there
     missing_W = np.empty((most, 2), np.int64)
     counts = np.zeros(256, np.int64)
     num_words = num_missing = 0
@@ -191,18 +188,22 @@ def _put_in_place(codes_C, spans_S, classes, signs, hashes_H, words_H, ends_K, a
         stop = spans_S[span, 0] if span < len(spans_S) else len(codes_C)
         while position < stop and classes[codes_C[position]] != 0:
             position += 1
-        slot = slot_of(hash_of(codes_C, start, position), hashes_H)
-        if hashes_H[slot] == 0:
+        if position - start > LONGEST_WORD:
+            continue
+        slot = _slot_of(hash_of(codes_C, start, position), slots_H)
+        if slots_H[slot, 0] == 0:
             missing_W[num_missing, 0] = start
             missing_W[num_missing, 1] = position
             num_missing += 1
             continue
-        word = words_H[slot]
+        place = slots_H[slot, 1]
+        length = np.int64(place >> _LENGTH & _MAX_LENGTH)
         found_W[num_words, 0] = start
         found_W[num_words, 1] = position
-        found_W[num_words, 2] = word
-        counts[kinds_K[word]] += 1
-        total += ends_K[word] - ends_K[word - 1] - (position - start)
+        found_W[num_words, 2] = np.int64(place >> _START)
+        found_W[num_words, 3] = length
+        counts[np.int64(place & _MAX_KIND)] += 1
+        total += int(length) - (position - start)
         num_words += 1
     if num_missing:
         return np.empty(0, np.uint32), counts, missing_W[:num_missing]
@@ -213,8 +214,8 @@ def _put_in_place(codes_C, spans_S, classes, signs, hashes_H, words_H, ends_K, a
         for before in range(position, found_W[number, 0]):
             converted_C[written] = signs[codes_C[before]]
             written += 1
-        word = found_W[number, 2]
-        for letter in range(ends_K[word - 1], ends_K[word]):
+        first = found_W[number, 2]
+        for letter in range(first, first + found_W[number, 3]):
             converted_C[written] = arena_C[letter]
             written += 1
         position = found_W[number, 1]

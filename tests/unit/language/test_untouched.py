@@ -1,7 +1,10 @@
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qaz_llm.language import untouched
 from qaz_llm.language.untouched import find_english, find_untouched
 
 
@@ -80,3 +83,12 @@ def test_spans_are_in_order_apart_and_inside_the_text(text: str) -> None:
     for span in find_untouched(text):
         assert end <= span.start < span.end <= len(text)
         end = span.end
+
+
+@given(st.text(alphabet="aBж1٣5_.Z² é'", max_size=14))
+@settings(max_examples=300, deadline=None)
+def test_codes_and_single_letters_are_what_plain_expressions_find(text: str) -> None:
+    codes = re.finditer(r"(?<![^\W_])(?:[^\W\d_]{1,3}|[A-Z]+)\d\w*|\d+(?:[A-Z]+\d\w*|[A-Z](?![^\W_]))", text)
+    assert [(span.start, span.end) for span in untouched._codes(text)] == [match.span() for match in codes]
+    singles = re.finditer(r"(?<![\w'’ʼ.])[A-Za-z](?![\w'’ʼ.])", text)
+    assert [(span.start, span.end) for span in untouched._letters(text)] == [match.span() for match in singles]

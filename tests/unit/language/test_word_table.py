@@ -75,3 +75,9 @@ def test_more_words_than_the_table_keeps(monkeypatch: pytest.MonkeyPatch) -> Non
         ]
         converted, _ = table.convert(encode_texts([" ".join(words)]).codes_C)
         assert decode(converted).split() == convert(words)[0]
+
+
+def test_a_run_of_letters_that_is_no_word_is_left_as_it_is() -> None:
+    run = "a" * (word_table.LONGEST_WORD + 1)
+    converted, _ = WordTable(convert, LETTERS).convert(encode_texts([f"ac {run} {run[1:]}"]).codes_C)
+    assert decode(converted) == f"ACAC {run} {2 * run[1:].upper()}"
