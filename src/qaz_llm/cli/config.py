@@ -14,6 +14,8 @@ from qaz_llm.errors import InputError
 if TYPE_CHECKING:
     from qaz_llm.config import StrictModel
 
+Kind = Annotated[str | None, typer.Option(help="run, data, train, eval, source or mix; by default told by the keys.")]
+
 config_app = typer.Typer(no_args_is_help=True, help="Check and show configs.")
 
 
@@ -21,9 +23,7 @@ config_app = typer.Typer(no_args_is_help=True, help="Check and show configs.")
 def config_check(
     config: ConfigPath,
     overrides: Overrides = None,
-    kind: Annotated[
-        str | None, typer.Option(help="run, data, train, eval, source or mix; by default told by the keys.")
-    ] = None,
+    kind: Kind = None,
 ) -> None:
     """Check a config without doing any work."""
     _name, settings = _load_any(config, overrides or [], kind)
@@ -34,9 +34,7 @@ def config_check(
 def config_show(
     config: ConfigPath,
     overrides: Overrides = None,
-    kind: Annotated[
-        str | None, typer.Option(help="run, data, train, eval, source or mix; by default told by the keys.")
-    ] = None,
+    kind: Kind = None,
     as_json: AsJson = False,
 ) -> None:
     """Print a config with its bases, overrides and defaults written out."""

@@ -27,8 +27,8 @@ from qaz_llm.language.buffer import (
     lower_table,
     table_of,
 )
-from qaz_llm.language.kernels import inlined, kernel
-from qaz_llm.language.word_table import hash_of
+from qaz_llm.language.kernels import kernel
+from qaz_llm.language.word_table import hash_of, slot_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +90,11 @@ def _known_words() -> tuple[Hashes, npt.NDArray[np.uint8]]:
     return hashes_H, bits_H
 
 
-@inlined
-def _slot_of(value, hashes_H):  # type: ignore[no-untyped-def]
-    """Where a hash stands in the table, or the empty slot where it would."""
-    mask = len(hashes_H) - 1
-    slot = np.int64(value & np.uint64(mask))
-    while hashes_H[slot] != 0 and hashes_H[slot] != value:
-        slot = (slot + 1) & mask
-    return slot
-
-
 @kernel
 def _fill(codes_C, starts_D, bits, hashes_H, bits_H):  # type: ignore[no-untyped-def]
     for word in range(len(starts_D) - 1):
         value = hash_of(codes_C, starts_D[word], starts_D[word + 1])
-        slot = _slot_of(value, hashes_H)
+        slot = slot_of(value, hashes_H)
         hashes_H[slot] = value
         bits_H[slot] = bits[word]
 
@@ -165,7 +155,7 @@ def _look(codes_C, table, lower, known_H, bits_H):  # type: ignore[no-untyped-de
             wrong = wrong or (seen & (_BACK | _FRONT)) == (_BACK | _FRONT)
             wrong = wrong or (seen & (_LOANED | _NATIVE)) == (_LOANED | _NATIVE)
             broken += not seen & _LEFT and wrong
-            found = bits_H[_slot_of(hash_of(lowered_C, start, position), known_H)]
+            found = bits_H[slot_of(hash_of(lowered_C, start, position), known_H)]
             known += found & _KNOWN != 0
             telling += found & _TELLING != 0
             seen = before = 0

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Sequence
 
 VOWELS = "аәеёиоөуұүыіэюя"
-_CONSONANTS = "бвгғджзкқлмнңпрстфхһцчшщ"
 _NOT_U = VOWELS.replace("у", "")
 _BACK = "аоұы"
 

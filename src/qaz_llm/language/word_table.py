@@ -136,11 +136,11 @@ def hash_of(codes_C, start, end):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _slot_of(value, slots_H):  # type: ignore[no-untyped-def]
+def slot_of(value, hashes_H):  # type: ignore[no-untyped-def]
     """Where a hash stands in the table, or the empty slot where it would."""
-    mask = len(slots_H) - 1
+    mask = len(hashes_H) - 1
     slot = np.int64(value & np.uint64(mask))
-    while slots_H[slot, 0] != 0 and slots_H[slot, 0] != value:
+    while hashes_H[slot] != 0 and hashes_H[slot] != value:
         slot = (slot + 1) & mask
     return slot
 
@@ -149,7 +149,7 @@ def _slot_of(value, slots_H):  # type: ignore[no-untyped-def]
 def _insert(codes_C, starts_D, converted_starts_D, used, kinds, slots_H):  # type: ignore[no-untyped-def]
     for word in range(len(starts_D) - 1):
         value = hash_of(codes_C, starts_D[word], starts_D[word + 1])
-        slot = _slot_of(value, slots_H)
+        slot = slot_of(value, slots_H[:, 0])
         start = np.uint64(used + converted_starts_D[word])
         length = np.uint64(converted_starts_D[word + 1] - converted_starts_D[word])
         slots_H[slot, 0] = value
@@ -160,7 +160,7 @@ def _insert(codes_C, starts_D, converted_starts_D, used, kinds, slots_H):  # typ
 def _rehash(slots_H, wider_H):  # type: ignore[no-untyped-def]
     for old in range(len(slots_H)):
         if slots_H[old, 0] != 0:
-            slot = _slot_of(slots_H[old, 0], wider_H)
+            slot = slot_of(slots_H[old, 0], wider_H[:, 0])
             wider_H[slot, 0] = slots_H[old, 0]
             wider_H[slot, 1] = slots_H[old, 1]
 
@@ -174,6 +174,7 @@ def _put_in_place(codes_C, spans_S, classes, signs, slots_H, arena_C):  # type: 
     counts = np.zeros(256, np.int64)
     num_words = num_missing = 0
     total = len(codes_C)
+    hashes_H = slots_H[:, 0]
     span = 0
     position = 0
     while position < len(codes_C):
@@ -190,7 +191,7 @@ def _put_in_place(codes_C, spans_S, classes, signs, slots_H, arena_C):  # type: 
             position += 1
         if position - start > LONGEST_WORD:
             continue
-        slot = _slot_of(hash_of(codes_C, start, position), slots_H)
+        slot = slot_of(hash_of(codes_C, start, position), hashes_H)
         if slots_H[slot, 0] == 0:
             missing_W[num_missing, 0] = start
             missing_W[num_missing, 1] = position
