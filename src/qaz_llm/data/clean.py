@@ -28,6 +28,7 @@ from qaz_llm.language.buffer import ScannedTexts, scan_texts
 from qaz_llm.language.detectors import Detector, open_model
 from qaz_llm.language.identify import OTHER, UNDETERMINED, LanguageShares, identify, identify_texts
 from qaz_llm.language.repair import count_flattened, repair_texts
+from qaz_llm.language.rescan import rescan
 from qaz_llm.language.scripts import detect_scripts, to_cyrillic
 from qaz_llm.records import Document, DocumentBatch, Script, Verdict
 
@@ -129,12 +130,15 @@ class Cleaner:
 
     def __call__(self, batch: DocumentBatch) -> list[Cleaned]:
         """One result per document, in order; more than one for a mixed document that is split."""
-        drafts = self._identify(self._repair(batch))
-        self._judge(drafts)
-        self._protect(drafts)
+        return self.clean(batch)[0]
+
+    def clean(self, batch: DocumentBatch) -> tuple[list[Cleaned], ScannedTexts]:
+        """The results, and a scan of texts among which are most of those that stay (for `rescan`)."""
+        drafts, scanned = self._identify(self._repair(batch))
+        scanned = self._judge(drafts, scanned)
         self._protect_addresses(drafts)
         samples = iter(_samples([draft.text for draft in drafts if not draft.is_there]))
-        return [draft.finished(draft.text if draft.is_there else next(samples)) for draft in drafts]
+        return [draft.finished(draft.text if draft.is_there else next(samples)) for draft in drafts], scanned
 
     def _repair(self, batch: DocumentBatch) -> list[_Draft]:
         repaired = repair_texts([document.text for document in batch])
@@ -155,9 +159,10 @@ class Cleaner:
 
     # ----------------------------------------------------------------------------------------------------- language
 
-    def _identify(self, drafts: list[_Draft]) -> list[_Draft]:
+    def _identify(self, drafts: list[_Draft]) -> tuple[list[_Draft], ScannedTexts]:
         """Script, language, boilerplate lines and flattened words, which are only counted: one scan serves them all."""
-        present, scanned = _present(drafts)
+        present = _present(drafts)
+        scanned = scan_texts([draft.text for draft in present])
         found = zip(
             present,
             detect_scripts(scanned),
@@ -174,8 +179,8 @@ class Cleaner:
             if draft.is_there:
                 self._strip(draft, stripped if draft.text is text else strip_boilerplate(draft.text))
         if self.config.languages.mixed == "split":
-            return [part for draft in drafts for part in self._split(draft)]
-        return drafts
+            drafts = [part for draft in drafts for part in self._split(draft)]
+        return drafts, scanned
 
     def _set_language(self, draft: _Draft, script: Script, shares: LanguageShares) -> None:
         """Set language and script, or the reason why the document does not stay."""
@@ -232,9 +237,11 @@ class Cleaner:
         else:
             draft.text = stripped.text
 
-    def _judge(self, drafts: list[_Draft]) -> None:
-        """Quality rules, evaluation items and the quality score; one scan serves them all, and the first reason counts."""
-        present, scanned = _present(drafts)
+    def _judge(self, drafts: list[_Draft], scanned: ScannedTexts) -> ScannedTexts:
+        """Quality rules, evaluation items, the quality score and personal data; one scan serves them all, and the first
+        reason counts."""
+        present = _present(drafts)
+        scanned = rescan(scanned, [draft.text for draft in present])
         languages = [draft.language for draft in present]
         for rule in self.filters:
             for draft, verdict in zip(present, rule.judge(scanned, languages), strict=True):
@@ -247,16 +254,12 @@ class Cleaner:
                 if items:
                     draft.eval_items = items
                     draft.drop("contaminated")
-
-    def _protect(self, drafts: list[_Draft]) -> None:
-        """Placeholders for personal data."""
-        if not self.config.pii.enabled:
-            return
-        present = [draft for draft in drafts if draft.is_there]
-        for draft, redacted in zip(
-            present, redact_texts([draft.text for draft in present], self.config.pii.types), strict=True
-        ):
-            draft.text, draft.pii = redacted.text, redacted.counts
+        if self.config.pii.enabled:
+            redacted_texts = redact_texts(scanned.texts, self.config.pii.types, batch=scanned.batch)
+            for draft, redacted in zip(present, redacted_texts, strict=True):
+                if draft.is_there:
+                    draft.text, draft.pii = redacted.text, redacted.counts
+        return scanned
 
     def _protect_addresses(self, drafts: list[_Draft]) -> None:
         """Placeholders in ids and links; in those of dropped documents, as in their samples, whatever the config says."""
@@ -271,10 +274,9 @@ class Cleaner:
                 draft.pii = dict(Counter(draft.pii) + Counter(name.counts) + Counter(link.counts))
 
 
-def _present(drafts: Sequence[_Draft]) -> tuple[list[_Draft], ScannedTexts]:
-    """The documents that are still there, and their texts."""
-    present = [draft for draft in drafts if draft.is_there]
-    return present, scan_texts([draft.text for draft in present])
+def _present(drafts: Sequence[_Draft]) -> list[_Draft]:
+    """The documents that are still there."""
+    return [draft for draft in drafts if draft.is_there]
 
 
 def _decide(shares: LanguageShares, declared: str, keep: Sequence[str], min_kept_frac: float) -> tuple[str, Verdict]:

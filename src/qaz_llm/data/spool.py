@@ -47,7 +47,8 @@ from qaz_llm.io import (
     write_json,
 )
 from qaz_llm.io.arrow import number_array, numbers_of, string_array, strings_of
-from qaz_llm.language.buffer import ScannedTexts, scan_texts
+from qaz_llm.language.buffer import ScannedTexts
+from qaz_llm.language.rescan import rescan
 from qaz_llm.progress import get_logger
 from qaz_llm.records import Document, Verdict
 
@@ -183,10 +184,10 @@ def _write(task: Task, folder: Path, cleaner: Cleaner) -> None:
     with _PartWriter(folder, cleaner) as writer:
         for batch in batches(documents):
             tally.read(batch)
-            cleaned = cleaner(batch)
+            cleaned, scanned = cleaner.clean(batch)
             for item in cleaned:
                 tally.add(item)
-            writer.add(cleaned)
+            writer.add(cleaned, scanned)
     counts = {"documents_out": writer.num_kept, "notices": notices.to_list(), "encodings": encodings_of(task)}
     stats = {"source": task.source.name, **tally.to_dict(), **counts}
     files = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
@@ -220,14 +221,15 @@ class _PartWriter:
             self._features.close()
             self._write_columns()
 
-    def add(self, cleaned: list[Cleaned]) -> None:
+    def add(self, cleaned: list[Cleaned], scanned: ScannedTexts) -> None:
+        """The results of a batch; of most texts that stay, `scanned` knows the words."""
         kept = [item for item in cleaned if item.reason is None]
         for item in cleaned:
             if item.reason is not None:
                 self._dropped(dump_row(dropped_row(item.document, item.verdict, **self._found(item))))
         if not kept:
             return
-        scanned = scan_texts([item.document.text for item in kept])
+        scanned = rescan(scanned, [item.document.text for item in kept])
         self._features.add([item.document for item in kept], scanned)
         for item, length in zip(kept, _num_words(scanned), strict=True):
             data = item.document.text.encode()

@@ -10,6 +10,7 @@ from qaz_llm.io.folders import LOCK_FILE, check_replaceable, check_writable, mak
 from qaz_llm.io.paths import (
     CORPUS_DIR_VARIABLE,
     EMBEDDED_PREFIX,
+    cache_dir,
     embedded_path,
     expand_paths,
     file_format,
@@ -52,6 +53,7 @@ __all__ = [
     "ShardWriter",
     "atomic_dir",
     "atomic_path",
+    "cache_dir",
     "check_replaceable",
     "check_writable",
     "code_fingerprint",

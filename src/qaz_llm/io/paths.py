@@ -24,6 +24,11 @@ def embedded_path(name: str) -> Path:
     return path
 
 
+def cache_dir(name: str) -> Path:
+    """Where things are kept that would be made anew were they gone: below XDG_CACHE_HOME, or ~/.cache. It need not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qaz_llm" / name
+
+
 def resolve_path(path: str, *, root: Path | None = None) -> Path:
     """Where the path of a config points to.
 

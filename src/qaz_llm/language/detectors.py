@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from qaz_llm.errors import ConfigError
+from qaz_llm.language.langid_model import identifier
 
 UNDETERMINED = "und"
 
@@ -46,9 +47,7 @@ def detect_cld2(text: str) -> str:
 
 def detect_langid(text: str) -> str:
     """The language by py3langid, which always names one."""
-    import py3langid
-
-    return str(py3langid.classify(text)[0])
+    return str(identifier().classify(text)[0])
 
 
 @dataclass(frozen=True, slots=True)

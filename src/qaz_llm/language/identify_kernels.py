@@ -23,7 +23,7 @@ from qaz_llm.language.buffer import DIGIT as IS_DIGIT
 from qaz_llm.language.buffer import LETTER as IS_LETTER
 from qaz_llm.language.buffer import SPACE as IS_SPACE
 from qaz_llm.language.buffer import Positions, ScannedTexts, character_classes, hash_words, lower_table
-from qaz_llm.language.kernels import kernel
+from qaz_llm.language.kernels import inlined, kernel
 
 MIN_LETTERS = 12
 """Sentences with fewer letters (`1999 ж.`, `Иә.`) are joined to what follows, and at the end to what came before."""
@@ -87,7 +87,7 @@ def measure_pieces(scanned: ScannedTexts) -> Pieces:
     codes_C, words = scanned.batch.codes_C, scanned.words
     starts_P, ends_P, doc_starts_P = _cut(codes_C, scanned.batch.starts_D, _signs())
     counts_PK = _count(
-        codes_C, starts_P, ends_P, _signs(), words.starts_W, words.ends_W, words.hashes_W, *_word_tables()
+        codes_C, starts_P, ends_P, _letters(), words.starts_W, words.ends_W, words.hashes_W, *_word_tables()
     )
     return Pieces(starts_P, ends_P, doc_starts_P, counts_PK)
 
@@ -96,7 +96,10 @@ def measure_pieces(scanned: ScannedTexts) -> Pieces:
 
 _LETTER, _SPACE, _STOP, _NEWLINE, _CLOSER, _OPENER, _STARTER, _RUSSIAN, _LATIN = (1 << bit for bit in range(9))
 _SIGN, _U, _I, _Q, _FRONT, _GH, _NG, _FORBIDDEN = (1 << bit for bit in range(9, 17))
-_RARE = _SIGN | _U | _I | _Q | _FRONT | _GH | _NG | _FORBIDDEN
+_BIT_OF = {
+    Kind.LETTERS: _LETTER, Kind.U: _U, Kind.I: _I, Kind.Q: _Q, Kind.FRONT: _FRONT, Kind.GH: _GH, Kind.NG: _NG,
+    Kind.FORBIDDEN: _FORBIDDEN, Kind.RUSSIAN: _RUSSIAN, Kind.SIGN: _SIGN, Kind.LATIN: _LATIN,
+}  # fmt: skip
 
 _RUSSIAN_LETTERS = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 _LATIN_LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -105,6 +108,9 @@ _STARTERS = f"{_LATIN_LETTERS}{_RUSSIAN_LETTERS}әғқңөұүһі".upper()
 _KK_WORD, _RU_WORD, _EN_WORD, _RU_TELLING, _EN_TELLING, _KAA_TELLING, _SHARED = (1 << bit for bit in range(7))
 _RU_ENDING, _KAA_ENDING = 1, 2
 _NUM_KINDS = len(Kind)
+_LETTER_KINDS = len(_BIT_OF)
+_BITS_PER_SUM, _KINDS_PER_SUM = 10, 6
+_MOST_IN_SUM = (1 << _BITS_PER_SUM) - 1
 _SLOT_BITS = 11
 _A = ord("а")
 _POINT = ord(".")
@@ -142,6 +148,20 @@ def _signs() -> npt.NDArray[np.uint32]:
             signs[ord(character)] |= bit
     signs.flags.writeable = False
     return signs
+
+
+@cache
+def _letters() -> npt.NDArray[np.uint64]:
+    """For every code point a 1 in the place of each kind of letter it is, shape [code points, 2]: kinds 0 to 5 in the first
+    number, from the lowest ten bits on, the others in the second."""
+    signs = _signs()
+    letters = np.zeros((len(signs), 2), dtype=np.uint64)
+    known = np.flatnonzero(signs)
+    for kind, bit in _BIT_OF.items():
+        place, shift = divmod(kind, _KINDS_PER_SUM)
+        letters[known, place] |= ((signs[known] & bit) != 0).astype(np.uint64) << np.uint64(_BITS_PER_SUM * shift)
+    letters.flags.writeable = False
+    return letters
 
 
 @cache
@@ -239,12 +259,12 @@ def _next_sentence(codes_C, position, end, signs, after_newline):  # type: ignor
 
 
 @kernel
-def _count(codes_C, starts_P, ends_P, signs, starts_W, ends_W, hashes_W, keys, word_bits, endings, lower):  # type: ignore[no-untyped-def]
+def _count(codes_C, starts_P, ends_P, letters, starts_W, ends_W, hashes_W, keys, word_bits, endings, lower):  # type: ignore[no-untyped-def]
     counts_PK = np.zeros((len(starts_P), _NUM_KINDS), np.int32)
     word = 0
     for piece in range(len(starts_P)):
         counts_K = counts_PK[piece]
-        _count_letters(codes_C[starts_P[piece] : ends_P[piece]], signs, counts_K)
+        _count_letters(codes_C[starts_P[piece] : ends_P[piece]], letters, counts_K)
         while word < len(starts_W) and starts_W[word] < ends_P[piece]:
             bits = _bits_of(hashes_W[word], keys, word_bits)
             if ends_W[word] - starts_W[word] == 1 and ends_W[word] < ends_P[piece] and codes_C[ends_W[word]] == _POINT:
@@ -257,49 +277,38 @@ def _count(codes_C, starts_P, ends_P, signs, starts_W, ends_W, hashes_W, keys, w
                 counts_K[Kind.EN_TELLING] += (bits & _EN_TELLING) != 0
                 counts_K[Kind.KAA_TELLING] += (bits & _KAA_TELLING) != 0
             elif ends_W[word] - starts_W[word] >= 4:
-                _count_ending(codes_C[ends_W[word] - 3 : ends_W[word]], endings, lower, counts_K)
+                _count_ending(codes_C, ends_W[word], endings, lower, counts_K)
             counts_K[Kind.WORDS] += 1
             word += 1
     return counts_PK
 
 
 @kernel
-def _count_letters(codes_C, signs, counts_K):  # type: ignore[no-untyped-def]
-    letters = russian = latin = 0
-    for code in codes_C:
-        bits = signs[code]
-        letters += bits & _LETTER
-        russian += (bits & _RUSSIAN) != 0
-        latin += (bits & _LATIN) != 0
-        if bits & _RARE:
-            counts_K[Kind.SIGN] += (bits & _SIGN) != 0
-            counts_K[Kind.U] += (bits & _U) != 0
-            counts_K[Kind.I] += (bits & _I) != 0
-            counts_K[Kind.Q] += (bits & _Q) != 0
-            counts_K[Kind.FRONT] += (bits & _FRONT) != 0
-            counts_K[Kind.GH] += (bits & _GH) != 0
-            counts_K[Kind.NG] += (bits & _NG) != 0
-            counts_K[Kind.FORBIDDEN] += (bits & _FORBIDDEN) != 0
-    counts_K[Kind.LETTERS] = letters
-    counts_K[Kind.RUSSIAN] = russian
-    counts_K[Kind.LATIN] = latin
+def _count_letters(codes_C, letters, counts_K):  # type: ignore[no-untyped-def]
+    """Two sums hold all counts, ten bits each, so that a letter costs two additions whatever it is; see `_letters`."""
+    for start in range(0, len(codes_C), _MOST_IN_SUM):
+        low = high = np.uint64(0)
+        for code in codes_C[start : start + _MOST_IN_SUM]:
+            low += letters[code, 0]
+            high += letters[code, 1]
+        for kind in range(_LETTER_KINDS):
+            packed = low if kind < _KINDS_PER_SUM else high
+            counts_K[kind] += (packed >> np.uint64(_BITS_PER_SUM * (kind % _KINDS_PER_SUM))) & np.uint64(_MOST_IN_SUM)
 
 
-@kernel
+@inlined
 def _bits_of(key, keys, word_bits):  # type: ignore[no-untyped-def]
     slot = np.int64(key >> np.uint64(64 - _SLOT_BITS))
-    while keys[slot] != key:
-        if keys[slot] == 0:
-            return np.uint8(0)
+    while keys[slot] != key and keys[slot] != 0:
         slot = (slot + 1) & (len(keys) - 1)
-    return word_bits[slot]
+    return word_bits[slot]  # of a free slot 0
 
 
-@kernel
-def _count_ending(last_three_C, endings, lower, counts_K):  # type: ignore[no-untyped-def]
-    first = np.int64(lower[last_three_C[0]]) - _A
-    second = np.int64(lower[last_three_C[1]]) - _A
-    third = np.int64(lower[last_three_C[2]]) - _A
+@inlined
+def _count_ending(codes_C, end, endings, lower, counts_K):  # type: ignore[no-untyped-def]
+    first = np.int64(lower[codes_C[end - 3]]) - _A
+    second = np.int64(lower[codes_C[end - 2]]) - _A
+    third = np.int64(lower[codes_C[end - 1]]) - _A
     if 0 <= third < 32 and 0 <= second < 32 and 0 <= first < 32:
         bits = endings[first << 10 | second << 5 | third]
         counts_K[Kind.RU_ENDINGS] += bits & _RU_ENDING

@@ -11,14 +11,35 @@ go unseen. So the folder is named after the source of all of them, and any chang
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numba
 
-from qaz_llm.io import code_fingerprint
+from qaz_llm.io import cache_dir, code_fingerprint
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    """As if a module were not installed, unless it is loaded already."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]  # what makes an import of it fail
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+
+
+# numba looks for the linear algebra of SciPy, whose import takes longer than that of numba. No kernel multiplies matrices.
+with _without("scipy.linalg"):
+    import_module("numba.np.arraymath")
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,5 +67,4 @@ def _choose_folder() -> None:
     """Once per process, before the first kernel is looked up. NUMBA_CACHE_DIR is left as the user has set it; where no
     folder can be written to, numba compiles anew each time."""
     if "NUMBA_CACHE_DIR" not in os.environ:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        numba.config.CACHE_DIR = str(home / "qaz_llm" / "kernels" / code_fingerprint("language", "data")[:16])
+        numba.config.CACHE_DIR = str(cache_dir("kernels") / code_fingerprint("language", "data")[:16])

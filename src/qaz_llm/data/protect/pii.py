@@ -18,7 +18,7 @@ from hashlib import blake2b
 
 from qaz_llm.data.protect.pii_rules import KINDS, SPOKEN_OF, Span, find_personal_data
 from qaz_llm.data.protect.pii_windows import find_windows
-from qaz_llm.language.buffer import encode_texts
+from qaz_llm.language.buffer import TextBatch, encode_texts
 
 PLACEHOLDERS: Mapping[str, str] = {kind: f"<{kind.upper()}>" for kind in KINDS}
 
@@ -40,13 +40,16 @@ def redact(text: str, types: Sequence[str] = KINDS) -> Redacted:
     return redact_texts([text], types)[0]
 
 
-def redact_texts(texts: Sequence[str], types: Sequence[str] = KINDS, *, words_count: bool = True) -> list[Redacted]:
+def redact_texts(
+    texts: Sequence[str], types: Sequence[str] = KINDS, *, words_count: bool = True, batch: TextBatch | None = None
+) -> list[Redacted]:
     """Replace personal data of the given types in each text: what the rules find in the whole of it.
 
-    Where `words_count` is False, words of context say nothing of telephones and documents.
+    Where `words_count` is False, words of context say nothing of telephones and documents. `batch` is the texts encoded, where
+    the caller has that.
     """
     mask = -1 if words_count else ~SPOKEN_OF
-    batch = encode_texts(texts)
+    batch = encode_texts(texts) if batch is None else batch
     windows = find_windows(batch)
     spans: dict[int, list[Span]] = {}
     rows = zip(
