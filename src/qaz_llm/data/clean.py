@@ -306,10 +306,10 @@ def _samples(texts: Sequence[str]) -> list[str]:
     return [result.text[:SAMPLE_CHARS].encode("utf-8", "replace").decode() for result in redacted]
 
 
-def sample_of(document: Document) -> Document:
-    """The document with the beginning of its text only, without personal data."""
-    (text,) = _samples([document.text])
-    return replace(document, text=text)
+def samples_of(documents: Sequence[Document]) -> list[Document]:
+    """The documents with the beginnings of their texts only, without personal data."""
+    texts = _samples([document.text for document in documents])
+    return [replace(document, text=text) for document, text in zip(documents, texts, strict=True)]
 
 
 def make_cleaner(config: DataConfig, decontaminator: Decontaminator) -> Cleaner:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.data.clean import min_words_of, sample_of
+from qaz_llm.data.clean import SAMPLE_CHARS, min_words_of, samples_of
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import REASONS, Decisions, LinePlan, find_duplicates, plan_lines, read_ids
 from qaz_llm.data.manifest import Ledger
@@ -26,6 +26,9 @@ from qaz_llm.progress import get_logger
 from qaz_llm.records import Document, Verdict
 
 _logger = get_logger("data")
+
+_WAITING_ROWS = 256
+"""Rows of dropped documents that are held in memory, so as to be written together."""
 
 
 def merge_documents(
@@ -96,6 +99,7 @@ class _Merger:
         self._kept_ids = kept_ids
         self._documents = documents
         self._dropped = dropped
+        self._waiting: list[tuple[Document, Verdict, Mapping[str, Any]]] = []
 
     def add(self, part: Spooled, first: int, new_ids: Mapping[int, str]) -> None:
         """Write the kept rows of a part whose first document has the number `first`, some under another id."""
@@ -116,6 +120,7 @@ class _Merger:
                 self._without_lines(document, first + row)
             else:
                 self._documents.write(document.to_row())
+        self._write_waiting()
         self._ledger.keep_many(part.stats["source"], part.columns(), np.flatnonzero(same))
 
     def _drop_copy(self, document: Document, number: int) -> None:
@@ -128,7 +133,17 @@ class _Merger:
 
     def _drop(self, document: Document, verdict: Verdict, **found: Any) -> None:
         self._ledger.drop(document.source, str(verdict.reason))
-        self._dropped.write(dropped_row(sample_of(document), verdict, **found))
+        beginning = replace(document, text=document.text[: 2 * SAMPLE_CHARS])  # a text may be megabytes long
+        self._waiting.append((beginning, verdict, found))
+        if len(self._waiting) >= _WAITING_ROWS:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        """Write the dropped rows that wait: their samples are looked through for personal data together."""
+        samples = samples_of([document for document, _, _ in self._waiting])
+        for sample, (_, verdict, found) in zip(samples, self._waiting, strict=True):
+            self._dropped.write(dropped_row(sample, verdict, **found))
+        self._waiting.clear()
 
     def _without_lines(self, document: Document, number: int) -> None:
         text, removed = self._lines.remove(number, document.text)

@@ -19,8 +19,10 @@ from collections.abc import Sequence
 from html.entities import html5
 from itertools import pairwise
 
-from qaz_llm.language.tags import BLOCKS, CELLS, OBJECTS, Tag, find_tags, markup_of, speaks_of_markup
+from qaz_llm.language.tags import BLOCKS, CELLS, OBJECTS, Tag, find_tags, markup_of, may_have_tags, speaks_of_markup
 
+_HIDDEN = re.compile("<(?:[!?]|/[sS])")
+"""What begins a comment or a declaration, or ends a script or style."""
 _OTHER_ROOT = r"\s*<(?!(?:html|head|body|div|p|tmx)\b)[^\W\d_]"
 """The first element of a file that is no page: one with `<?xml …?>` is shown whole."""
 _DROPPED = re.compile(
@@ -48,6 +50,11 @@ _STRUCTURE = frozenset(("p", "br", "li"))
 _WORDS_PER_TAG = 4
 
 
+def may_have_markup(text: str) -> bool:
+    """Whether `remove_markup` or `decode_entities` could change a text, or one that is the same but for code put aside."""
+    return may_have_tags(text) or _may_have_hidden(text) or ("&" in text and _ENTITY.search(text) is not None)
+
+
 def remove_markup(text: str, counts: Counter[str], *, keep_layout: bool = False) -> str:
     """The text without tags, comments, scripts and styles, where it is a page (`tags.markup_of`).
 
@@ -70,7 +77,7 @@ def remove_markup(text: str, counts: Counter[str], *, keep_layout: bool = False)
 
 
 def _remove_hidden(text: str, counts: Counter[str]) -> str:
-    if "<!" not in text and "<?" not in text and "</s" not in text and "</S" not in text:
+    if not _may_have_hidden(text):
         return text
     shown = _DROPPED.sub("", text)
     if shown == text or speaks_of_markup(shown, find_tags(shown)):
@@ -78,6 +85,10 @@ def _remove_hidden(text: str, counts: Counter[str]) -> str:
     text, number = _DROPPED.subn("\n", text)
     counts["hidden_markup"] += number
     return text
+
+
+def _may_have_hidden(text: str) -> bool:
+    return _HIDDEN.search(text) is not None
 
 
 def _is_prose(text: str, tags: Sequence[Tag]) -> bool:
@@ -197,7 +208,7 @@ def _show_escaped(text: str, counts: Counter[str]) -> str:
         return text
     text, raised = _ESCAPED_RAISED.subn(lambda match: _lifted(match[2], match[1]), text)
     counts["tag"] += 2 * raised
-    if "lt;br" not in text or len(_ESCAPED_BREAK.findall(text)) < _MIN_BREAKS:
+    if text.count("lt;br") < _MIN_BREAKS or len(_ESCAPED_BREAK.findall(text)) < _MIN_BREAKS:
         return text
     broken, breaks = _ESCAPED_BREAK.subn(_line_break, text)
     if _are_taken_out(broken):  # a loose `<p>` would come to the edge of a line, and pass for a page's

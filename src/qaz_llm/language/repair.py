@@ -33,7 +33,7 @@ from qaz_llm.language.code_parts import code_spans, hide_code
 from qaz_llm.language.controls import join_hyphenated, mend_controls, mend_surrogates, remove_invisible, remove_joiners
 from qaz_llm.language.legacy_fonts import undo_old_kazakh
 from qaz_llm.language.lookalikes import one_alphabet
-from qaz_llm.language.markup import decode_entities, remove_markup
+from qaz_llm.language.markup import decode_entities, may_have_markup, remove_markup
 from qaz_llm.language.mojibake import MISREAD_BYTE_ORDER_MARKS, undo_mojibake
 from qaz_llm.language.presentation import base_letters
 from qaz_llm.language.variants import kazakh_forms
@@ -125,6 +125,8 @@ def _repair_once(
         if not unicodedata.is_normalized("NFC", text):
             text = unicodedata.normalize("NFC", text)
             counts["nfc"] = 1
+    if flags & kernels.MARKUP and not may_have_markup(text):
+        flags &= ~kernels.MARKUP
     return _repair_prose(text, flags, counts, keep_layout=keep_layout) if flags & kernels.OF_PROSE else text
 
 

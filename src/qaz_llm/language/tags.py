@@ -107,6 +107,14 @@ class Tag:
     partner: int
 
 
+_NAME_OF_TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]{0,9}(?::[a-z]{1,8})?)")
+
+
+def may_have_tags(text: str) -> bool:
+    """Whether a tag of KNOWN name could begin anywhere: sooner told than which tags there are."""
+    return "<" in text and any(name.lower() in KNOWN for name in _NAME_OF_TAG.findall(text))
+
+
 def find_tags(text: str) -> list[Tag]:
     """What has the form of a tag of KNOWN name, in order, with partners."""
     found: list[tuple[re.Match[str], str, bool]] = []
@@ -168,8 +176,6 @@ def markup_of(text: str) -> list[Tag]:
     if not tags:
         return []
     mentions = {number for number in range(len(tags)) if _is_mention(text, tags, number)}
-    if speaks_of_markup(text, tags, len(mentions)) or _is_shown(text, tags) or _is_other_language(text, tags):
-        return []
     breaks = [tag.name for tag in tags if tag.name in VOID]
     frequent = {name for name in set(breaks) if breaks.count(name) >= _FREQUENT}
     at_edges = _at_edges(text, tags)
@@ -179,6 +185,8 @@ def markup_of(text: str) -> list[Tag]:
         if number not in mentions and (tag.name in frequent or _is_surely_markup(text, tags, number, at_edges))
     }
     if not sure:
+        return []
+    if speaks_of_markup(text, tags, len(mentions)) or _is_shown(text, tags) or _is_other_language(text, tags):
         return []
     return [
         tag

@@ -218,11 +218,13 @@ MIN_WIDE_GAP = 4
 
 def _table_lines(lines: Sequence[str], text: str) -> set[int]:
     """The numbers of the lines that are rows of a table: of tabs, of columns of spaces, of `|`."""
-    kinds = [
-        kind
-        for sign, kind in ((r"\t", _tab_rows), (r"   |\t", _column_rows), (r"[|│║]", _bar_rows))
-        if re.search(sign, text)
-    ]
+    kinds = []
+    if "\t" in text:
+        kinds += [_tab_rows, _column_rows]
+    elif "   " in text:
+        kinds.append(_column_rows)
+    if "|" in text or "│" in text or "║" in text:
+        kinds.append(_bar_rows)
     if not kinds:
         return set()
     kept: set[int] = set()
@@ -307,6 +309,8 @@ _BARS = re.compile("[|│║]")
 def _bar_rows(block: Sequence[str]) -> Iterator[int]:
     """Lines with `|` beside lines with as many, or beside a border such as `+----+-----+`."""
     bars = [len(_BARS.findall(line)) for line in block]
+    if not any(bars):
+        return
     borders = [_BORDER.fullmatch(line) is not None for line in block]
     for number, own in enumerate(bars):
         beside = (*range(max(0, number - 1), number), *range(number + 1, min(number + 2, len(block))))

@@ -114,6 +114,14 @@ def test_counts_are_those_of_a_plain_count(text: str) -> None:
     assert counts_K[Kind.KAA_TELLING] == karakalpak
 
 
+@pytest.mark.parametrize("number", [1022, 1023, 1024, 2046, 2047, 5000])
+@pytest.mark.parametrize(("letter", "kind"), [("ә", Kind.FRONT), ("z", Kind.LATIN), ("ұ", Kind.U), ("ы", Kind.SIGN)])
+def test_a_piece_of_many_letters_is_counted_to_the_last(letter: str, kind: Kind, number: int) -> None:
+    pieces = measure_pieces(scan_texts([letter * number]))
+    assert pieces.counts_PK[0, [kind, Kind.LETTERS]].tolist() == [number, number]
+    assert pieces.counts_PK[0, : Kind.WORDS].sum() == 2 * number + (number if letter == "ы" else 0)  # ы is Russian too
+
+
 def test_a_forbidden_letter_is_never_kazakh_and_letters_decide_without_words() -> None:
     texts = [
         "Қазақстан тілі ұлы халықтың тілі",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qaz_llm.language.markup import decode_entities
+from qaz_llm.language.markup import decode_entities, may_have_markup, remove_markup
 from qaz_llm.language.repair import repair
 from qaz_llm.language.tags import find_tags, markup_of
 
@@ -295,3 +295,44 @@ def test_paragraphs_of_answers_lose_the_tags_around_them() -> None:
 def test_partners_of_tags() -> None:
     tags = find_tags("<p>а<b>б</b><br><b>")
     assert [tag.partner for tag in tags] == [-1, 2, 1, -1, -1]
+
+
+PIECES = st.sampled_from(
+    [
+        "<",
+        ">",
+        "&",
+        ";",
+        "/",
+        "!",
+        "?",
+        "--",
+        "br",
+        "p",
+        "b",
+        "script",
+        "T",
+        "u8",
+        "lt",
+        "amp",
+        "#39",
+        "Сөз",
+        " ",
+        "=",
+        "`",
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(PIECES, max_size=14).map("".join))
+def test_where_no_markup_is_seen_none_is_found(text: str) -> None:
+    if not may_have_markup(text):
+        counts: Counter[str] = Counter()
+        assert decode_entities(remove_markup(text, counts), counts) == text and not counts
+
+
+@pytest.mark.parametrize("text", ["Сөз<br>", "&laquo;", "<!-- x -->", "</STYLE>", "<o:p>", "a &amp;lt; b", "&#1178;"])
+def test_markup_is_seen(text: str) -> None:
+    assert may_have_markup(text)
+    assert not may_have_markup("fn f(x: &str) -> Option<T> { a << 2 && b }")

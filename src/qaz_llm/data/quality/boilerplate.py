@@ -227,7 +227,7 @@ def _has_separators(codes_C, start, end, marks, lower):  # type: ignore[no-untyp
     return False
 
 
-@kernel
+@inlined
 def _signs_of(codes_C, start, end, signs_T, lower, keys_T, letters, letters_T, seen):  # type: ignore[no-untyped-def]
     """The signs of the phrases that hold the word at start … end, or a beginning of it."""
     key = np.uint64(0)

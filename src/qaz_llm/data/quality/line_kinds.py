@@ -122,8 +122,11 @@ def _is_topic(number: int, filled: Sequence[int], kinds: Mapping[int, int], line
 
 def _is_title(line: str, below: str) -> bool:
     """Whether a line of one or two words is the title of a text: its first word begins the text, in whatever case."""
-    title, text = words(line.lower()), words(below.lower())
-    return 0 < len(title) <= 2 and text[:1] != [] and text[0].startswith(title[0])
+    title = words(line.lower())
+    if not 0 < len(title) <= 2 or title[0] not in below.lower():
+        return False
+    text = words(below.lower())
+    return text != [] and text[0].startswith(title[0])
 
 
 def _is_heading(line: str) -> bool:
@@ -142,7 +145,7 @@ def _is_like(line: str, others: Sequence[str]) -> bool:
     """The same separators, `key: value` like the first of the others, or one to three words as two of them."""
     separators, is_key_value = _shape(line)
     if len(separators) >= MIN_MENU_ENTRIES - 1:
-        return separators == _separators(others[0])
+        return all(sign in others[0] for sign in separators) and separators == _separators(others[0])
     if is_key_value:
         return _KEY_VALUE.match(others[0]) is not None
     return len(others) == 2 and all(_is_entry(one) for one in (*others, line))  # prose, the most, is told first
