@@ -186,7 +186,7 @@ def test_a_damaged_part_is_cleaned_again(tmp_path: Path, monkeypatch: pytest.Mon
     if damage == "gone":
         next((part / "features").iterdir()).unlink()
     else:
-        (part / "kept.jsonl.zst").write_bytes((part / "kept.jsonl.zst").read_bytes()[:200])
+        (part / "kept.jsonl").write_bytes((part / "kept.jsonl").read_bytes()[:200])
     with pytest.raises(WorkError, match="1 of 2 parts are not there: a: a"):
         build(config, merge_only=True)
     cleaned = count_cleaned(monkeypatch)

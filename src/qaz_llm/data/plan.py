@@ -71,7 +71,8 @@ class BuildPlan:
     def _size_line(self) -> str:
         return (
             f"{len(self.tasks)} parts, about {self.text_bytes / 1e6:,.1f} MB of text, "
-            f"{self.workers} process{'es' if self.workers > 1 else ''}, about {format_duration(self.estimated_s)}"
+            f"{self.workers} process{'es' if self.workers > 1 else ''}, about {format_duration(self.estimated_s)}; "
+            "meanwhile about as much on disk in the work folder"
         )
 
 

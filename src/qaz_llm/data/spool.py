@@ -1,7 +1,7 @@
 """Between cleaning and duplicate search: what each part of the input left on disk, so that memory holds no text.
 
-    WORK/<source>-<key>/kept.jsonl.zst      the rows of the documents that passed, as they will be written
-                        dropped.jsonl.zst   the rows of those that did not
+    WORK/<source>-<key>/kept.jsonl          the rows of the documents that passed, as they will be written
+                        dropped.jsonl       the rows of those that did not
                         columns.parquet     what the manifest counts of each kept document
                         features/           what duplicate search compares (see features.py)
                         stats.json          counts over the part
@@ -9,6 +9,8 @@
 A folder is renamed into place when whole, and its key changes with all that went into it (file, range, size, date, config,
 code). A build that was interrupted finds the finished parts and goes on with the rest; a build with one more source finds
 all the old ones; the tasks of a job array each make some, and one of them puts all together.
+
+The rows are not compressed: they are read twice and then removed, and zstd would take as long as all rules of quality do.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ from qaz_llm.records import Document, Verdict
 
 _logger = get_logger("data")
 
+KEPT, DROPPED = "kept.jsonl", "dropped.jsonl"
 COLUMNS = "columns.parquet"
 STATS = "stats.json"
 """Written last of a part's files."""
@@ -88,10 +91,10 @@ class Spooled:
 
     def kept_lines(self) -> Iterator[bytes]:
         """The rows of documents that passed, as JSON lines."""
-        return read_lines(self.folder / "kept.jsonl.zst")
+        return read_lines(self.folder / KEPT)
 
     def dropped_lines(self) -> Iterator[bytes]:
-        return read_lines(self.folder / "dropped.jsonl.zst")
+        return read_lines(self.folder / DROPPED)
 
     def texts(self, rows: npt.NDArray[np.int64]) -> Iterator[str]:
         """The texts of some kept documents, by their numbers in rising order."""
@@ -203,9 +206,8 @@ class _PartWriter:
         self._folder = folder
         self._decontaminator = cleaner.decontaminator
         self._files = ExitStack()
-        # level 1: read once or twice and then removed
-        self._kept = self._files.enter_context(open_lines_for_writing(folder / "kept.jsonl.zst", level=1))
-        self._dropped = self._files.enter_context(open_lines_for_writing(folder / "dropped.jsonl.zst", level=1))
+        self._kept = self._files.enter_context(open_lines_for_writing(folder / KEPT, level=None))
+        self._dropped = self._files.enter_context(open_lines_for_writing(folder / DROPPED, level=None))
         (folder / "features").mkdir()
         self._features = FeatureWriter(folder / "features", config.dedup, config.seed)
         self._columns: dict[str, list[Any]] = {

@@ -95,7 +95,7 @@ def open_jsonl_for_writing(path: Path, *, compressed: bool) -> Iterator[Callable
 @contextmanager
 def open_lines_for_writing(path: Path, *, level: int | None = ZSTD_LEVEL) -> Iterator[Callable[[bytes], object]]:
     """A function that appends bytes to `path`, compressed by zstd at `level`, or as they are where it is None."""
-    with path.open("wb") as raw:
+    with path.open("wb", buffering=1 << 17) as raw:
         if level is None:
             yield raw.write
             return
