@@ -20,6 +20,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("io",),
     ("language", "report", "cluster"),
     ("data", "tokenizer"),
+    ("rows",),
     ("model",),
     ("train", "evals"),
     ("pipeline",),
@@ -32,7 +33,19 @@ LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 BESIDE = {("config", "records")}
 """Imports inside one level: the language codes that configs check are the records'."""
 
-NO_TORCH = ("errors", "records", "config", "progress", "provenance", "io", "language", "report", "data", "tokenizer")
+NO_TORCH = (
+    "errors",
+    "records",
+    "config",
+    "progress",
+    "provenance",
+    "io",
+    "language",
+    "report",
+    "data",
+    "tokenizer",
+    "rows",
+)
 HEAVY = (
     "torch",
     "transformers",

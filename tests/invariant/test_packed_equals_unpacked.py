@@ -5,8 +5,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from qaz_llm.records import IGNORE_INDEX, TokenizedExample
+from qaz_llm.rows.packing import make_row, pack
 from qaz_llm.train.collate import collate
-from qaz_llm.train.packing import make_row, pack
 
 SHAPE = {
     "vocab_size": 97,

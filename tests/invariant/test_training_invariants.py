@@ -14,7 +14,7 @@ from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.errors import CheckpointError
 from qaz_llm.model.load import load_model, load_tokenizer
 from qaz_llm.records import IGNORE_INDEX
-from qaz_llm.train.dataset import PackedDataset, StepSampler
+from qaz_llm.rows.dataset import PackedDataset, StepSampler
 
 
 def assert_close(a: dict, b: dict, atol: float) -> None:

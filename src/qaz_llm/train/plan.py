@@ -25,9 +25,9 @@ from qaz_llm.errors import ConfigError
 from qaz_llm.io import read_json
 from qaz_llm.model.config import ModelConfig
 from qaz_llm.progress import format_duration
+from qaz_llm.rows.sources import declared_entries, training_files
 from qaz_llm.train.config import TrainConfig, TrainSettings
 from qaz_llm.train.metrics import flops_per_token, peak_flops
-from qaz_llm.train.sources import declared_entries, training_files
 
 ASSUMED_MFU_FRAC = 0.40
 """Share of a GPU's peak that a training run reaches; what published 7–8 B runs in bf16 report lies at 39–46 %."""

@@ -17,14 +17,15 @@ from qaz_llm.data.mixing.parts import MixPart
 from qaz_llm.io import atomic_dir, write_json, write_text
 from qaz_llm.progress import get_logger
 from qaz_llm.provenance import git_commit, package_versions
-from qaz_llm.train.dataset import MixedDataset, PackedDataset, StepSampler, build_dataset, mix_rows
+from qaz_llm.rows.dataset import MixedDataset, PackedDataset, StepSampler, build_dataset, mix_rows
+from qaz_llm.rows.sources import declared_entries, read_conversations, read_texts, recipe_entries
 from qaz_llm.train.plan import TrainPlan
-from qaz_llm.train.sources import declared_entries, read_conversations, read_texts, recipe_entries
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from qaz_llm.train.config import MixEntry, TrainConfig
+    from qaz_llm.rows.config import MixEntry
+    from qaz_llm.train.config import TrainConfig
 
 _logger = get_logger("train")
 
@@ -67,7 +68,7 @@ def prepare_files(plan: TrainPlan) -> PreparedFiles:
     tokenizer = load_tokenizer(name)
     cache = config.data.cache_dir or config.run_dir / "packed"
     entries = _entries(config)
-    parts = [build_dataset(entry, tokenizer, config, cache=cache) for entry in entries]
+    parts = [build_dataset(entry, tokenizer, config.row_shape, cache=cache) for entry in entries]
     return PreparedFiles(name, entries, tuple(str(part.folder) for part in parts))
 
 

@@ -169,8 +169,8 @@ def _checkpoint_to_resume(plan: TrainPlan, run: PreparedRun) -> checkpoints.Chec
 def _run_trainer(
     plan: TrainPlan, run: PreparedRun, resumed: checkpoints.Checkpoint | None, flag: StopFlag, on_eval: OnEval | None
 ) -> PackedTrainer:
+    from qaz_llm.rows.dataset import pad_id_of
     from qaz_llm.train.callbacks import EvalCallback, MetricsCallback, ProgressCallback, StopCallback
-    from qaz_llm.train.dataset import pad_id_of
     from qaz_llm.train.trainer import PackedTrainer, training_arguments
 
     config = plan.config

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from qaz_llm.errors import LabelSpanError
 from qaz_llm.io import atomic_dir, write_json
 from qaz_llm.model.export import ADAPTER_FACTS, export_model, write_model
+from qaz_llm.rows.chat import end_of_turn_id
 from qaz_llm.tokenizer.extension import EXTENSION_FILE
-from qaz_llm.train.chat import end_of_turn_id
 from qaz_llm.train.distributed import on_main
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, TrainerCallback
 
-    from qaz_llm.train.dataset import MixedDataset, StepSampler
+    from qaz_llm.rows.dataset import MixedDataset, StepSampler
 
 
 class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed

@@ -65,7 +65,7 @@ def test_names_of_the_mix_must_differ() -> None:
 
 def test_sft_never_splits() -> None:
     sft = {"method": "sft", "model": {"checkpoint": "x"}}
-    assert not make(**sft).packs_by_splitting
-    assert make().packs_by_splitting
+    assert not make(**sft).row_shape.splits
+    assert make().row_shape.splits
     with pytest.raises(ConfigError, match="in the middle of an answer"):
         make(**sft, overflow="split")

@@ -10,9 +10,10 @@ from qaz_llm.data.config import MixConfig
 from qaz_llm.data.mixing.corpus_mix import count_parts
 from qaz_llm.errors import ConfigError, InputError
 from qaz_llm.io import write_jsonl
-from qaz_llm.train.config import TrainConfig, TrainDataConfig
+from qaz_llm.rows.config import TrainDataConfig
+from qaz_llm.rows.sources import declared_entries, read_texts, recipe_entries
+from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.prepare import _without_places
-from qaz_llm.train.sources import declared_entries, read_texts, recipe_entries
 
 
 def corpus(folder: Path) -> str:

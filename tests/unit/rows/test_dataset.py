@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,13 @@ import pytest
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.records import IGNORE_INDEX, TokenizedExample
+from qaz_llm.rows.config import MixEntry, RowShape
+from qaz_llm.rows.dataset import StepSampler, build_dataset, decode_row, encode_row, mix_rows
+from qaz_llm.rows.packing import make_row
 from qaz_llm.tokenizer.base import train_base_tokenizer
-from qaz_llm.train.config import MixEntry, TrainSettings
-from qaz_llm.train.dataset import StepSampler, build_dataset, decode_row, encode_row, mix_rows
-from qaz_llm.train.packing import make_row
 
-CPT = TrainSettings(method="cpt", seq_len=32)
-SFT = TrainSettings(method="sft", seq_len=512)
+CPT = RowShape(32, chat=False, splits=True)
+SFT = RowShape(512, chat=True, splits=False)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_all_tokens_of_the_text_are_there(tmp_path: Path, tokenizer) -> None:
 def test_it_is_built_once_and_anew_when_something_changed(tmp_path: Path, tokenizer, monkeypatch) -> None:
     entry = write(tmp_path / "a.jsonl", {"text": "бір екі үш"})
     first = build_dataset(entry, tokenizer, CPT, cache=tmp_path / "c")
-    monkeypatch.setattr("qaz_llm.train.dataset.pack", lambda *a, **k: pytest.fail("packed again"))
+    monkeypatch.setattr("qaz_llm.rows.dataset.pack", lambda *a, **k: pytest.fail("packed again"))
     assert build_dataset(entry, tokenizer, CPT, cache=tmp_path / "c").folder == first.folder
     monkeypatch.undo()
     write(tmp_path / "a.jsonl", {"text": "бір екі төрт"})
@@ -63,7 +64,7 @@ def test_it_is_built_once_and_anew_when_something_changed(tmp_path: Path, tokeni
 
 def test_languages_and_kinds_are_told_apart(tmp_path: Path, tokenizer) -> None:
     dialogues = MixEntry(name="d", path="embedded:dialogues.jsonl", language="en")
-    data = build_dataset(dialogues, tokenizer, SFT.model_copy(update={"seq_len": 4096}), cache=tmp_path)
+    data = build_dataset(dialogues, tokenizer, replace(SFT, seq_len=4096), cache=tmp_path)
     count = sum(row["language"] == "en" for row in read_jsonl(embedded_path("dialogues.jsonl")))
     assert data.meta["examples"] == count and not data.meta["dropped"]
     with pytest.raises(InputError, match="no field 'messages'"):
@@ -77,7 +78,7 @@ def test_nothing_to_train_on_is_an_error_and_leaves_nothing(tmp_path: Path, toke
     with pytest.raises(DataError, match="nothing to train on"):
         build_dataset(empty, tokenizer, CPT, cache=tmp_path / "c")
     assert not list((tmp_path / "c").iterdir())
-    short = SFT.model_copy(update={"seq_len": 8})
+    short = replace(SFT, seq_len=8)
     with pytest.raises(DataError, match="answer_longer_than_seq_len"):
         build_dataset(MixEntry(name="d", path="embedded:dialogues.jsonl"), tokenizer, short, cache=tmp_path)
 

@@ -4,9 +4,9 @@ import pytest
 
 from qaz_llm.errors import LabelSpanError
 from qaz_llm.records import IGNORE_INDEX, Message
+from qaz_llm.rows.chat import AnswerTooLongError, end_of_turn_id, render_chat
 from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.chat_template import DEFAULT_CHAT_TEMPLATE
-from qaz_llm.train.chat import AnswerTooLongError, end_of_turn_id, render_chat
 
 # Each in the layout of the family that it is named after; none has {% generation %} markers, as theirs have none.
 HEADERS = (  # Llama-3: headers, content trimmed, BOS in front

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qaz_llm.records import IGNORE_INDEX, TokenizedExample
-from qaz_llm.train.packing import make_row, pack
+from qaz_llm.rows.packing import make_row, pack
 
 
 def example(*ids: int) -> TokenizedExample:

@@ -21,9 +21,9 @@ from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import expand_paths, file_format, open_text, read_rows, resolve_path
 from qaz_llm.progress import get_logger
 from qaz_llm.records import Conversation
-from qaz_llm.train.config import MixEntry, TrainDataConfig
+from qaz_llm.rows.config import MixEntry, TrainDataConfig
 
-_logger = get_logger("train")
+_logger = get_logger("rows")
 
 TEXT_FORMATS = (".jsonl", ".parquet", ".txt")
 CHAT_FORMATS = (".jsonl", ".ndjson", ".parquet")

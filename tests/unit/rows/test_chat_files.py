@@ -11,12 +11,12 @@ import pytest
 
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import embedded_path, read_jsonl
+from qaz_llm.rows.config import MixEntry, RowShape
+from qaz_llm.rows.dataset import PackedDataset, build_dataset
+from qaz_llm.rows.sources import read_conversations, read_dialogues
 from qaz_llm.tokenizer.base import train_base_tokenizer
-from qaz_llm.train.config import MixEntry, TrainSettings
-from qaz_llm.train.dataset import PackedDataset, build_dataset
-from qaz_llm.train.sources import read_conversations, read_dialogues
 
-SFT = TrainSettings(method="sft", seq_len=512)
+SFT = RowShape(512, chat=True, splits=False)
 Rows = list[dict[str, Any]]
 
 ASKED = [("Қазақстанның астанасы қай қала?", "Астана."), ("Екіге екіні қос.", "  if x:\n    төрт")]

@@ -24,16 +24,16 @@ from qaz_llm.errors import DataError, LabelSpanError
 from qaz_llm.io import atomic_dir, fingerprint_paths, fingerprint_value, read_json, write_json
 from qaz_llm.progress import get_logger, track
 from qaz_llm.records import IGNORE_INDEX, PackedRow, TokenizedExample
+from qaz_llm.rows.chat import AnswerTooLongError, render_chat
+from qaz_llm.rows.config import MixEntry, RowShape
+from qaz_llm.rows.packing import pack
+from qaz_llm.rows.sources import read_dialogues, read_texts, training_files
 from qaz_llm.tokenizer.fast import tokenizer_fingerprint
-from qaz_llm.train.chat import AnswerTooLongError, render_chat
-from qaz_llm.train.config import MixEntry, TrainSettings
-from qaz_llm.train.packing import pack
-from qaz_llm.train.sources import read_dialogues, read_texts, training_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-_logger = get_logger("train")
+_logger = get_logger("rows")
 
 LEARN, START, PAD = 1, 2, 4
 FORMAT_VERSION = 1
@@ -101,9 +101,9 @@ def encode_row(row: PackedRow, *, seq_len: int, pad_id: int) -> tuple[np.ndarray
     return tokens_L, flags_L
 
 
-def dataset_fingerprint(entry: MixEntry, tokenizer: PreTrainedTokenizerFast, settings: TrainSettings) -> str:
+def dataset_fingerprint(entry: MixEntry, tokenizer: PreTrainedTokenizerFast, shape: RowShape) -> str:
     """What the packed rows depend on: the files' bytes, the tokenizer, the packing."""
-    files = training_files(entry, chat=settings.method == "sft")
+    files = training_files(entry, chat=shape.chat)
     chosen = {"source": entry.source, "min_quality": entry.min_quality}
     return fingerprint_value(
         {
@@ -112,22 +112,22 @@ def dataset_fingerprint(entry: MixEntry, tokenizer: PreTrainedTokenizerFast, set
             "files": fingerprint_paths(files),
             "language": entry.language,
             "tokenizer": tokenizer_fingerprint(tokenizer),
-            "chat": settings.method == "sft",
-            "seq_len": settings.seq_len,
-            "split": settings.packs_by_splitting,
+            "chat": shape.chat,
+            "seq_len": shape.seq_len,
+            "split": shape.splits,
         }
     )
 
 
 def build_dataset(
-    entry: MixEntry, tokenizer: PreTrainedTokenizerFast, settings: TrainSettings, *, cache: Path
+    entry: MixEntry, tokenizer: PreTrainedTokenizerFast, shape: RowShape, *, cache: Path
 ) -> PackedDataset:
     """Open the packed rows of one part of the mix, tokenising it first where that has not been done.
 
     Raises:
         DataError: nothing is left to train on; the message counts why.
     """
-    fingerprint = dataset_fingerprint(entry, tokenizer, settings)
+    fingerprint = dataset_fingerprint(entry, tokenizer, shape)
     folder = cache / f"{entry.name}-{fingerprint[:16]}"
     if (folder / META_FILE).is_file():
         return PackedDataset.open(folder)
@@ -135,19 +135,17 @@ def build_dataset(
     dropped: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     examples = (
-        _chat_examples(entry, tokenizer, settings.seq_len, dropped)
-        if settings.method == "sft"
-        else _text_examples(entry, tokenizer)
+        _chat_examples(entry, tokenizer, shape.seq_len, dropped) if shape.chat else _text_examples(entry, tokenizer)
     )
     counted = _count_examples(examples, counts)
     rows = pack(
         track(counted, f"tokenising {entry.name}", unit="examples"),
-        seq_len=settings.seq_len,
-        overflow="split" if settings.packs_by_splitting else "drop",
+        seq_len=shape.seq_len,
+        overflow="split" if shape.splits else "drop",
         on_drop=lambda _example: dropped.update(["longer_than_seq_len"]),
     )
     with atomic_dir(folder) as temporary:
-        facts = _write(rows, temporary, seq_len=settings.seq_len, pad_id=pad_id_of(tokenizer))
+        facts = _write(rows, temporary, seq_len=shape.seq_len, pad_id=pad_id_of(tokenizer))
         facts |= {"examples": counts["examples"], "dropped": dict(dropped), "fingerprint": fingerprint}
         if facts["learned_tokens"] == 0:
             why = ", ".join(f"{n} {reason}" for reason, n in dropped.items()) or "the files hold no rows"
