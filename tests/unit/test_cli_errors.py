@@ -125,6 +125,13 @@ def test_good_configs_are_checked_shown_and_described(qaz: Callable[..., Ended])
 # ------------------------------------------------------------------------------------------------------ errors of the work
 
 
+def _interrupted_in_a_kernel() -> SystemError:
+    """What Python makes of Ctrl-C while numba's dispatcher runs."""
+    error = SystemError("CPUDispatcher(…) returned a result with an exception set")
+    error.__cause__ = KeyboardInterrupt()
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
@@ -138,6 +145,7 @@ def test_good_configs_are_checked_shown_and_described(qaz: Callable[..., Ended])
         (PermissionError(13, "Permission denied", "/x/y"), 1, "error: /x/y: Permission denied"),
         (RuntimeError("surprise"), 1, "RuntimeError: surprise\n  → this is a fault of ours; run again with --debug"),
         (KeyboardInterrupt(), 1, "interrupted; run the same command again"),
+        (_interrupted_in_a_kernel(), 1, "interrupted; run the same command again"),
     ],
 )
 def test_every_error_is_a_message_and_a_code(

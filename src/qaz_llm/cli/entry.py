@@ -59,13 +59,18 @@ def main() -> NoReturn:
         app(args=arguments, standalone_mode=True)
     except SystemExit as end:
         if end.__context__ is not None and isinstance(end.__context__.__cause__, KeyboardInterrupt):
-            _fail("interrupted; run the same command again to go on where it stopped", 1)  # typer ends without a word
+            _fail(_INTERRUPTED, 1)  # typer ends without a word
         raise
     except Exception as error:
+        if isinstance(error, SystemError) and isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            _fail(_INTERRUPTED, 1)  # Ctrl-C while numba was calling a kernel
         if debug:
             raise
         _fail_readably(error)
     sys.exit(0)
+
+
+_INTERRUPTED = "interrupted; run the same command again to go on where it stopped"
 
 
 def _fail_readably(error: Exception) -> NoReturn:

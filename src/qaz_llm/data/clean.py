@@ -232,7 +232,7 @@ class Cleaner:
             return
         draft.repairs = {**draft.repairs, "boilerplate_lines": stripped.lines}
         limit = self.max_boilerplate_frac.get(draft.language, 1.0)
-        if stripped.words_frac > limit:
+        if stripped.words_frac > limit or not stripped.text:
             draft.drop("boilerplate", round(float(stripped.words_frac), DIGITS), limit)
         else:
             draft.text = stripped.text

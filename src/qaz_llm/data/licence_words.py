@@ -63,14 +63,25 @@ def object_excludes_commerce(value: Any) -> bool:
             return excludes_commerce(value)
         case Mapping():
             return any(
-                object_excludes_commerce(one)
-                or (str(key).lower().startswith("commercial") and str(one).lower() in ("false", "no", "0"))
-                for key, one in value.items()
+                object_excludes_commerce(one) or _field_excludes_commerce(str(key), one) for key, one in value.items()
             )
         case list() | tuple():
             return any(map(object_excludes_commerce, value))
         case _:
             return False
+
+
+_FIELD_FORBIDS = re.compile(r"(?:non?|not|without|forbid\w*|prohibit\w*|exclud\w*|deny|denies|restrict\w*)commerc|^nc$")
+_YES = frozenset(("true", "yes", "1", "y", "on"))
+_NO = frozenset(("false", "no", "0", "n", "off", "none", "never", "forbidden", "prohibited", "denied", "disallowed"))
+
+
+def _field_excludes_commerce(key: str, value: Any) -> bool:
+    """What a flag says by its name: `nonCommercial: true`, `allows_commercial_use: false`."""
+    name, said = re.sub(r"[^a-z]", "", key.lower()), " ".join(str(value).lower().split()).removeprefix("not ")
+    if _FIELD_FORBIDS.search(name):
+        return said in _YES
+    return "commerc" in name and (said in _NO or str(value).lower().startswith("not "))
 
 
 def in_latin_names(given: str) -> str:

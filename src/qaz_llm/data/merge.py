@@ -149,7 +149,7 @@ class _Merger:
         text, removed = self._lines.remove(number, document.text)
         length = len(words(text))
         least = min_words_of(self._config, document.language)
-        if removed and length < least:
+        if removed and (length < least or not text.strip()):
             self._drop(document, Verdict(False, "repeated_lines", length, least), repeated_lines=removed)
             return
         pii = count_placeholders(text, document.id, document.url or "")

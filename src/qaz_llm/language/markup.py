@@ -28,7 +28,7 @@ _OTHER_ROOT = r"\s*<(?!(?:html|head|body|div|p|tmx)\b)[^\W\d_]"
 _DROPPED = re.compile(
     r"<!--.{0,20000}?-->|<!doctype\b[^<>]{0,300}>|<\?xml:namespace\b[^<>]{0,300}>"
     rf"|<\?xml\b[^<>]{{0,300}}\?>(?!{_OTHER_ROOT})"
-    r"|<(?P<name>script|style)\b(?:\s[^<>]{0,600})?>.{0,50000}?</(?P=name)\s*>",
+    r"|<(?P<name>script|style)\b(?:\s[^<>]{0,600})?>.{0,50000}?</(?P=name)\s*>(?!\s{0,3}[\"»”]?\s{0,3}(?:деген|деп)\b)",
     re.IGNORECASE | re.DOTALL,
 )
 _CODE = re.compile(

@@ -37,6 +37,8 @@ META = _names("base col colgroup link meta param source track path")
 VOID = _names("base br col embed hr img input link meta param source track wbr")
 """Tags that have no partner."""
 KNOWN = BLOCKS | CELLS | OBJECTS | INLINE | META
+_INPUT = _names("code kbd pre samp tt var")
+"""What pages set that is to be typed, itself and without the tags."""
 _SHORT = frozenset("abipqsu")
 """Names that are also those of variables, types and points: `Vec<u>`, a<b>c."""
 
@@ -72,9 +74,17 @@ _NAMED_AFTER = re.compile(
     rf"{_QUOTES}(?:(?:және|мен|пен|бен|и|and|or|или|немесе|,)\s*</?\w{{1,10}}/?>{_QUOTES})*(?:{_NAME})", re.IGNORECASE
 )
 _WRITTEN_AFTER = re.compile(
-    r"[ \t]+(?:(?:жаз|қо[йя]|қос|қолдан|пайдалан|тер|жаб|аш|енгіз|орналастыр)(?:[аыеі]?(?:мыз|міз|ңыз|ңіз|лады|леді)|ып|іп|й|йды)"
+    r"[ \t]+(?:деп[ \t]+)?(?:(?:жаз|қо[йя]|қос|қолдан|пайдалан|тер|жаб|аш|енгіз|орналастыр)(?:[аыеі]?(?:мыз|міз|ңыз|ңіз|лады|леді)|ып|іп|й|йды)"
     r"|ішін(?:де|е|ен)|арасын(?:а|да)|арқылы|көмегімен|деген)\b",
     re.IGNORECASE,
+)
+_WRITTEN_AFTER_PAIR = re.compile(
+    r"[ \t]+(?:деп[ \t]+(?:жаз|тер|енгіз|қой)(?:[аеыі]?(?:ңыз|ңіз|ңдар|ңдер|мыз|міз|сыз|сіз)\b|у[ \t]+(?:керек|қажет))|түрінде\b)",
+    re.IGNORECASE,
+)
+"""`<b>сөз</b> деп жазыңыз`; news go on with `деп жазады`, which says nothing of tags."""
+_WRITTEN_BEFORE_PAIR = re.compile(
+    r"\b(?:напишите|напишем|пишите|пишем|наберите|введите|write|type)[ \t]+$", re.IGNORECASE
 )
 _WRITTEN_BEFORE = re.compile(
     r"\b(?:пишем|напишем|напишите|пишут|пишется|ставим|ставят|вставляем|вставьте|вставим|используем|используют|закрываем)[ \t]+$",
@@ -241,6 +251,8 @@ def _is_mention(text: str, tags: Sequence[Tag], number: int) -> bool:
         return True
     if _is_example(text, tags, number):
         return True
+    if tag.partner >= 0 and _is_written_pair(text, tags, number):
+        return True
     if not ends_pair and left in (" ", "\t") and _is_space(text, tag.end) and _is_written(text, tag):
         return True
     if tag.has_attributes:
@@ -263,6 +275,17 @@ def _is_written(text: str, tag: Tag) -> bool:
     """Whether the words beside say that the tag is written or typed."""
     after = _WRITTEN_AFTER.match(text, tag.end, tag.end + _NAME_CHARS)
     return after is not None or bool(_WRITTEN_BEFORE.search(text[max(0, tag.start - _NAME_CHARS) : tag.start]))
+
+
+def _is_written_pair(text: str, tags: Sequence[Tag], number: int) -> bool:
+    """Whether the words around an element say that it is typed as it stands: `<b>сөз</b> деп жазыңыз`."""
+    first, last = sorted((number, tags[number].partner))
+    opening, end = tags[first], tags[last].end
+    if _WRITTEN_AFTER_PAIR.match(text, end, end + _NAME_CHARS):
+        return True
+    before = text[max(0, opening.start - _NAME_CHARS) : opening.start]
+    shows_input = opening.has_attributes or opening.name in _INPUT  # type <kbd>about:config</kbd>
+    return not shows_input and _WRITTEN_BEFORE_PAIR.search(before) is not None
 
 
 def _may_name(before: str) -> bool:

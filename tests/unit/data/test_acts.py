@@ -119,7 +119,10 @@ def test_only_what_has_the_same_number_is_paired(pairs: list[Row]) -> None:
         ("1.", "1."),
         ("4.", "4."),
     ]  # the second point has a paragraph more, the third no counterpart
-    assert [row.fields["id"] for row in pairs if row.problem == "no_counterpart"] == ["1004", "1005", "1006"]
+    lone = [str(row.fields["id"]) for row in pairs if row.problem == "no_counterpart"]
+    assert [id_ for id_ in lone if "/" not in id_] == ["1004", "1005", "1006"]
+    # the second point, of one block and of two, and the third, which one language has
+    assert sum(id_.startswith("1009/unpaired/") for id_ in lone) == len(lone) - 3 == 1 + 2 + 1
 
 
 def test_a_place_that_comes_twice_is_not_paired() -> None:
@@ -127,6 +130,21 @@ def test_a_place_that_comes_twice_is_not_paired() -> None:
     ru = parse_act("1. Раз.\n\n1. Ещё раз.\n\n2. Два.\n").blocks
     assert [(pair.one, pair.other) for pair in align(kk, ru).pairs] == [("2. Екі.", "2. Два.")]
     assert align(kk, ru).unpaired == 4
+
+
+def test_behind_a_number_given_twice_points_are_not_paired() -> None:
+    kk = parse_act(
+        "".join(f"{n}. {n}-тармақ.\n\n" for n in (1, 2, 3, 4, 5, 6)) + '<a id="st9"></a>\n\n### 9-бап\n\n1. Бап.\n'
+    )
+    ru = parse_act(
+        "".join(f"{n}. Пункт {n}.\n\n" for n in (1, 2, 2, 3, 4, 5)) + '<a id="st9"></a>\n\n### Статья 9\n\n1. Статья.\n'
+    )
+    found = align(kk.blocks, ru.blocks)
+    assert [(pair.one, pair.other) for pair in found.pairs if pair.one[0] in "123456"] == [
+        ("1. 1-тармақ.", "1. Пункт 1."),
+        ("1. Бап.", "1. Статья."),
+    ]
+    assert found.unpaired == 5 + 5
 
 
 def test_articles_stay_whole_in_long_acts(tmp_path: Path) -> None:

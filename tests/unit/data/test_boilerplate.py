@@ -5,12 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qaz_llm.data.clean import make_cleaner
+from qaz_llm.data.config import DataConfig
+from qaz_llm.data.protect.decontaminate import make_decontaminator
 from qaz_llm.data.quality.boilerplate import Stripped, strip_boilerplate, strip_boilerplates
 from qaz_llm.data.quality.furniture import PHRASES
 from qaz_llm.data.quality.line_kinds import is_boilerplate, kind_of_line, lines_to_drop
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.language.buffer import scan_texts
 from qaz_llm.language.segment import words
+from qaz_llm.records import Document
 
 FURNITURE = [
     "Басты бет | Жаңалықтар | Байланыс",
@@ -270,3 +274,34 @@ def test_a_title_that_begins_its_text_stays() -> None:
     assert strip_boilerplate(text).text == text
     menu = "Жарнама\nАуылдың тарихы ежелгі замандардан басталады екен.\nОны қариялар айтқан."
     assert strip_boilerplate(menu).text == menu.split("\n", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "stays"),
+    [
+        (
+            "Телефон: 8 695 123 45 67 нөміріне хабарласыңыз. Бұл мәтін ауылдағы мектеп туралы жазылған шағын әңгіме.",
+            True,
+        ),
+        ("Адрес: ул. Абая, 10, тел. 70-65-90. Школа начала новый учебный год вместе с учениками.", True),
+        ("Телефон: 8 695 123 45 67 нөміріне хабарласыңыз.", False),
+        ("Адрес: г. Алматы, ул. Абая 10. Тел. 8 701 123 45 67, почта a@b.kz.", False),
+        ("Телефон: 8 695 123 45 67. Барлық құқықтар заңмен қорғалған және материалды көшіруге болмайды.", False),
+    ],
+)
+def test_a_contact_with_prose_behind_it_stays(line: str, stays: bool) -> None:
+    assert is_boilerplate(line) is not stays
+
+
+def test_a_document_of_nothing_but_furniture_is_dropped_whatever_the_filters() -> None:
+    config = DataConfig.model_validate({"sources": [{"name": "a", "path": "a.jsonl"}], "filters": {"preset": "none"}})
+    cleaner = make_cleaner(config, make_decontaminator([], config.decontaminate))
+    text = "Телефон: 8 701 123 45 67 нөміріне хабарласыңыз."
+    dropped, kept = cleaner(
+        [
+            Document("1", text, "a", "kk", "Zyyy", "CC0-1.0"),
+            Document("2", f"{text}\nМектеп ашылды.", "a", "kk", "Zyyy", "CC0-1.0"),
+        ]
+    )
+    assert (dropped.reason, dropped.verdict.value) == ("boilerplate", 1.0)
+    assert (kept.reason, kept.document.text) == (None, "Мектеп ашылды.")

@@ -191,3 +191,22 @@ def test_what_excludes_commerce_is_refused_however_it_is_said() -> None:
         "только для учебных целей",
     ):
         assert refusal(spdx(said), policy) == "non_commercial", said
+
+
+@pytest.mark.parametrize(
+    ("stated", "forbids"),
+    [
+        ({"title": "CC0", "noncommercial": True}, True),
+        ({"id": "CC-BY-4.0", "non_commercial": "yes"}, True),
+        ({"id": "CC-BY-4.0", "allowsCommercialUse": False}, True),
+        ({"id": "CC-BY-4.0", "is-commercial": 0}, True),
+        ({"id": "CC-BY-4.0", "commercial_use": "not allowed"}, True),
+        ({"id": "MIT", "NC": True}, True),
+        ({"id": "CC-BY-4.0", "nonCommercial": False}, False),
+        ({"id": "CC-BY-4.0", "commercialUse": True}, False),
+        ({"id": "CC-BY-4.0", "contact": "no reply"}, False),
+    ],
+)
+def test_flags_that_forbid_commerce_are_heard(stated: dict[str, object], forbids: bool) -> None:
+    licence = licence_of_row(stated, "MIT")
+    assert demands(licence).non_commercial is forbids and "LicenseRef-unknown" not in licence

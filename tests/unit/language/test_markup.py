@@ -196,7 +196,6 @@ def test_entities(written: str, meant: str) -> None:
     [
         "HTML-де &nbsp; таңбасы үзілмейтін бос орын, ал &lt; – кіші белгісі.",
         "&lt;h1&gt;Сәлем&lt;/h1&gt; деп жаз",
-        "&lt;script&gt;alert(1)&lt;/script&gt; деген код",
         "Мысалы, `&lt;` және `&amp;nbsp;`",
         "HTML-де & белгісін &amp; деп жазады.",
         "Мәтінде < таңбасын &lt; деп, & таңбасын &amp; деп жазады.",
@@ -208,6 +207,11 @@ def test_entities(written: str, meant: str) -> None:
 )
 def test_entities_that_are_meant_stay(text: str) -> None:
     assert repair(text).text == text
+
+
+def test_an_escaped_script_that_is_spoken_of_is_shown() -> None:
+    assert repair("&lt;script&gt;alert(1)&lt;/script&gt; деген код").text == "<script>alert(1)</script> деген код"
+    assert repair("&lt;script&gt;alert(1)&lt;/script&gt; Сөз.").text == "&lt;script&gt;alert(1)&lt;/script&gt; Сөз."
 
 
 ESCAPED = [
@@ -336,3 +340,32 @@ def test_where_no_markup_is_seen_none_is_found(text: str) -> None:
 def test_markup_is_seen(text: str) -> None:
     assert may_have_markup(text)
     assert not may_have_markup("fn f(x: &str) -> Option<T> { a << 2 && b }")
+
+
+@pytest.mark.parametrize("keep_layout", [False, True])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Қалың қаріп үшін <b>мәтін</b> деп, ал бос жол үшін <br> деп жазыңыз.",
+        "Сөзді қалыңдату үшін <b>мәтін</b> деп жазыңыз.",
+        "Чтобы выделить, напишите <strong>слово</strong>, а курсивом — <em>слово</em>.",
+        "Write <b>word</b> for bold text and <i>word</i> for italic.",
+        "Тақырып <h1>Сәлем</h1> түрінде, ал абзац <p>Мәтін</p> түрінде жазылады.",
+        'Сілтемені <a href="https://a.kz">Сайт</a> деп жазасыз.',
+        "Ол <script>alert(1)</script> деген кодты қосты.",
+    ],
+)
+def test_elements_that_are_typed_as_they_stand_stay(text: str, keep_layout: bool) -> None:
+    assert repair(text, keep_layout=keep_layout).text == text
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p>Бұл қала <b>Астана</b> деп аталады.</p>", "Бұл қала Астана деп аталады."),
+        ("<p><b>Бүгін жаңбыр жауады</b> деп жазады Егемен.</p>", "Бүгін жаңбыр жауады деп жазады Егемен."),
+        ("<p>Мәтін.</p><script>alert(1)</script>\n<p>Деген сөз.</p>", "Мәтін.\n\nДеген сөз."),
+    ],
+)
+def test_pages_with_the_same_words_lose_their_tags(page: str, text: str) -> None:
+    assert re.sub(r"\n+", "\n", repair(page).text) == re.sub(r"\n+", "\n", text)

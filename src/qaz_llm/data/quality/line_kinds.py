@@ -21,7 +21,7 @@ from functools import lru_cache
 from itertools import takewhile
 
 from qaz_llm.data.quality.furniture import MENU_ENTRIES, PHRASES, Phrase, speaks_of_sign
-from qaz_llm.language.segment import words
+from qaz_llm.language.segment import sentences, words
 
 MAX_LINE_WORDS = 40
 """A longer line is prose, even where it speaks of cookies."""
@@ -35,6 +35,7 @@ MIN_TOPIC_WORDS = 6
 _DECORATION = " \t•·–—-*►▶→»›>|#✓✔☰…"
 """What stands in front of a line's first word in lists and menus."""
 
+_SENTENCE_ENDS = (".", "!", "?", "…")
 _PROSE_ENDS = (".", "!", "?", ",", ";", "…")
 _KEY_VALUE = re.compile(r"\s*[^:.!?]{1,40}:\s*\S")
 
@@ -64,9 +65,19 @@ def kind_of_line(line: str, phrases: Sequence[Phrase] = PHRASES) -> int:
         found = [phrase for phrase in phrases if phrase.found_in(lowered)]
         if (lowered.startswith("©") and not speaks_of_sign(lowered)) or any(not phrase.edge for phrase in found):
             return CERTAIN
-        if found:
+        if found and not _goes_on_as_prose(line, phrases):
             return AT_AN_EDGE
     return AT_AN_EDGE if _is_menu(line) else NONE
+
+
+def _goes_on_as_prose(line: str, phrases: Sequence[Phrase]) -> bool:
+    """Whether a whole sentence without any phrase of furniture follows in the line: `Тел.: 70-65-90. Мектеп жаңа оқу жылын …`"""
+    return any(
+        sentence.rstrip().endswith(_SENTENCE_ENDS)
+        and sum(word.isalpha() and len(word) > 1 for word in words(sentence)) >= MIN_TOPIC_WORDS
+        and not any(phrase.found_in(sentence.lower()) for phrase in phrases)
+        for sentence in sentences(line)[1:]
+    )
 
 
 def _is_menu(line: str) -> bool:

@@ -106,7 +106,7 @@ def format_of(path: Path, source: SourceConfig) -> str:
     if suffix not in FORMAT_BY_SUFFIX:
         raise InputError(
             f"{path}: the format of {suffix or 'a file without suffix'} is not known",
-            hint=f"say it in the source: format: one of {', '.join(sorted(set(FORMAT_BY_SUFFIX.values())))}",
+            hint=f"give it an ending that says it ({', '.join(sorted(FORMAT_BY_SUFFIX))}); in a source, format: does as well",
         )
     return FORMAT_BY_SUFFIX[suffix]
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from qaz_llm.data.readers.acts.markdown import Block, Kind
@@ -111,15 +111,37 @@ def _is_below_counted_heading(place: str) -> bool:
 
 
 def _places(blocks: Sequence[Block]) -> _Places:
-    """The texts of each place in order. A place that comes twice in a language cannot be told apart and is left out."""
+    """The texts of each place in order. A place that comes twice in a language cannot be told apart and is left out; where a
+    number is given twice in a row (1, 2, 2, 3) those after it name other points than in the other language, and are left out
+    too. Numbers that begin anew at 1, as in an annex, say nothing of those after them."""
     groups: dict[str, list[str]] = {}
     ambiguous: set[str] = set()
+    misnumbered: set[str] = set()
     headings: Counter[str] = Counter()
     for place, is_first, text in _placed(blocks, headings):
+        parent, _, label = place.rpartition("/")
         if is_first and place in groups:
+            ambiguous.add(place)
+            if _is_number(label) and label.rstrip(".)") != "1":
+                misnumbered.add(parent)
+        if _is_misnumbered(place, misnumbered):
             ambiguous.add(place)
         groups.setdefault(place, []).append(text)
     return _Places({place: texts for place, texts in groups.items() if place not in ambiguous}, headings)
+
+
+def _is_misnumbered(place: str, misnumbered: Set[str]) -> bool:
+    """Whether a place, or one that it stands in (`st4/1./2)` in `st4/1.`), is a number below one whose numbers are wrong."""
+    while place:
+        parent, _, label = place.rpartition("/")
+        if parent in misnumbered and _is_number(label):
+            return True
+        place = parent
+    return False
+
+
+def _is_number(label: str) -> bool:
+    return label.rstrip(".)").isdigit()
 
 
 def _placed(blocks: Sequence[Block], headings: Counter[str]) -> Iterator[tuple[str, bool, str]]:

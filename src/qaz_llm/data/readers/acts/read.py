@@ -56,7 +56,8 @@ def read_documents(acts: Sequence[Act], first_row: int = 0) -> Iterator[Row]:
 
 
 def read_pairs(acts: Sequence[Act], first_row: int = 0) -> Iterator[Row]:
-    """The points of some acts that stand in both languages. Problems as above, and `no_counterpart`, an act in one language."""
+    """The points of some acts that stand in both languages. Problems as above, and `no_counterpart`: an act in one language, and
+    each paragraph of an act in two that has no certain counterpart."""
     number = first_row
     for act in acts:
         sources = {language: read_text(act.folder, language) for language in LANGUAGES}
@@ -70,6 +71,9 @@ def read_pairs(acts: Sequence[Act], first_row: int = 0) -> Iterator[Row]:
         facts = _facts(act, "kk", texts["kk"])
         for index, pair in enumerate(aligned.pairs):
             yield Row(number, {**facts, "id": f"{act.code}/{pair.place}/{index}", "kk": pair.one, "ru": pair.other})
+            number += 1
+        for index in range(aligned.unpaired):
+            yield Row(number, {"id": f"{act.code}/unpaired/{index}"}, "no_counterpart")
             number += 1
 
 
