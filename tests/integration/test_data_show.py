@@ -145,6 +145,17 @@ def test_what_was_done_to_a_kept_document(out: Path) -> None:
     assert set(way(out, "a/mixed")["steps"]["language"]["shares"]) == {"kk", "ru"}
 
 
+def test_of_a_dropped_document_whose_row_holds_it_whole_every_rule_is_told(out: Path) -> None:
+    made = way(out, "a/digits")
+    text = next(row["text"] for row in rows() if row["key"] == "digits")
+    assert made["text"] == text
+    rules = {rule["rule"]: rule for rule in made["steps"]["quality"]["rules"]}
+    assert not rules["too_many_digits"]["keep"]
+    assert rules["too_many_digits"]["value"] == made["fate"]["value"]
+    assert rules["too_few_words"]["keep"] and rules["too_few_words"]["limit"] == 5
+    assert set(made["steps"]["language"]["shares"]) == {"kk"}
+
+
 def test_steps_end_where_the_document_did(out: Path) -> None:
     assert list(way(out, "a/kyrgyz")["steps"]) == ["repair", "language"]
     assert list(way(out, "a/closed")["steps"]) == []

@@ -2,7 +2,7 @@
 
 What was done is written in its row (`meta` of what is kept, the row itself of what is dropped). What the rules measured is not:
 of a document that is kept it is measured again, by the same code and the limits in the manifest, which costs nothing until
-somebody asks; of a dropped one the row tells the rule that ended it.
+somebody asks; so it is of a dropped one whose row holds the whole text, and of a longer one the row tells the rule that ended it.
 """
 
 from __future__ import annotations
@@ -84,19 +84,20 @@ def trace(found: Found, build: Build) -> dict[str, Any]:
 def _steps_of_document(found: Found, build: Build) -> dict[str, Any]:
     row = found.row
     facts: Mapping[str, Any] = row.get("meta", {}) if found.kept else row
+    is_whole = found.kept or len(found.text) < SAMPLE_CHARS
     repairs = dict(facts.get("repairs", {}))
     boilerplate, lines = repairs.pop("boilerplate_lines", 0), repairs.pop("repeated_lines", 0)
     steps: dict[str, Any] = {"repair": repairs}
     if "original_script" in facts:
         steps["script"] = {key: facts[key] for key in ("original_script", "alphabet") if key in facts}
     steps["language"] = {
-        "shares": facts.get("languages") or (_shares(found.text) if found.kept else {}),
+        "shares": facts.get("languages") or (_shares(found.text) if is_whole else {}),
         "min_kept_frac": build.languages.min_kept_frac,
         "keep": list(build.languages.keep),
     }
     steps["boilerplate"] = {"lines": boilerplate}
     steps["quality"] = {"preset": build.filters.preset, "score": facts.get("quality")}
-    if found.kept:
+    if is_whole:
         rules = [
             rule for filter_ in make_filters(build.filters) for rule in filter_.measured(found.text, row["language"])
         ]
@@ -194,7 +195,7 @@ def _quality(step: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
     if "rules" not in step:
         ended = made["fate"].get("step") == "quality"
         passed = "the rules before the one below were passed" if ended else "all rules were passed"
-        lines.append(f"{passed}; what they measured is told of documents that are kept")
+        lines.append(f"{passed}; what they measured is not known, the row holds only the beginning of the text")
     for rule in step.get("rules", ()):
         bound = "at least" if rule["is_least"] else "at most"
         asked = "" if rule["asked"] else " (not asked: too short)"
