@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
-def load_fast_tokenizer(name: str) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a folder or hub id.
+def load_fast_tokenizer(name: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a folder or hub id; code that it brings is run with `trust_remote_code` alone.
 
     Raises:
         InputError: where there is none, or only a slow one.
@@ -24,7 +24,7 @@ def load_fast_tokenizer(name: str) -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError) as error:
         what = "the folder holds no tokenizer" if Path(name).is_dir() else "no such folder, and not found on the hub"
         raise InputError(
