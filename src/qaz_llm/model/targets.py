@@ -6,8 +6,8 @@
     Phi-3                qkv_proj o_proj gate_up_proj down_proj
     Qwen3-MoE            q_proj k_proj v_proj o_proj experts.gate_up_proj experts.down_proj
 
-and leaves out the tables, routers, gates that weigh an expert, and `out_proj` of a Mamba block, whose kernels read that
-weight past any adapter (PEFT refuses it for the same reason where it knows the family).
+and leaves out the tables, routers, gates that weigh an expert, and of a Mamba block the projections whose weights its
+kernels read past any adapter (PEFT refuses them for the same reason where it knows the family).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FUSED_IN = {"gate_proj": "gate_up_proj", "up_proj": "gate_up_proj", "w1": "gate_
 class Targets:
     """Ends of names: of linear layers, and of stacked expert weights, which are parameters and no layers.
 
-    `layers` are the full names of the layers that `modules` match.
+    `layers` are the full names of all layers that are meant; PEFT may not be able to reach some.
     """
 
     modules: tuple[str, ...]
@@ -61,7 +61,8 @@ def find_targets(model: PreTrainedModel, wanted: TargetModules) -> Targets:
                 f"adapter.target_modules auto finds no linear projections in {type(model).__name__}",
                 hint="name the layers in adapter.target_modules",
             )
-        ends = _short_ends(chosen, linear)
+        claimed = _claimed_for_experts(model, chosen) if experts else set()
+        ends = _short_ends({name for name in chosen if _end(name, 1) not in claimed}, linear)
         return Targets(ends, _unique(_end(name, 2) for name in experts), frozenset(chosen))
     _check_names(model, wanted, linear, experts)
     layers = frozenset(name for name in linear if _matches(name, wanted))
@@ -92,7 +93,7 @@ def _check_names(model: PreTrainedModel, wanted: Iterable[str], linear: list[str
     past = [name for name in linear if _matches(name, wanted) and _is_read_past(model, name)]
     if past:
         raise ConfigError(
-            f"adapter.target_modules: {past[0]} is an output of a Mamba block, whose kernels read it past any adapter",
+            f"adapter.target_modules: {past[0]} belongs to a Mamba block, whose kernels read it past any adapter",
             hint="use auto, or leave that name out",
         )
     outputs = model.get_output_embeddings()
@@ -125,10 +126,23 @@ def _is_projection(model: PreTrainedModel, name: str) -> bool:
     return in_block and not ROUTERS & set(parts) and not _is_read_past(model, name)
 
 
+def _claimed_for_experts(model: PreTrainedModel, chosen: Iterable[str]) -> set[str]:
+    """Last parts of names that PEFT takes for those of experts, so that layers of that name cannot be reached."""
+    from peft import LoraConfig
+    from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
+
+    leaves = {_end(name, 1) for name in chosen}
+    # with the names of one stack all there, or PEFT refuses to take some of them
+    config = LoraConfig(target_modules=sorted(leaves | set(FUSED_IN)))
+    convert_peft_config_for_transformers(config, model, None)
+    return leaves - set(config.target_modules or ())
+
+
 def _is_read_past(model: PreTrainedModel, name: str) -> bool:
-    """True for the output projection of a Mamba block: its fused kernel takes the weight itself."""
+    """True for projections of a Mamba block of which its fused kernels take the weight itself."""
     parent, _, leaf = name.rpartition(".")
-    return leaf == "out_proj" and "Mamba" in type(model.get_submodule(parent)).__name__
+    block = model.get_submodule(parent)
+    return leaf in {"out_proj", "dt_proj"} and hasattr(block, "A_log") and hasattr(block, "D")
 
 
 def _is_table(model: PreTrainedModel, end: str) -> bool:
