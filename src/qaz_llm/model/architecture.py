@@ -103,7 +103,7 @@ def text_config_of(config: PretrainedConfig) -> PretrainedConfig:
         InputError: the text model is none that transformers has as a causal language model by itself.
     """
     text = config.get_text_config(decoder=True)
-    if text is config:
+    if type(text) is type(config):  # one of its own: an encoder-decoder gives a copy
         return config
     if not is_causal(text):
         raise InputError(
@@ -125,6 +125,13 @@ def is_causal(config: PretrainedConfig) -> bool:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
     return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or "AutoModelForCausalLM" in getattr(config, "auto_map", {})
+
+
+def is_bidirectional(config: PretrainedConfig) -> bool:
+    """True for an encoder, as BERT, which transformers makes a causal model only where its config says is_decoder."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
+
+    return type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
 
 
 def choose_attention(config: PretrainedConfig, wanted: Attention, *, trust_remote_code: bool = False) -> str:

@@ -62,7 +62,7 @@ def _configs(checkpoint: str, *, trust_remote_code: bool) -> tuple[PretrainedCon
     """The config as it stands in the file, and the one of the language model in it."""
     from transformers import AutoConfig
 
-    from qaz_llm.model.architecture import is_causal, text_config_of
+    from qaz_llm.model.architecture import is_bidirectional, is_causal, text_config_of
     from qaz_llm.model.stored import refuse_quantised
 
     if Path(checkpoint).is_dir():
@@ -75,6 +75,11 @@ def _configs(checkpoint: str, *, trust_remote_code: bool) -> tuple[PretrainedCon
     if not is_causal(config):
         raise InputError(
             f"{checkpoint}: a {whole.model_type} model, which is no causal language model",
+            hint="name a model that goes on with a text, as Llama, Qwen or Gemma do",
+        )
+    if is_bidirectional(config):
+        raise InputError(
+            f"{checkpoint}: a {whole.model_type} model, which reads both ways and cannot learn to go on with a text",
             hint="name a model that goes on with a text, as Llama, Qwen or Gemma do",
         )
     refuse_quantised(config, checkpoint, {})

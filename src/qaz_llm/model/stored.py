@@ -212,6 +212,9 @@ def _missing(
     message = f"{checkpoint}: {len(missing)} of the model's weights are not in {files}: {_shown(missing)}"
     if unexpected:
         message += f"; {len(unexpected)} other names are there: {_shown(unexpected)}"
+    nowhere = {name for name in missing if not any(key.endswith(f".{name}") for key in unexpected)}
+    if nowhere and len(nowhere) < len(missing):
+        message += f"; under no name at all are {_shown(nowhere)}"
     if any(".lora_" in key for key in unexpected):
         hint = "these are the weights of an adapter that was not merged; merge it with the tool that made it"
     elif missing == {"lm_head.weight"}:

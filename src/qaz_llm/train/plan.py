@@ -149,7 +149,6 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
     available_tokens = _estimate_tokens(config)  # also says which files are missing, before any work
     steps = config.max_steps or max(round(config.epochs * available_tokens / tokens_per_step), 1)
-    _check_tokenizer(config.model)
     return TrainPlan(
         config=config,
         environment=environment,
@@ -239,23 +238,13 @@ def _model_config(model: ModelConfig) -> tuple[Any, tuple[int, ...]]:
             multiple = extended.pad_to_multiple_of or 1
             found.vocab_size = -(-max(found.vocab_size, extended.size) // multiple) * multiple
             return found, extended.new_ids
-        if model.tokenizer is not None:
-            check_rows(found.vocab_size, len(load_tokenizer(model.tokenizer)))
+        check_rows(found.vocab_size, len(load_tokenizer(model.tokenizer or model.checkpoint)))
         return found, ()
     size = model.train_vocab_size
     if size is None:
         assert model.tokenizer is not None
         size = len(load_tokenizer(model.tokenizer))
     return llama_config(model.architecture, vocab_size=size), ()
-
-
-def _check_tokenizer(model: ModelConfig) -> None:
-    """Fail before any work where a tokenizer folder is none."""
-    from qaz_llm.model.load import load_tokenizer
-
-    name = model.tokenizer or model.checkpoint
-    if name is not None:
-        load_tokenizer(name)
 
 
 @dataclass(frozen=True)
