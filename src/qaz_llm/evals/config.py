@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from qaz_llm.config import StrictModel
+from qaz_llm.model.config import Attention
 
 
 class EvalSettings(StrictModel):
@@ -23,6 +24,10 @@ class EvalSettings(StrictModel):
     """`auto` takes a GPU where there is one."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Numbers the model computes with; `auto`: those of its file."""
+    attn_implementation: Attention = "auto"
+    """How attention is computed; `auto`: `sdpa` where the architecture has it, else `eager`."""
+    trust_remote_code: bool = False
+    """Run code that a checkpoint brings. Leave this off for what you have not read."""
     batch_tokens: int = Field(8192, ge=64, description="tokens of one forward pass, padding included")
     seed: int = Field(0, ge=0, description="of everything random; scoring itself draws nothing")
 

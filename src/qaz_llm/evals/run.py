@@ -104,7 +104,13 @@ def load_scorer(config: EvalConfig) -> tuple[HFScorer, PreTrainedTokenizerFast]:
     from qaz_llm.model.load import load_model, load_tokenizer
 
     tokenizer = load_tokenizer(config.model)
-    model = load_model(config.model, dtype=config.dtype, device=str(choose_device(config.device)))
+    model = load_model(
+        config.model,
+        dtype=config.dtype,
+        device=str(choose_device(config.device)),
+        attn_implementation=config.attn_implementation,
+        trust_remote_code=config.trust_remote_code,
+    )
     return HFScorer(model, tokenizer, batch_tokens=config.batch_tokens), tokenizer
 
 

@@ -14,17 +14,24 @@ tied one twice: its loader asks for both names. A table saved under its own name
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qaz_llm.errors import ConfigError, InputError
 from qaz_llm.io import read_json
 from qaz_llm.model.embeddings import has_tied_tables
+from qaz_llm.model.targets import TargetModules, Targets, find_targets
+from qaz_llm.progress import get_logger
 
 if TYPE_CHECKING:
+    import torch
     from peft import PeftModel
     from transformers import PreTrainedModel
+
+_logger = get_logger("model")
 
 NewEmbeddings = Literal["trainable_token_indices", "modules_to_save", "frozen"]
 
@@ -35,54 +42,106 @@ def add_lora(
     r: int,
     alpha: float,
     dropout: float,
-    target_modules: tuple[str, ...],
+    target_modules: TargetModules = "auto",
     rank_stabilised: bool = False,
     new_tokens: Sequence[int] | None = None,
     new_embeddings: NewEmbeddings = "trainable_token_indices",
 ) -> PeftModel:
     """Freeze `model` and put trainable adapters beside its projections. `new_tokens` are the ids of the grown rows.
 
+    All that is trained is float32, over a model in 16 bit too.
+
     Raises:
-        ConfigError: `target_modules` names nothing that the model has, or an embedding table that is trained whole.
+        ConfigError: `target_modules` names what the model does not have, or an embedding table that is trained whole; or
+            dropout where the weights of experts are adapted, which have no input of their own to drop.
     """
     from peft import LoraConfig, get_peft_model
 
     tables = _tables(model)
     whole = bool(new_tokens) and new_embeddings == "modules_to_save"
-    _check_targets(model, target_modules, tables if whole else {})
+    targets = find_targets(model, target_modules)
+    _check_targets(targets, tables if whole else {}, dropout)
     extra: dict[str, Any] = {}
     if new_tokens and new_embeddings == "trainable_token_indices":
         extra["trainable_token_indices"] = {name: list(new_tokens) for name in tables}
+    if targets.parameters:
+        extra["target_parameters"] = list(targets.parameters)
     config = LoraConfig(
         r=r,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        target_modules=list(target_modules),
+        target_modules=list(targets.modules),
         use_rslora=rank_stabilised,
         task_type="CAUSAL_LM",
         **extra,
     )
-    adapted = get_peft_model(model, config)  # freezes all that is not an adapter's
+    with warnings.catch_warnings():  # of ranks for experts, where their weights are named by other ends than PEFT's
+        warnings.filterwarnings("ignore", message=r".*_pattern keys did not match any targeted module")
+        adapted = get_peft_model(model, config)  # freezes all that is not an adapter's
     if whole:
         for table in tables.values():
             table.weight.requires_grad_(True)
+    _train_in_float32(adapted, tables.values() if whole else ())
+    _say_what_was_passed_over(adapted, targets)
     return cast("PeftModel", adapted)
 
 
-def _check_targets(model: PreTrainedModel, target_modules: tuple[str, ...], whole: Mapping[str, Any]) -> None:
-    """Raises ConfigError where `target_modules` names nothing, or a table that is to be trained as a whole."""
-    names = {name.rsplit(".", 1)[-1] for name, _ in model.named_modules()}
-    if not names & set(target_modules):
-        projections = ", ".join(sorted(name for name in names if name.endswith("proj") or name.startswith("c_")))
-        raise ConfigError(
-            f"adapter.target_modules {list(target_modules)} name nothing in {type(model).__name__}",
-            hint=f"its projections are called {projections}",
-        )
-    if twice := sorted(set(whole) & set(target_modules)):
+def _check_targets(targets: Targets, whole: Mapping[str, Any], dropout: float) -> None:
+    """Raises ConfigError where a table is adapted and trained whole at once, and for dropout beside experts' weights."""
+    if twice := sorted(set(whole) & set(targets.modules)):
         raise ConfigError(
             f"adapter.target_modules names {', '.join(twice)}, which adapter.new_embeddings modules_to_save trains whole",
             hint=f"leave {', '.join(twice)} out of adapter.target_modules",
         )
+    if targets.parameters and dropout:
+        raise ConfigError(
+            f"adapter.dropout {dropout} cannot be had beside the weights of experts ({', '.join(targets.parameters)})",
+            hint="set adapter.dropout to 0",
+        )
+
+
+def _train_in_float32(model: PeftModel, tables: Iterable[Any]) -> None:
+    """Keep what is trained in float32: small updates would be lost in the 8 bits of a bfloat16 number.
+
+    Adapters are so by PEFT's doing. Whole tables are made so here; they take and give what the frozen layers around them
+    work with, so that these stay in 16 bit. Engines that keep masters of their own, as DeepSpeed does, may cast it back.
+    """
+    import torch
+
+    for table in tables:
+        if table.weight.dtype != torch.float32 and isinstance(table, torch.nn.Embedding):
+            table.register_forward_hook(partial(_cast_output, table.weight.dtype))
+        for parameter in table.parameters():  # a bias too: it is added to what the table gives
+            parameter.data = parameter.data.float()
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    outputs = model.get_output_embeddings()
+    if isinstance(outputs, torch.nn.Linear) and outputs.weight.requires_grad:
+        outputs.register_forward_pre_hook(_cast_input)
+
+
+def _cast_output(dtype: torch.dtype, _table: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+    return output.to(dtype)
+
+
+def _cast_input(layer: Any, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return (inputs[0].to(layer.weight.dtype), *inputs[1:])
+
+
+def _say_what_was_passed_over(model: PeftModel, targets: Targets) -> None:
+    """Name the layers that PEFT left out: it takes `gate_proj` and the like for experts' wherever a model has experts."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    adapted = {
+        name.removeprefix("base_model.model.") for name, m in model.named_modules() if isinstance(m, BaseTunerLayer)
+    }
+    left = sorted(targets.layers - adapted)
+    if left:
+        _logger.warning(
+            "%d linear layers have no adapters, since PEFT takes their names for those of experts: %s%s",
+            len(left), ", ".join(left[:3]), " and more" if len(left) > 3 else "",
+        )  # fmt: skip
 
 
 def _tables(model: PreTrainedModel) -> dict[str, Any]:

@@ -1,18 +1,29 @@
-"""A model with fresh weights, from the shape its config gives."""
+"""What a transformers config makes: the kind of model, its attention, its parameters; and a fresh Llama of a given shape."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from qaz_llm.model.config import ArchitectureConfig
+from qaz_llm.errors import ConfigError, InputError
+from qaz_llm.model.config import ArchitectureConfig, Attention
+from qaz_llm.progress import get_logger
 from qaz_llm.tokenizer.curve import ModelCost
 
 if TYPE_CHECKING:
-    from transformers import LlamaConfig, PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import LlamaConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+_logger = get_logger("model")
+
+EXPERT_COUNTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+"""What configs call the number of experts in a layer."""
 
 
 def make_model(
-    architecture: ArchitectureConfig, tokenizer: PreTrainedTokenizerFast, *, seed: int, attn_implementation: str
+    architecture: ArchitectureConfig,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    seed: int,
+    attn_implementation: str = "auto",
 ) -> PreTrainedModel:
     """A Llama with fresh float32 weights drawn by `seed`, its vocabulary as large as the tokenizer's."""
     import torch
@@ -25,7 +36,7 @@ def make_model(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    config._attn_implementation = attn_implementation
+    config._attn_implementation = "sdpa" if attn_implementation == "auto" else attn_implementation
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LlamaForCausalLM(config)
@@ -51,21 +62,107 @@ def llama_config(architecture: ArchitectureConfig, *, vocab_size: int, **token_i
 
 def count_parameters(config: Any) -> int:
     """The parameters of a model by its transformers config, tied ones once; nothing is allocated."""
-    return sum(parameter.numel() for parameter in _without_weights(config).parameters())
+    return sum(parameter.numel() for parameter in model_without_weights(config).parameters())
 
 
-def model_cost(config: Any) -> ModelCost:
+def count_active(model: PreTrainedModel) -> float:
+    """The parameters that one token goes through: of a mixture of experts those that the router takes, else all.
+
+    Of a layer's E experts a token takes k, so k / E of their parameters count.
+    """
+    config, total = model.config, 0.0
+    experts = next((getattr(config, name) for name in EXPERT_COUNTS if getattr(config, name, None)), None)
+    share = (getattr(config, "num_experts_per_tok", None) or experts) / experts if experts else 1.0
+    for name, parameter in model.named_parameters():
+        total += parameter.numel() * (share if ".experts." in name else 1.0)
+    return total
+
+
+def model_cost(config: Any, *, trust_remote_code: bool = False) -> ModelCost:
     """What decides how dear a row of the vocabulary is: parameters beside the tables, and the hidden size."""
-    model = _without_weights(config)
+    model = model_without_weights(config, trust_remote_code=trust_remote_code)
     tables = {id(table.weight): table.weight for table in (model.get_input_embeddings(), model.get_output_embeddings())}
     body = sum(parameter.numel() for parameter in model.parameters() if id(parameter) not in tables)
     return ModelCost(body_parameters=body, hidden_size=model.get_input_embeddings().weight.shape[1])
 
 
-def _without_weights(config: Any) -> PreTrainedModel:
+def model_without_weights(config: Any, *, trust_remote_code: bool = False) -> PreTrainedModel:
     """The model of a transformers config, shapes alone."""
     import torch
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        return cast("PreTrainedModel", AutoModelForCausalLM.from_config(config))
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)
+    return cast("PreTrainedModel", model)
+
+
+def text_config_of(config: PretrainedConfig) -> PretrainedConfig:
+    """The config of the text model inside a multimodal one, as a config of its own; any other config as it is.
+
+    Raises:
+        InputError: the text model is none that transformers has as a causal language model by itself.
+    """
+    text = config.get_text_config(decoder=True)
+    if type(text) is type(config):  # one of its own: an encoder-decoder gives a copy
+        return config
+    if not is_causal(text):
+        raise InputError(
+            f"{config.name_or_path}: a {config.model_type} model, whose text part ({text.model_type}) transformers has not "
+            "as a language model by itself",
+            hint="take a checkpoint of the text model alone",
+        )
+    text.name_or_path = config.name_or_path
+    text.tie_word_embeddings = text.tie_word_embeddings or config.tie_word_embeddings
+    if text.dtype is None:
+        text.dtype = config.dtype
+    if getattr(config, "quantization_config", None) is not None:
+        text.quantization_config = config.quantization_config
+    return text
+
+
+def is_causal(config: PretrainedConfig) -> bool:
+    """True where transformers, or code that the checkpoint brings, has a causal language model of this config."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or "AutoModelForCausalLM" in getattr(config, "auto_map", {})
+
+
+def is_bidirectional(config: PretrainedConfig) -> bool:
+    """True for an encoder, as BERT, which transformers makes a causal model only where its config says is_decoder."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
+
+    return type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
+
+
+def choose_attention(config: PretrainedConfig, wanted: Attention, *, trust_remote_code: bool = False) -> str:
+    """How attention is to be computed: `auto` is sdpa where the architecture has it, else eager, which is logged.
+
+    Raises:
+        ConfigError: what was asked for is nothing this architecture has; what it has is named.
+    """
+    model_class = _class_of(config, trust_remote_code=trust_remote_code)
+    flash = getattr(model_class, "_supports_flash_attn", False) or getattr(model_class, "_supports_flash_attn_2", False)
+    has = {"eager": True, "sdpa": getattr(model_class, "_supports_sdpa", False), "flash_attention_2": flash}
+    if wanted == "auto":
+        if not has["sdpa"]:
+            _logger.info("%s has no sdpa attention: attention is eager", model_class.__name__)
+        return "sdpa" if has["sdpa"] else "eager"
+    if not has[wanted]:
+        others = ", ".join(name for name, supported in has.items() if supported)
+        raise ConfigError(
+            f"model.attn_implementation {wanted}: {model_class.__name__} has {others} only",
+            hint="use model.attn_implementation=auto, which takes what there is",
+        )
+    return wanted
+
+
+def _class_of(config: PretrainedConfig, *, trust_remote_code: bool) -> Any:
+    """The class of the causal language model of a config."""
+    from transformers.dynamic_module_utils import get_class_from_dynamic_module
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    reference = getattr(config, "auto_map", {}).get("AutoModelForCausalLM")
+    if reference is not None and trust_remote_code:
+        return get_class_from_dynamic_module(reference, config.name_or_path)
+    found = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    return found[0] if isinstance(found, tuple) else found

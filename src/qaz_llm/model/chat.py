@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from qaz_llm.model.config import Attention
 from qaz_llm.model.load import load_model, load_tokenizer
 
 
-def chat_session(checkpoint: str, *, max_new_tokens: int) -> Callable[[str], str]:
+def chat_session(
+    checkpoint: str, *, max_new_tokens: int, attn_implementation: Attention = "auto", trust_remote_code: bool = False
+) -> Callable[[str], str]:
     """A function that answers one turn after the other and remembers the ones before.
 
     Raises:
         InputError: where the checkpoint is no model.
+        ConfigError: an attention that it does not have.
     """
     import torch
 
     tokenizer = load_tokenizer(checkpoint)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = load_model(checkpoint, device=device)
+    model = load_model(
+        checkpoint, device=device, attn_implementation=attn_implementation, trust_remote_code=trust_remote_code
+    )
     turns: list[dict[str, str]] = []
 
     def reply(question: str) -> str:

@@ -12,6 +12,13 @@ EmbeddingInit = Literal["blend", "mean", "weighted_mean", "similar", "random"]
 """How the rows of new tokens start; model/embeddings.py says what each does."""
 
 
+Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
+"""How attention is computed; `auto` is sdpa where the architecture has it, else eager."""
+
+NewRows = Literal["auto", "make", "keep"]
+"""Whether a checkpoint's rows for new tokens are still to be made; `auto` finds out or refuses."""
+
+
 class ArchitectureConfig(StrictModel):
     """The shape of a model trained from nothing. Llama's block: RMSNorm, rotary positions, SwiGLU, grouped queries."""
 
@@ -65,8 +72,10 @@ class ModelConfig(StrictModel):
     """With a fresh architecture: train a tokenizer of so many tokens on the training text."""
     embedding_init: EmbeddingInit = "blend"
     """How the rows of new tokens start where the tokenizer was extended; docs/results/tokenizer.md has what was measured."""
-    attn_implementation: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
-    """How attention is computed; `flash_attention_2` needs the package of that name and a GPU."""
+    new_rows: NewRows = "auto"
+    """With an extended tokenizer: `make` rows for its new tokens, or `keep` those that the checkpoint has. `auto` finds out from the checkpoint's config and tokenizer, and refuses where they do not tell."""
+    attn_implementation: Attention = "auto"
+    """How attention is computed; `auto`: `sdpa` where the architecture has it, else `eager`; `flash_attention_2` needs the package of that name and a GPU."""
     trust_remote_code: bool = False
     """Run code that a checkpoint brings. Leave this off for what you have not read."""
 

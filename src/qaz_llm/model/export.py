@@ -29,10 +29,13 @@ def export_model(
     dtype: Dtype = "auto",
     facts: Mapping[str, object] | None = None,
     end_of_turn: int | None = None,
+    trust_remote_code: bool = False,
+    rename_weights: bool = False,
 ) -> Path:
     """Write `source`, a model or an adapter to be merged into its base, as a whole model folder at `out`.
 
-    `base` overrides the base that an adapter names; `dtype` auto keeps that of the file; `facts` go into the card.
+    `base` overrides the base that an adapter names; `dtype` auto keeps that of the file; `facts` go into the card;
+    `trust_remote_code` and `rename_weights` are load_model's.
 
     Raises:
         InputError: `source` is neither, or the base cannot be loaded.
@@ -40,23 +43,26 @@ def export_model(
     if not source.is_dir():
         raise InputError(f"{source}: no such folder", hint="name a run's model/ or adapter/ folder")
     if (source / "adapter_config.json").is_file():
-        model, tokenizer, name = _merged(source, base, dtype)
+        model, tokenizer, name = _merged(source, base, dtype, trust_remote_code, rename_weights)
     else:
-        model, tokenizer, name = load_model(source, dtype=dtype), load_tokenizer(source), str(source)
+        model = load_model(source, dtype=dtype, trust_remote_code=trust_remote_code, rename_weights=rename_weights)
+        tokenizer, name = load_tokenizer(source), str(source)
     write_model(model, tokenizer, out, facts={"made from": name} | dict(facts or {}), end_of_turn=end_of_turn)
     return out
 
 
-def _merged(adapter: Path, base: str | None, dtype: Dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]:
+def _merged(
+    adapter: Path, base: str | None, dtype: Dtype, trust_remote_code: bool, rename_weights: bool
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, str]:
     """The adapter's base, made as it was when training began, with the adapter merged in; its tokenizer; its name."""
     facts = read_json(adapter / ADAPTER_FACTS) if (adapter / ADAPTER_FACTS).is_file() else {}
     name = base or facts.get("base") or read_json(adapter / "adapter_config.json").get("base_model_name_or_path")
     if not name:
         raise InputError(f"{adapter}: does not say which model it belongs to", hint="name it with --base")
     tokenizer = load_tokenizer(adapter)
-    model = load_model(name, dtype=dtype)
-    init, seed = facts.get("embedding_init", "mean"), facts.get("seed", 0)
-    fit_vocabulary(model, tokenizer, extension_of(adapter), init=init, seed=seed)
+    model = load_model(name, dtype=dtype, trust_remote_code=trust_remote_code, rename_weights=rename_weights)
+    init, seed, rows = facts.get("embedding_init", "mean"), facts.get("seed", 0), facts.get("new_rows", "auto")
+    fit_vocabulary(model, tokenizer, extension_of(adapter), init=init, seed=seed, new_rows=rows)
     return merge_adapter(model, adapter), tokenizer, name
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qaz_llm.errors import InputError
+from qaz_llm.progress import get_logger
 from qaz_llm.tokenizer.chat_template import DEFAULT_CHAT_TEMPLATE
 from qaz_llm.tokenizer.extension import EXTENSION_FILE, ExtendedTokenizer
 from qaz_llm.tokenizer.fast import load_fast_tokenizer
@@ -14,7 +17,9 @@ from qaz_llm.tokenizer.fast import load_fast_tokenizer
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-    from qaz_llm.model.config import EmbeddingInit
+    from qaz_llm.model.config import Attention, EmbeddingInit, NewRows
+
+_logger = get_logger("model")
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -37,21 +42,48 @@ def check_model_folder(folder: Path) -> None:
         )
     if not (folder / "config.json").is_file():
         shown = ", ".join(present[:6]) or "nothing"
+        if any(name.endswith(".gguf") for name in present):
+            hint = "GGUF is quantised and for running alone; name the Hugging Face folder that it was made from"
         raise InputError(f"{folder}: no model, config.json is missing; it holds {shown}", hint=hint)
     if not any((folder / name).is_file() for name in WEIGHT_FILES):
         raise InputError(f"{folder}: the weights are missing, none of {', '.join(WEIGHT_FILES)}", hint=hint)
 
 
 def load_config_of(checkpoint: str, *, trust_remote_code: bool = False) -> PretrainedConfig:
-    """The transformers config of a folder or hub id. Raises InputError where there is none."""
+    """The transformers config of a folder or hub id; of a multimodal model that of the text model inside.
+
+    Raises:
+        InputError: there is none, it is of no causal language model, it needs code of its own, or it says quantised.
+    """
+    return _configs(checkpoint, trust_remote_code=trust_remote_code)[1]
+
+
+def _configs(checkpoint: str, *, trust_remote_code: bool) -> tuple[PretrainedConfig, PretrainedConfig]:
+    """The config as it stands in the file, and the one of the language model in it."""
     from transformers import AutoConfig
+
+    from qaz_llm.model.architecture import is_bidirectional, is_causal, text_config_of
+    from qaz_llm.model.stored import refuse_quantised
 
     if Path(checkpoint).is_dir():
         check_model_folder(Path(checkpoint))
     try:
-        return AutoConfig.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
+        whole = AutoConfig.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, ImportError) as error:
         raise _not_loadable(checkpoint, error) from error
+    config = text_config_of(whole)
+    if not is_causal(config):
+        raise InputError(
+            f"{checkpoint}: a {whole.model_type} model, which is no causal language model",
+            hint="name a model that goes on with a text, as Llama, Qwen or Gemma do",
+        )
+    if is_bidirectional(config):
+        raise InputError(
+            f"{checkpoint}: a {whole.model_type} model, which reads both ways and cannot learn to go on with a text",
+            hint="name a model that goes on with a text, as Llama, Qwen or Gemma do",
+        )
+    refuse_quantised(config, checkpoint, {})
+    return whole, config
 
 
 def load_model(
@@ -59,30 +91,78 @@ def load_model(
     *,
     dtype: Dtype = "auto",
     device: str | None = None,
-    attn_implementation: str = "sdpa",
+    attn_implementation: Attention = "auto",
     trust_remote_code: bool = False,
+    rename_weights: bool = False,
 ) -> PreTrainedModel:
-    """A causal language model in evaluation mode; `dtype` auto takes that of the file.
+    """A causal language model in evaluation mode, every parameter from the file; `dtype` auto takes that of the file.
+
+    Of a multimodal model it is the text model alone; what is left out is logged. `rename_weights` reads weights whose names
+    differ from the model's by wrappers (stored.py).
 
     Raises:
-        InputError: no such folder, a folder that is no model, a damaged file, or a hub id that is not at hand.
+        InputError: no such folder, a folder that is no model, a damaged file, a hub id that is not at hand, quantised
+            weights, or weights that the file does not hold.
+        ConfigError: an attention that the architecture does not have.
     """
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging
 
+    from qaz_llm.model.architecture import choose_attention
+    from qaz_llm.model.stored import check_loaded, refuse_quantised, stored_tensors
+
     transformers_logging.disable_progress_bar()  # our own lines say what is loaded
     name = str(checkpoint)
-    if Path(name).is_dir():
-        check_model_folder(Path(name))
+    whole, config = _configs(name, trust_remote_code=trust_remote_code)
+    attention = choose_attention(config, attn_implementation, trust_remote_code=trust_remote_code)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            name, dtype=dtype, attn_implementation=attn_implementation, trust_remote_code=trust_remote_code
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        stored = stored_tensors(_folder_of(name))
+        refuse_quantised(config, name, stored)
+        with _quiet_transformers():
+            model, info = AutoModelForCausalLM.from_pretrained(
+                name,
+                config=config,
+                dtype=dtype,
+                attn_implementation=attention,
+                trust_remote_code=trust_remote_code,
+                ignore_mismatched_sizes=True,  # reported with names and shapes by check_loaded, in place of a table
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise _not_loadable(name, error) from error
+    part_of = None if whole is config else whole.model_type
+    check_loaded(model, info, name, stored, part_of=part_of, rename=rename_weights)
+    if part_of is not None:
+        _logger.info("%s: a %s model; its text model alone is used, a %s", name, part_of, type(model).__name__)
     model.eval()
     return cast("PreTrainedModel", model.to(device) if device is not None else model)
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Keep transformers' table of missing and unexpected names out of the log: we say it ourselves, or refuse."""
+    from transformers.utils import logging as transformers_logging
+
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)
+
+
+def _folder_of(name: str) -> Path:
+    """Where the files of a folder or hub id lie on this machine; those of a hub id are fetched if need be."""
+    from transformers.utils import cached_file
+
+    if Path(name).is_dir():
+        return Path(name)
+    for file in WEIGHT_FILES:
+        path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
+        if path is not None:
+            return Path(path).parent
+    raise OSError(f"it holds none of {', '.join(WEIGHT_FILES)}")
 
 
 def load_tokenizer(checkpoint: str | Path) -> PreTrainedTokenizerFast:
@@ -114,35 +194,91 @@ def fit_vocabulary(
     *,
     init: EmbeddingInit,
     seed: int,
+    new_rows: NewRows = "auto",
 ) -> tuple[int, ...] | None:
     """Give the model rows for an extended tokenizer's new tokens, where it has none yet; their ids, or None.
 
-    A model that has them says so by `qaz_extension` in its config: its number of rows alone does not tell, since
-    models have padding rows and swapped tokens take rows that were there before.
-
     Raises:
-        InputError: the tokenizer has tokens that the model has no rows for, and no extension says how to make them.
+        InputError: the tokenizer has tokens that the model has no rows for, and no extension says how to make them; or
+            nothing tells whether the model's rows were made for this extension, and `new_rows` is auto.
     """
     from qaz_llm.model.embeddings import count_rows, resize_embeddings
 
-    if extended is not None and not has_rows_for(model, extended):
-        resize_embeddings(model, extended, init=init, seed=seed)
-        mark_rows(model, extended)
-        return extended.new_ids
     rows = count_rows(model)
-    if len(tokenizer) > rows:
-        raise InputError(
-            f"the tokenizer has {len(tokenizer):,} tokens, the model {rows:,} embedding rows",
-            hint="use the tokenizer that belongs to the checkpoint, or extend that one with `qaz tokenizer extend`",
-        )
+    if extended is not None:
+        if needs_rows(model.config, rows, extended, new_rows):
+            resize_embeddings(model, extended, init=init, seed=seed)
+            mark_rows(model, extended)
+            return extended.new_ids
+        mark_rows(model, extended)
+    check_rows(rows, len(tokenizer))
     return None
 
 
-def has_rows_for(model: PreTrainedModel, extended: ExtendedTokenizer) -> bool:
-    """True where the model's rows were made for this extension, by `fit_vocabulary` or by training from nothing."""
-    if getattr(model.config, EXTENSION_MARK, None) == extended.fingerprint:
+def check_rows(rows: int, tokens: int) -> None:
+    """Raises InputError where a model has fewer rows than its tokenizer has tokens."""
+    if tokens > rows:
+        raise InputError(
+            f"the tokenizer has {tokens:,} tokens, the model {rows:,} embedding rows",
+            hint="use the tokenizer that belongs to the checkpoint, or extend that one with `qaz tokenizer extend`",
+        )
+
+
+def needs_rows(config: PretrainedConfig, rows: int, extended: ExtendedTokenizer, new_rows: NewRows = "auto") -> bool:
+    """True where rows for the new tokens are to be made, False where the checkpoint has them, trained perhaps.
+
+    The number of rows alone does not tell: models have padding rows, and swapped tokens take rows that were there before.
+    In this order it is told by the mark in the config, by `new_rows`, by rows that are too few, and by the tokenizer that
+    lies beside the weights: it knows all new tokens, or none. A model that was never in a file has no trained rows.
+
+    Raises:
+        InputError: none of these tells.
+    """
+    if has_mark(config, extended):
+        return False
+    if new_rows != "auto":
+        return new_rows == "make"
+    if rows < extended.size or not config.name_or_path:
         return True
-    return not extended.swapped_ids and getattr(model.config, OLD_MARK, 0) >= extended.size
+    known = _known_tokens(config.name_or_path, extended)
+    if known is not None and known in (0, len(extended.new_ids)):
+        if known:
+            _logger.info("%s: its tokenizer has the new tokens, so their rows are kept", config.name_or_path)
+        return not known
+    if known is None and getattr(config, EXTENSION_MARK, None) is not None:
+        return True  # it has rows for another extension
+    found = (
+        "no tokenizer lies beside it" if known is None
+        else f"the tokenizer beside it knows {known:,} of the {len(extended.new_ids):,} new tokens"
+    )  # fmt: skip
+    raise InputError(
+        f"{config.name_or_path}: has {rows:,} embedding rows, enough for the extended tokenizer's {extended.size:,} tokens, "
+        f"but nothing says whether they were made for it: config.json has no {EXTENSION_MARK} of it, and {found}",
+        hint="if they were made and trained, set model.new_rows=keep; if they are only padding, model.new_rows=make",
+    )
+
+
+def _known_tokens(checkpoint: str, extended: ExtendedTokenizer) -> int | None:
+    """How many of the new tokens a checkpoint's own tokenizer has under the same ids; None where it has no tokenizer."""
+    try:
+        own = load_fast_tokenizer(checkpoint)
+    except InputError:
+        return None
+    ids = list(extended.new_ids)
+    pairs = zip(own.convert_ids_to_tokens(ids), extended.tokenizer.convert_ids_to_tokens(ids), strict=True)
+    return sum(1 for a, b in pairs if a == b)
+
+
+def has_rows_for(model: PreTrainedModel, extended: ExtendedTokenizer) -> bool:
+    """True where the model says that its rows were made for this extension."""
+    return has_mark(model.config, extended)
+
+
+def has_mark(config: PretrainedConfig, extended: ExtendedTokenizer) -> bool:
+    """True where a config says so, as `fit_vocabulary` and training from nothing note it."""
+    if getattr(config, EXTENSION_MARK, None) == extended.fingerprint:
+        return True
+    return not extended.swapped_ids and getattr(config, OLD_MARK, 0) >= extended.size
 
 
 def mark_rows(model: PreTrainedModel, extended: ExtendedTokenizer) -> None:
@@ -155,7 +291,14 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _not_loadable(name: str, error: Exception) -> InputError:
-    first_line = (str(error).splitlines() or [type(error).__name__])[0][:300]
+    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    if "trust_remote_code" in str(error):
+        return InputError(
+            f"{name}: brings code of its own, which is not run unasked",
+            hint="read it, then set model.trust_remote_code=true in a config, or give --trust-remote-code",
+        )
+    if isinstance(error, ImportError):
+        return InputError(f"{name}: needs a package that is not here ({first_line})", hint="install that package")
     if Path(name).is_dir():
         return InputError(f"{name}: not a model that can be loaded ({first_line})", hint="fetch or export it again")
     if _looks_like_path(name):

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from qaz_llm.config import LanguageCode, StrictModel
 from qaz_llm.data.config import DataConfig
 from qaz_llm.evals.config import EvalSettings
-from qaz_llm.model.config import ArchitectureConfig
+from qaz_llm.model.config import ArchitectureConfig, Attention
 from qaz_llm.tokenizer.config import TokenizerSettings
 from qaz_llm.train.config import TrainSettings
 
@@ -24,6 +24,10 @@ class ModelSection(StrictModel):
     embedding_init: Literal["blend", "mean", "weighted_mean", "similar", "random"] = Field(
         "blend", description="start of the new rows"
     )
+    attn_implementation: Attention = "auto"
+    """How attention is computed; `auto`: `sdpa` where the architecture has it, else `eager`."""
+    trust_remote_code: bool = False
+    """Run code that a checkpoint brings. Leave this off for what you have not read."""
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:

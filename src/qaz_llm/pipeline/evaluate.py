@@ -97,7 +97,12 @@ def extended_scorer(config: RunConfig, layout: Layout, base: str) -> tuple[HFSco
     from qaz_llm.tokenizer.extension import ExtendedTokenizer
 
     extended = ExtendedTokenizer.load(layout.extended_tokenizer)
-    model = load_model(base, dtype=config.eval.dtype)
+    model = load_model(
+        base,
+        dtype=config.eval.dtype,
+        attn_implementation=config.model.attn_implementation,
+        trust_remote_code=config.model.trust_remote_code,
+    )
     resize_embeddings(model, extended, init=config.model.embedding_init)
     device = choose_device(config.device if config.device != "auto" else config.eval.device)
     scorer = HFScorer(model.to(device), extended.tokenizer, batch_tokens=config.eval.batch_tokens)

@@ -182,7 +182,8 @@ def _model_cost(config: RunConfig, vocab_size: int) -> ModelCost | None:
 
     if config.model.architecture is not None:
         return model_cost(llama_config(config.model.architecture, vocab_size=vocab_size))
-    return model_cost(load_config_of(str(config.model.checkpoint)))
+    trust = config.model.trust_remote_code
+    return model_cost(load_config_of(str(config.model.checkpoint), trust_remote_code=trust), trust_remote_code=trust)
 
 
 def _tokenizer_estimate_s(layout: Layout) -> float | None:
@@ -279,13 +280,15 @@ def train_config(config: RunConfig, layout: Layout, name: str) -> TrainConfig:
 
 
 def _model_values(config: RunConfig, layout: Layout, name: str) -> dict[str, Any]:
+    asked = config.model.to_dict()
+    shared = {key: asked[key] for key in ("attn_implementation", "trust_remote_code")}
     if name == "pretrain":
-        return {"architecture": config.model.to_dict()["architecture"], "tokenizer": str(layout.base_tokenizer)}
+        return shared | {"architecture": asked["architecture"], "tokenizer": str(layout.base_tokenizer)}
     if name == "sft":
-        return {"checkpoint": str(layout.trained_model("cpt"))}
+        return shared | {"checkpoint": str(layout.trained_model("cpt"))}
     extended = layout.extended_tokenizer if config.tokenizer.num_new_tokens else layout.base_tokenizer
     init = config.model.embedding_init
-    return {"checkpoint": base_model(config, layout), "tokenizer": str(extended), "embedding_init": init}
+    return shared | {"checkpoint": base_model(config, layout), "tokenizer": str(extended), "embedding_init": init}
 
 
 def _mix_values(layout: Layout, section: TextStage | InstructStage) -> dict[str, Any]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
-def load_fast_tokenizer(name: str) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a folder or hub id.
+def load_fast_tokenizer(name: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a folder or hub id; code that it brings is run with `trust_remote_code` alone.
 
     Raises:
         InputError: where there is none, or only a slow one.
@@ -24,8 +24,13 @@ def load_fast_tokenizer(name: str) -> PreTrainedTokenizerFast:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, KeyError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        if "trust_remote_code" in str(error):
+            raise InputError(
+                f"{name}: its tokenizer brings code of its own, which is not run",
+                hint="name a folder with a tokenizer.json that needs none",
+            ) from error
         what = "the folder holds no tokenizer" if Path(name).is_dir() else "no such folder, and not found on the hub"
         raise InputError(
             f"{name}: {what}", hint="name a folder with tokenizer.json, or a hub id while online"

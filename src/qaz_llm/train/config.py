@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,8 +12,6 @@ from qaz_llm.model.config import ModelConfig
 from qaz_llm.rows.config import RowShape, TrainDataConfig
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-
-LLAMA_PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 class AdapterConfig(StrictModel):
@@ -31,12 +29,18 @@ class AdapterConfig(StrictModel):
     """Their product is scaled by alpha / r."""
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of inputs of the matrices that are zeroed in training, 0 to below 1."""
-    target_modules: tuple[str, ...] = LLAMA_PROJECTIONS
-    """Linear layers that get matrices, by the end of their names."""
+    target_modules: Literal["auto"] | tuple[str, ...] = "auto"
+    """Linear layers that get matrices, by the end of their names; `auto`: all projections of the blocks."""
     rank_stabilised: bool = False
     """Scale by alpha / √r instead (arXiv 2312.03732)."""
     new_embeddings: Literal["trainable_token_indices", "modules_to_save", "frozen"] = "trainable_token_indices"
     """Rows of new tokens under LoRA: trained alone (`trainable_token_indices`), as whole tables (`modules_to_save`), or left as they start (`frozen`)."""
+
+    @property
+    def lora_options(self) -> dict[str, Any]:
+        """What `add_lora` takes of it."""
+        names = ("r", "alpha", "dropout", "target_modules", "rank_stabilised", "new_embeddings")
+        return {name: getattr(self, name) for name in names}
 
     @model_validator(mode="after")
     def _check_targets(self) -> AdapterConfig:

@@ -9,7 +9,10 @@ Bytes per parameter that is trained, Adam in float32 (Rajbhandari et al. 2020, a
 
 Activations per token and layer without checkpointing: 34 bytes × hidden in 16 bit, twice that in 32 (Korthikanti et al.
 2022, arXiv 2205.05198, equation 2, without the attention matrix, which sdpa never stores); with checkpointing 2 (4) bytes
-× hidden per layer and one layer in full. Logits: 4 bytes × vocabulary, three times over (logits, log-softmax, gradient).
+× hidden per layer and one layer in full. Eager attention stores its matrix: 4 (8) bytes × heads × seq_len more per token.
+Logits: 4 bytes × vocabulary, three times over (logits, log-softmax, gradient).
+
+Parameters, those that are trained and those that a token goes through are counted on the model itself, without weights.
 """
 
 from __future__ import annotations
@@ -52,6 +55,8 @@ class TrainPlan:
     device: str
     parameters: int
     trainable_parameters: int
+    attn_implementation: str
+    target_modules: tuple[str, ...]
     steps: int
     steps_are_exact: bool
     tokens_per_step: int
@@ -98,6 +103,7 @@ class TrainPlan:
         lines = [
             f"{config.method} of {n} parameters, {_millions(self.trainable_parameters)} of them trained"
             f" ({config.adapter.type}, {config.precision})",
+            *([f"adapters beside {', '.join(self.target_modules)}"] if config.adapter.type == "lora" else []),
             f"on {self.environment.describe()}{zero}",
             f"{about}{self.steps:,} steps of {self.tokens_per_step:,} tokens ({config.seq_len} × "
             f"{config.micro_batch_size} × {config.grad_accum_steps} × {self.environment.world_size}), "
@@ -121,7 +127,7 @@ class TrainPlan:
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON values, for `--json`."""
         names = (
-            "device", "parameters", "trainable_parameters", "steps", "steps_are_exact", "tokens_per_step", "tokens",
+            "device", "parameters", "trainable_parameters", "attn_implementation", "target_modules", "steps", "steps_are_exact", "tokens_per_step", "tokens",
             "memory_bytes", "available_bytes", "fits", "flops", "seconds", "disk_bytes", "zero_stage",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names} | {"world_size": self.environment.world_size}
@@ -137,27 +143,28 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
     device = _device(config.device, environment)
     deepspeed_path, stage = _deepspeed(config)
     _check_combination(config, device)
-    model_config = _model_config(config.model)
+    model_config, new_tokens = _model_config(config.model)
     _check_length(config, model_config)
-    parameters, trainable = _count(config, model_config)
+    counted = count_model(config, model_config, new_tokens)
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
     available_tokens = _estimate_tokens(config)  # also says which files are missing, before any work
     steps = config.max_steps or max(round(config.epochs * available_tokens / tokens_per_step), 1)
-    _check_tokenizer(config.model)
     return TrainPlan(
         config=config,
         environment=environment,
         device=device,
-        parameters=parameters,
-        trainable_parameters=trainable,
+        parameters=counted.parameters,
+        trainable_parameters=counted.trainable,
+        attn_implementation=counted.attention,
+        target_modules=counted.targets,
         steps=steps,
         steps_are_exact=config.max_steps is not None,
         tokens_per_step=tokens_per_step,
-        memory_bytes=_memory(config, model_config, parameters, trainable, stage, environment.world_size),
+        memory_bytes=_memory(config, model_config, counted, stage, environment.world_size),
         available_bytes=environment.gpu_memory_bytes
         if device == "cuda"
         else environment.memory_bytes // environment.local_world_size,
-        flops_per_token=flops_per_token(parameters, trains_all=config.adapter.type == "full"),
+        flops_per_token=flops_per_token(counted.active, trains_all=config.adapter.type == "full"),
         flops_per_s=_speed(environment, device),
         zero_stage=stage,
         deepspeed_path=deepspeed_path,
@@ -215,71 +222,86 @@ def _check_combination(config: TrainConfig, device: str) -> None:
         raise ConfigError("flash_attention_2 needs a GPU and precision bf16", hint="use model.attn_implementation=sdpa")
 
 
-def _model_config(model: ModelConfig) -> Any:
-    """The transformers config. With a tokenizer still to be trained its vocabulary is the size asked for."""
+def _model_config(model: ModelConfig) -> tuple[Any, tuple[int, ...]]:
+    """The transformers config of the model that is trained, its vocabulary grown, and the ids of the rows to be made.
+
+    With a tokenizer still to be trained the vocabulary is the size asked for.
+    """
     from qaz_llm.model.architecture import llama_config
-    from qaz_llm.model.load import load_config_of, load_tokenizer
+    from qaz_llm.model.load import check_rows, extension_of, load_config_of, load_tokenizer, needs_rows
 
     if model.architecture is None:
         assert model.checkpoint is not None
         found = load_config_of(model.checkpoint, trust_remote_code=model.trust_remote_code)
-        if model.tokenizer is not None:  # an extended one: the model grows before it is trained
-            found.vocab_size = max(found.vocab_size, len(load_tokenizer(model.tokenizer)))
-        return found
+        extended = extension_of(model.tokenizer)
+        if extended is not None and needs_rows(found, found.vocab_size, extended, model.new_rows):
+            multiple = extended.pad_to_multiple_of or 1
+            found.vocab_size = -(-max(found.vocab_size, extended.size) // multiple) * multiple
+            return found, extended.new_ids
+        check_rows(found.vocab_size, len(load_tokenizer(model.tokenizer or model.checkpoint)))
+        return found, ()
     size = model.train_vocab_size
     if size is None:
         assert model.tokenizer is not None
         size = len(load_tokenizer(model.tokenizer))
-    return llama_config(model.architecture, vocab_size=size)
+    return llama_config(model.architecture, vocab_size=size), ()
 
 
-def _check_tokenizer(model: ModelConfig) -> None:
-    """Fail before any work where a tokenizer folder is none."""
-    from qaz_llm.model.load import load_tokenizer
+@dataclass(frozen=True)
+class CountedModel:
+    """What is counted on the model without weights: all parameters, those trained, those that one token goes through."""
 
-    name = model.tokenizer or model.checkpoint
-    if name is not None:
-        load_tokenizer(name)
-
-
-def _count(config: TrainConfig, model_config: Any) -> tuple[int, int]:
-    """(all parameters, trained parameters)."""
-    from qaz_llm.model.architecture import count_parameters
-
-    total = count_parameters(model_config)
-    if config.adapter.type == "full":
-        return total, total
-    hidden = model_config.hidden_size
-    inner = model_config.intermediate_size
-    head = getattr(model_config, "head_dim", None) or hidden // model_config.num_attention_heads
-    queries = head * model_config.num_attention_heads
-    keys = head * (getattr(model_config, "num_key_value_heads", None) or model_config.num_attention_heads)
-    shapes = {
-        "q_proj": hidden + queries, "k_proj": hidden + keys, "v_proj": hidden + keys, "o_proj": queries + hidden,
-        "gate_proj": hidden + inner, "up_proj": hidden + inner, "down_proj": inner + hidden,
-    }  # fmt: skip
-    per_layer = sum(shapes.get(name, 2 * hidden) for name in config.adapter.target_modules)
-    lora = config.adapter.r * per_layer * model_config.num_hidden_layers
-    return total + lora, lora
+    parameters: int
+    trainable: int
+    active: int
+    attention: str
+    targets: tuple[str, ...]
 
 
-def _memory(
-    config: TrainConfig, model_config: Any, parameters: int, trainable: int, stage: int, world_size: int
-) -> int:
+def count_model(config: TrainConfig, model_config: Any, new_tokens: tuple[int, ...] = ()) -> CountedModel:
+    """Make the model with its adapters, shapes alone, and count.
+
+    Raises:
+        ConfigError: an attention or target_modules that the model does not have.
+    """
+    from qaz_llm.model.architecture import choose_attention, count_active, model_without_weights
+    from qaz_llm.model.targets import find_targets
+
+    trust, adapter = config.model.trust_remote_code, config.adapter
+    attention = choose_attention(model_config, config.model.attn_implementation, trust_remote_code=trust)
+    model = model_without_weights(model_config, trust_remote_code=trust)
+    active = int(count_active(model))
+    if adapter.type == "full":
+        # not used, but part of what identifies a run since before there was auto
+        targets = find_targets(model, "auto").names if adapter.target_modules == "auto" else adapter.target_modules
+        count = sum(p.numel() for p in model.parameters())
+        return CountedModel(count, count, active, attention, targets)
+    from qaz_llm.model.adapters import add_lora
+
+    targets = find_targets(model, adapter.target_modules).names
+    adapted = add_lora(model, **adapter.lora_options, new_tokens=new_tokens)
+    count = sum(p.numel() for p in adapted.parameters())
+    trained = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+    return CountedModel(count, trained, active, attention, targets)
+
+
+def _memory(config: TrainConfig, model_config: Any, counted: CountedModel, stage: int, world_size: int) -> int:
     """Bytes per device by the formulas at the head of this file."""
     wide = 2 if config.precision == "bf16" else 4
-    frozen = parameters - trainable
+    trainable, frozen = counted.trainable, counted.parameters - counted.trainable
     match stage:
         case 2:
-            state = wide * parameters + (14 if wide == 2 else 12) * trainable / world_size
+            state = wide * counted.parameters + (14 if wide == 2 else 12) * trainable / world_size
         case 3:
             state = (wide * frozen + 16 * trainable) / world_size
         case _:
             state = wide * frozen + 16 * trainable
-    hidden, layers = model_config.hidden_size, model_config.num_hidden_layers
+    layers = model_config.num_hidden_layers
+    matrix = 2 * wide * model_config.num_attention_heads * config.seq_len if counted.attention == "eager" else 0
+    full_layer = 17 * wide * model_config.hidden_size + matrix
+    kept = wide * model_config.hidden_size * layers
+    per_token = full_layer + kept if config.gradient_checkpointing else full_layer * layers
     tokens = config.seq_len * config.micro_batch_size
-    full_layer = 17 * wide * hidden
-    per_token = full_layer + wide * hidden * layers if config.gradient_checkpointing else full_layer * layers
     return int(state + tokens * (per_token + 3 * 4 * model_config.vocab_size))
 
 

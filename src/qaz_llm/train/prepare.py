@@ -157,7 +157,9 @@ def _identity(
     config = plan.config
     values = {key: value for key, value in config.to_dict().items() if key not in FREE_KEYS}
     values["data"] = _without_places(values["data"])
-    values["model"] = {key: value for key, value in values["model"].items() if key != "tokenizer"}
+    values["model"] = {k: v for k, v in values["model"].items() if k != "tokenizer" and (k, v) != ("new_rows", "auto")}
+    values["model"]["attn_implementation"] = plan.attn_implementation  # what auto came to, as earlier versions wrote it
+    values["adapter"] = {**values["adapter"], "target_modules": list(plan.target_modules)}
     values["distributed"] = {"zero_stage": plan.zero_stage}
     values["rows_per_step"] = plan.rows_per_step
     if config.schedule != "constant":

@@ -235,7 +235,7 @@ def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
     from qaz_llm.model.load import describe_model, extension_of, fit_vocabulary, load_model, mark_rows
 
     config, adapter = plan.config, plan.config.adapter
-    attention = config.model.attn_implementation
+    attention = plan.attn_implementation
     extended = extension_of(config.model.tokenizer)
     if config.model.architecture is not None:
         model = make_model(config.model.architecture, run.tokenizer, seed=config.seed, attn_implementation=attention)
@@ -248,10 +248,11 @@ def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
         model = load_model(
             config.model.checkpoint,
             dtype="bfloat16" if half else "float32",
-            attn_implementation=attention,
+            attn_implementation=attention,  # type: ignore[arg-type]
             trust_remote_code=config.model.trust_remote_code,
         )
-        new_tokens = fit_vocabulary(model, run.tokenizer, extended, init=config.model.embedding_init, seed=config.seed)
+        init, rows = config.model.embedding_init, config.model.new_rows
+        new_tokens = fit_vocabulary(model, run.tokenizer, extended, init=init, seed=config.seed, new_rows=rows)
     if config.gradient_checkpointing:
         enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         enable({"use_reentrant": False})
@@ -262,16 +263,7 @@ def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
     if config.gradient_checkpointing:
         model.enable_input_require_grads()  # frozen embeddings would cut the graph off at the first layer
     set_seed(config.seed)  # the adapters start from random numbers, the same on every rank and after a resume
-    return add_lora(
-        model,
-        r=adapter.r,
-        alpha=adapter.alpha,
-        dropout=adapter.dropout,
-        target_modules=adapter.target_modules,
-        rank_stabilised=adapter.rank_stabilised,
-        new_tokens=new_tokens,
-        new_embeddings=adapter.new_embeddings,
-    )
+    return add_lora(model, **adapter.lora_options, new_tokens=new_tokens)
 
 
 def _finish(

@@ -60,7 +60,8 @@ def _write(plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer, state_dict
         return
     adapter = config.run_dir / "adapter"
     _write_adapter(plan, run, trainer, adapter, state_dict)
-    export_model(adapter, out, facts=facts, end_of_turn=end_of_turn)
+    trust = config.model.trust_remote_code
+    export_model(adapter, out, facts=facts, end_of_turn=end_of_turn, trust_remote_code=trust)
 
 
 def _write_adapter(
@@ -77,6 +78,7 @@ def _write_adapter(
         if extension.is_file():
             shutil.copy(extension, temporary / EXTENSION_FILE)
         facts = {"base": base, "embedding_init": config.model.embedding_init, "seed": config.seed}
+        facts["new_rows"] = config.model.new_rows
         write_json(temporary / ADAPTER_FACTS, facts)
 
 

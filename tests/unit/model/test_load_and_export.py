@@ -13,7 +13,7 @@ from qaz_llm.model.adapters import add_lora, merge_adapter, save_adapter
 from qaz_llm.model.architecture import count_parameters, llama_config, make_model
 from qaz_llm.model.config import ArchitectureConfig
 from qaz_llm.model.export import export_model, write_model
-from qaz_llm.model.load import fit_vocabulary, load_model, load_tokenizer
+from qaz_llm.model.load import fit_vocabulary, has_rows_for, load_model, load_tokenizer
 from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extend import extend_tokenizer
 
@@ -106,6 +106,73 @@ def test_new_rows_are_made_once(folder: Path, tokenizer, tmp_path: Path) -> None
     again = load_model(tmp_path)
     assert fit_vocabulary(again, extended.tokenizer, extended, init="mean", seed=0) is None
     assert (again.get_input_embeddings().weight[400:] == 7.0).all()
+
+
+def without_mark(folder: Path) -> None:
+    """As a tool leaves it that writes only the keys of a config that it knows."""
+    values = json.loads((folder / "config.json").read_text())
+    del values["qaz_extension"]
+    (folder / "config.json").write_text(json.dumps(values))
+
+
+def grown_and_trained(folder: Path, out: Path, tokenizer, num_new_tokens: int = 20):
+    texts = [row["text"] for row in read_jsonl(embedded_path("documents_kk_a.jsonl"))]
+    extended = extend_tokenizer(tokenizer, texts, num_new_tokens=num_new_tokens)
+    model = load_model(folder)
+    fit_vocabulary(model, extended.tokenizer, extended, init="mean", seed=0)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[400:] = 7.0  # as if trained
+    model.save_pretrained(out)
+    without_mark(out)
+    return extended
+
+
+def test_trained_rows_are_kept_where_the_mark_is_lost(folder: Path, tokenizer, tmp_path: Path, caplog) -> None:
+    """Told by the tokenizer beside the weights: the extended one knows all new tokens, the base's none."""
+    extended = grown_and_trained(folder, tmp_path, tokenizer)
+    extended.tokenizer.save_pretrained(tmp_path)
+    again = load_model(tmp_path)
+    with caplog.at_level("INFO", logger="qaz"):
+        assert fit_vocabulary(again, extended.tokenizer, extended, init="mean", seed=0) is None
+    assert (again.get_input_embeddings().weight[400:] == 7.0).all() and has_rows_for(again, extended)
+    assert "its tokenizer has the new tokens, so their rows are kept" in caplog.text
+
+
+def test_padding_rows_are_made_into_rows(folder: Path, tokenizer, tmp_path: Path) -> None:
+    extended = grown_and_trained(folder, tmp_path, tokenizer)
+    tokenizer.save_pretrained(tmp_path)
+    again = load_model(tmp_path)
+    assert fit_vocabulary(again, extended.tokenizer, extended, init="mean", seed=0) == extended.new_ids
+    assert not (again.get_input_embeddings().weight[400:] == 7.0).any()
+
+
+def test_rows_of_which_nothing_tells_whose_they_are_are_refused(folder: Path, tokenizer, tmp_path: Path) -> None:
+    extended = grown_and_trained(folder, tmp_path, tokenizer)
+
+    def fit(**asked) -> tuple[torch.Tensor, tuple[int, ...] | None]:
+        model = load_model(tmp_path)
+        made = fit_vocabulary(model, extended.tokenizer, extended, init="mean", seed=0, **asked)
+        return model.get_input_embeddings().weight[400:], made
+
+    with pytest.raises(InputError, match=r"420 embedding rows.* no tokenizer lies beside it(.|\n)*model.new_rows=keep"):
+        fit()
+    rows_ND, made = fit(new_rows="keep")
+    assert (rows_ND == 7.0).all() and made is None
+    rows_ND, made = fit(new_rows="make")
+    assert not (rows_ND == 7.0).any() and made == extended.new_ids
+    # another extension of the same base, which shares some of the tokens
+    other = grown_and_trained(folder, tmp_path / "other", tokenizer, num_new_tokens=12)
+    tokenizer_of_other = other.tokenizer
+    tokenizer_of_other.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="the tokenizer beside it knows 12 of the 20 new tokens"):
+        fit()
+
+
+def test_rows_that_are_too_few_cannot_be_kept(folder: Path, tokenizer) -> None:
+    texts = [row["text"] for row in read_jsonl(embedded_path("documents_kk_a.jsonl"))]
+    extended = extend_tokenizer(tokenizer, texts, num_new_tokens=20)
+    with pytest.raises(InputError, match="420 tokens, the model 400 embedding rows"):
+        fit_vocabulary(load_model(folder), extended.tokenizer, extended, init="mean", seed=0, new_rows="keep")
 
 
 def test_rows_that_version_0_1_made_are_kept(folder: Path, tokenizer) -> None:
