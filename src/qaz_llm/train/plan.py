@@ -143,7 +143,7 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
     available_tokens = _estimate_tokens(config)  # also says which files are missing, before any work
     steps = config.max_steps or max(round(config.epochs * available_tokens / tokens_per_step), 1)
-    _check_tokenizer(config.model)
+    _check_tokenizer(config.model, chat=config.method == "sft")
     return TrainPlan(
         config=config,
         environment=environment,
@@ -233,13 +233,16 @@ def _model_config(model: ModelConfig) -> Any:
     return llama_config(model.architecture, vocab_size=size)
 
 
-def _check_tokenizer(model: ModelConfig) -> None:
-    """Fail before any work where a tokenizer folder is none."""
+def _check_tokenizer(model: ModelConfig, *, chat: bool) -> None:
+    """Fail before any work where a tokenizer folder is none, or dialogues cannot be learned with its chat template."""
     from qaz_llm.model.load import load_tokenizer
+    from qaz_llm.rows.chat import check_chat_template
 
     name = model.tokenizer or model.checkpoint
     if name is not None:
-        load_tokenizer(name)
+        tokenizer = load_tokenizer(name, chat_template=model.chat_template)
+        if chat:
+            check_chat_template(tokenizer, name)
 
 
 def _count(config: TrainConfig, model_config: Any) -> tuple[int, int]:
