@@ -104,14 +104,22 @@ def test_what_cannot_be_used_is_counted_named_and_shown(
         file.write("{oops\n")
     with caplog.at_level(logging.INFO):
         data = build_dataset(entry, tokenizer, SFT, cache=tmp_path / "c")
-    dropped = {"tool_role": 2, "not_text": 1, "empty_turn": 1, "no_answer": 1, "no_messages": 1, "bad_json": 1}
+    dropped = {
+        "bad_tool_call": 1,
+        "tool_role": 1,
+        "not_text": 1,
+        "empty_turn": 1,
+        "no_answer": 1,
+        "no_messages": 1,
+        "bad_json": 1,
+    }
     assert data.meta["dropped"] == dropped
     assert data.meta["examples"] == 3
     assert data.meta["examples"] + sum(dropped.values()) == len(MIXED) + 1
     said = caplog.text
-    assert "a.jsonl, row 3: tool_role" in said
+    assert "a.jsonl, row 3: bad_tool_call" in said
     assert "a.jsonl, row 10: bad_json" in said
-    assert "dropped 2 tool_role" in said
+    assert "dropped 1 bad_tool_call" in said
     assert "after the last answer was left out of 1 dialogues" in said
 
 
@@ -132,7 +140,9 @@ def test_a_misnamed_field_is_said_with_what_there_is(tmp_path: Path, tokenizer: 
 
 def test_files_of_which_nothing_can_be_used(tmp_path: Path, tokenizer: Any) -> None:
     entry = write(tmp_path / "a.jsonl", MIXED[2:6])
-    with pytest.raises(DataError, match=r"nothing to train on \(2 tool_role, 1 not_text, 1 empty_turn\)"):
+    with pytest.raises(
+        DataError, match=r"nothing to train on \(1 bad_tool_call, 1 tool_role, 1 not_text, 1 empty_turn\)"
+    ):
         build_dataset(entry, tokenizer, SFT, cache=tmp_path / "c")
     (tmp_path / "b.jsonl").write_text("бір\nекі\n")
     with pytest.raises(DataError, match=r"none of the first 2 rows can be read \(2 bad_json\)"):

@@ -6,6 +6,7 @@ beginning of the answer (a line end of both), the text is cut there first: at in
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from qaz_llm.rows.chat.answers import Answer
 from qaz_llm.rows.chat.spelled import Marks, Unmarked, unmark
 from qaz_llm.rows.chat.template import DialogueError
-from qaz_llm.tokenizer.fast import is_byte_level
+from qaz_llm.tokenizer.fast import backend_spec, is_byte_level
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -111,13 +112,15 @@ def _problem(
 def _same_but_for_the_tokenizer(got: str, wanted: str, stop: str, tokenizer: PreTrainedTokenizerFast) -> bool:
     """Whether texts differ by no more than what the tokenizer does to every text.
 
-    A normalizer may change letters; a stop token may take the blanks before it; a byte-level tokenizer may write a blank
-    before a text; one that writes blanks as `▁` writes and reads them differently at the joints of special tokens.
+    A normalizer may change letters; a stop token may take the blanks before it; a tokenizer that puts a blank before every
+    text, or writes blanks as `▁`, has others at the joints of special tokens, so that there blanks are not compared.
     """
     normalizer = tokenizer.backend_tokenizer.normalizer
     forms = {wanted, normalizer.normalize_str(wanted)} if normalizer is not None else {wanted}
     if any(token.lstrip for token in tokenizer.added_tokens_decoder.values() if token.content == stop):
         got, forms = got.rstrip(), {form.rstrip() for form in forms}
-    if is_byte_level(tokenizer):
-        return got in forms or got.removeprefix(" ") in forms
+    if is_byte_level(tokenizer) and '"add_prefix_space": true' not in json.dumps(
+        backend_spec(tokenizer)["pre_tokenizer"]
+    ):
+        return got in forms
     return "".join(got.replace("▁", " ").split()) in {"".join(form.replace("▁", " ").split()) for form in forms}
