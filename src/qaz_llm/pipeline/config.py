@@ -24,6 +24,9 @@ class ModelSection(StrictModel):
     embedding_init: Literal["blend", "mean", "weighted_mean", "similar", "random"] = Field(
         "blend", description="start of the new rows"
     )
+    chat_template: str | None = Field(
+        None, description="for stage sft: file with a chat template, or `chatml`; null: the tokenizer's own"
+    )
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:

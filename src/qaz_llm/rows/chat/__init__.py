@@ -11,6 +11,7 @@ render.py puts it together. docs/dialogues.md says it in a user's words.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 SHOWN_TOKENS = 8
+_OF_TURNS = re.compile(r"turn|im_|eot|header|inst|user|assistant|end\b", re.IGNORECASE)
+"""In the names of the special tokens that templates are made of."""
+_PROBED = "dialogue '(probe)': "
 _PROBE = (Message("user", "Сәлем!"), Message("assistant", "Сәлем!"))
 
 
@@ -68,7 +72,9 @@ def check_chat_template(tokenizer: PreTrainedTokenizerFast, name: str) -> None:
     Raises:
         InputError: there is none, or no answer can be learned with it: the tokens it lacks and what to type.
     """
-    special = sorted(special_tokens(tokenizer), key=tokenizer.convert_tokens_to_ids)
+    special = sorted(
+        special_tokens(tokenizer), key=lambda t: (_OF_TURNS.search(t) is None, tokenizer.convert_tokens_to_ids(t))
+    )
     shown = ", ".join(special[:SHOWN_TOKENS]) + (" …" if len(special) > SHOWN_TOKENS else "")
     if tokenizer.chat_template is None:
         missing = tokens_missing(tokenizer, DEFAULT_CHAT_TEMPLATE)
@@ -86,6 +92,6 @@ def check_chat_template(tokenizer: PreTrainedTokenizerFast, name: str) -> None:
         end_of_turn_id(tokenizer)
     except LabelSpanError as error:
         raise InputError(
-            f"{name}: no answer can be learned with the tokenizer's chat template ({error.message})",
+            f"{name}: no answer can be learned with the tokenizer's chat template: {error.message.removeprefix(_PROBED)}",
             hint=error.hint or "give another with model.chat_template=FILE.jinja",
         ) from error

@@ -37,6 +37,14 @@ class ChatCounts:
         self.dropped[reason] += 1
         self.shown.setdefault(reason, shown)
 
+    def add(self, other: ChatCounts) -> None:
+        """Take in what another process counted; of a reason that both have the row of this one stays shown."""
+        self.dropped.update(other.dropped)
+        self.notes.update(other.notes)
+        self.unused.update(other.unused)
+        self.shown = {**other.shown, **self.shown}
+        self.num_unanswered += other.num_unanswered
+
     def lines(self) -> list[str]:
         """What is to be said, a line each."""
         lines = [f"not trained on, for one: {shown}" for shown in self.shown.values()]
