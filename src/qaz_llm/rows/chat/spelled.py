@@ -35,7 +35,7 @@ class Marks:
     @classmethod
     def free_in(cls, texts: Sequence[str]) -> Marks:
         """Four characters that none of the texts holds."""
-        held = {char for text in texts if not text.isascii() for char in text}
+        held: set[str] = set().union(*(text for text in texts if not text.isascii()))
         free = (chr(code) for code in _PRIVATE if chr(code) not in held)
         return cls(next(free), next(free), next(free), next(free))
 
