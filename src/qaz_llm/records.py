@@ -15,7 +15,7 @@ LANGUAGES: tuple[Language, ...] = ("kk", "ru", "en")
 LANGUAGE_NAMES: Mapping[str, str] = {"kk": "Kazakh", "ru": "Russian", "en": "English"}
 
 Script = Literal["Cyrl", "Latn", "Arab", "Zyyy"]
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 
 IGNORE_INDEX = -100
 """Label of a token that is not learned from; the value torch's cross entropy ignores by default."""
@@ -87,39 +87,77 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation. An assistant may think (`reasoning`) and call tools; a tool answers a call."""
 
     role: Role
     content: str
+    reasoning: str = ""
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    """As OpenAI has them, `{"type": "function", "function": {"name": …, "arguments": {…}}}`, the arguments an object."""
+    tool_call_id: str = ""
+    name: str = ""
+    """Of a tool's answer: which tool."""
+    is_learned: bool = True
+    """False for an assistant's turn that is context alone (`weight: 0`); of other turns nothing is learned anyway."""
+
+    def to_row(self) -> dict[str, Any]:
+        """The turn as JSON rows and chat templates have it; what is empty is left out, the content is not."""
+        row: dict[str, Any] = {"role": self.role, "content": self.content}
+        more = {"reasoning_content": self.reasoning, "tool_call_id": self.tool_call_id, "name": self.name}
+        row |= {key: value for key, value in more.items() if value}
+        if self.tool_calls:
+            row["tool_calls"] = [dict(call) for call in self.tool_calls]
+        if not self.is_learned:
+            row["weight"] = 0
+        return row
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Message:
+        """The turn of a row written by `to_row`. Raises KeyError where a required key is absent."""
+        return cls(
+            role=row["role"],
+            content=row["content"],
+            reasoning=row.get("reasoning_content", ""),
+            tool_calls=tuple(row.get("tool_calls", ())),
+            tool_call_id=row.get("tool_call_id", ""),
+            name=row.get("name", ""),
+            is_learned=row.get("weight", 1) != 0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A dialogue to tune on: an optional system message, then user and assistant in turn, ending with assistant."""
+    """A dialogue to tune on: an optional system message, then user and assistant by turns, ending with an assistant's.
+
+    `tools` are the functions that the assistant may call, as OpenAI describes them.
+    """
 
     id: str
     messages: tuple[Message, ...]
     source: str
     language: str
     licence: str
+    tools: tuple[Mapping[str, Any], ...] = ()
 
     def to_row(self) -> dict[str, Any]:
-        return {
+        row: dict[str, Any] = {
             "id": self.id,
-            "messages": [{"role": m.role, "content": m.content} for m in self.messages],
+            "messages": [message.to_row() for message in self.messages],
             "source": self.source,
             "language": self.language,
             "licence": self.licence,
         }
+        return {**row, "tools": [dict(tool) for tool in self.tools]} if self.tools else row
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Conversation:
         return cls(
             id=row["id"],
-            messages=tuple(Message(m["role"], m["content"]) for m in row["messages"]),
+            messages=tuple(Message.from_row(message) for message in row["messages"]),
             source=row["source"],
             language=row["language"],
             licence=row["licence"],
+            tools=tuple(row.get("tools", ())),
         )
 
 

@@ -18,9 +18,19 @@ documents = st.builds(
     Document, id=words, text=words, source=words, language=words, script=words, licence=words,
     url=st.none() | words, meta=st.dictionaries(words, st.integers() | words, max_size=3),
 )  # fmt: skip
+calls = st.builds(
+    lambda name, arguments: {"type": "function", "function": {"name": name, "arguments": arguments}},
+    words, st.dictionaries(words, words | st.integers(), max_size=2),
+)  # fmt: skip
+roles = st.sampled_from(["system", "user", "assistant", "tool"])
+messages = st.builds(
+    Message, roles, words, reasoning=words, tool_calls=st.lists(calls, max_size=2).map(tuple), tool_call_id=words,
+    name=words, is_learned=st.booleans(),
+)  # fmt: skip
 conversations = st.builds(
     Conversation, id=words, source=words, language=words, licence=words,
-    messages=st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant"]), words), max_size=4).map(tuple),
+    messages=st.lists(messages | st.builds(Message, roles, words), max_size=4).map(tuple),
+    tools=st.lists(calls, max_size=2).map(tuple),
 )  # fmt: skip
 
 
@@ -37,7 +47,9 @@ def test_documents_survive_a_json_row(document: Document) -> None:
 def test_conversations_survive_a_json_row(conversation: Conversation) -> None:
     row = json.loads(json.dumps(conversation.to_row()))
     assert Conversation.from_row(row) == conversation
-    assert row["messages"] == [{"role": m.role, "content": m.content} for m in conversation.messages]
+    assert [(m["role"], m["content"]) for m in row["messages"]] == [(m.role, m.content) for m in conversation.messages]
+    plain = [m for m in conversation.messages if m == Message(m.role, m.content)]
+    assert all(m.to_row() == {"role": m.role, "content": m.content} for m in plain)
 
 
 @pytest.mark.parametrize("key", ["id", "text", "source", "language", "script", "licence"])

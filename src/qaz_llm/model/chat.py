@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from qaz_llm.errors import InputError
 from qaz_llm.model.config import Attention
 from qaz_llm.model.load import load_model, load_tokenizer
 
@@ -14,12 +15,17 @@ def chat_session(
     """A function that answers one turn after the other and remembers the ones before.
 
     Raises:
-        InputError: where the checkpoint is no model.
+        InputError: where the checkpoint is no model, or one without a chat template.
         ConfigError: an attention that it does not have.
     """
     import torch
 
     tokenizer = load_tokenizer(checkpoint)
+    if tokenizer.chat_template is None:
+        raise InputError(
+            f"{checkpoint}: a base model, its tokenizer has no chat template",
+            hint="chat with a model that was tuned on dialogues (method sft)",
+        )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_model(
         checkpoint, device=device, attn_implementation=attn_implementation, trust_remote_code=trust_remote_code

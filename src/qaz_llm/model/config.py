@@ -68,6 +68,9 @@ class ModelConfig(StrictModel):
     """In place of a checkpoint: the shape of a fresh model."""
     tokenizer: str | None = None
     """Folder or hub id; null: the checkpoint's own, or one that is trained (`train_vocab_size`)."""
+    chat_template: str | None = None
+    """File with a chat template in Jinja in place of the tokenizer's own, or `chatml`; its special tokens have to be in the
+    vocabulary. null: the tokenizer's own. Method sft is refused where there is none."""
     train_vocab_size: int | None = Field(default=None, ge=300)
     """With a fresh architecture: train a tokenizer of so many tokens on the training text."""
     embedding_init: EmbeddingInit = "blend"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qaz_llm.errors import InputError
 from qaz_llm.progress import get_logger
-from qaz_llm.tokenizer.chat_template import DEFAULT_CHAT_TEMPLATE
+from qaz_llm.tokenizer.chat_template import CHATML, DEFAULT_CHAT_TEMPLATE
 from qaz_llm.tokenizer.extension import EXTENSION_FILE, ExtendedTokenizer
 from qaz_llm.tokenizer.fast import load_fast_tokenizer
 
@@ -165,19 +165,33 @@ def _folder_of(name: str) -> Path:
     raise OSError(f"it holds none of {', '.join(WEIGHT_FILES)}")
 
 
-def load_tokenizer(checkpoint: str | Path) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a folder or hub id; one without a chat template gets DEFAULT_CHAT_TEMPLATE.
+def load_tokenizer(checkpoint: str | Path, *, chat_template: str | None = None) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a folder or hub id, with its own chat template, or none where it has none.
+
+    `chat_template` gives another: a file with one, or `chatml`.
 
     Raises:
-        InputError: where there is none.
+        InputError: where there is no tokenizer, or no such file.
     """
     name = str(checkpoint)
     if not Path(name).is_dir() and _looks_like_path(name):
         raise InputError(f"{name}: no such folder", hint="check the path of the model or tokenizer")
     tokenizer = load_fast_tokenizer(name)
-    if tokenizer.chat_template is None:
-        tokenizer.chat_template = DEFAULT_CHAT_TEMPLATE
+    if chat_template is not None:
+        tokenizer.chat_template = _read_template(chat_template)
     return tokenizer
+
+
+def _read_template(name: str) -> str:
+    if name == CHATML:
+        return DEFAULT_CHAT_TEMPLATE
+    try:
+        return Path(name).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"model.chat_template: {name} is no file with a chat template ({error})",
+            hint=f"name a file in Jinja, as chat_template.jinja of a model folder, or {CHATML}",
+        ) from error
 
 
 def extension_of(tokenizer_folder: str | Path | None) -> ExtendedTokenizer | None:

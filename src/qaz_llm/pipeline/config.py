@@ -28,6 +28,9 @@ class ModelSection(StrictModel):
     """How attention is computed; `auto`: `sdpa` where the architecture has it, else `eager`."""
     trust_remote_code: bool = False
     """Run code that a checkpoint brings. Leave this off for what you have not read."""
+    chat_template: str | None = Field(
+        None, description="for stage sft: file with a chat template, or `chatml`; null: the tokenizer's own"
+    )
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:

@@ -61,11 +61,22 @@ def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
             raise InputError(f"{key} {name}: no such folder", hint="check the path, or name a hub id")
     if config.model.checkpoint and Path(config.model.checkpoint).is_dir():
         check_model_folder(Path(config.model.checkpoint))
+    _check_dialogues(config)
     environment = read_environment()
     for stage in stages:
         stage.inputs()
         if stage.distributed:
             check_machine(getattr(config, stage.name), config.device, environment)
+
+
+def _check_dialogues(config: RunConfig) -> None:
+    """Whether stage sft can learn dialogues with the tokenizer that the job begins with; one made here can."""
+    from qaz_llm.model.load import load_tokenizer
+    from qaz_llm.rows.chat import check_chat_template
+
+    name = config.tokenizer.base or config.model.checkpoint
+    if config.sft is not None and name is not None:
+        check_chat_template(load_tokenizer(name, chat_template=config.model.chat_template), name)
 
 
 def last_training(config: RunConfig) -> str:
@@ -285,7 +296,8 @@ def _model_values(config: RunConfig, layout: Layout, name: str) -> dict[str, Any
     if name == "pretrain":
         return shared | {"architecture": asked["architecture"], "tokenizer": str(layout.base_tokenizer)}
     if name == "sft":
-        return shared | {"checkpoint": str(layout.trained_model("cpt"))}
+        chosen = {"checkpoint": str(layout.trained_model("cpt")), "chat_template": config.model.chat_template}
+        return shared | chosen
     extended = layout.extended_tokenizer if config.tokenizer.num_new_tokens else layout.base_tokenizer
     init = config.model.embedding_init
     return shared | {"checkpoint": base_model(config, layout), "tokenizer": str(extended), "embedding_init": init}

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qaz_llm.errors import DataError, LabelSpanError
+from qaz_llm.errors import DataError
 from qaz_llm.io import atomic_dir, fingerprint_paths, fingerprint_value, read_json, write_json
 from qaz_llm.progress import get_logger, track
 from qaz_llm.records import IGNORE_INDEX, PackedRow, TokenizedExample
-from qaz_llm.rows.chat import AnswerTooLongError, render_chat
+from qaz_llm.rows.chat.examples import ChatCounts, chat_examples
 from qaz_llm.rows.config import MixEntry, RowShape
 from qaz_llm.rows.packing import pack
 from qaz_llm.rows.sources import read_dialogues, read_texts, training_files
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _logger = get_logger("rows")
 
 LEARN, START, PAD = 1, 2, 4
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 META_FILE = "meta.json"
 BATCH_TEXTS = 256
 """Texts handed to the tokenizer at a time; its threads share one call."""
@@ -132,10 +132,12 @@ def build_dataset(
     if (folder / META_FILE).is_file():
         return PackedDataset.open(folder)
     _logger.info("tokenising %s: %s", entry.name, entry.path)
-    dropped: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
+    chat_counts = ChatCounts()
+    dropped, counts = chat_counts.dropped, Counter[str]()
     examples = (
-        _chat_examples(entry, tokenizer, shape.seq_len, dropped) if shape.chat else _text_examples(entry, tokenizer)
+        chat_examples(read_dialogues(entry), tokenizer, seq_len=shape.seq_len, counts=chat_counts)
+        if shape.chat
+        else _text_examples(entry, tokenizer)
     )
     counted = _count_examples(examples, counts)
     rows = pack(
@@ -147,6 +149,8 @@ def build_dataset(
     with atomic_dir(folder) as temporary:
         facts = _write(rows, temporary, seq_len=shape.seq_len, pad_id=pad_id_of(tokenizer))
         facts |= {"examples": counts["examples"], "dropped": dict(dropped), "fingerprint": fingerprint}
+        facts |= {"notes": dict(chat_counts.notes), "unused_keys": dict(chat_counts.unused)} if shape.chat else {}
+        chat_counts.log(_logger, entry.name)
         if facts["learned_tokens"] == 0:
             why = ", ".join(f"{n} {reason}" for reason, n in dropped.items()) or "the files hold no rows"
             language = f" in language {entry.language!r}" if entry.language else ""
@@ -179,32 +183,6 @@ def _text_examples(entry: MixEntry, tokenizer: PreTrainedTokenizerFast) -> Itera
         for (source_id, _), ids in zip(batch, encoded["input_ids"], strict=True):
             closed = tuple(ids) if eos is None or (ids and ids[-1] == eos) else (*ids, eos)
             yield TokenizedExample(closed, closed, source_id)
-
-
-def _chat_examples(
-    entry: MixEntry, tokenizer: PreTrainedTokenizerFast, seq_len: int, dropped: Counter[str]
-) -> Iterator[TokenizedExample]:
-    """Each dialogue rendered; the first row of every reason to drop one is shown, all are counted in `dropped`."""
-    num_cut = 0
-    for read in read_dialogues(entry):
-        num_cut += read.is_cut
-        reason, shown = read.reason, f"{read.where}: {read.reason}"
-        if reason is None:
-            try:
-                yield render_chat(
-                    read.conversation.messages, tokenizer, seq_len=seq_len, source_id=read.conversation.id
-                )
-                continue
-            except LabelSpanError as error:
-                reason = "answer_longer_than_seq_len" if isinstance(error, AnswerTooLongError) else "bad_label_span"
-                shown = str(error)
-        if not dropped[reason]:
-            _logger.warning("%s: not trained on, for one: %s", entry.name, shown)
-        dropped[reason] += 1
-    if num_cut:
-        _logger.warning(
-            "%s: what was asked after the last answer was left out of %s dialogues", entry.name, f"{num_cut:,}"
-        )
 
 
 def _count_examples(examples: Iterator[TokenizedExample], counts: Counter[str]) -> Iterator[TokenizedExample]:

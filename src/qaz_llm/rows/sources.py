@@ -102,6 +102,8 @@ class ReadDialogue:
     reason: str | None = None
     is_cut: bool = False
     """What was asked after the last answer was left out."""
+    unused: tuple[str, ...] = ()
+    """Keys of the row, and as `turn.KEY` of its turns, that are used for nothing."""
 
 
 def read_dialogues(entry: MixEntry) -> Iterator[ReadDialogue]:
@@ -151,9 +153,10 @@ def _dialogue(row: Row, fields: Mapping[str, Any], entry: MixEntry, path: Path) 
         str(fields.get("source", entry.name)),
         str(fields.get("language", "und")),
         str(fields.get("licence", "")),
+        turns.tools,
     )
     is_cut = reason is None and len(messages) < len(turns.messages)
-    return ReadDialogue(conversation, f"{path.name}, row {row.number + 1}", reason, is_cut)
+    return ReadDialogue(conversation, f"{path.name}, row {row.number + 1}", reason, is_cut, turns.unused)
 
 
 def read_conversations(entry: MixEntry) -> Iterator[Conversation]:

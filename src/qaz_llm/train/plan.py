@@ -149,6 +149,7 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
     available_tokens = _estimate_tokens(config)  # also says which files are missing, before any work
     steps = config.max_steps or max(round(config.epochs * available_tokens / tokens_per_step), 1)
+    _check_tokenizer(config.model, chat=config.method == "sft")
     return TrainPlan(
         config=config,
         environment=environment,
@@ -256,6 +257,18 @@ class CountedModel:
     active: int
     attention: str
     targets: tuple[str, ...]
+
+
+def _check_tokenizer(model: ModelConfig, *, chat: bool) -> None:
+    """Fail before any work where a tokenizer folder is none, or dialogues cannot be learned with its chat template."""
+    from qaz_llm.model.load import load_tokenizer
+    from qaz_llm.rows.chat import check_chat_template
+
+    name = model.tokenizer or model.checkpoint
+    if name is not None:
+        tokenizer = load_tokenizer(name, chat_template=model.chat_template)
+        if chat:
+            check_chat_template(tokenizer, name)
 
 
 def count_model(config: TrainConfig, model_config: Any, new_tokens: tuple[int, ...] = ()) -> CountedModel:

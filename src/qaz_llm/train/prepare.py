@@ -65,7 +65,7 @@ def prepare_files(plan: TrainPlan) -> PreparedFiles:
 
     config = plan.config
     name = _tokenizer_name(config)
-    tokenizer = load_tokenizer(name)
+    tokenizer = load_tokenizer(name, chat_template=config.model.chat_template)
     cache = config.data.cache_dir or config.run_dir / "packed"
     entries = _entries(config)
     parts = [build_dataset(entry, tokenizer, config.row_shape, cache=cache) for entry in entries]
@@ -77,7 +77,7 @@ def open_prepared(plan: TrainPlan, files: PreparedFiles) -> PreparedRun:
     from qaz_llm.model.load import load_tokenizer
 
     config = plan.config
-    tokenizer = load_tokenizer(files.tokenizer)
+    tokenizer = load_tokenizer(files.tokenizer, chat_template=config.model.chat_template)
     parts = [PackedDataset.open(Path(folder)) for folder in files.datasets]
     mix = _mix(config, files.entries, parts)
     passes = {entry.name: entry.passes for entry in mix.entries}

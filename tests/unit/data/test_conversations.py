@@ -144,7 +144,7 @@ def test_alpaca_with_input_history_and_system(tmp_path: Path) -> None:
     ("turn", "reason"),
     [
         ({"role": "tool", "content": "22 °C"}, "tool_role"),
-        ({"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}, "tool_role"),
+        ({"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}, "bad_tool_call"),
         ({"role": "narrator", "content": "Бір күні…"}, "unknown_role"),
         ({"role": "assistant", "content": [{"type": "image_url"}]}, "not_text"),
         ({"role": "assistant", "content": "   "}, "empty_turn"),

@@ -111,11 +111,18 @@ CALL = {"id": "1", "type": "function", "function": {"name": "weather", "argument
 @pytest.mark.parametrize(
     ("turn", "reason"),
     [
-        ({"role": "assistant", "content": None, "tool_calls": [CALL]}, "tool_role"),
-        ({"role": "assistant", "content": None, "function_call": {"name": "weather"}}, "tool_role"),
-        ({"role": "assistant", "content": "Қазір қараймын", "tool_calls": [CALL]}, "tool_role"),
+        ({"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}, "bad_tool_call"),
+        ({"role": "assistant", "content": "иә", "tool_calls": [{"name": "f", "arguments": "{"}]}, "bad_tool_call"),
+        ({"role": "assistant", "content": "иә", "tool_calls": [{"name": "f", "arguments": [1]}]}, "bad_tool_call"),
+        ({"role": "assistant", "content": "иә", "tool_calls": [{"name": " "}]}, "bad_tool_call"),
+        ({"role": "assistant", "content": "иә", "tool_calls": "шақыру"}, "bad_tool_call"),
+        ({"from": "function_call", "value": "ауа райы"}, "bad_tool_call"),
+        ({"role": "assistant", "content": "жауап", "reasoning_content": {"a": 1}}, "not_text"),
+        ({"role": "assistant", "content": "жауап", "weight": 0.5}, "odd_weight"),
+        ({"role": "assistant", "content": "жауап", "weight": "0"}, "odd_weight"),
+        ({"role": "assistant", "content": "жауап", "train": "no"}, "odd_weight"),
         ({"role": "tool", "content": "22 °C", "tool_call_id": "1"}, "tool_role"),
-        ({"from": "function_call", "value": "{}"}, "tool_role"),
+        ({"from": "function_call", "value": "{}"}, "bad_tool_call"),
         ({"from": "observation", "value": "22"}, "tool_role"),
         ({"role": "assistant", "content": [{"type": "tool_use", "name": "weather", "input": {}}]}, "tool_role"),
         ({"role": "assistant", "content": None}, "empty_turn"),
@@ -185,7 +192,9 @@ def test_of_several_right_answers_the_first_is_learned() -> None:
         ("u", "u"),
         ("su", "su"),
         ("ua", "ua"),
-        ("uat", "uat"),
+        ("uat", "ua"),
+        ("uatu", "ua"),
+        ("ut", "ut"),
         ("", ""),
         ("usau", "usa"),
     ],
@@ -276,3 +285,104 @@ def test_turns_of_nobody_or_without_text_are_told(row: dict[str, Any], told: str
     good = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
     assert what_turns_hold([row, row, row, good], DialogueFields()) is None
     assert what_turns_hold([{"foo": 1}] * 3, DialogueFields()) is None
+
+
+# ----------------------------------------------------------------------------- tools, thoughts, weights, unused keys
+
+READ = ({"type": "function", "function": {"name": "weather", "arguments": {"city": "Астана"}}},)
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        {"role": "assistant", "content": None, "tool_calls": [{"function": READ[0]["function"]}]},
+        {"role": "assistant", "tool_calls": [{"name": "weather", "arguments": {"city": "Астана"}}]},
+        {"role": "assistant", "content": "", "tool_calls": '[{"name": "weather", "parameters": {"city": "Астана"}}]'},
+        {"role": "assistant", "function_call": {"name": "weather", "arguments": '{"city": "Астана"}'}},
+        {"from": "function_call", "value": '{"name": "weather", "arguments": {"city": "Астана"}}'},
+        {"from": "tool_call", "value": '[{"name": "weather", "arguments": {"city": "Астана"}}]'},
+    ],
+)
+@pytest.mark.parametrize("role", ["tool", "function", "ipython", "observation", "tool_response"])
+def test_tool_calls_in_every_shape(turn: dict[str, Any], role: str) -> None:
+    answer = {"role": role, "content": "ашық", "name": "weather"}
+    turns = turns_of({"messages": [OPENAI[0], turn, answer, OPENAI[1]]})
+    assert (turns.problem, dialogue_problem(turns.messages), turns.unused) == (None, None, ())
+    assert turns.messages[1] == Message("assistant", "", tool_calls=READ)
+    assert turns.messages[2] == Message("tool", "ашық", name="weather")
+
+
+def test_ids_of_calls_and_empty_arguments_stay() -> None:
+    call = {"id": "c1", "function": {"name": "now", "arguments": ""}}
+    turns = turns_of({"messages": [OPENAI[0], {"role": "assistant", "content": "Қазір.", "tool_calls": [call]}]})
+    assert turns.messages[1].tool_calls == (
+        {"type": "function", "function": {"name": "now", "arguments": {}}, "id": "c1"},
+    )
+
+
+@pytest.mark.parametrize("content", ["22", 22, [{"type": "text", "text": "22"}], '{"t": 22}', {"t": 22}])
+def test_answers_of_tools_are_text(content: Any) -> None:
+    turns = turns_of({"messages": [{"role": "tool", "content": content}]})
+    wanted = '{"t": 22}' if isinstance(content, dict) else content if isinstance(content, str) else "22"
+    assert (turns.problem, turns.messages[0].content) == (None, wanted)
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        [{"type": "function", "function": {"name": "f"}}],
+        [{"name": "f"}],
+        '[{"name": "f"}]',
+        [{"function": {"name": "f"}}],
+    ],
+)
+def test_tools_of_a_row(tools: Any) -> None:
+    read = turns_of({"messages": OPENAI, "tools": tools})
+    assert read.problem is None
+    assert [tool["function"] for tool in read.tools] == [{"name": "f"}]
+    assert (
+        turns_of({"messages": OPENAI, "functions": [{"name": "f"}]}).tools
+        == turns_of({"messages": OPENAI, "tools": [{"name": "f"}]}).tools
+    )
+
+
+@pytest.mark.parametrize("tools", ["құралдар", [5], [{"name": ""}], {"a": 1}])
+def test_tools_that_are_none(tools: Any) -> None:
+    assert turns_of({"messages": OPENAI, "tools": tools}).problem == "bad_tools"
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "thinking"])
+def test_thoughts_of_an_answer(name: str) -> None:
+    turns = turns_of({"messages": [OPENAI[0], {**OPENAI[1], name: "Ойлан."}]})
+    assert (turns.messages[1].reasoning, turns.messages[1].content, turns.unused) == ("Ойлан.", HELLO[1][1], ())
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_learned"),
+    [({"weight": 0}, False), ({"weight": 0.0}, False), ({"train": False}, False), ({"loss": False}, False),
+     ({"weight": 1}, True), ({"train": True}, True), ({"weight": 1, "train": False}, False), ({"weight": None}, True)],
+)  # fmt: skip
+def test_weights_of_an_answer(keys: dict[str, Any], is_learned: bool) -> None:
+    turns = turns_of({"messages": [*OPENAI, OPENAI[0], {**OPENAI[1], **keys}]})
+    assert turns.problem is None
+    assert [message.is_learned for message in turns.messages] == [True, True, True, is_learned]
+
+
+def test_keys_that_are_not_used_are_named() -> None:
+    row = {"messages": [{**OPENAI[0], "name": "Aigul", "weight": 1, "refusal": None}, {**OPENAI[1], "score": 3}]}
+    read = turns_of({**row, "id": 1, "topic": "сәлем", "empty": [], "language": "kk"})
+    assert read.unused == ("topic", "turn.name", "turn.weight", "turn.score")
+    assert turns_of({"instruction": "а", "input": "ә", "output": "б", "chosen": "в"}).unused == ("chosen",)
+
+
+@pytest.mark.parametrize(
+    ("roles", "reason"),
+    [
+        ("uatata", None), ("uatta", None), ("sau", None), ("aua", None), ("saua", None), ("uata" + "ua", None),
+        ("uta", "tool_role"), ("tua", "tool_role"), ("uatua", "tool_role"), ("a", "assistant_first"), ("uaa", "same_role_twice"),
+    ],
+)  # fmt: skip
+def test_the_order_of_turns_with_tools(roles: str, reason: str | None) -> None:
+    names: dict[str, Any] = {"u": "user", "a": "assistant", "s": "system", "t": "tool"}
+    messages = without_unanswered([Message(names[role], "x") for role in roles])
+    assert dialogue_problem(messages) == (reason if roles != "sau" else "assistant_first")

@@ -288,3 +288,38 @@ def test_a_context_that_is_not_asked_about_is_said(tmp_path: Path) -> None:
     rows = [{"question": "Кім?", "context": "Абай ақын.", "answer": "Абай"}, {"question": "Не?", "answer": "Кітап"}]
     recorder, _ = gather(tmp_path, rows, QA)
     assert recorder.notices.to_list() == [{"kind": "context_unused", "where": "c", "count": 1}]
+
+
+def test_tools_thoughts_and_weights_are_kept_cleaned_and_redacted(tmp_path: Path) -> None:
+    call = {"function": {"name": "send", "arguments": {"to": "aigul@example.kz", "n": 1}}}
+    turns = [
+        {"role": "user", "content": "Хат жазып жіберші."},
+        {"role": "assistant", "content": None, "reasoning_content": "Пошта: aigul@example.kz", "tool_calls": [call]},
+        {"role": "tool", "content": "жіберілді"},
+        {"role": "assistant", "content": "Хат кетті.", "weight": 0},
+        {"role": "user", "content": "Рахмет!"},
+        {"role": "assistant", "content": "Оқасы жоқ."},
+    ]
+    tools = [{"name": "send", "description": "Сұрақтар: aigul@example.kz"}]
+    recorder, out = gather(tmp_path, [{"messages": turns, "tools": tools}], {"kind": "chat", "language": "kk"})
+    (row,) = rows_of(out, "conversations")
+    assert "aigul@example.kz" not in str(row)
+    assert recorder.pii.total() == 3
+    assert row["messages"][1]["tool_calls"][0]["function"]["name"] == "send"
+    assert row["messages"][1]["tool_calls"][0]["function"]["arguments"]["n"] == 1
+    assert row["messages"][1]["reasoning_content"].startswith("Пошта: ")
+    assert [message.get("weight") for message in row["messages"]] == [None, None, None, 0, None, None]
+    assert row["tools"][0]["function"]["name"] == "send"
+
+
+def test_dialogues_that_differ_in_a_call_or_a_tool_are_two(tmp_path: Path) -> None:
+    def called(city: str, **row: Any) -> dict[str, Any]:
+        call = {"name": "weather", "arguments": {"city": city}}
+        return {
+            "messages": [{"role": "user", "content": "Ауа райы?"}, {"role": "assistant", "tool_calls": [call]}],
+            **row,
+        }
+
+    rows = [called("Астана"), called("Алматы"), called("Астана"), called("Астана", tools=[{"name": "weather"}])]
+    recorder, _ = gather(tmp_path, rows, {"kind": "chat", "language": "kk"})
+    assert (recorder.kept["c"], dict(recorder.dropped)) == (3, {("c", "exact_duplicate"): 1})

@@ -13,12 +13,6 @@ HEADERS = (  # Llama-3: headers, content trimmed, BOS in front
     "{{ bos_token }}{% for m in messages %}{{ '<|start|>' + m['role'] + '<|end|>\n\n' + m['content'] | trim + '<|eot|>' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|start|>assistant<|end|>\n\n' }}{% endif %}"
 )
-THOUGHTS = (  # Qwen3: an empty thought before the last answer only, so that prefixes of the dialogue render differently
-    "{% for m in messages %}{{ '<|start|>' + m['role'] + '\n' }}"
-    "{% if m['role'] == 'assistant' and loop.last %}{{ '<think>\n\n</think>\n\n' }}{% endif %}"
-    "{{ m['content'] + '<|eot|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|start|>assistant\n' }}{% endif %}"
-)
 RENAMED = (  # Gemma: the assistant is called model, the system message goes into the first user's turn
     "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set first = messages[0]['content'] + '\n\n' %}"
     "{% set rest = messages[1:] %}{% else %}{% set first = '' %}{% set rest = messages %}{% endif %}"
@@ -33,7 +27,6 @@ BRACKETS = (  # Mistral: no header before an answer, only EOS behind it
 TEMPLATES = {
     "shipped": DEFAULT_CHAT_TEMPLATE,
     "headers": HEADERS,
-    "thoughts": THOUGHTS,
     "renamed": RENAMED,
     "brackets": BRACKETS,
 }
@@ -103,7 +96,7 @@ def test_the_end_of_a_turn_is_known(tokenizer) -> None:
 @pytest.mark.parametrize(
     ("messages", "template", "said"),
     [
-        ((Message("user", "a"),), DEFAULT_CHAT_TEMPLATE, "missing or empty"),
+        ((Message("user", "a"),), DEFAULT_CHAT_TEMPLATE, "is missing"),
         ((Message("user", "a"), Message("assistant", "  ")), DEFAULT_CHAT_TEMPLATE, "missing or empty"),
         (DIALOGUE, "{{ raise_exception('no system turn here') }}", "no system turn here"),
         (DIALOGUE, "{% for m in messages %}{{ m['content'] | upper }}<|eot|>{% endfor %}", "is not in the text"),
@@ -112,22 +105,22 @@ def test_the_end_of_a_turn_is_known(tokenizer) -> None:
         (
             DIALOGUE,
             "{% for m in messages %}{% generation %}{% endgeneration %}{{ m['content'] }}<|eot|>{% endfor %}",
-            "the chat template refuses",
+            "leave out 'Астана қаласы.",
         ),
         (
             DIALOGUE,
             "{% for m in messages %}{{ m['content'] }}{% generation %}<|eot|>{% endgeneration %}{% endfor %}",
-            "2 answers, 5 stretches",
+            "leave out 'Астана қаласы.",
         ),
         (
             DIALOGUE,
             "{% generation %}{% for m in messages %}{{ m['content'] }}<|eot|>{% endfor %}{% endgeneration %}",
-            "2 answers, 1 stretches",
+            "take in 'Сен көмекшісің.",
         ),
         (
             DIALOGUE[1:3],
             "{% generation %}{% for m in messages %}{{ m['content'] }}<|eot|>{% endfor %}{% endgeneration %}",
-            "not what the assistant said",
+            "take in 'Қазақстанның астанасы қай қала?",
         ),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import embedded_path, read_jsonl
+from qaz_llm.rows.chat.examples import ChatCounts
 from qaz_llm.rows.config import MixEntry, RowShape
 from qaz_llm.rows.dataset import PackedDataset, build_dataset
 from qaz_llm.rows.sources import read_conversations, read_dialogues
@@ -20,6 +21,7 @@ SFT = RowShape(512, chat=True, splits=False)
 Rows = list[dict[str, Any]]
 
 ASKED = [("Қазақстанның астанасы қай қала?", "Астана."), ("Екіге екіні қос.", "  if x:\n    төрт")]
+ASKING = [{"role": "user", "content": "Сәлем!"}]
 SYSTEM = "Қысқа жауап бер."
 OPENAI = [
     {
@@ -104,14 +106,22 @@ def test_what_cannot_be_used_is_counted_named_and_shown(
         file.write("{oops\n")
     with caplog.at_level(logging.INFO):
         data = build_dataset(entry, tokenizer, SFT, cache=tmp_path / "c")
-    dropped = {"tool_role": 2, "not_text": 1, "empty_turn": 1, "no_answer": 1, "no_messages": 1, "bad_json": 1}
+    dropped = {
+        "bad_tool_call": 1,
+        "tool_role": 1,
+        "not_text": 1,
+        "empty_turn": 1,
+        "no_answer": 1,
+        "no_messages": 1,
+        "bad_json": 1,
+    }
     assert data.meta["dropped"] == dropped
     assert data.meta["examples"] == 3
     assert data.meta["examples"] + sum(dropped.values()) == len(MIXED) + 1
     said = caplog.text
-    assert "a.jsonl, row 3: tool_role" in said
+    assert "a.jsonl, row 3: bad_tool_call" in said
     assert "a.jsonl, row 10: bad_json" in said
-    assert "dropped 2 tool_role" in said
+    assert "dropped 1 bad_tool_call" in said
     assert "after the last answer was left out of 1 dialogues" in said
 
 
@@ -132,7 +142,9 @@ def test_a_misnamed_field_is_said_with_what_there_is(tmp_path: Path, tokenizer: 
 
 def test_files_of_which_nothing_can_be_used(tmp_path: Path, tokenizer: Any) -> None:
     entry = write(tmp_path / "a.jsonl", MIXED[2:6])
-    with pytest.raises(DataError, match=r"nothing to train on \(2 tool_role, 1 not_text, 1 empty_turn\)"):
+    with pytest.raises(
+        DataError, match=r"nothing to train on \(1 bad_tool_call, 1 tool_role, 1 not_text, 1 empty_turn\)"
+    ):
         build_dataset(entry, tokenizer, SFT, cache=tmp_path / "c")
     (tmp_path / "b.jsonl").write_text("бір\nекі\n")
     with pytest.raises(DataError, match=r"none of the first 2 rows can be read \(2 bad_json\)"):
@@ -153,3 +165,55 @@ def test_of_a_folder_rows_are_read_and_descriptions_are_not(tmp_path: Path) -> N
     (tmp_path / "dataset_infos.json").write_text('{"default": {"features": {}}}')
     entry = MixEntry(name="chat", path=str(tmp_path))
     assert len(list(read_conversations(entry))) == len(ASKED)
+
+
+CALL = {"function": {"name": "weather", "arguments": '{"city": "Астана"}'}}
+ODD: Rows = [
+    {"messages": [*ASKING, {"role": "assistant", "content": "а", "weight": 0.5}]},
+    {"messages": [*ASKING, {"role": "assistant", "content": "а", "weight": 0}]},
+    {"messages": [*ASKING, {"role": "assistant", "content": "", "tool_calls": [CALL]}]},
+    {"messages": [*ASKING, {"role": "assistant", "content": "сөз " * 600}]},
+    {
+        "messages": [
+            *ASKING,
+            {"role": "assistant", "content": "Бір <|im_end|>"},
+            *ASKING,
+            {"role": "assistant", "content": "сөз " * 600},
+        ]
+    },
+    {"messages": [*ASKING, {"role": "assistant", "content": "Ия", "reasoning": "Ой", "mood": "қуаныш"}], "topic": 1},
+    {"messages": [{"role": "user", "content": "\ud83d сәлем"}, {"role": "assistant", "content": "Сәлем"}], "topic": 2},
+]
+
+
+def test_odd_dialogues_are_counted_and_end_no_run(
+    tmp_path: Path, tokenizer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        "".join(json.dumps(row) + "\n" for row in ODD)
+    )  # a half of a pair can be written as an escape alone
+    with caplog.at_level(logging.INFO):
+        data = build_dataset(MixEntry(name="chat", path=str(path)), tokenizer, SFT, cache=tmp_path / "c")
+    assert data.meta["examples"] == 3
+    assert data.meta["dropped"] == {
+        "odd_weight": 1, "not_to_be_learned": 1, "calls_not_written": 1, "answer_longer_than_seq_len": 1,
+    }  # fmt: skip
+    assert data.meta["notes"] == {
+        "answers_cut": 1, "special_tokens_spelled": 1, "thoughts_not_written": 1, "replacement_characters": 1,
+    }  # fmt: skip
+    assert data.meta["unused_keys"] == {"turn.mood": 1, "topic": 2}
+    said = caplog.text
+    assert "a.jsonl, row 3: calls_not_written" in said
+    assert "1 answers cut off, they end beyond seq_len" in said
+    assert "keys that are not used, with the dialogues that have them: topic (2), turn.mood (1)" in said
+
+
+def test_counts_of_processes_add_up() -> None:
+    one, other = ChatCounts(), ChatCounts()
+    one.drop("bad_json", "a, row 1")
+    other.drop("bad_json", "b, row 1")
+    other.drop("no_answer", "b, row 2")
+    one.add(other)
+    assert one.dropped == {"bad_json": 2, "no_answer": 1}
+    assert one.shown == {"bad_json": "a, row 1", "no_answer": "b, row 2"}

@@ -6,6 +6,7 @@ No more of a source is in memory than its first rows and, where `max_items` is s
 from __future__ import annotations
 
 import heapq
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from qaz_llm.data.chat.first_rows import dialogue_fields, first_rows, rows_of_so
 from qaz_llm.data.chat.identity import Example
 from qaz_llm.data.chat.ids import ConversationIds
 from qaz_llm.data.chat.shapes import shape_of_rows, turns_of
+from qaz_llm.data.chat.texts import said, with_message_texts
 from qaz_llm.data.config import ConversationSourceConfig
 from qaz_llm.data.readers import Row
 from qaz_llm.progress import get_logger
@@ -62,7 +64,19 @@ def make_conversations(
         for row, file in chain(head, rows)
         for item in _of_row(row, ids.of_row(row, file), labels, source, seed)
     )
-    return made if source.max_items is None else _drawn(made, source.max_items, seed)
+    told = _telling_unused(made, source)
+    return told if source.max_items is None else _drawn(told, source.max_items, seed)
+
+
+def _telling_unused(made: Iterator[Made], source: ConversationSourceConfig) -> Iterator[Made]:
+    """The same, with the keys that are used for nothing said once at the end."""
+    unused: Counter[str] = Counter()
+    for item in made:
+        unused.update(item.unused)
+        yield item
+    if unused:
+        named = ", ".join(f"{key} ({count:,})" for key, count in sorted(unused.items()))
+        _logger.info(f"conversations {source.name}: keys that are not used, with the rows that have them: {named}")
 
 
 def _of_row(
@@ -86,16 +100,26 @@ def _of_row(
 def _of_dialogue(row: Mapping[str, Any], row_id: str, source: ConversationSourceConfig) -> Made:
     turns = turns_of(row, dialogue_fields(source))
     repairs: Counter[str] = Counter()
-    cleaned = [Message(turn.role, clean_text(turn.content, source, repairs)) for turn in turns.messages]
+    cleaned = [with_message_texts(turn, lambda text: clean_text(text, source, repairs)) for turn in turns.messages]
     messages = without_unanswered(cleaned)
     answers = tuple(message.content for message in messages if message.role == "assistant")
-    asked = tuple(text for m in messages if m.role != "assistant" for text in (m.role, m.content))
     questions = (message.content for message in messages if message.role == "user")
     language = language_of(row, source, _prose_of(answers), _prose_of(questions))
-    conversation = Conversation(row_id, messages, source.name, language, licence_of(row, source))
+    conversation = Conversation(row_id, messages, source.name, language, licence_of(row, source), turns.tools)
     reason = turns.problem or dialogue_problem(messages)
     notice = "unanswered_turns" if len(messages) < len(cleaned) else None
-    return Made(conversation, reason, Example("chat", asked, answers), repairs, notice)
+    return Made(conversation, reason, _example_of(messages, turns.tools), repairs, notice, unused=turns.unused)
+
+
+def _example_of(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Example:
+    """What a dialogue is compared by: all that is context is asked, the answers to be learned are answered."""
+    answers = [message.role == "assistant" and message.is_learned for message in messages]
+    asked = [
+        text for m, is_answer in zip(messages, answers, strict=True) if not is_answer for text in (m.role, said(m))
+    ]
+    described = [json.dumps(tool, ensure_ascii=False) for tool in tools]
+    answered = [said(m) for m, is_answer in zip(messages, answers, strict=True) if is_answer]
+    return Example("chat", (*asked, *described), tuple(answered))
 
 
 _FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)|`[^`\n]+`", re.MULTILINE | re.DOTALL)
@@ -127,9 +151,3 @@ def _drawn(made: Iterator[Made], max_items: int, seed: int) -> Iterator[Made]:
         else:
             heapq.heappushpop(heap, entry)
     yield from (item for _, _, item in sorted(heap, key=lambda entry: -entry[1]))
-
-
-def with_messages(conversation: Conversation, contents: Sequence[str]) -> Conversation:
-    """The conversation with other contents in its turns."""
-    messages = tuple(replace(m, content=c) for m, c in zip(conversation.messages, contents, strict=True))
-    return replace(conversation, messages=messages)

@@ -55,6 +55,8 @@ class Made:
     """What of its row was left out, as notices call it."""
     repeats_id: str | None = None
     """The id that its row shares with an earlier one, where it was given another for that."""
+    unused: tuple[str, ...] = ()
+    """Keys of its row, and as `turn.KEY` of its turns, that are used for nothing."""
 
 
 def draw(seed: int, key: str) -> int:

@@ -1,4 +1,7 @@
-"""What makes a sequence of turns a dialogue to learn from: an optional system turn, then user and assistant by turns."""
+"""What makes a sequence of turns a dialogue to learn from: an optional system turn, then user and assistant by turns.
+
+The assistant may begin, and tools may answer its calls, several of them one after the other.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from qaz_llm.data.chat.shapes import TOOL_ROLES, DialogueFields, turns_of
+from qaz_llm.data.chat.shapes import DialogueFields, turns_of
 from qaz_llm.records import Message
 
 FEWEST_JUDGED_ROWS = 3
+_TOOL_OUT_OF_TURN = frozenset({("user", "tool"), ("tool", "user")})
 
 
 def without_unanswered(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -19,13 +23,15 @@ def without_unanswered(messages: Sequence[Message]) -> tuple[Message, ...]:
     ['user', 'assistant']
     """
     end = len(messages)
-    while end and messages[end - 1].role == "user":
+    while end and messages[end - 1].role in ("user", "tool"):
         end -= 1
     return tuple(messages[:end] if end and messages[end - 1].role == "assistant" else messages)
 
 
 def dialogue_problem(messages: Sequence[Message]) -> str | None:
     """What is wrong with the turns: an optional system turn, then user and assistant by turns, an assistant's last.
+
+    A tool's answer follows an assistant's turn or another tool's, and an assistant's follows it.
 
     >>> dialogue_problem([Message("user", "Сәлем!"), Message("assistant", "Сәлем!")]) is None
     True
@@ -36,15 +42,21 @@ def dialogue_problem(messages: Sequence[Message]) -> str | None:
     turns = roles[1:] if roles[:1] == ["system"] else roles
     checks = (
         ("no_messages", not messages),
-        ("tool_role", any(role in TOOL_ROLES for role in roles)),
-        ("unknown_role", any(role not in {"system", "user", "assistant"} for role in roles)),
-        ("empty_turn", any(not message.content.strip() for message in messages)),
+        ("unknown_role", any(role not in {"system", "user", "assistant", "tool"} for role in roles)),
+        ("empty_turn", any(_is_empty(message) for message in messages)),
         ("system_not_first", "system" in turns),
+        ("tool_role", any(pair in _TOOL_OUT_OF_TURN for pair in pairwise(["user", *turns]))),
         ("no_answer", turns[-1:] != ["assistant"]),
-        ("assistant_first", turns[:1] == ["assistant"]),
-        ("same_role_twice", any(one == other for one, other in pairwise(turns))),
+        ("assistant_first", "user" not in turns),
+        ("same_role_twice", any(one == other != "tool" for one, other in pairwise(turns))),
+        ("not_to_be_learned", not any(m.is_learned for m in messages if m.role == "assistant")),
     )
     return next((reason for reason, wrong in checks if wrong), None)
+
+
+def _is_empty(message: Message) -> bool:
+    """Whether it says nothing: no text, and of an assistant no call. A tool may answer nothing."""
+    return message.role != "tool" and not message.content.strip() and not message.tool_calls
 
 
 def what_turns_hold(rows: Sequence[Mapping[str, Any]], fields: DialogueFields) -> str | None:

@@ -15,9 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from qaz_llm.data.chat.conversations import make_conversations, with_messages
+from qaz_llm.data.chat.conversations import make_conversations
 from qaz_llm.data.chat.converters import Made
 from qaz_llm.data.chat.identity import Example, differ_in_what_matters
+from qaz_llm.data.chat.texts import texts_of, with_texts
 from qaz_llm.data.clean import SAMPLE_CHARS, Cleaner
 from qaz_llm.data.config import ConversationSourceConfig, DataConfig
 from qaz_llm.data.duplicates.dedup import near_duplicates_of_texts
@@ -145,7 +146,7 @@ def _judged(
         stop = config.on_bad_row == "stop"
         made = make_conversations(source, root=config.root, seed=config.seed, stop_on_bad_row=stop)
         while batch := list(islice(made, BATCH_CONVERSATIONS)):
-            texts = ["\n".join(message.content for message in item.conversation.messages) for item in batch]
+            texts = ["\n".join(texts_of(item.conversation)) for item in batch]
             hits = cleaner.decontaminator.hit_items(_scan_as_documents(texts))
             for item, items, (protected, pii) in zip(batch, hits, _protected(batch, config), strict=True):
                 reason = item.reason
@@ -187,17 +188,17 @@ def _protected(batch: list[Made], config: DataConfig) -> Iterator[tuple[Made, Ma
         yield from ((item, {}) for item in batch)
         return
     types = config.pii.types
-    contents = [message.content for item in batch for message in item.conversation.messages]
-    redacted = iter(redact_texts(contents, types))
+    said = [texts_of(item.conversation) for item in batch]
+    redacted = iter(redact_texts([text for texts in said for text in texts], types))
     texts = [item.example.alike for item in batch]
     ids = redact_ids([item.conversation.id for item in batch], texts, types)
-    for item, text, own_id in zip(batch, texts, ids, strict=True):
-        turns = list(islice(redacted, len(item.conversation.messages)))
+    for item, own_texts, text, own_id in zip(batch, said, texts, ids, strict=True):
+        turns = list(islice(redacted, len(own_texts)))
         counts = Counter(own_id.counts)
         for turn in turns:
             counts.update(turn.counts)
         if counts:
-            conversation = with_messages(item.conversation, [turn.text for turn in turns])
+            conversation = with_texts(item.conversation, [turn.text for turn in turns])
             item = replace(
                 item,
                 conversation=replace(conversation, id=own_id.text),
@@ -215,7 +216,7 @@ def _redacted(example: Example, config: DataConfig) -> Example:
 
 def _dropped_row(conversation: Conversation, reason: str, found: Mapping[str, str]) -> dict[str, Any]:
     """The beginning of what was dropped and whose turns it has, without personal data whatever the config says."""
-    text = redact("\n".join(message.content for message in conversation.messages)[: 2 * SAMPLE_CHARS]).text
+    text = redact("\n".join(texts_of(conversation))[: 2 * SAMPLE_CHARS]).text
     own_id = redact_ids([conversation.id], [text])[0].text
     row = {"id": own_id, "source": conversation.source, "reason": reason, "text": text[:SAMPLE_CHARS]}
     roles = [message.role for message in conversation.messages]

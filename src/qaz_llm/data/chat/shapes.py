@@ -6,7 +6,9 @@
     pairs       {"prompt": "…", "response": "…"} and the like: see PAIRS; a side may be a list of turns itself
     turns       a list of strings, the user's first; of pairs; of {"human": "…", "assistant": "…"}; all these as JSON in a string
 
-Fields that the config names come first, then the usual ones in the order of the tables below.
+Fields that the config names come first, then the usual ones in the order of the tables below. Of a turn there may be
+`tool_calls` (or `function_call`), `reasoning_content`, `tool_call_id`, `name` and `weight`, of a row `tools`; keys that are
+used for nothing are named (`Turns.unused`).
 """
 
 from __future__ import annotations
@@ -14,15 +16,21 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Any, NamedTuple, cast
 
+from qaz_llm.data.chat.tools import calls_of, tools_of
 from qaz_llm.records import Message, Role
 
+TOOL_ANSWERS = frozenset({"tool", "function", "ipython", "observation", "tool_response"})
+TOOL_CALLS = frozenset({"tool_call", "function_call"})
+"""Roles of turns whose text is a tool call as JSON, as ShareGPT sets have them."""
 ROLE_NAMES: Mapping[str, Role] = {
     "system": "system",
     "developer": "system",
+    **dict.fromkeys(sorted(TOOL_ANSWERS), "tool"),
+    **dict.fromkeys(sorted(TOOL_CALLS), "assistant"),
     "user": "user",
     "human": "user",
     "prompter": "user",
@@ -43,13 +51,19 @@ ROLE_NAMES: Mapping[str, Role] = {
     "ассистент": "assistant",
     "помощник": "assistant",
 }
-TOOL_ROLES = frozenset({"tool", "function", "ipython", "observation", "tool_call", "tool_response", "function_call"})
 TOOL_PARTS = frozenset({"tool_use", "tool_result", "tool_call", "function_call"})
 
 TURN_LISTS = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns", "contents", "chat")
 ROLE_FIELDS = ("role", "from", "speaker", "author")
 CONTENT_FIELDS = ("content", "value", "text", "parts", "message", "utterance")
 SYSTEM_FIELDS = ("system", "system_prompt", "system_message")
+TOOL_FIELDS = ("tools", "functions")
+THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
+CALL_FIELDS = ("tool_calls", "function_call")
+WEIGHT_FIELDS = ("weight", "train", "loss")
+"""0 and false: the turn is context alone; 1 and true: it is learned; anything else is no weight of ours."""
+ROW_FIELDS = frozenset({"id", "source", "language", "licence", "meta", "history"})
+"""Fields of a row that are used beside its turns."""
 PAIRS = (
     ("instruction", "output"),
     ("instruction", "response"),
@@ -99,6 +113,9 @@ class Turns(NamedTuple):
 
     messages: tuple[Message, ...]
     problem: str | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    unused: tuple[str, ...] = ()
+    """Keys of the row, and as `turn.KEY` of its turns, that hold something and are used for nothing."""
 
 
 def turns_of(row: Mapping[str, Any], fields: DialogueFields = DialogueFields()) -> Turns:
@@ -108,7 +125,14 @@ def turns_of(row: Mapping[str, Any], fields: DialogueFields = DialogueFields()) 
     'Аудар:\\n\\nдом'
     """
     parts = [part for part in _all_turns(row, fields) if not _says_nothing(part)]
-    return Turns(tuple(message for message, _ in parts), next((problem for _, problem in parts if problem), None))
+    messages = tuple(part.message for part in parts)
+    problem = next((part.problem for part in parts if part.problem), None)
+    given = next((row[name] for name in TOOL_FIELDS if row.get(name)), ())
+    tools = tools_of(given) if given else ()
+    if tools is None:
+        tools, problem = (), problem or "bad_tools"
+    unused = [*_unused_fields(row, fields), *(f"turn.{name}" for part in parts for name in part.unused)]
+    return Turns(messages, problem, tools, tuple(dict.fromkeys(unused)))
 
 
 def shape_of_rows(rows: Sequence[Mapping[str, Any]], fields: DialogueFields = DialogueFields()) -> str | None:
@@ -141,7 +165,22 @@ def _fields_read(row: Mapping[str, Any], fields: DialogueFields) -> list[str]:
     return [pair[0], *(name for name in GIVEN_FIELDS if name in row and name not in pair), pair[1]] if pair else []
 
 
-_Part = tuple[Message, str | None]
+class _Part(NamedTuple):
+    """A message, what is wrong with it (None: nothing), and the keys of its turn that are used for nothing."""
+
+    message: Message
+    problem: str | None = None
+    unused: tuple[str, ...] = ()
+
+
+def _unused_fields(row: Mapping[str, Any], fields: DialogueFields) -> list[str]:
+    """The fields of a row that hold something beside what dialogues are read from."""
+    used = ROW_FIELDS.union(_fields_read(row, fields), SYSTEM_FIELDS, TOOL_FIELDS)
+    return [name for name, value in row.items() if name not in used and _is_there(value)]
+
+
+def _is_there(value: Any) -> bool:
+    return value is not None and value != "" and value != [] and value != {}
 
 
 def _all_turns(row: Mapping[str, Any], fields: DialogueFields) -> Iterator[_Part]:
@@ -161,8 +200,7 @@ def _all_turns(row: Mapping[str, Any], fields: DialogueFields) -> Iterator[_Part
 
 def _says_nothing(part: _Part) -> bool:
     """Whether it is a system turn that is there and blank, as many sets write where there is no system prompt."""
-    message, problem = part
-    return message.role == "system" and problem is None and not message.content.strip()
+    return part.message.role == "system" and part.problem is None and not part.message.content.strip()
 
 
 def _listed(value: Any) -> list[Any]:
@@ -197,14 +235,51 @@ def _turn(turn: Any) -> Iterator[_Part]:
     if named is None:
         yield from _exchange(turn)
         return
-    role = str(named).strip().lower()
-    if turn.get("tool_calls") or turn.get("function_call"):
-        role = "tool_call"
-    content = next((turn[name] for name in CONTENT_FIELDS if turn.get(name) is not None), None)
-    message, problem = _part(role, content)
-    if message.role == "assistant" and (turn.get("weight") == 0 or turn.get("train") is False):
-        problem = problem or "not_to_be_learned"
-    yield message, problem
+    yield _named_turn(turn, str(named).strip().lower())
+
+
+def _named_turn(turn: Mapping[str, Any], role: str) -> _Part:
+    """A turn of a known or unknown role with all that it may have beside its text."""
+    content_field = next((name for name in CONTENT_FIELDS if turn.get(name) is not None), None)
+    content = turn[content_field] if content_field is not None else None
+    if role in TOOL_CALLS:
+        return _with_calls(_part(role, ""), content)
+    if role in TOOL_ANSWERS and isinstance(content, Mapping) and "type" not in content:
+        content = json.dumps(content, ensure_ascii=False)
+    part = _part(role, content)
+    used = {next(name for name in ROLE_FIELDS if turn.get(name) is not None), content_field}
+    if part.message.role == "assistant":
+        given = next((turn[name] for name in CALL_FIELDS if _is_there(turn.get(name))), None)
+        part = _with_calls(part, given) if given is not None else part
+        part = _with_thoughts(_with_weight(part, turn), turn)
+        used.update(CALL_FIELDS, WEIGHT_FIELDS, THOUGHT_FIELDS)
+    if part.message.role == "tool":
+        call_id, name = (str(turn.get(field) or "") for field in ("tool_call_id", "name"))
+        part = part._replace(message=replace(part.message, tool_call_id=call_id, name=name))
+        used.update(("tool_call_id", "name"))
+    used.update(name for name in WEIGHT_FIELDS if turn.get(name) in (0, False))  # nothing of other turns is learned
+    return part._replace(unused=tuple(str(n) for n, value in turn.items() if n not in used and _is_there(value)))
+
+
+def _with_calls(part: _Part, given: Any) -> _Part:
+    calls = calls_of(given)
+    if not calls:
+        return part._replace(problem=part.problem or "bad_tool_call")
+    return part._replace(message=replace(part.message, tool_calls=calls))
+
+
+def _with_thoughts(part: _Part, turn: Mapping[str, Any]) -> _Part:
+    thoughts = next((turn[name] for name in THOUGHT_FIELDS if turn.get(name) is not None), "")
+    text, problem = _text(thoughts)
+    return _Part(replace(part.message, reasoning=text), part.problem or problem)
+
+
+def _with_weight(part: _Part, turn: Mapping[str, Any]) -> _Part:
+    """Weights are 0 or 1, as OpenAI has them: a part of a weight can be neither learned nor left out."""
+    weights = [turn[name] for name in WEIGHT_FIELDS if turn.get(name) is not None]
+    if any(not isinstance(weight, int | float) or weight not in (0, 1) for weight in weights):
+        return part._replace(problem=part.problem or "odd_weight")
+    return part._replace(message=replace(part.message, is_learned=all(weights)))
 
 
 def _exchange(turn: Mapping[str, Any]) -> Iterator[_Part]:
@@ -222,7 +297,7 @@ def _exchange(turn: Mapping[str, Any]) -> Iterator[_Part]:
 def _part(role: str, content: Any) -> _Part:
     """A message and its problem: `tool_role` and `not_text` where the content is no text."""
     text, problem = _text(content)
-    return Message(cast(Role, ROLE_NAMES.get(role, role)), text), problem
+    return _Part(Message(cast(Role, ROLE_NAMES.get(role, role)), text), problem)
 
 
 def _text(content: Any) -> tuple[str, str | None]:
@@ -260,7 +335,7 @@ def _joined(texts: Sequence[str]) -> str:
 
 def _system(row: Mapping[str, Any]) -> list[_Part]:
     parts = [_part("system", row[name]) for name in SYSTEM_FIELDS if row.get(name)]
-    return [part for part in parts if part[0].content.strip() or part[1]][:1]
+    return [part for part in parts if part.message.content.strip() or part.problem][:1]
 
 
 def _pair_fields(row: Mapping[str, Any], fields: DialogueFields) -> tuple[str, str] | None:
@@ -276,11 +351,12 @@ def _sides(row: Mapping[str, Any], question: str, answer: str) -> Iterator[_Part
             continue
         if role == "assistant" and isinstance(value, list) and all(isinstance(text, str) for text in value):
             value = value[0] if value else None  # several answers that are all right: the first
-        message, problem = _part(role, value)
+        part = _part(role, value)
         if role == "user":
             for given in (field for field in GIVEN_FIELDS if field not in (question, answer)):
-                text, given_problem = _text(row.get(given))
-                problem = problem or given_problem
+                text, problem = _text(row.get(given))
+                part = part._replace(problem=part.problem or problem)
                 if text.strip() and text.strip().lower() not in NO_INPUT:
-                    message = Message(message.role, f"{message.content}\n\n{text}")
-        yield message, problem
+                    content = f"{part.message.content}\n\n{text}"
+                    part = part._replace(message=replace(part.message, content=content))
+        yield part
