@@ -10,6 +10,9 @@ from typing import Any
 
 import xxhash
 
+WHOLE_HASH_BYTES = 256 << 20
+"""Input files up to this size are known by their bytes, larger ones by size and time of change."""
+
 
 def fingerprint_file(path: Path, *, start: int = 0, end: int | None = None) -> str:
     """XXH3-128 of the bytes of a file, or of those from `start` to before `end`, as hex.
@@ -24,6 +27,14 @@ def fingerprint_file(path: Path, *, start: int = 0, end: int | None = None) -> s
             digest.update(chunk)
             left_bytes -= len(chunk)
     return digest.hexdigest()
+
+
+def fingerprint_input(path: Path) -> str:
+    """What a file from outside is known by: its bytes, or size and time of change where reading all would take long."""
+    status = path.stat()
+    if status.st_size <= WHOLE_HASH_BYTES:
+        return fingerprint_file(path)
+    return f"{status.st_size}-{status.st_mtime_ns}"
 
 
 def fingerprint_paths(paths: Iterable[Path], *, relative_to: Path | None = None) -> str:
