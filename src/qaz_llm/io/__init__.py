@@ -9,6 +9,7 @@ from qaz_llm.io.fingerprints import (
     code_fingerprint,
     fingerprint_file,
     fingerprint_input,
+    fingerprint_inputs,
     fingerprint_paths,
     fingerprint_value,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "file_format",
     "fingerprint_file",
     "fingerprint_input",
+    "fingerprint_inputs",
     "fingerprint_paths",
     "fingerprint_value",
     "has_too_many_values",

@@ -63,11 +63,21 @@ class TextEncoder:
         return [np.concatenate((self._before, ids, self._after)) if len(ids) else ids for ids in found]
 
 
-def special_tokens_in(tokenizer: PreTrainedTokenizerFast) -> re.Pattern[str] | None:
-    """An expression that finds special tokens spelled in a text; None where there are none."""
-    added = tokenizer.added_tokens_decoder.values()
-    contents = sorted({token.content for token in added if token.special and token.content}, key=lambda c: (-len(c), c))
-    return re.compile("|".join(map(re.escape, contents))) if contents else None
+class SpecialTokens:
+    """Finds special tokens that are spelled in texts, those that the tokenizer says are special."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        added = tokenizer.added_tokens_decoder.values()
+        contents = sorted({t.content for t in added if t.special and t.content}, key=lambda c: (-len(c), c))
+        self._starts = tuple(sorted({content[:2] for content in contents}))  # two or three for hundreds of tokens
+        self._pattern = re.compile("|".join(map(re.escape, contents)))
+
+    def first_in(self, text: str) -> str | None:
+        """The first special token in a text."""
+        if not any(start in text for start in self._starts):
+            return None
+        found = self._pattern.search(text)
+        return found[0] if found is not None else None
 
 
 def _around(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
