@@ -56,10 +56,14 @@ class TextEncoder:
 
     def __call__(self, texts: Sequence[str]) -> list[Ids]:
         """The ids of each text; none at all of a text that has no token of its own."""
-        self._backend.encode_special_tokens = True  # anew each time: every call of the tokenizer itself sets it back
+        before = self._backend.encode_special_tokens
+        self._backend.encode_special_tokens = True  # anew each time: every call of the tokenizer itself sets it
         self._backend.no_truncation()
         self._backend.no_padding()
-        found = self._memo(texts) if self._memo is not None else _plain(self._backend, texts)
+        try:
+            found = self._memo(texts) if self._memo is not None else _plain(self._backend, texts)
+        finally:
+            self._backend.encode_special_tokens = before
         return [np.concatenate((self._before, ids, self._after)) if len(ids) else ids for ids in found]
 
 
