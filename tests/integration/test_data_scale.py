@@ -14,8 +14,9 @@ import pytest
 
 from qaz_llm.config import config_from_values
 from qaz_llm.data import spool
-from qaz_llm.data.build import Share, build
+from qaz_llm.data.build import build
 from qaz_llm.data.config import DataConfig
+from qaz_llm.data.share import Share
 from qaz_llm.errors import InputError, WorkError, WriteError
 from qaz_llm.io import embedded_path, read_jsonl, write_jsonl
 from qaz_llm.language.segment import match_words

@@ -1,4 +1,4 @@
-"""`qaz data`: corpora built, shown, mixed."""
+"""`qaz data`: corpora built, shown, mixed, turned into rows."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def data_build(
     from qaz_llm.config import load_config
 
     with stopped_by_signals(lambda name: f"stopped by {name} before anything was read; run the same command again"):
-        from qaz_llm.data.build import Share, build  # takes a second
+        from qaz_llm.data.build import build  # takes a second
         from qaz_llm.data.config import DataConfig
+        from qaz_llm.data.share import Share
 
         result = build(
             load_config(DataConfig, config, overrides or ()),
@@ -40,6 +41,33 @@ def data_build(
             share=Share.parse(share) if share is not None else None,
             merge_only=merge_only,
         )
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        typer.echo(result.describe())
+
+
+@data_app.command("tokenize")
+def data_tokenize(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    share: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only make part I (from 0) of N; for job arrays.")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Turn the text of a training config into packed rows on disk; `qaz train` takes what is there. Goes on where it stopped."""
+    from qaz_llm.cluster.stopping import stopped_by_signals
+    from qaz_llm.config import load_config
+
+    with stopped_by_signals(lambda name: f"stopped by {name} before anything was read; run the same command again"):
+        from qaz_llm.data.share import Share
+        from qaz_llm.train.config import TrainConfig
+        from qaz_llm.train.tokenize import tokenize  # takes seconds
+
+        settings = load_config(TrainConfig, config, overrides or ())
+        result = tokenize(settings, share=Share.parse(share) if share is not None else None, dry_run=dry_run)
     if as_json:
         print_json(result.to_dict())
     else:

@@ -84,7 +84,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         device=device,
         device_name=name,
         gpu_memory_bytes=memory,
-        cpus=_usable_cpus(),
+        cpus=usable_cpus(),
         memory_bytes=_memory_bytes(),
         host=socket.gethostname(),
         master_addr=env.get("MASTER_ADDR") or _first_node(env),
@@ -177,7 +177,7 @@ def _read_device(local_rank: int) -> tuple[DeviceKind, str, int]:
     return "cuda", properties.name, properties.total_memory
 
 
-def _usable_cpus() -> int:
+def usable_cpus() -> int:
     """CPUs this process may use: a Slurm task sees only its own."""
     try:
         return len(os.sched_getaffinity(0))

@@ -36,6 +36,7 @@ from qaz_llm.data.notices import lines_of
 from qaz_llm.data.plan import BuildPlan, make_build_plan
 from qaz_llm.data.protect.decontaminate import evaluation_files, make_decontaminator, read_items
 from qaz_llm.data.report import write_report
+from qaz_llm.data.share import Share
 from qaz_llm.data.spool import Spooled, is_done, task_folder
 from qaz_llm.errors import InputError, WorkError
 from qaz_llm.io import check_writable, fingerprint_paths, fingerprint_value, make_dir, only_one, write_json
@@ -58,25 +59,6 @@ UNREADABLE = {
 }
 """Reasons that say a row has not the fields it was said to have, or a file not the format."""
 _logger = get_logger("data")
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """The part of the cleaning that one job of an array does: tasks `index`, `index + count`, … of the plan."""
-
-    index: int
-    count: int
-
-    @classmethod
-    def parse(cls, text: str) -> Share:
-        """`3/16` is the fourth of sixteen. Raises InputError for anything else."""
-        index, slash, count = text.partition("/")
-        if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
-            raise InputError(
-                f"--share {text}: a number from 0 and how many there are were expected",
-                hint="for instance --share 0/16 to --share 15/16",
-            )
-        return cls(int(index), int(count))
 
 
 @dataclass(frozen=True)

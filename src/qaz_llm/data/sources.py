@@ -176,7 +176,7 @@ class _Reader:
         text_of, get_id, get_url = self._textgetter(), getter(source.id_field), getter(source.url_field)
         waiting: list[_Text] = []
         waiting_chars = 0
-        for number, fields, problem in checked(rows, place, self.source, seen):
+        for number, fields, problem, _ in checked(rows, place, self.source, seen):
             seen.rows += 1
             at = place.of_row(number)
             text = text_of(fields)

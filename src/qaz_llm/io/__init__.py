@@ -5,7 +5,14 @@ file that has its final name is whole; a folder is whole when its manifest is th
 """
 
 from qaz_llm.io.compression import BZ2_STREAM, COMPRESSIONS, compression_of, naming_damage, open_bytes
-from qaz_llm.io.fingerprints import code_fingerprint, fingerprint_file, fingerprint_paths, fingerprint_value
+from qaz_llm.io.fingerprints import (
+    code_fingerprint,
+    fingerprint_file,
+    fingerprint_input,
+    fingerprint_inputs,
+    fingerprint_paths,
+    fingerprint_value,
+)
 from qaz_llm.io.folders import LOCK_FILE, check_replaceable, check_writable, make_dir, only_one
 from qaz_llm.io.paths import (
     CORPUS_DIR_VARIABLE,
@@ -63,6 +70,8 @@ __all__ = [
     "expand_paths",
     "file_format",
     "fingerprint_file",
+    "fingerprint_input",
+    "fingerprint_inputs",
     "fingerprint_paths",
     "fingerprint_value",
     "has_too_many_values",

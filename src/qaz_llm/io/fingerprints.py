@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import xxhash
+
+WHOLE_HASH_BYTES = 256 << 20
+"""Input files up to this size are known by their bytes, larger ones by size and time of change."""
 
 
 def fingerprint_file(path: Path, *, start: int = 0, end: int | None = None) -> str:
@@ -24,6 +27,23 @@ def fingerprint_file(path: Path, *, start: int = 0, end: int | None = None) -> s
             digest.update(chunk)
             left_bytes -= len(chunk)
     return digest.hexdigest()
+
+
+def fingerprint_input(path: Path) -> str:
+    """What a file from outside is known by: its bytes, or size and time of change where reading all would take long."""
+    return fingerprint_file(path) if path.stat().st_size <= WHOLE_HASH_BYTES else _size_and_time(path)
+
+
+def fingerprint_inputs(paths: Sequence[Path]) -> list[tuple[str, str]]:
+    """Name and fingerprint of the files of one input, by size and time of change where all together are large."""
+    sizes = [path.stat().st_size for path in paths]
+    is_large = sum(sizes) > WHOLE_HASH_BYTES
+    return [(path.name, _size_and_time(path) if is_large else fingerprint_file(path)) for path in paths]
+
+
+def _size_and_time(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size}-{status.st_mtime_ns}"
 
 
 def fingerprint_paths(paths: Iterable[Path], *, relative_to: Path | None = None) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from qaz_llm.errors import DataError, InputError, WorkError
-from qaz_llm.io import code_fingerprint, fingerprint_file, fingerprint_value, read_json, write_json
+from qaz_llm.io import code_fingerprint, fingerprint_input, fingerprint_value, read_json, write_json
 from qaz_llm.progress import format_duration, get_logger, is_main_process
 
 Status = Literal["done", "unchanged", "resumed"]
@@ -29,9 +29,6 @@ Status = Literal["done", "unchanged", "resumed"]
 STAGES_FOLDER = "stages"
 TIMED_FILES = ("metrics.jsonl", "run.json", "complete.json")
 """Outputs that say how long something took, and so differ between two runs that make the same."""
-
-WHOLE_HASH_BYTES = 256 << 20
-"""Input files up to this size are known by their bytes, larger ones by size and time of change."""
 
 _logger = get_logger("run")
 
@@ -250,7 +247,7 @@ class StageRunner:
     def _parts(self, stage: Stage) -> dict[str, str]:
         before = {f"output of {n}": (self.manifest(n) or {}).get("outputs_fingerprint", "") for n in stage.after}
         # by name and bytes, not by where they lie: a checkout or a corpus that was moved is the same
-        inputs = [[path.name, _input_fingerprint(path)] for path in stage.inputs()]
+        inputs = [[path.name, fingerprint_input(path)] for path in stage.inputs()]
         return {
             "settings": fingerprint_value(stage.settings),
             "code": code_fingerprint(*stage.rooms),
@@ -301,17 +298,10 @@ def _size(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
 
 
-def _input_fingerprint(path: Path) -> str:
-    status = path.stat()
-    if status.st_size <= WHOLE_HASH_BYTES:
-        return fingerprint_file(path)
-    return f"{status.st_size}-{status.st_mtime_ns}"
-
-
 def _outputs_fingerprint(files: Sequence[Path], run_dir: Path) -> str:
     """Of the files' names and bytes, without what differs from run to run: logs and timings."""
     steady = [p for p in files if p.suffix not in {".log", ".html"} and p.name not in TIMED_FILES]
-    return fingerprint_value([[str(p.relative_to(run_dir)), _input_fingerprint(p)] for p in steady])
+    return fingerprint_value([[str(p.relative_to(run_dir)), fingerprint_input(p)] for p in steady])
 
 
 def _in_words(summary: Mapping[str, Any]) -> str:

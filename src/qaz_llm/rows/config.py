@@ -10,15 +10,19 @@ from pydantic import Field, model_validator
 from qaz_llm.config import LanguageCode, StrictModel
 from qaz_llm.data.config import MixConfig
 
+PART_BYTES = 64 << 20
+"""Large inputs are made into rows in parts of this size, as far as their files can be cut."""
+
 
 @dataclass(frozen=True, slots=True)
 class RowShape:
     """How examples become rows of `seq_len` tokens: dialogues or text, and whether what is too long is cut and continued in
-    the next row or left out."""
+    the next row or left out; and in parts of how many bytes input is read, each of which begins a row."""
 
     seq_len: int
     chat: bool
     splits: bool
+    part_bytes: int = PART_BYTES
 
 
 class MixEntry(StrictModel):
@@ -59,6 +63,8 @@ class TrainDataConfig(StrictModel):
     """No part is repeated more often than this in one traversal."""
     cache_dir: Path | None = None
     """Where token ids are kept between runs; null: RUN_DIR/packed."""
+    workers: int | None = Field(default=None, ge=1)
+    """Processes that turn text into rows; null: as many as this job has cores. The rows do not depend on their number."""
 
     @model_validator(mode="after")
     def _check_names(self) -> TrainDataConfig:

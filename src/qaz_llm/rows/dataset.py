@@ -1,280 +1,245 @@
-"""Text tokenised once into packed rows on disk, read by position: resuming starts at a row's number, re-reading nothing.
+"""Text and dialogues made into packed rows on disk: part by part, in processes and on as many nodes as wished, then whole.
 
-A packed dataset is a folder of two flat files of `rows × seq_len` cells and, written last, `meta.json`:
+    make_rows([row_set(entry, tokenizer, shape, cache=…), …], tokenizer, workers=8)
 
-    tokens.bin   int32    token ids; a row that is not full ends in padding
-    flags.bin    uint8    LEARN: has a label · START: an example begins here · PAD: padding
-    rows.npy     int32    tokens of each row without padding
-
-Shape legend: R rows, L seq_len.
+Whatever ends it, the parts that are whole stay, and the next call goes on with the rest. `qaz data tokenize` and
+`qaz train` both come here.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qaz_llm.errors import DataError
-from qaz_llm.io import atomic_dir, fingerprint_paths, fingerprint_value, read_json, write_json
-from qaz_llm.progress import get_logger, track
-from qaz_llm.records import IGNORE_INDEX, PackedRow, TokenizedExample
-from qaz_llm.rows.chat.examples import ChatCounts, chat_examples
+from qaz_llm.cluster.stopping import stopped_by_signals
+from qaz_llm.data.processes import in_processes
+from qaz_llm.data.share import Share
+from qaz_llm.errors import DataError, InputError
+from qaz_llm.io import atomic_dir, only_one, read_json, write_json
+from qaz_llm.progress import get_logger, progress
 from qaz_llm.rows.config import MixEntry, RowShape
-from qaz_llm.rows.packing import pack
-from qaz_llm.rows.sources import read_dialogues, read_texts, training_files
-from qaz_llm.tokenizer.fast import tokenizer_fingerprint
+from qaz_llm.rows.counts import Counts, lines_of
+from qaz_llm.rows.maker import RowMaker
+from qaz_llm.rows.order import MixedDataset, StepSampler, mix_rows
+from qaz_llm.rows.packed import (
+    FLAGS_FILE,
+    LENGTHS_FILE,
+    META_FILE,
+    TOKENS_FILE,
+    PackedDataset,
+    decode_row,
+    encode_row,
+    pad_id_of,
+)
+from qaz_llm.rows.parts import PART_FILE, RowPart, RowSet, dataset_fingerprint, is_part_done, row_set
+from qaz_llm.rows.sources import check_first_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+__all__ = [
+    "MixedDataset",
+    "NothingToTrainOnError",
+    "PackedDataset",
+    "StepSampler",
+    "build_dataset",
+    "dataset_fingerprint",
+    "decode_row",
+    "encode_row",
+    "make_rows",
+    "mix_rows",
+    "pad_id_of",
+    "row_set",
+]
+
 _logger = get_logger("rows")
 
-LEARN, START, PAD = 1, 2, 4
-FORMAT_VERSION = 2
-META_FILE = "meta.json"
-BATCH_TEXTS = 256
-"""Texts handed to the tokenizer at a time; its threads share one call."""
+COPIED_BYTES = 16 << 20
+OTHERS_WAIT_S = 60
+"""So long a job that has done its share waits for others to let go of the parts, to put them together."""
 
 
-@dataclass(frozen=True)
-class PackedDataset:
-    """An opened packed dataset. `meta` holds what its build counted."""
+class NothingToTrainOnError(DataError):
+    """The input was read, and nothing of it can be learned from."""
 
-    folder: Path
-    tokens_RL: np.ndarray[Any, np.dtype[np.int32]]
-    flags_RL: np.ndarray[Any, np.dtype[np.uint8]]
-    row_tokens_R: np.ndarray[Any, np.dtype[np.int32]]
-    meta: Mapping[str, Any]
-
-    def __len__(self) -> int:
-        return int(self.tokens_RL.shape[0])
-
-    def __getitem__(self, row: int) -> dict[str, np.ndarray[Any, Any]]:
-        """`input_ids`, `labels` and `position_ids` of one row, each (L,) int64."""
-        return decode_row(self.tokens_RL[row], self.flags_RL[row])
-
-    @classmethod
-    def open(cls, folder: Path) -> PackedDataset:
-        """Map the files of a whole dataset into memory. Raises DataError where they are not as long as `meta.json` says."""
-        meta = read_json(folder / META_FILE)
-        shape = (meta["rows"], meta["seq_len"])
-        try:
-            tokens_RL = np.memmap(folder / "tokens.bin", dtype=np.int32, mode="r", shape=shape)
-            flags_RL = np.memmap(folder / "flags.bin", dtype=np.uint8, mode="r", shape=shape)
-            row_tokens_R = np.load(folder / "rows.npy")
-        except (OSError, ValueError) as error:
-            raise DataError(f"{folder}: damaged ({error})", hint="delete the folder; it will be built again") from error
-        return cls(folder, tokens_RL, flags_RL, row_tokens_R, meta)
-
-
-def decode_row(
-    tokens_L: np.ndarray[Any, np.dtype[np.int32]], flags_L: np.ndarray[Any, np.dtype[np.uint8]]
-) -> dict[str, np.ndarray[Any, Any]]:
-    """Cells of a row as what a model takes. START at 0 and 3 → position_ids 0 1 2 0 1 …; padding is its own segment."""
-    input_ids_L = tokens_L.astype(np.int64)
-    index_L = np.arange(len(tokens_L))
-    starts_L = np.maximum.accumulate(np.where(flags_L & START, index_L, 0))
-    return {
-        "input_ids": input_ids_L,
-        "labels": np.where(flags_L & LEARN, input_ids_L, IGNORE_INDEX),
-        "position_ids": index_L - starts_L,
-    }
-
-
-def encode_row(row: PackedRow, *, seq_len: int, pad_id: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """The cells of one packed row, padded to `seq_len`; the inverse of `decode_row`."""
-    length = len(row.input_ids)
-    tokens_L = np.full(seq_len, pad_id, np.int32)
-    tokens_L[:length] = row.input_ids
-    flags_L = np.full(seq_len, PAD, np.uint8)
-    flags_L[:length] = np.where(np.asarray(row.labels) != IGNORE_INDEX, LEARN, 0) | np.where(
-        np.asarray(row.position_ids) == 0, START, 0
-    )
-    if length < seq_len:
-        flags_L[length] |= START
-    return tokens_L, flags_L
-
-
-def dataset_fingerprint(entry: MixEntry, tokenizer: PreTrainedTokenizerFast, shape: RowShape) -> str:
-    """What the packed rows depend on: the files' bytes, the tokenizer, the packing."""
-    files = training_files(entry, chat=shape.chat)
-    chosen = {"source": entry.source, "min_quality": entry.min_quality}
-    return fingerprint_value(
-        {
-            **{key: value for key, value in chosen.items() if value is not None},
-            "format": FORMAT_VERSION,
-            "files": fingerprint_paths(files),
-            "language": entry.language,
-            "tokenizer": tokenizer_fingerprint(tokenizer),
-            "chat": shape.chat,
-            "seq_len": shape.seq_len,
-            "split": shape.splits,
-        }
-    )
+    exit_code = 2
 
 
 def build_dataset(
-    entry: MixEntry, tokenizer: PreTrainedTokenizerFast, shape: RowShape, *, cache: Path
+    entry: MixEntry, tokenizer: PreTrainedTokenizerFast, shape: RowShape, *, cache: Path, workers: int = 1
 ) -> PackedDataset:
-    """Open the packed rows of one part of the mix, tokenising it first where that has not been done.
+    """Open the packed rows of one part of the mix, making them first where that has not been done.
 
     Raises:
-        DataError: nothing is left to train on; the message counts why.
+        InputError: its files have no text.
+        NothingToTrainOnError: nothing is left to train on; the message counts why.
     """
-    fingerprint = dataset_fingerprint(entry, tokenizer, shape)
-    folder = cache / f"{entry.name}-{fingerprint[:16]}"
-    if (folder / META_FILE).is_file():
-        return PackedDataset.open(folder)
-    _logger.info("tokenising %s: %s", entry.name, entry.path)
-    chat_counts = ChatCounts()
-    dropped, counts = chat_counts.dropped, Counter[str]()
-    examples = (
-        chat_examples(read_dialogues(entry), tokenizer, seq_len=shape.seq_len, counts=chat_counts)
-        if shape.chat
-        else _text_examples(entry, tokenizer)
+    rows = row_set(entry, tokenizer, shape, cache=cache)
+    make_rows([rows], tokenizer, workers=workers)
+    return PackedDataset.open(rows.folder)
+
+
+def make_rows(
+    sets: Sequence[RowSet], tokenizer: PreTrainedTokenizerFast, *, workers: int, share: Share | None = None
+) -> list[RowSet]:
+    """Make what is missing of the rows of a mix; those whose rows are whole then.
+
+    Args:
+        share: only make this share of the parts; whoever makes the last one puts them together.
+
+    Raises:
+        InputError: files without text; another process makes the same rows.
+        NothingToTrainOnError: nothing is left of one part of the mix.
+        PreemptedError: a signal told it to stop.
+    """
+    todo = [rows for rows in sets if not rows.is_done]
+    for rows in todo:
+        if not rows.shape.chat:
+            check_first_texts(rows.entry)
+    jobs = [(rows, number) for rows in todo for number in range(len(rows.parts))]
+    if share is not None:
+        jobs = jobs[share.index :: share.count]
+    if todo:
+        with stopped_by_signals(partial(_what_is_saved, jobs)), _held(todo, share):
+            _make_parts(jobs, RowMaker(tokenizer), workers)
+            if share is None:
+                for rows in todo:
+                    _put_together(rows)
+        for rows in todo if share is not None else ():
+            _put_together_last(rows)
+    return [rows for rows in sets if rows.is_done]
+
+
+@contextmanager
+def _held(todo: Sequence[RowSet], share: Share | None) -> Iterator[None]:
+    """Keep others out: the shares of an array hold the parts together, each its own; else they are held alone."""
+    with ExitStack() as held:
+        for rows in todo:
+            if share is not None:
+                own = f".lock-share-{share.index}-of-{share.count}"
+                held.enter_context(only_one(rows.work, name=own, key="share"))
+            held.enter_context(only_one(rows.work, shared=share is not None, key="data.cache_dir"))
+        yield
+
+
+def _make_parts(jobs: Sequence[tuple[RowSet, int]], maker: RowMaker, workers: int) -> None:
+    missing = [(rows, number) for rows, number in jobs if not is_part_done(rows.part_folder(number))]
+    if len(missing) < len(jobs):
+        rest = "; going on with the rest" if missing else ""
+        _logger.info(f"{len(jobs) - len(missing)} of {len(jobs)} parts were made before{rest}")
+    for rows, number in missing:
+        for unfinished in rows.work.glob(f".{number:05d}.*.tmp"):  # of a process that was killed
+            shutil.rmtree(unfinished, ignore_errors=True)
+    sizes = [rows.parts[number].text_bytes / 1e6 for rows, number in missing]
+    if not missing:
+        return
+    names = ", ".join(dict.fromkeys(rows.entry.name for rows, _ in missing))
+    _logger.info(f"tokenising {names}: {len(missing)} parts, about {sum(sizes):,.1f} MB of text")
+    if (not missing[0][0].shape.chat) and (why := maker.encoder.why_plain):
+        _logger.info(f"every text is tokenised whole, without a memo of words: {why}")
+    with progress("tokenising", total=sum(sizes), unit="MB") as advance:
+        for number in _made(missing, maker, workers):
+            advance(sizes[number])
+
+
+def _made(missing: Sequence[tuple[RowSet, int]], maker: RowMaker, workers: int) -> Iterator[int]:
+    """The number of each job, when it is done."""
+    jobs = [(rows.entry, rows.shape, rows.parts[number], rows.part_folder(number)) for rows, number in missing]
+    if workers == 1 or len(jobs) == 1:
+        for number, job in enumerate(jobs):
+            _make(maker, job)
+            yield number
+        return
+    for number, _ in in_processes(_make_alone, maker, jobs, count=workers):
+        yield number
+
+
+def _make(maker: RowMaker, job: tuple[MixEntry, RowShape, RowPart, Path]) -> None:
+    maker.make(*job)
+
+
+def _make_alone(maker: RowMaker, job: tuple[MixEntry, RowShape, RowPart, Path]) -> None:
+    """In a process of its own: one thread, as there is a process for each core."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    maker.make(*job)
+
+
+def _what_is_saved(jobs: Sequence[tuple[RowSet, int]], signal_name: str) -> str:
+    """The one line of a run that was told to stop."""
+    done = sum(rows.is_done or is_part_done(rows.part_folder(number)) for rows, number in jobs)
+    return (
+        f"stopped by {signal_name}: {done} of {len(jobs)} parts are made and stay where they are; "
+        "run the same command again to go on"
     )
-    counted = _count_examples(examples, counts)
-    rows = pack(
-        track(counted, f"tokenising {entry.name}", unit="examples"),
-        seq_len=shape.seq_len,
-        overflow="split" if shape.splits else "drop",
-        on_drop=lambda _example: dropped.update(["longer_than_seq_len"]),
-    )
-    with atomic_dir(folder) as temporary:
-        facts = _write(rows, temporary, seq_len=shape.seq_len, pad_id=pad_id_of(tokenizer))
-        facts |= {"examples": counts["examples"], "dropped": dict(dropped), "fingerprint": fingerprint}
-        facts |= {"notes": dict(chat_counts.notes), "unused_keys": dict(chat_counts.unused)} if shape.chat else {}
-        chat_counts.log(_logger, entry.name)
-        if facts["learned_tokens"] == 0:
-            why = ", ".join(f"{n} {reason}" for reason, n in dropped.items()) or "the files hold no rows"
-            language = f" in language {entry.language!r}" if entry.language else ""
-            raise DataError(
-                f"data.mix '{entry.name}' ({entry.path}): nothing to train on{language} ({why})",
-                hint="check the path and the language, or raise seq_len",
-            )
-        write_json(temporary / META_FILE, facts)
-    if dropped:
-        _logger.warning("%s: dropped %s", entry.name, ", ".join(f"{n:,} {reason}" for reason, n in dropped.items()))
+
+
+# --------------------------------------------------------------------------------------------------- putting together
+
+
+def _put_together_last(rows: RowSet) -> None:
+    """Put the parts together where all are there, once the other jobs have let go of them."""
+    for _ in range(OTHERS_WAIT_S):
+        if rows.is_done or not all(is_part_done(rows.part_folder(n)) for n in range(len(rows.parts))):
+            return
+        try:
+            with only_one(rows.work, key="data.cache_dir"):
+                if not rows.is_done:
+                    _put_together(rows)
+            return
+        except InputError:  # another share is about to end, or puts them together
+            time.sleep(1)
+    _logger.warning(f"{rows.entry.name}: others still hold {rows.work}; the next run puts the parts together")
+
+
+def _put_together(rows: RowSet) -> None:
+    """The parts of a set as one folder, its meta.json written last; then the parts are removed."""
+    folders = [rows.part_folder(number) for number in range(len(rows.parts))]
+    facts = [read_json(folder / PART_FILE) for folder in folders]
+    counts = Counts.none()
+    for part in facts:
+        counts.add(part)
+    sums = {key: sum(part[key] for part in facts) for key in ("rows", "tokens", "learned_tokens")}
+    meta: dict[str, Any] = {**sums, "seq_len": rows.shape.seq_len, **counts.to_dict(), "fingerprint": rows.fingerprint}
+    if not meta["learned_tokens"]:
+        shutil.rmtree(rows.work, ignore_errors=True)
+        raise _nothing_left(rows, counts)
+    with atomic_dir(rows.folder) as temporary:
+        for name in (TOKENS_FILE, FLAGS_FILE):
+            _join([folder / name for folder in folders], temporary / name)
+        np.save(temporary / LENGTHS_FILE, np.concatenate([np.load(folder / LENGTHS_FILE) for folder in folders]))
+        write_json(temporary / META_FILE, meta)
+    shutil.rmtree(rows.work, ignore_errors=True)
+    for line in lines_of(rows.entry.name, meta):
+        _logger.warning(line)
     _logger.info(
         "%s: %s examples, %s tokens in %s rows (%.1f %% full)",
-        entry.name, f"{counts['examples']:,}", f"{facts['tokens']:,}", f"{facts['rows']:,}",
-        100 * facts["tokens"] / (facts["rows"] * facts["seq_len"]),
+        rows.entry.name, f"{counts.examples:,}", f"{meta['tokens']:,}", f"{meta['rows']:,}",
+        100 * meta["tokens"] / (meta["rows"] * meta["seq_len"]),
     )  # fmt: skip
-    return PackedDataset.open(folder)
 
 
-def pad_id_of(tokenizer: PreTrainedTokenizerFast) -> int:
-    """An id to pad with. It carries no label and no document sees it, so any id will do where none is named."""
-    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id or 0)
+def _join(paths: Sequence[Path], target: Path) -> None:
+    with target.open("wb") as joined:
+        for path in paths:
+            with path.open("rb") as stream:
+                shutil.copyfileobj(stream, joined, COPIED_BYTES)
 
 
-def _text_examples(entry: MixEntry, tokenizer: PreTrainedTokenizerFast) -> Iterator[TokenizedExample]:
-    """Each text with what the tokenizer puts before it, and the end-of-text token after it; all of it is learned."""
-    eos = tokenizer.eos_token_id
-    texts = read_texts(entry)
-    while batch := list(islice(texts, BATCH_TEXTS)):
-        encoded = tokenizer([text for _, text in batch], return_attention_mask=False, verbose=False)
-        for (source_id, _), ids in zip(batch, encoded["input_ids"], strict=True):
-            closed = tuple(ids) if eos is None or (ids and ids[-1] == eos) else (*ids, eos)
-            yield TokenizedExample(closed, closed, source_id)
-
-
-def _count_examples(examples: Iterator[TokenizedExample], counts: Counter[str]) -> Iterator[TokenizedExample]:
-    for example in examples:
-        counts["examples"] += 1
-        yield example
-
-
-def _write(rows: Iterator[PackedRow], folder: Path, *, seq_len: int, pad_id: int) -> dict[str, Any]:
-    lengths: list[int] = []
-    learned = 0
-    with (folder / "tokens.bin").open("wb") as tokens, (folder / "flags.bin").open("wb") as flags:
-        for row in rows:
-            tokens_L, flags_L = encode_row(row, seq_len=seq_len, pad_id=pad_id)
-            tokens.write(tokens_L.tobytes())
-            flags.write(flags_L.tobytes())
-            lengths.append(len(row.input_ids))
-            learned += int(np.count_nonzero(flags_L & LEARN))
-    np.save(folder / "rows.npy", np.asarray(lengths, np.int32))
-    return {"rows": len(lengths), "seq_len": seq_len, "tokens": sum(lengths), "learned_tokens": learned}
-
-
-# ------------------------------------------------------------------------------------------------------------- mixing
-
-
-@dataclass(frozen=True)
-class MixedDataset:
-    """The rows of several packed datasets in one numbering. `parts` in the order of the mix."""
-
-    parts: Sequence[PackedDataset]
-
-    def __len__(self) -> int:
-        return sum(map(len, self.parts))
-
-    def __getitem__(self, row: int) -> dict[str, np.ndarray[Any, Any]]:
-        for part in self.parts:
-            if row < len(part):
-                return part[row]
-            row -= len(part)
-        raise IndexError(row)
-
-    @property
-    def row_tokens_R(self) -> np.ndarray[Any, np.dtype[np.int32]]:
-        return np.concatenate([part.row_tokens_R for part in self.parts])
-
-
-def mix_rows(lengths: Sequence[int], passes: Sequence[float], *, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Row numbers of one traversal of the mix, unshuffled: each part's rows as often as its passes say.
-
-    2.5 passes over 4 rows are each row twice and two rows, drawn by `seed`, a third time.
-    """
-    chosen: list[np.ndarray[Any, np.dtype[np.int64]]] = []
-    offset = 0
-    for index, (length, share) in enumerate(zip(lengths, passes, strict=True)):
-        whole, rest = divmod(round(share * length), length)
-        rows = np.arange(offset, offset + length, dtype=np.int64)
-        generator = np.random.default_rng([seed, 1, index])
-        chosen += [rows] * whole + [np.sort(generator.permutation(rows)[:rest])]
-        offset += length
-    return np.concatenate(chosen)
-
-
-class StepSampler:
-    """The order of all rows of a run, from its seed alone: traversal after traversal of the mix, each shuffled anew.
-
-    The n-th row is the same however many processes and micro-batches share the work, and after any resume.
-    """
-
-    def __init__(self, rows: np.ndarray[Any, np.dtype[np.int64]], *, num_rows: int, seed: int) -> None:
-        self.rows = rows
-        self.num_rows = num_rows
-        self.seed = seed
-        self._shuffled: tuple[int, np.ndarray[Any, np.dtype[np.int64]]] = (-1, rows)  # the last traversal asked for
-
-    def __len__(self) -> int:
-        return self.num_rows
-
-    def __iter__(self) -> Iterator[int]:
-        for traversal in range(-(-self.num_rows // len(self.rows))):
-            first = traversal * len(self.rows)
-            yield from self.traversal(traversal)[: self.num_rows - first].tolist()
-
-    def traversal(self, number: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """All rows of the mix in the order of their `number`-th traversal."""
-        if self._shuffled[0] != number:
-            self._shuffled = (number, np.random.default_rng([self.seed, 2, number]).permutation(self.rows))
-        return self._shuffled[1]
-
-    def rows_of_step(self, step: int, rows_per_step: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The rows that step `step` (from 1) learns from, over all processes."""
-        first, last = (step - 1) * rows_per_step, step * rows_per_step
-        size = len(self.rows)
-        numbers = range(first // size, -(-last // size))
-        parts = [self.traversal(n)[max(first - n * size, 0) : last - n * size] for n in numbers]
-        return np.concatenate(parts)
+def _nothing_left(rows: RowSet, counts: Counts) -> NothingToTrainOnError:
+    entry = rows.entry
+    why = ", ".join(f"{n} {reason}" for reason, n in counts.dropped.items()) or "the files hold no rows"
+    language = f" in language {entry.language!r}" if entry.language else ""
+    first = next((counts.first[reason] for reason, _ in counts.dropped.most_common(1)), None)
+    return NothingToTrainOnError(
+        f"data.mix '{entry.name}' ({entry.path}): nothing to train on{language} ({why})"
+        + (f"; for one: {first}" if first else ""),
+        hint="check the path and the language, or raise seq_len",
+    )

@@ -5,21 +5,19 @@ The first process does the work of `prepare_files`; all of them then open what i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.data.mixing.corpus_mix import count_parts
 from qaz_llm.data.mixing.mix import MixPlan, plan_corpus_mix, plan_mix
 from qaz_llm.data.mixing.parts import MixPart
-from qaz_llm.io import atomic_dir, write_json, write_text
+from qaz_llm.io import write_json, write_text
 from qaz_llm.progress import get_logger
 from qaz_llm.provenance import git_commit, package_versions
-from qaz_llm.rows.dataset import MixedDataset, PackedDataset, StepSampler, build_dataset, mix_rows
-from qaz_llm.rows.sources import declared_entries, read_conversations, read_texts, recipe_entries
+from qaz_llm.rows.dataset import MixedDataset, PackedDataset, StepSampler, mix_rows
 from qaz_llm.train.plan import TrainPlan
+from qaz_llm.train.tokenize import PreparedFiles, make_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -38,15 +36,6 @@ compared by their values, so that 8×1 may go on as 4×2 and `max_steps` may sta
 
 
 @dataclass(frozen=True)
-class PreparedFiles:
-    """Where the first process has put things; small enough to send to all others."""
-
-    tokenizer: str
-    entries: tuple[MixEntry, ...]
-    datasets: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class PreparedRun:
     """What every process trains with. `identity` tells one run from another."""
 
@@ -60,16 +49,8 @@ class PreparedRun:
 
 
 def prepare_files(plan: TrainPlan) -> PreparedFiles:
-    """Make the tokenizer where one is to be trained, and tokenise what has not been tokenised."""
-    from qaz_llm.model.load import load_tokenizer
-
-    config = plan.config
-    name = _tokenizer_name(config)
-    tokenizer = load_tokenizer(name, chat_template=config.model.chat_template)
-    cache = config.data.cache_dir or config.run_dir / "packed"
-    entries = _entries(config)
-    parts = [build_dataset(entry, tokenizer, config.row_shape, cache=cache) for entry in entries]
-    return PreparedFiles(name, entries, tuple(str(part.folder) for part in parts))
+    """Make the tokenizer where one is to be trained, and the rows that are missing."""
+    return make_files(plan.config)
 
 
 def open_prepared(plan: TrainPlan, files: PreparedFiles) -> PreparedRun:
@@ -93,40 +74,6 @@ def describe_data(plan: TrainPlan, run: PreparedRun) -> list[str]:
     """The mix, part by part, and how often it is gone through."""
     traversals = run.sampler.num_rows / len(run.sampler.rows)
     return [*run.mix.lines(), f"{run.steps:,} steps: {traversals:.2f} traversals of the mix"]
-
-
-def _entries(config: TrainConfig) -> tuple[MixEntry, ...]:
-    """The parts to tokenise: those the config names, or those that a recipe makes of a corpus."""
-    recipe = config.data.recipe
-    if recipe is None:
-        return declared_entries(config.data)
-    return recipe_entries(count_parts(recipe, chat=config.method == "sft"), recipe)
-
-
-def _tokenizer_name(config: TrainConfig) -> str:
-    """The folder or hub id of the tokenizer; trains one in run_dir/tokenizer where the config asks for that."""
-    name = config.model.tokenizer or config.model.checkpoint
-    if name is not None:
-        return name
-    from qaz_llm.tokenizer.base import train_base_tokenizer
-
-    folder = config.run_dir / "tokenizer"
-    size = config.model.train_vocab_size
-    assert size is not None
-    if not (folder / "tokenizer_config.json").is_file():
-        _logger.info("training a tokenizer of %d tokens on the training text", size)
-        tokenizer = train_base_tokenizer(_all_texts(config), vocab_size=size)
-        with atomic_dir(folder) as temporary:
-            tokenizer.save_pretrained(temporary)
-    return str(folder)
-
-
-def _all_texts(config: TrainConfig) -> Iterator[str]:
-    entries = declared_entries(config.data)
-    if config.method == "sft":
-        conversations = chain.from_iterable(read_conversations(entry) for entry in entries)
-        return (message.content for conversation in conversations for message in conversation.messages)
-    return (text for _, text in chain.from_iterable(read_texts(entry) for entry in entries))
 
 
 def _mix(config: TrainConfig, entries: Sequence[MixEntry], parts: Sequence[PackedDataset]) -> MixPlan:
@@ -179,7 +126,7 @@ def _without_places(data: Mapping[str, Any]) -> dict[str, Any]:
 
     Keys that are not set are left out, so that a run begun before there were such keys can be resumed.
     """
-    values = {key: value for key, value in data.items() if key not in {"cache_dir", "mix", "recipe"}}
+    values = {key: value for key, value in data.items() if key not in {"cache_dir", "workers", "mix", "recipe"}}
     if data["recipe"] is not None:
         unused = {"corpus", "tokenizer"} | ({"sliver_frac"} if data["recipe"]["total_tokens"] is not None else set())
         return values | {"recipe": {k: v for k, v in data["recipe"].items() if k not in unused}}

@@ -32,6 +32,7 @@ from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
 from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
+from qaz_llm.train.waiting import make_files_first
 
 if TYPE_CHECKING:
     from qaz_llm.train.callbacks import OnEval
@@ -73,6 +74,7 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
     config = plan.config
     on_cpu = plan.device == "cpu"
     started_before = _quiet_libraries(on_cpu=on_cpu, with_deepspeed=plan.deepspeed_path is not None)
+    make_files_first(plan)
     start_process_group(
         plan.environment,
         on_cpu=on_cpu,

@@ -11,8 +11,8 @@ import pytest
 
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import embedded_path, read_jsonl
-from qaz_llm.rows.chat.examples import ChatCounts
 from qaz_llm.rows.config import MixEntry, RowShape
+from qaz_llm.rows.counts import Counts
 from qaz_llm.rows.dataset import PackedDataset, build_dataset
 from qaz_llm.rows.sources import read_conversations, read_dialogues
 from qaz_llm.tokenizer.base import train_base_tokenizer
@@ -199,8 +199,9 @@ def test_odd_dialogues_are_counted_and_end_no_run(
     assert data.meta["dropped"] == {
         "odd_weight": 1, "not_to_be_learned": 1, "calls_not_written": 1, "answer_longer_than_seq_len": 1,
     }  # fmt: skip
-    assert data.meta["notes"] == {
+    assert data.meta["noted"] == {
         "answers_cut": 1, "special_tokens_spelled": 1, "thoughts_not_written": 1, "replacement_characters": 1,
+        "half_characters_replaced": 1,
     }  # fmt: skip
     assert data.meta["unused_keys"] == {"turn.mood": 1, "topic": 2}
     said = caplog.text
@@ -210,10 +211,12 @@ def test_odd_dialogues_are_counted_and_end_no_run(
 
 
 def test_counts_of_processes_add_up() -> None:
-    one, other = ChatCounts(), ChatCounts()
+    one, other = Counts.none(), Counts.none()
     one.drop("bad_json", "a, row 1")
     other.drop("bad_json", "b, row 1")
     other.drop("no_answer", "b, row 2")
-    one.add(other)
+    other.unused_keys.update(["topic"])
+    one.add(other.to_dict())
     assert one.dropped == {"bad_json": 2, "no_answer": 1}
-    assert one.shown == {"bad_json": "a, row 1", "no_answer": "b, row 2"}
+    assert one.first == {"bad_json": "a, row 1", "no_answer": "b, row 2"}
+    assert one.unused_keys == {"topic": 1}

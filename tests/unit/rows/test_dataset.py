@@ -55,7 +55,7 @@ def test_all_tokens_of_the_text_are_there(tmp_path: Path, tokenizer) -> None:
 def test_it_is_built_once_and_anew_when_something_changed(tmp_path: Path, tokenizer, monkeypatch) -> None:
     entry = write(tmp_path / "a.jsonl", {"text": "бір екі үш"})
     first = build_dataset(entry, tokenizer, CPT, cache=tmp_path / "c")
-    monkeypatch.setattr("qaz_llm.rows.dataset.pack", lambda *a, **k: pytest.fail("packed again"))
+    monkeypatch.setattr("qaz_llm.rows.maker.RowMaker.make", lambda *a, **k: pytest.fail("packed again"))
     assert build_dataset(entry, tokenizer, CPT, cache=tmp_path / "c").folder == first.folder
     monkeypatch.undo()
     write(tmp_path / "a.jsonl", {"text": "бір екі төрт"})

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from qaz_llm.data.readers.encodings import TextForm
-from qaz_llm.data.readers.lines import without_surrogates
+from qaz_llm.data.readers.lines import mended_row
 from qaz_llm.data.readers.rows import MAX_LINE_BYTES, Row
 from qaz_llm.data.readers.streams import open_as_utf8
 from qaz_llm.errors import DamagedFileError
@@ -54,7 +54,7 @@ def read_json_values(path: Path, form: TextForm) -> Iterator[Row]:
         for number, (value, problem) in enumerate(_values(scanner)):
             if problem is None and not isinstance(value, dict):
                 problem = "bad_json"
-            yield Row(number, value) if problem is None else Row(number, {}, problem)
+            yield mended_row(number, value) if problem is None else Row(number, {}, problem)
 
 
 def _values(scanner: _Scanner) -> Iterator[tuple[Any, str | None]]:
@@ -183,4 +183,4 @@ def _checked(value: Any, written: str) -> tuple[Any, str | None]:
         written.encode()
     except UnicodeEncodeError:
         return None, "bad_encoding"
-    return (without_surrogates(value) if "\\u" in written else value), None
+    return value, None

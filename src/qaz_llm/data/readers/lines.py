@@ -46,17 +46,27 @@ def _lenient_row(number: int, line: bytes) -> Row:
     try:
         written = line.removeprefix(BOM).decode().rstrip().removesuffix(",")
         fields = json.loads(written, strict=False)
-        return Row(number, without_surrogates(fields)) if isinstance(fields, dict) else Row(number, {}, "bad_json")
+        return mended_row(number, fields) if isinstance(fields, dict) else Row(number, {}, "bad_json")
     except UnicodeDecodeError:
         return Row(number, {}, "bad_encoding")
     except (ValueError, RecursionError):
         return Row(number, {}, "bad_json")
 
 
+def mended_row(number: int, fields: Mapping[str, Any]) -> Row:
+    """The row of fields that may hold half a surrogate pair, which it says where it does."""
+    mended = without_surrogates(fields)
+    return Row(number, mended, is_mended=mended != fields)
+
+
 def without_surrogates(value: Any) -> Any:
     """The value with each half of a surrogate pair that stands alone as U+FFFD: it has no UTF-8."""
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value
     if isinstance(value, dict):
         return {without_surrogates(key): without_surrogates(inner) for key, inner in value.items()}
     return [without_surrogates(inner) for inner in value] if isinstance(value, list) else value

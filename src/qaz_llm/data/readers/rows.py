@@ -24,6 +24,8 @@ class Row(NamedTuple):
     number: int
     fields: Mapping[str, Any]
     problem: str | None = None
+    is_mended: bool = False
+    """Half of a surrogate pair stood alone in its text, as where an emoji was cut in two, and is U+FFFD now."""
 
 
 @dataclass(frozen=True, slots=True)
