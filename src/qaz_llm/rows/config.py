@@ -19,6 +19,8 @@ class RowShape:
     seq_len: int
     chat: bool
     splits: bool
+    packs: bool = True
+    """False: a row holds one example and padding."""
 
 
 class MixEntry(StrictModel):

@@ -26,7 +26,7 @@ from qaz_llm.progress import get_logger, track
 from qaz_llm.records import IGNORE_INDEX, PackedRow, TokenizedExample
 from qaz_llm.rows.chat import AnswerTooLongError, render_chat
 from qaz_llm.rows.config import MixEntry, RowShape
-from qaz_llm.rows.packing import pack
+from qaz_llm.rows.packing import one_by_one, pack
 from qaz_llm.rows.sources import read_dialogues, read_texts, training_files
 from qaz_llm.tokenizer.fast import tokenizer_fingerprint
 
@@ -108,6 +108,7 @@ def dataset_fingerprint(entry: MixEntry, tokenizer: PreTrainedTokenizerFast, sha
     return fingerprint_value(
         {
             **{key: value for key, value in chosen.items() if value is not None},
+            **({} if shape.packs else {"packs": False}),
             "format": FORMAT_VERSION,
             "files": fingerprint_paths(files),
             "language": entry.language,
@@ -138,7 +139,7 @@ def build_dataset(
         _chat_examples(entry, tokenizer, shape.seq_len, dropped) if shape.chat else _text_examples(entry, tokenizer)
     )
     counted = _count_examples(examples, counts)
-    rows = pack(
+    rows = (pack if shape.packs else one_by_one)(
         track(counted, f"tokenising {entry.name}", unit="examples"),
         seq_len=shape.seq_len,
         overflow="split" if shape.splits else "drop",

@@ -81,6 +81,8 @@ class TrainSettings(StrictModel):
     """Traversals of the data; `max_steps` wins where it is given."""
     max_steps: int | None = Field(default=None, gt=0)
     """Optimizer steps in all; null: as many as `epochs` makes."""
+    packing: Literal["on", "off"] = "on"
+    """`on`: several documents share a row and do not see each other, which is proven before the first step; `off`: each has a row of its own, padded, for models that cannot keep them apart (recurrences and convolutions run over a whole row)."""
     overflow: Literal["split", "drop"] | None = None
     """What is longer than a row is cut and continued in the next (`split`) or left out and counted (`drop`); null: split for text, drop for dialogues."""
 
@@ -129,7 +131,8 @@ class TrainSettings(StrictModel):
     def row_shape(self) -> RowShape:
         """Long examples are cut and continued in the next row in plain text, and dropped in dialogues, unless `overflow` says so."""
         chat = self.method == "sft"
-        return RowShape(self.seq_len, chat, (self.overflow or ("drop" if chat else "split")) == "split")
+        splits = (self.overflow or ("drop" if chat else "split")) == "split"
+        return RowShape(self.seq_len, chat, splits, packs=self.packing == "on")
 
     @model_validator(mode="after")
     def _check_method(self) -> TrainSettings:

@@ -68,6 +68,7 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
         InputError: run_dir cannot be written, the disk is too small, or it holds a run and `resume` is false.
         CheckpointError: run_dir belongs to a run with another config or other data; the keys are named.
         PreemptedError: told to stop by SIGTERM or SIGUSR1; a checkpoint was saved, the same command goes on from it.
+        ConfigError: documents of a batch would see each other; what works is named.
         WorkError: the loss is no longer a number.
     """
     config = plan.config
@@ -171,6 +172,8 @@ def _run_trainer(
 ) -> PackedTrainer:
     from qaz_llm.rows.dataset import pad_id_of
     from qaz_llm.train.callbacks import EvalCallback, MetricsCallback, ProgressCallback, StopCallback
+    from qaz_llm.train.collate import Collator, needs_lengths
+    from qaz_llm.train.packing_probe import PackingProbe
     from qaz_llm.train.trainer import PackedTrainer, training_arguments
 
     config = plan.config
@@ -191,9 +194,15 @@ def _run_trainer(
         peak_flops=peak_flops(plan.environment.device_name) if plan.device == "cuda" else None,
     )
     stop = StopCallback(flag)
+    collator = Collator(
+        pad_id_of(run.tokenizer),
+        packs=config.packing == "on",
+        flash=needs_lengths(model.config._attn_implementation),
+    )
     with ExitStack() as stack:
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
-        callbacks: list[Any] = [metrics, ProgressCallback(advance)]
+        probe = PackingProbe(collator, run.rows, micro_batch_size=config.micro_batch_size)
+        callbacks: list[Any] = [probe, metrics, ProgressCallback(advance)]
         if on_eval is not None and config.eval_every_steps:
             path = config.run_dir / EVALS_FILE
             callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps))
@@ -211,7 +220,7 @@ def _run_trainer(
             config=config,
             rows=run.rows,
             sampler=run.sampler,
-            pad_id=pad_id_of(run.tokenizer),
+            collator=collator,
             identity=run.identity,
             callbacks=callbacks,
         )
@@ -281,6 +290,7 @@ def _finish(
     from qaz_llm.train.save import save_result
 
     config = plan.config
+    trainer.check_weights()
     save_result(plan, run, trainer)
     last = (read_metrics(config.run_dir / METRICS_FILE) or [{"loss": float("nan"), "tokens": 0, "seconds": 0.0}])[-1]
     facts = {
