@@ -125,7 +125,7 @@ class TrainSettings(StrictModel):
     keep_checkpoints: int = Field(default=2, gt=0)
     """So many of the newest are kept."""
     eval_every_steps: int | None = Field(default=None, gt=0)
-    """Steps between evaluations on held-out text, where the caller gives one; null: none."""
+    """Steps between evaluations on held-out text (`heldout` in `qaz train`, the suite's sentences in `qaz run`); null: `heldout` is scored once, at the end."""
 
     @property
     def row_shape(self) -> RowShape:
@@ -154,6 +154,8 @@ class TrainConfig(TrainSettings):
     """What to start from."""
     data: TrainDataConfig
     """What to train on."""
+    heldout: dict[Annotated[str, Field(min_length=1)], str] | None = None
+    """Text that is not trained on, a file for each name (`{kk: FILE, ru: FILE}`; lines of .txt, `text` of .jsonl): bits per byte of its first 64 texts go into evals.jsonl each `eval_every_steps` and at the end."""
     resume: bool = True
     """Go on from the newest whole checkpoint in `run_dir`; false begins anew."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -14,11 +14,11 @@ Shape legend: B rows, L tokens of the longest row, T tokens of one document, D h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from transformers import TrainerCallback
@@ -47,6 +47,13 @@ TOLERANCE_FRAC = {"float32": 1e-4, "bfloat16": 3e-2, "float16": 4e-3}
 float32: rounding alone gives 1e-7 to 1e-5, since batches of other shapes sum in another order. bfloat16 keeps 8 bits, a
 unit in the last place is 2^-8 = 0.4 % of a number; what dozens of layers make of it stays below eight of them (3 %).
 """
+
+
+class Rows(Protocol):
+    """Training rows by their number, each with `input_ids`."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, number: int, /) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class PackingProbe(TrainerCallback):  # type: ignore[misc]  # transformers is no
     `rows` are the rows of the training data, from which the documents of the probe are cut.
     """
 
-    def __init__(self, collator: Collator, rows: Sequence[Mapping[str, Any]], *, micro_batch_size: int) -> None:
+    def __init__(self, collator: Collator, rows: Rows, *, micro_batch_size: int) -> None:
         self.collator = collator
         self.token_ids = probe_tokens(rows)
         self.num_rows = min(micro_batch_size, MAX_ROWS)
@@ -93,7 +100,7 @@ class PackingProbe(TrainerCallback):  # type: ignore[misc]  # transformers is no
         _logger.info("documents of a batch do not see each other: %s", result.describe())
 
 
-def probe_tokens(rows: Sequence[Mapping[str, Any]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+def probe_tokens(rows: Rows) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Token ids of the first training rows, enough for all documents of the probe, repeated where the data is short."""
     needed = MAX_ROWS * max(map(sum, LENGTHS))
     found: list[np.ndarray[Any, Any]] = []
@@ -158,7 +165,9 @@ def refusal(
         f"{type(_innermost(model)).__name__} with attention {attention}: documents {what} are read as one, training would "
         f"mix them; {found.describe()}"
     )
-    working = [f"model.attn_implementation={name}" for name in _attentions_that_hold(model, collator, token_ids, num_rows)]
+    working = [
+        f"model.attn_implementation={name}" for name in _attentions_that_hold(model, collator, token_ids, num_rows)
+    ]
     if collator.packs:
         padded = probe(model, replace(collator, packs=False), token_ids, num_rows=num_rows)
         if not any_process(not padded.holds):

@@ -16,6 +16,7 @@ import logging
 import os
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -25,11 +26,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qaz_llm.cluster.preemption import PreemptedError, StopFlag, stop_on_signal
 from qaz_llm.cluster.preflight import preflight
-from qaz_llm.errors import CheckpointError, InputError
+from qaz_llm.errors import CheckpointError, ConfigError, InputError
 from qaz_llm.io import make_dir, only_one, read_json, write_json
 from qaz_llm.progress import format_duration, get_logger, log_to_file, progress
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
+from qaz_llm.train.isolation import isolated
 from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
 
@@ -68,9 +70,15 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
         InputError: run_dir cannot be written, the disk is too small, or it holds a run and `resume` is false.
         CheckpointError: run_dir belongs to a run with another config or other data; the keys are named.
         PreemptedError: told to stop by SIGTERM or SIGUSR1; a checkpoint was saved, the same command goes on from it.
-        ConfigError: documents of a batch would see each other; what works is named.
+        ConfigError: `eval_every_steps` with nothing to evaluate on; or documents of a batch would see each other; what works is named.
         WorkError: the loss is no longer a number.
     """
+    with isolated(plan.environment) as ignored:
+        return _train_among_others(plan, on_eval, ignored)
+
+
+def _train_among_others(plan: TrainPlan, on_eval: OnEval | None, ignored: Sequence[str]) -> TrainResult:
+    """`train` once the environment is its own: meet the other processes, work, part from them."""
     config = plan.config
     on_cpu = plan.device == "cpu"
     started_before = _quiet_libraries(on_cpu=on_cpu, with_deepspeed=plan.deepspeed_path is not None)
@@ -86,6 +94,8 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
         with ExitStack() as held:
             on_main(lambda: held.enter_context(only_one(config.run_dir)))
             held.enter_context(log_to_file(config.run_dir / "train.log"))
+            if ignored:
+                _logger.warning("environment variables ignored, the config decides: %s", ", ".join(ignored))
             flag = held.enter_context(stop_on_signal())
             return _train(plan, flag, on_eval)
     except PreemptedError as error:
@@ -105,6 +115,11 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
 def _train(plan: TrainPlan, flag: StopFlag, on_eval: OnEval | None) -> TrainResult:
     from qaz_llm.train.prepare import describe_data, open_prepared, prepare_files, write_run_facts
 
+    if plan.config.eval_every_steps is not None and on_eval is None:
+        raise ConfigError(
+            f"eval_every_steps is {plan.config.eval_every_steps}, and there is nothing to evaluate on",
+            hint="name held-out text, heldout={kk: FILE}, or leave eval_every_steps out",
+        )
     for line in plan.describe().splitlines():
         _logger.info(line)
     if not plan.fits:
@@ -203,9 +218,9 @@ def _run_trainer(
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
         probe = PackingProbe(collator, run.rows, micro_batch_size=config.micro_batch_size)
         callbacks: list[Any] = [probe, metrics, ProgressCallback(advance)]
-        if on_eval is not None and config.eval_every_steps:
+        if on_eval is not None:
             path = config.run_dir / EVALS_FILE
-            callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps))
+            callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps or run.steps))
         callbacks.append(stop)
         make_dir(config.run_dir / "checkpoints")
         trainer = PackedTrainer(
@@ -324,7 +339,7 @@ def _quiet_libraries(*, on_cpu: bool, with_deepspeed: bool) -> bool:
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(torch|transformers|peft|accelerate)\.")
-    os.environ.setdefault("DS_ACCELERATOR", "cpu" if on_cpu else "cuda")  # else DeepSpeed looks for one, aloud
+    os.environ["DS_ACCELERATOR"] = "cpu" if on_cpu else "cuda"  # else DeepSpeed looks for one, aloud
     if find_spec("deepspeed") is not None:  # accelerate imports it in any case, and that sets its own level
         import deepspeed.utils
 
