@@ -52,6 +52,7 @@ class PreparedRun:
 
     tokenizer: PreTrainedTokenizerFast
     tokenizer_name: str
+    entries: tuple[MixEntry, ...]
     rows: MixedDataset
     mix: MixPlan
     sampler: StepSampler
@@ -86,7 +87,7 @@ def open_prepared(plan: TrainPlan, files: PreparedFiles) -> PreparedRun:
     sampler = StepSampler(rows, num_rows=steps * plan.rows_per_step, seed=config.seed)
     fingerprints = {e.name: part.meta["fingerprint"] for e, part in zip(files.entries, parts, strict=True)}
     identity = _identity(plan, fingerprints, steps=steps, tokenizer=tokenizer)
-    return PreparedRun(tokenizer, files.tokenizer, MixedDataset(parts), mix, sampler, steps, identity)
+    return PreparedRun(tokenizer, files.tokenizer, files.entries, MixedDataset(parts), mix, sampler, steps, identity)
 
 
 def describe_data(plan: TrainPlan, run: PreparedRun) -> list[str]:
