@@ -119,7 +119,9 @@ def look_at(folder: Path) -> Iterator[Check]:
     yield bool(generation.get("eos_token_id")), f"stops at {generation.get('eos_token_id')}"
     written = " ".join(p.read_text() for p in folder.glob("*.json") if p.name != "tokenizer.json")
     written += (folder / "README.md").read_text() if (folder / "README.md").is_file() else ""
-    local = [part for part in (str(Path.home()), "/tmp/", str(folder.resolve().parent)) if len(part) > 1 and part in written]
+    local = [
+        part for part in (str(Path.home()), "/tmp/", str(folder.resolve().parent)) if len(part) > 1 and part in written
+    ]
     yield not local, "no path of this machine in config, settings and card" + (f", but {local}" if local else "")
     if (folder / "extension.json").is_file() or "qaz_extension" in config:
         yield None, "llama.cpp: the vocabulary has grown, convert with scripts/convert_gguf.py (docs/export.md)"

@@ -10,6 +10,8 @@ without scaling, weights in another precision. So the old words are written besi
     dtype                                  torch_dtype
     tokenizer_class TokenizersBackend      PreTrainedTokenizerFast
     extra_special_tokens, a list           additional_special_tokens
+    a name with an alias, as               the alias: num_experts (without it 4 takes its default of 128 experts)
+    num_local_experts of Qwen3-MoE
 
 An old word that transformers 5 itself would then read differently is left out, and said.
 """
@@ -29,6 +31,8 @@ _logger = get_logger("model")
 NEW_TOKENIZER_CLASSES = ("TokenizersBackend", "PythonBackend", "SentencePieceBackend")
 """Classes that are new in transformers 5; with a tokenizer.json, PreTrainedTokenizerFast reads the same in both."""
 
+ROPE_WORDS = ("rope_theta", "rope_scaling", "partial_rotary_factor", "rope_local_base_freq", "text_config")
+
 ONLY_HERE = ("is_local", "local_files_only", "name_or_path", "backend")
 """What transformers notes in tokenizer_config.json about where and how it loaded one; nothing a reader needs."""
 
@@ -37,12 +41,12 @@ def write_old_words(folder: Path, config: Any) -> None:
     """Add the old words to `config.json` and `tokenizer_config.json` of a folder; `config` is the model's."""
     path = folder / "config.json"
     values = read_json(path)
-    old = _old_words(values)
-    for names in (tuple(old), tuple(k for k in old if k != "rope_scaling"), ("torch_dtype",)):
-        candidate = values | {name: old[name] for name in names if name in old}
+    old = _old_words(values) | _aliases(values, type(config))
+    for left_out in ((), ("rope_scaling",), ROPE_WORDS):
+        candidate = values | {name: value for name, value in old.items() if name not in left_out}
         if _same_rope(type(config), candidate, values):
             break
-        _logger.warning("%s: %s would change what transformers 5 reads; left out", path, ", ".join(names))
+        _logger.warning("%s: old words for rope would change what transformers 5 reads; some left out", path)
     write_json(path, candidate)
     if (folder / "tokenizer_config.json").is_file():
         _write_tokenizer_config(folder / "tokenizer_config.json")
@@ -57,6 +61,12 @@ def _old_words(values: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(values.get("text_config"), Mapping):
         old["text_config"] = {**values["text_config"], **_old_words(values["text_config"])}
     return old
+
+
+def _aliases(values: Mapping[str, Any], config_class: Any) -> dict[str, Any]:
+    """Other names that the config's class has for what it writes; some are the only ones that transformers 4 knows."""
+    names = getattr(config_class, "attribute_map", {}) or {}
+    return {alias: values[name] for alias, name in names.items() if name in values and alias not in values}
 
 
 def _old_rope(rope: Mapping[str, Any], model_type: str) -> dict[str, Any]:
@@ -94,7 +104,10 @@ def _read_rope(config_class: Any, values: Mapping[str, Any]) -> Any:
     from copy import deepcopy
 
     read = config_class.from_dict(deepcopy(dict(values)))
-    return deepcopy(getattr(read.get_text_config(), "rope_parameters", None))
+    rope = getattr(read.get_text_config(), "rope_parameters", None)
+    return (
+        {k: v for k, v in rope.items() if k != "type"} if isinstance(rope, Mapping) else rope
+    )  # it says rope_type too
 
 
 def _write_tokenizer_config(path: Path) -> None:
