@@ -130,7 +130,7 @@ def test_ropes_by_kind_of_layer(tmp_path: Path) -> None:
 
 
 def test_a_long_rope_of_phi(tmp_path: Path) -> None:
-    """transformers 4 takes exactly three keys there."""
+    """Transformers 4 takes exactly three keys there."""
     rope = {"rope_type": "longrope", "rope_theta": 2e4, "short_factor": [1.0] * 4, "long_factor": [2.0] * 4}
     config = Phi3Config(**SHAPE, pad_token_id=2, original_max_position_embeddings=64, rope_parameters=rope)
     found = write_config(config, tmp_path)
