@@ -90,7 +90,7 @@ def test_interrupted_twice_is_uninterrupted(settings, adapter: dict) -> None:
     """Killed between checkpoints, then told to stop: step by step the same losses, bit by bit the same weights."""
     common = {"max_steps": 10, "checkpoint_every_steps": 3, "eval_every_steps": 1, "adapter": adapter}
     whole, broken = settings("whole", **common), settings("broken", **common)
-    run_here(whole)
+    run_here(whole, on_eval=stop_at(99))
     with pytest.raises(CrashError):
         run_here(broken, on_eval=crash_at(5))
     run_dir = Path(broken["run_dir"])

@@ -11,6 +11,7 @@ def train(config: ConfigPath, overrides: Overrides = None, dry_run: DryRun = Fal
     """Train a model; run again with the same arguments, it goes on where it stopped."""
     from qaz_llm.cluster.environment import read_environment
     from qaz_llm.config import load_config
+    from qaz_llm.pipeline.watch import watch_files
     from qaz_llm.train.config import TrainConfig
     from qaz_llm.train.plan import make_plan
     from qaz_llm.train.run import train as train_model
@@ -20,7 +21,8 @@ def train(config: ConfigPath, overrides: Overrides = None, dry_run: DryRun = Fal
     if dry_run:
         print_plan_of_training(plan, as_json)
         return
-    result = train_model(plan)
+    watch = watch_files(settings.heldout) if settings.heldout else None
+    result = train_model(plan, on_eval=watch)
     if as_json and is_main_process():
         print_json(vars(result))
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 from qaz_llm.errors import InputError
 from qaz_llm.io import atomic_dir, read_json
 from qaz_llm.model.adapters import merge_adapter
+from qaz_llm.model.card import facts_of_base, read_facts, write_card
+from qaz_llm.model.compat import open_to_readers, write_old_words
+from qaz_llm.model.generation import extended_generation_config
 from qaz_llm.model.load import Dtype, extension_of, fit_vocabulary, load_model, load_tokenizer
 from qaz_llm.progress import get_logger
 
@@ -32,23 +35,54 @@ def export_model(
     trust_remote_code: bool = False,
     rename_weights: bool = False,
 ) -> Path:
-    """Write `source`, a model or an adapter to be merged into its base, as a whole model folder at `out`.
+    """Write `source`, a model, an adapter to be merged into its base, or a run with either, as a whole model folder at `out`.
 
-    `base` overrides the base that an adapter names; `dtype` auto keeps that of the file; `facts` go into the card;
-    `trust_remote_code` and `rename_weights` are load_model's.
+    `base` overrides the base that an adapter names; `dtype` auto keeps that of the file; `facts` go into the card, beside
+    those that `source` has; `trust_remote_code` and `rename_weights` are load_model's.
 
     Raises:
         InputError: `source` is neither, or the base cannot be loaded.
     """
-    if not source.is_dir():
-        raise InputError(f"{source}: no such folder", hint="name a run's model/ or adapter/ folder")
+    source = model_folder(source)
     if (source / "adapter_config.json").is_file():
         model, tokenizer, name = _merged(source, base, dtype, trust_remote_code, rename_weights)
     else:
         model = load_model(source, dtype=dtype, trust_remote_code=trust_remote_code, rename_weights=rename_weights)
         tokenizer, name = load_tokenizer(source), str(source)
-    write_model(model, tokenizer, out, facts={"made from": name} | dict(facts or {}), end_of_turn=end_of_turn)
+    known = read_facts(source) or facts_of_base(name)
+    write_model(model, tokenizer, out, facts=known | dict(facts or {}), end_of_turn=end_of_turn, generation_from=source)
     return out
+
+
+def model_folder(source: Path) -> Path:
+    """The folder of a model or adapter that `source` is, or that the run in `source` holds.
+
+    Raises:
+        InputError: there is none; what is there instead is named.
+    """
+    if not source.is_dir():
+        raise InputError(f"{source}: no such folder", hint="name a run, or its model/ or adapter/ folder")
+    if (source / "config.json").is_file() or (source / "adapter_config.json").is_file():
+        return source
+    for inside, marker in (("model", "config.json"), ("adapter", "adapter_config.json")):
+        if (source / inside / marker).is_file():
+            return source / inside
+    stages = sorted(p.parent.name for p in source.glob("*/model") if (p / "config.json").is_file())
+    if stages:
+        raise InputError(
+            f"{source}: a run of several stages, of which {', '.join(stages)} have a model",
+            hint=f"name one: qaz export {source / stages[-1]} OUT",
+        )
+    if (source / "checkpoints").is_dir():
+        raise InputError(
+            f"{source}: a run that has no model yet, it is not done",
+            hint="go on with it by the same `qaz train`; its model/ is written at the end",
+        )
+    present = ", ".join(sorted(p.name for p in source.iterdir())[:6]) or "nothing"
+    raise InputError(
+        f"{source}: neither a model, nor an adapter, nor a run with one; it holds {present}",
+        hint="name a run, or its model/ or adapter/ folder",
+    )
 
 
 def _merged(
@@ -74,17 +108,23 @@ def write_model(
     facts: Mapping[str, object],
     state_dict: dict[str, Any] | None = None,
     end_of_turn: int | None = None,
+    generation_from: Path | None = None,
 ) -> None:
     """Write weights, tokenizer, chat template, generation config and model card; all of it or nothing.
 
+    The model stops at what it stopped at before, at `end_of_turn`, and where the folder `generation_from` says so.
     `state_dict` are the weights where the model itself does not hold them, as under ZeRO-3.
     """
     model.config.use_cache = True
-    set_generation_config(model, tokenizer, end_of_turn=end_of_turn)
+    model.generation_config = extended_generation_config(
+        model, tokenizer, end_of_turn=end_of_turn, beside=generation_from
+    )
     with atomic_dir(out) as temporary:
         model.save_pretrained(temporary, state_dict=_untied(model, state_dict))
         tokenizer.save_pretrained(temporary)
-        (temporary / "README.md").write_text(model_card(model, facts), encoding="utf-8")
+        write_old_words(temporary, model.config)
+        write_card(temporary, model, facts)
+        open_to_readers(temporary)
     _logger.info("model: %s", out)
 
 
@@ -94,42 +134,3 @@ def _untied(model: PreTrainedModel, state_dict: dict[str, Any] | None) -> dict[s
         return state_dict
     tied = getattr(model, "_tied_weights_keys", None) or {}
     return {key: value for key, value in state_dict.items() if key not in tied}
-
-
-def set_generation_config(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, end_of_turn: int | None = None
-) -> None:
-    """Let generation stop at the end of the text and, where the model answers, at the end of its turn; sample nothing."""
-    from transformers import GenerationConfig
-
-    ends = [i for i in (tokenizer.eos_token_id, end_of_turn) if i is not None]
-    model.generation_config = GenerationConfig(
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=sorted(set(ends)) or None,
-        pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
-        do_sample=False,
-    )
-
-
-def model_card(model: PreTrainedModel, facts: Mapping[str, object]) -> str:
-    """The README of a model folder in the hub's format."""
-    lines = [f"- {key}: {value}" for key, value in facts.items()]
-    return "\n".join(
-        [
-            "---",
-            "language: [kk, ru, en]",
-            "library_name: transformers",
-            "pipeline_tag: text-generation",
-            "tags: [kazakh, qaz-llm]",
-            "---",
-            "",
-            "# A Kazakh language model",
-            "",
-            f"{type(model).__name__}, vocabulary {model.config.vocab_size:,}, made with qaz-llm.",
-            "",
-            *lines,
-            "",
-            "Check the licences of the base model and of the training text before passing it on.",
-            "",
-        ]
-    )

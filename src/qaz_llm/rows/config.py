@@ -23,6 +23,8 @@ class RowShape:
     chat: bool
     splits: bool
     part_bytes: int = PART_BYTES
+    packs: bool = True
+    """False: a row holds one example and padding."""
 
 
 class MixEntry(StrictModel):

@@ -15,7 +15,7 @@ from qaz_llm.rows.config import MixEntry, RowShape
 from qaz_llm.rows.counts import Counts
 from qaz_llm.rows.encode import SpecialTokens, TextEncoder
 from qaz_llm.rows.packed import RowWriter, Tokens, pad_id_of
-from qaz_llm.rows.packing import Overflow, pack
+from qaz_llm.rows.packing import Overflow, one_by_one, pack
 from qaz_llm.rows.parts import PART_FILE, RowPart, is_part_done
 from qaz_llm.rows.sources import read_dialogues_of, read_text_rows
 
@@ -54,7 +54,7 @@ class RowMaker:
         counts = Counts.none()
         with atomic_dir(folder) as temporary:
             with RowWriter(temporary, seq_len=shape.seq_len, pad_id=pad_id_of(self.tokenizer)) as writer:
-                if shape.splits and not shape.chat:
+                if shape.splits and shape.packs and not shape.chat:
                     writer.write_filled(ids for _, ids in self._texts(entry, part, counts))
                 else:
                     dialogues = self._dialogues(entry, shape.seq_len, part, counts)
@@ -104,7 +104,7 @@ class RowMaker:
 def _packed(examples: Iterator[TokenizedExample], shape: RowShape, counts: Counts) -> Iterator[PackedRow]:
     overflow: Overflow = "split" if shape.splits else "drop"
     on_drop = partial(_drop_long, seq_len=shape.seq_len, counts=counts)
-    return pack(examples, seq_len=shape.seq_len, overflow=overflow, on_drop=on_drop)
+    return (pack if shape.packs else one_by_one)(examples, seq_len=shape.seq_len, overflow=overflow, on_drop=on_drop)
 
 
 def _drop_long(example: TokenizedExample, seq_len: int, counts: Counts) -> None:

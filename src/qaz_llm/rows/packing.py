@@ -44,6 +44,21 @@ def pack(
         yield from _best_fit(examples, seq_len, on_drop)
 
 
+def one_by_one(
+    examples: Iterable[TokenizedExample],
+    *,
+    seq_len: int,
+    overflow: Overflow,
+    on_drop: Callable[[TokenizedExample], None] | None = None,
+) -> Iterator[PackedRow]:
+    """A row for each example, in the order given; one that is too long takes as many rows as it needs, or is dropped."""
+    for example in examples:
+        if overflow == "split":
+            yield from _fill([example], seq_len)
+        else:
+            yield from _best_fit([example], seq_len, on_drop)
+
+
 def make_row(pieces: Iterable[TokenizedExample]) -> PackedRow:
     """One row of whole pieces: positions restart, first labels are ignored."""
     input_ids: list[int] = []

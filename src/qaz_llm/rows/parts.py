@@ -81,6 +81,7 @@ def dataset_fingerprint(entry: MixEntry, tokenizer: PreTrainedTokenizerFast, sha
     return fingerprint_value(
         {
             **{key: value for key, value in chosen.items() if value is not None},
+            **({} if shape.packs else {"packs": False}),
             "format": FORMAT_VERSION,
             "files": fingerprint_inputs(files),
             "language": entry.language,

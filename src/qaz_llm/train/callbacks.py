@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from qaz_llm.cluster.preemption import StopFlag
-from qaz_llm.errors import WorkError
 from qaz_llm.progress import get_logger
 from qaz_llm.train.distributed import any_process
 from qaz_llm.train.metrics import append_metrics
@@ -68,12 +67,6 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]  # transformers is
     ) -> None:
         if logs is None or "loss" not in logs:
             return
-        if not math.isfinite(logs["loss"]):
-            raise WorkError(
-                f"the loss is {logs['loss']} at step {state.global_step}: training has diverged",
-                hint="lower lr, raise warmup_steps, or look at the data of the last steps; "
-                "the checkpoints before are whole",
-            )
         now = time.monotonic()
         rate = (self.tokens - self._tokens_logged) / max(now - self._logged_at, 1e-9)
         row: dict[str, Any] = {

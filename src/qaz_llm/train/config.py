@@ -85,6 +85,8 @@ class TrainSettings(StrictModel):
     """Traversals of the data; `max_steps` wins where it is given."""
     max_steps: int | None = Field(default=None, gt=0)
     """Optimizer steps in all; null: as many as `epochs` makes."""
+    packing: Literal["on", "off"] = "on"
+    """`on`: several documents share a row and do not see each other, which is proven before the first step; `off`: each has a row of its own, padded, for models that cannot keep them apart (recurrences and convolutions run over a whole row)."""
     overflow: Literal["split", "drop"] | None = None
     """What is longer than a row is cut and continued in the next (`split`) or left out and counted (`drop`); null: split for text, drop for dialogues."""
 
@@ -127,13 +129,14 @@ class TrainSettings(StrictModel):
     keep_checkpoints: int = Field(default=2, gt=0)
     """So many of the newest are kept."""
     eval_every_steps: int | None = Field(default=None, gt=0)
-    """Steps between evaluations on held-out text, where the caller gives one; null: none."""
+    """Steps between evaluations on held-out text (`heldout` in `qaz train`, the suite's sentences in `qaz run`); null: `heldout` is scored once, at the end."""
 
     @property
     def row_shape(self) -> RowShape:
         """Long examples are cut and continued in the next row in plain text, and dropped in dialogues, unless `overflow` says so."""
         chat = self.method == "sft"
-        return RowShape(self.seq_len, chat, (self.overflow or ("drop" if chat else "split")) == "split")
+        splits = (self.overflow or ("drop" if chat else "split")) == "split"
+        return RowShape(self.seq_len, chat, splits, packs=self.packing == "on")
 
     @model_validator(mode="after")
     def _check_method(self) -> TrainSettings:
@@ -155,6 +158,8 @@ class TrainConfig(TrainSettings):
     """What to start from."""
     data: TrainDataConfig
     """What to train on."""
+    heldout: dict[Annotated[str, Field(min_length=1)], str] | None = None
+    """Text that is not trained on, a file for each name (`{kk: FILE, ru: FILE}`; lines of .txt, `text` of .jsonl): bits per byte of its first 64 texts go into evals.jsonl each `eval_every_steps` and at the end."""
     resume: bool = True
     """Go on from the newest whole checkpoint in `run_dir`; false begins anew."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -19,25 +21,47 @@ def start_process_group(environment: Environment, *, on_cpu: bool, deepspeed: bo
     import torch.distributed as dist
 
     export_variables(environment)
-    if dist.is_initialized() or (environment.world_size == 1 and not deepspeed):
+    if environment.world_size == 1 and not deepspeed:
         return
     if environment.launcher == "alone":
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
-        os.environ.update(alone | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)})
+        os.environ.update({"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})
+    if dist.is_initialized():
+        return
+    if environment.launcher == "alone":
+        os.environ.update({"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())})
     if not on_cpu:
         torch.cuda.set_device(environment.local_rank)
     dist.init_process_group("gloo" if on_cpu else "nccl", timeout=timedelta(minutes=timeout_minutes))
 
 
 def stop_process_group() -> None:
-    """Part from the other processes, if ever met."""
+    """Part from the other processes, if ever met.
+
+    DeepSpeed keeps the groups it was first given for the life of the process, and a second training in it would use
+    them: where it has been at work, they part when the process ends.
+    """
     import torch.distributed as dist
 
-    if dist.is_available() and dist.is_initialized():
+    if not (dist.is_available() and dist.is_initialized()):
+        return
+    if getattr(sys.modules.get("deepspeed.comm.comm"), "cdb", None) is not None:
+        atexit.unregister(_destroy)
+        atexit.register(_destroy)
+    else:
         dist.destroy_process_group()
+
+
+def _destroy() -> None:
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def barrier() -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _logger = get_logger("train")
 
 FREE_KEYS = (
-    "run_dir", "resume", "device", "log_every_steps", "checkpoint_every_steps", "keep_checkpoints", "eval_every_steps",
+    "run_dir", "resume", "device", "log_every_steps", "checkpoint_every_steps", "keep_checkpoints", "eval_every_steps", "heldout",
     "micro_batch_size", "grad_accum_steps", "gradient_checkpointing", "max_steps", "epochs",
 )  # fmt: skip
 """Keys that may change between a run and its resumption: they change no step. Rows per step and the number of steps are
@@ -41,6 +41,7 @@ class PreparedRun:
 
     tokenizer: PreTrainedTokenizerFast
     tokenizer_name: str
+    entries: tuple[MixEntry, ...]
     rows: MixedDataset
     mix: MixPlan
     sampler: StepSampler
@@ -67,7 +68,7 @@ def open_prepared(plan: TrainPlan, files: PreparedFiles) -> PreparedRun:
     sampler = StepSampler(rows, num_rows=steps * plan.rows_per_step, seed=config.seed)
     fingerprints = {e.name: part.meta["fingerprint"] for e, part in zip(files.entries, parts, strict=True)}
     identity = _identity(plan, fingerprints, steps=steps, tokenizer=tokenizer)
-    return PreparedRun(tokenizer, files.tokenizer, MixedDataset(parts), mix, sampler, steps, identity)
+    return PreparedRun(tokenizer, files.tokenizer, files.entries, MixedDataset(parts), mix, sampler, steps, identity)
 
 
 def describe_data(plan: TrainPlan, run: PreparedRun) -> list[str]:
@@ -103,6 +104,8 @@ def _identity(
 
     config = plan.config
     values = {key: value for key, value in config.to_dict().items() if key not in FREE_KEYS}
+    if config.packing == "on":
+        del values["packing"]  # so that a run begun before there was this key can be resumed
     values["data"] = _without_places(values["data"])
     values["model"] = {k: v for k, v in values["model"].items() if k != "tokenizer" and (k, v) != ("new_rows", "auto")}
     values["model"]["attn_implementation"] = plan.attn_implementation  # what auto came to, as earlier versions wrote it

@@ -16,6 +16,7 @@ import logging
 import os
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -25,11 +26,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qaz_llm.cluster.preemption import PreemptedError, StopFlag, stop_on_signal
 from qaz_llm.cluster.preflight import preflight
-from qaz_llm.errors import CheckpointError, InputError
+from qaz_llm.errors import CheckpointError, ConfigError, InputError
 from qaz_llm.io import make_dir, only_one, read_json, write_json
 from qaz_llm.progress import format_duration, get_logger, log_to_file, progress
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
+from qaz_llm.train.isolation import isolated
 from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
 from qaz_llm.train.waiting import make_files_first
@@ -69,8 +71,15 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
         InputError: run_dir cannot be written, the disk is too small, or it holds a run and `resume` is false.
         CheckpointError: run_dir belongs to a run with another config or other data; the keys are named.
         PreemptedError: told to stop by SIGTERM or SIGUSR1; a checkpoint was saved, the same command goes on from it.
+        ConfigError: `eval_every_steps` with nothing to evaluate on; or documents of a batch would see each other; what works is named.
         WorkError: the loss is no longer a number.
     """
+    with isolated(plan.environment) as ignored:
+        return _train_among_others(plan, on_eval, ignored)
+
+
+def _train_among_others(plan: TrainPlan, on_eval: OnEval | None, ignored: Sequence[str]) -> TrainResult:
+    """`train` once the environment is its own: meet the other processes, work, part from them."""
     config = plan.config
     on_cpu = plan.device == "cpu"
     started_before = _quiet_libraries(on_cpu=on_cpu, with_deepspeed=plan.deepspeed_path is not None)
@@ -87,6 +96,8 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
         with ExitStack() as held:
             on_main(lambda: held.enter_context(only_one(config.run_dir)))
             held.enter_context(log_to_file(config.run_dir / "train.log"))
+            if ignored:
+                _logger.warning("environment variables ignored, the config decides: %s", ", ".join(ignored))
             flag = held.enter_context(stop_on_signal())
             return _train(plan, flag, on_eval)
     except PreemptedError as error:
@@ -106,6 +117,11 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
 def _train(plan: TrainPlan, flag: StopFlag, on_eval: OnEval | None) -> TrainResult:
     from qaz_llm.train.prepare import describe_data, open_prepared, prepare_files, write_run_facts
 
+    if plan.config.eval_every_steps is not None and on_eval is None:
+        raise ConfigError(
+            f"eval_every_steps is {plan.config.eval_every_steps}, and there is nothing to evaluate on",
+            hint="name held-out text, heldout={kk: FILE}, or leave eval_every_steps out",
+        )
     for line in plan.describe().splitlines():
         _logger.info(line)
     if not plan.fits:
@@ -173,6 +189,8 @@ def _run_trainer(
 ) -> PackedTrainer:
     from qaz_llm.rows.dataset import pad_id_of
     from qaz_llm.train.callbacks import EvalCallback, MetricsCallback, ProgressCallback, StopCallback
+    from qaz_llm.train.collate import Collator, needs_lengths
+    from qaz_llm.train.packing_probe import PackingProbe
     from qaz_llm.train.trainer import PackedTrainer, training_arguments
 
     config = plan.config
@@ -193,12 +211,18 @@ def _run_trainer(
         peak_flops=peak_flops(plan.environment.device_name) if plan.device == "cuda" else None,
     )
     stop = StopCallback(flag)
+    collator = Collator(
+        pad_id_of(run.tokenizer),
+        packs=config.packing == "on",
+        flash=needs_lengths(model.config._attn_implementation),
+    )
     with ExitStack() as stack:
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
-        callbacks: list[Any] = [metrics, ProgressCallback(advance)]
-        if on_eval is not None and config.eval_every_steps:
+        probe = PackingProbe(collator, run.rows, micro_batch_size=config.micro_batch_size)
+        callbacks: list[Any] = [probe, metrics, ProgressCallback(advance)]
+        if on_eval is not None:
             path = config.run_dir / EVALS_FILE
-            callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps))
+            callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps or run.steps))
         callbacks.append(stop)
         make_dir(config.run_dir / "checkpoints")
         trainer = PackedTrainer(
@@ -213,7 +237,7 @@ def _run_trainer(
             config=config,
             rows=run.rows,
             sampler=run.sampler,
-            pad_id=pad_id_of(run.tokenizer),
+            collator=collator,
             identity=run.identity,
             callbacks=callbacks,
         )
@@ -275,6 +299,7 @@ def _finish(
     from qaz_llm.train.save import save_result
 
     config = plan.config
+    trainer.check_weights()
     save_result(plan, run, trainer)
     last = (read_metrics(config.run_dir / METRICS_FILE) or [{"loss": float("nan"), "tokens": 0, "seconds": 0.0}])[-1]
     facts = {
@@ -308,7 +333,7 @@ def _quiet_libraries(*, on_cpu: bool, with_deepspeed: bool) -> bool:
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(torch|transformers|peft|accelerate)\.")
-    os.environ.setdefault("DS_ACCELERATOR", "cpu" if on_cpu else "cuda")  # else DeepSpeed looks for one, aloud
+    os.environ["DS_ACCELERATOR"] = "cpu" if on_cpu else "cuda"  # else DeepSpeed looks for one, aloud
     if find_spec("deepspeed") is not None:  # accelerate imports it in any case, and that sets its own level
         import deepspeed.utils
 

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import LabelSpanError
 from qaz_llm.io import atomic_dir, write_json
+from qaz_llm.model.card import write_card
+from qaz_llm.model.compat import open_to_readers
 from qaz_llm.model.export import ADAPTER_FACTS, export_model, write_model
+from qaz_llm.model.generation import extended_generation_config
 from qaz_llm.rows.chat import end_of_turn_id
 from qaz_llm.tokenizer.extension import EXTENSION_FILE
 from qaz_llm.train.distributed import on_main
+from qaz_llm.train.facts import card_facts
 
 if TYPE_CHECKING:
     from qaz_llm.train.plan import TrainPlan
@@ -43,13 +47,7 @@ def gather_weights(trainer: PackedTrainer) -> dict[str, Any] | None:
 
 def _write(plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer, state_dict: dict[str, Any] | None) -> None:
     config = plan.config
-    facts = {
-        "method": config.method,
-        "base": config.model.checkpoint or "fresh weights",
-        "parameters": f"{plan.parameters:,}",
-        "steps": run.steps,
-        "data": ", ".join(f"{entry.name} ({entry.share_frac:.1%})" for entry in run.mix.entries),
-    }
+    facts = card_facts(plan, run, run.entries)
     end_of_turn = _end_of_turn(plan, run)
     model = trainer.accelerator.unwrap_model(trainer.model)
     out = config.run_dir / "model"
@@ -60,8 +58,15 @@ def _write(plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer, state_dict
         return
     adapter = config.run_dir / "adapter"
     _write_adapter(plan, run, trainer, adapter, state_dict)
-    trust = config.model.trust_remote_code
-    export_model(adapter, out, facts=facts, end_of_turn=end_of_turn, trust_remote_code=trust)
+    _write_beside(adapter, model.get_base_model(), run, facts, end_of_turn)
+    export_model(adapter, out, trust_remote_code=config.model.trust_remote_code)
+
+
+def _write_beside(folder: Path, model: Any, run: PreparedRun, facts: dict[str, Any], end_of_turn: int | None) -> None:
+    """Beside an adapter what its base does not know: where to stop, and what the card says."""
+    extended_generation_config(model, run.tokenizer, end_of_turn=end_of_turn).save_pretrained(folder)
+    write_card(folder, model, facts)
+    open_to_readers(folder)
 
 
 def _write_adapter(

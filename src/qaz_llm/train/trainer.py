@@ -4,9 +4,9 @@ The loss of a step, over all its micro-batches m on all ranks r, with n learned 
 
     loss = Σ_r Σ_m Σ_tokens nll / n
 
-Trainer counts n before the first forward pass, divides each micro-batch's sum by it, and undoes the averaging over ranks
-that gradient reduction does by multiplying with their number. So 1×8, 8×1 and 2 processes learn the same; a mean of
-means would not, wherever the micro-batches have different numbers of learned tokens.
+Trainer counts n before the first forward pass, loss.py divides each micro-batch's sum by it, and Trainer undoes the
+averaging over ranks that gradient reduction does by multiplying with their number. So 1×8, 8×1 and 2 processes learn the
+same; a mean of means would not, wherever the micro-batches have different numbers of learned tokens.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from qaz_llm.errors import WriteError
 from qaz_llm.model.adapters import save_adapter
 from qaz_llm.train import checkpoint as checkpoints
-from qaz_llm.train.collate import collate
+from qaz_llm.train.collate import Collator
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.distributed import barrier, on_main
+from qaz_llm.train.health import check_step, check_weights
+from qaz_llm.train.loss import share_of_step
 from qaz_llm.train.schedule import lr_factor
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         config: TrainConfig,
         rows: MixedDataset,
         sampler: StepSampler,
-        pad_id: int,
+        collator: Collator,
         identity: dict[str, Any],
         callbacks: list[TrainerCallback],
     ) -> None:
@@ -58,9 +60,11 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
             model=model,
             args=arguments,
             train_dataset=rows,
-            data_collator=partial(collate, pad_id=pad_id),
+            data_collator=collator,
+            compute_loss_func=share_of_step,
             callbacks=callbacks,
         )
+        self.model_accepts_loss_kwargs = False  # the model is asked for logits, the loss is ours
         self.remove_callback(PrinterCallback)  # our own lines say it
 
     def _get_train_sampler(self, train_dataset: Any = None) -> StepSampler:
@@ -90,8 +94,20 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         elif self.args.should_save:
             super()._save(output_dir, state_dict)
 
+    def _maybe_log_save_evaluate(self, tr_loss: torch.Tensor, grad_norm: Any, *rest: Any, **named: Any) -> None:
+        """What Trainer does at the end of a step, if the step's loss and gradient are numbers. The losses since the last
+        row of metrics are summed in `tr_loss`; both have been waited for by now."""
+        norm = None if grad_norm is None else float(grad_norm)
+        check_step(float(tr_loss), norm, step=self.state.global_step, folder=self.checkpoints)
+        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *rest, **named)
+
+    def check_weights(self) -> None:
+        """Raises WorkError where what is about to be written is not all numbers."""
+        check_weights(self.model, self.optimizer, step=self.state.global_step, folder=self.checkpoints)
+
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
         """Let Trainer write into the staging folder on all ranks, then commit it as `step-<n>` on the first."""
+        self.check_weights()
         staging = checkpoints.staging_folder(self.checkpoints)
         on_main(partial(shutil.rmtree, staging, ignore_errors=True))
         try:

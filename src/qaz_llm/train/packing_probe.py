@@ -1,0 +1,263 @@
+"""Proof, before the first step, that a document in a batch is read as it would be alone.
+
+Whether it is depends on the family, its attention and the batch: a recurrence or a convolution runs on from one document
+of a packed row into the next, some models count positions by the mask alone, some kernels find the documents of one row
+but not of two. None of them warns, and the loss looks plausible. So the model that is about to be trained reads a few
+rows of its own data in the very form of a training batch, and two things must hold:
+
+    the logits of each document are those it has when it is read by itself, but for rounding
+    the gradient of one document's logits is exactly zero at the tokens of all others: what was masked has probability 0,
+    in any precision, so that a leak too small for rounding to show is found too
+
+Shape legend: B rows, L tokens of the longest row, T tokens of one document, D hidden size, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from transformers import TrainerCallback
+
+from qaz_llm.errors import ConfigError
+from qaz_llm.progress import get_logger
+from qaz_llm.records import TokenizedExample
+from qaz_llm.rows.packing import make_row
+from qaz_llm.train.collate import Collator, needs_lengths
+from qaz_llm.train.distributed import any_process
+
+if TYPE_CHECKING:
+    import torch
+
+_logger = get_logger("train")
+
+LENGTHS = ((23, 41), (37, 11), (9, 30))
+"""Tokens of the two documents of a row: rows differ, since a batch of equal ones would hide a mistake between rows."""
+
+MAX_ROWS = 4
+"""Rows of the probe's batch at most, however large micro_batch_size is: far less than a step of training takes."""
+
+TOLERANCE_FRAC = {"float32": 1e-4, "bfloat16": 3e-2, "float16": 4e-3}
+"""Largest difference that rounding may make, as a share of the largest logit.
+
+float32: rounding alone gives 1e-7 to 1e-5, since batches of other shapes sum in another order. bfloat16 keeps 8 bits, a
+unit in the last place is 2^-8 = 0.4 % of a number; what dozens of layers make of it stays below eight of them (3 %).
+"""
+
+
+class Rows(Protocol):
+    """Training rows by their number, each with `input_ids`."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, number: int, /) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """`difference` is the largest between logits together and alone; rounding explains up to `tolerance`.
+
+    `foreign_gradient` is the largest gradient of a document's logits at other documents' tokens; None where the model is
+    sharded (ZeRO-3), whose engine takes no gradients but its own.
+    """
+
+    difference: float
+    tolerance: float
+    foreign_gradient: float | None
+
+    @property
+    def holds(self) -> bool:
+        return self.difference <= self.tolerance and not self.foreign_gradient  # NaN holds in neither
+
+    def describe(self) -> str:
+        gradient = self.foreign_gradient
+        seen = "not looked at" if gradient is None else f"{gradient:.1e}" if gradient else "none"
+        return (
+            f"logits differ by {self.difference:.1e} from those of each document alone (rounding: up to "
+            f"{self.tolerance:.1e}), gradient at other documents {seen}"
+        )
+
+
+class PackingProbe(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+    """Looks once, when the model stands as it will be trained: on its device, sharded, with its adapters.
+
+    `rows` are the rows of the training data, from which the documents of the probe are cut.
+    """
+
+    def __init__(self, collator: Collator, rows: Rows, *, micro_batch_size: int) -> None:
+        self.collator = collator
+        self.token_ids = probe_tokens(rows)
+        self.num_rows = min(micro_batch_size, MAX_ROWS)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        """Raises ConfigError, on all processes at once, where documents of a batch see each other."""
+        result = probe(model, self.collator, self.token_ids, num_rows=self.num_rows)
+        if any_process(not result.holds):
+            raise refusal(model, self.collator, self.token_ids, result, num_rows=self.num_rows)
+        _logger.info("documents of a batch do not see each other: %s", result.describe())
+
+
+def probe_tokens(rows: Rows) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Token ids of the first training rows, enough for all documents of the probe, repeated where the data is short."""
+    needed = MAX_ROWS * max(map(sum, LENGTHS))
+    found: list[np.ndarray[Any, Any]] = []
+    for number in range(len(rows)):
+        found.append(np.asarray(rows[number]["input_ids"], np.int64))
+        if sum(map(len, found)) >= needed:
+            break
+    return np.resize(np.concatenate(found), needed)
+
+
+def probe(model: Any, collator: Collator, token_ids: np.ndarray[Any, Any], *, num_rows: int) -> ProbeResult:
+    """Compare the logits of all documents of a batch of `num_rows` rows with those of each document alone."""
+    import torch
+
+    rows = list(_probe_rows(token_ids, num_rows, packs=collator.packs))
+    batch = collator([row for row, _ in rows])
+    difference = largest = 0.0
+    with _reading(model):
+        together_BLV = _logits(model, batch)
+        for index, (row, bounds) in enumerate(rows):
+            for start, end in bounds:
+                alone = torch.tensor([row["input_ids"][start:end]])
+                alone_TV = _logits(model, {"input_ids": alone, "use_cache": False})[0].float()
+                apart_TV = (together_BLV[index, start:end].float() - alone_TV).abs()
+                difference = max(difference, _largest(apart_TV))
+                largest = max(largest, _largest(alone_TV.abs()))
+    tolerance = largest * TOLERANCE_FRAC[_precision(together_BLV, model)]
+    return ProbeResult(difference, tolerance, foreign_gradient(model, batch, rows[0][1][-1]))
+
+
+def foreign_gradient(model: Any, batch: Mapping[str, Any], bounds: tuple[int, int]) -> float | None:
+    """The largest gradient of the logits at `bounds` of the first row at any token that does not belong there."""
+    import torch
+
+    if any(hasattr(parameter, "ds_id") for parameter in model.parameters()):
+        return None
+    seen: list[torch.Tensor] = []
+
+    def keep(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        seen.append(output.detach().requires_grad_())
+        return seen[-1]
+
+    start, end = bounds
+    hook = _innermost(model).get_input_embeddings().register_forward_hook(keep)
+    try:
+        with _reading(model, gradients=True):
+            logits_TV = _logits(model, batch)[0, start:end].float()
+            (gradient_BLD,) = torch.autograd.grad((logits_TV**2).sum(), seen[:1])
+    finally:
+        hook.remove()
+    gradient_BLD[0, start:end] = 0
+    return _largest(gradient_BLD.abs())
+
+
+def refusal(
+    model: Any, collator: Collator, token_ids: np.ndarray[Any, Any], found: ProbeResult, *, num_rows: int
+) -> ConfigError:
+    """The error for a batch whose documents see each other; names what was tried on this model and holds."""
+    attention = str(model.config._attn_implementation)
+    what = "packed in one row" if collator.packs else "in rows of their own"
+    message = (
+        f"{type(_innermost(model)).__name__} with attention {attention}: documents {what} are read as one, training would "
+        f"mix them; {found.describe()}"
+    )
+    working = [
+        f"model.attn_implementation={name}" for name in _attentions_that_hold(model, collator, token_ids, num_rows)
+    ]
+    if collator.packs:
+        padded = probe(model, replace(collator, packs=False), token_ids, num_rows=num_rows)
+        if not any_process(not padded.holds):
+            working.append("packing=off (rows of one document each, padded)")
+    hint = f"works here: {' or '.join(working)}" if working else "nothing that was tried keeps them apart"
+    return ConfigError(message, hint=hint)
+
+
+def _attentions_that_hold(
+    model: Any, collator: Collator, token_ids: np.ndarray[Any, Any], num_rows: int
+) -> Iterator[str]:
+    """Other implementations of attention under which the same batch holds; the model is left as it was."""
+    inner = _innermost(model)
+    before = str(inner.config._attn_implementation)
+    for name in ("sdpa", "eager"):
+        if name == before:
+            continue
+        try:
+            inner.set_attn_implementation(name)
+            if inner.config._attn_implementation != name:
+                continue  # the family has only its own
+            result = probe(model, replace(collator, flash=needs_lengths(name)), token_ids, num_rows=num_rows)
+            if not any_process(not result.holds):
+                yield name
+        except (ValueError, ImportError, NotImplementedError):
+            continue  # the family has no such attention
+        finally:
+            inner.set_attn_implementation(before)
+
+
+def _probe_rows(
+    token_ids: np.ndarray[Any, Any], num_rows: int, *, packs: bool
+) -> Iterator[tuple[dict[str, Any], list[tuple[int, int]]]]:
+    """Rows of two documents (of one where rows are not packed), and where each of them begins and ends."""
+    stream = iter(token_ids.tolist())
+    for number in range(num_rows):
+        lengths = LENGTHS[number % len(LENGTHS)][: 2 if packs else 1]
+        pieces = [tuple(islice(stream, length)) for length in lengths]
+        row = make_row([TokenizedExample(ids, ids) for ids in pieces])
+        bounds = list(pairwise([0, *np.cumsum(lengths).tolist()]))
+        yield {"input_ids": row.input_ids, "labels": row.labels, "position_ids": row.position_ids}, bounds
+
+
+@contextmanager
+def _reading(model: Any, *, gradients: bool = False) -> Iterator[None]:
+    """Without dropout, and without gradients unless asked for; the model's modes are as before afterwards."""
+    import torch
+
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        with torch.set_grad_enabled(gradients):
+            yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _logits(model: Any, batch: Mapping[str, Any]) -> torch.Tensor:
+    import torch
+
+    device = next(model.parameters()).device
+    inputs = {
+        key: value.to(device) if isinstance(value, torch.Tensor) else value
+        for key, value in batch.items()
+        if key != "labels"
+    }
+    logits: torch.Tensor = model(**inputs).logits
+    return logits
+
+
+def _largest(values: torch.Tensor) -> float:
+    """The largest of them; NaN where one of them is, which no comparison lets pass."""
+    return float(values.max())
+
+
+def _precision(logits_BLV: torch.Tensor, model: Any) -> str:
+    """The coarsest type that computing goes through: weights, logits, autocast."""
+    import torch
+
+    device = logits_BLV.device.type
+    names = {str(p.dtype).removeprefix("torch.") for p in model.parameters() if p.dim() > 1}
+    names.add(str(logits_BLV.dtype).removeprefix("torch."))
+    if torch.is_autocast_enabled(device):
+        names.add(str(torch.get_autocast_dtype(device)).removeprefix("torch."))
+    return max(names & TOLERANCE_FRAC.keys() or {"float32"}, key=TOLERANCE_FRAC.__getitem__)
+
+
+def _innermost(model: Any) -> Any:
+    """The transformers model inside adapters and engines."""
+    while hasattr(model, "module"):
+        model = model.module
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
