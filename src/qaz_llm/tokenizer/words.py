@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 Unit = tuple[int, ...]
 """The base id of a token, or the ids of the bytes of one character."""
 
+Cut = tuple[tuple[Unit, ...], int]
+"""A word as units of the base, and how often it occurs."""
+
 SPACE = "▁"
 """How SentencePiece writes a space (https://github.com/google/sentencepiece)."""
 
@@ -102,7 +105,7 @@ def _piece_splitter(base: PreTrainedTokenizerFast) -> Callable[[str], list[str]]
     return lambda text: [word for piece in pieces_of(text) for word in _split_before_spaces(piece)]
 
 
-def cut_words(base: PreTrainedTokenizerFast, counts: Mapping[str, int]) -> list[tuple[tuple[Unit, ...], int]]:
+def cut_words(base: PreTrainedTokenizerFast, counts: Mapping[str, int]) -> list[Cut]:
     """Each word as units of the base, with its count; words that the base cannot spell (`<unk>`) are left out."""
     model = base.backend_tokenizer.model
     spell = unit_speller(base)
