@@ -156,6 +156,8 @@ def _identity(
 
     config = plan.config
     values = {key: value for key, value in config.to_dict().items() if key not in FREE_KEYS}
+    if not config.warm_rows_steps:
+        del values["warm_rows_steps"]  # a run begun before there was this key can be resumed
     values["data"] = _without_places(values["data"])
     values["model"] = {key: value for key, value in values["model"].items() if key != "tokenizer"}
     values["distributed"] = {"zero_stage": plan.zero_stage}

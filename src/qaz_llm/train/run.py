@@ -172,9 +172,10 @@ def _run_trainer(
     from qaz_llm.rows.dataset import pad_id_of
     from qaz_llm.train.callbacks import EvalCallback, MetricsCallback, ProgressCallback, StopCallback
     from qaz_llm.train.trainer import PackedTrainer, training_arguments
+    from qaz_llm.train.warm_rows import warm_rows
 
     config = plan.config
-    model = _make_model(plan, run)
+    model, new_tokens = _make_model(plan, run)
     row_tokens_R = run.rows.row_tokens_R
     before = read_metrics(config.run_dir / METRICS_FILE)
     done_steps = resumed.step if resumed else 0
@@ -193,7 +194,7 @@ def _run_trainer(
     stop = StopCallback(flag)
     with ExitStack() as stack:
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
-        callbacks: list[Any] = [metrics, ProgressCallback(advance)]
+        callbacks: list[Any] = [metrics, ProgressCallback(advance), *warm_rows(model, new_tokens, config)]
         if on_eval is not None and config.eval_every_steps:
             path = config.run_dir / EVALS_FILE
             callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps))
@@ -226,8 +227,11 @@ def _run_trainer(
     return trainer
 
 
-def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
-    """The model to train, on the CPU and whole: it gets its new rows and adapters before an engine may shard it."""
+def _make_model(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[int, ...] | None]:
+    """The model to train, on the CPU and whole: it gets its new rows and adapters before an engine may shard it.
+
+    And the ids that it got new rows for, or None.
+    """
     from transformers import set_seed
 
     from qaz_llm.model.adapters import add_lora
@@ -258,11 +262,11 @@ def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
     model.config.use_cache = False  # see collate.py: a cache would switch off the separation of packed documents
     _logger.info(describe_model(model))
     if adapter.type == "full":
-        return model.train()
+        return model.train(), new_tokens
     if config.gradient_checkpointing:
         model.enable_input_require_grads()  # frozen embeddings would cut the graph off at the first layer
     set_seed(config.seed)  # the adapters start from random numbers, the same on every rank and after a resume
-    return add_lora(
+    adapted = add_lora(
         model,
         r=adapter.r,
         alpha=adapter.alpha,
@@ -272,6 +276,7 @@ def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
         new_tokens=new_tokens,
         new_embeddings=adapter.new_embeddings,
     )
+    return adapted, new_tokens
 
 
 def _finish(
