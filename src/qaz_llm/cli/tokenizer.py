@@ -12,7 +12,7 @@ from qaz_llm.cli.printing import print_json, print_table
 from qaz_llm.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from qaz_llm.tokenizer.curve import ModelCost
     from qaz_llm.tokenizer.make import ExtensionFacts
@@ -59,7 +59,7 @@ def tokenizer_extend(
         bool, typer.Option("--swap", help="Take ids of old tokens that no text of the corpus, in any language, uses.")
     ] = False,
     similar: Annotated[
-        bool, typer.Option(help="Work out similar old tokens, for embedding_init blend and similar.")
+        bool, typer.Option(help="Work out similar old tokens, for embedding_init fitted, blend and similar.")
     ] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -67,7 +67,7 @@ def tokenizer_extend(
     from qaz_llm.config import config_from_values
     from qaz_llm.io import check_replaceable, check_writable
     from qaz_llm.tokenizer.config import ExtensionConfig
-    from qaz_llm.tokenizer.corpus import first_text
+    from qaz_llm.tokenizer.corpus import corpus_texts, first_text
     from qaz_llm.tokenizer.extension import EXTENSION_FILE
     from qaz_llm.tokenizer.fast import load_fast_tokenizer
     from qaz_llm.tokenizer.keep import parse_keep_options
@@ -89,7 +89,7 @@ def tokenizer_extend(
     extended, facts = make_from_files(load_fast_tokenizer(base), config, paths, keep=kept, cost=cost)
     extended.save(out)
     if for_model is not None and kept:
-        facts = _with_bits(facts, for_model, base, out, kept)
+        facts = _with_bits(facts, for_model, base, out, corpus_texts(paths, language=language), kept)
     if as_json:
         print_json({"tokenizer": str(out), "base_tokens": extended.base_size, **facts.to_dict()})
     else:
@@ -105,14 +105,14 @@ def _number_or_auto(value: str) -> int | str:
 
 
 def _with_bits(
-    facts: ExtensionFacts, checkpoint: str, base: str, extended: Path, kept: Mapping[str, Path]
+    facts: ExtensionFacts, checkpoint: str, base: str, extended: Path, added: Iterable[str], kept: Mapping[str, Path]
 ) -> ExtensionFacts:
     """The facts with each kept language's bits per byte before and after, no training between."""
     from dataclasses import replace
 
     from qaz_llm.evals.growing import price_of_growing
 
-    bits = price_of_growing(checkpoint, base, extended, kept)
+    bits = price_of_growing(checkpoint, base, extended, added=added, kept=kept)
     return replace(facts, kept={code: replace(one, bits_per_byte=bits[code]) for code, one in facts.kept.items()})
 
 

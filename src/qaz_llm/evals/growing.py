@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,6 @@ from qaz_llm.tokenizer.corpus import read_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from qaz_llm.model.config import EmbeddingInit
 
 SAMPLE_BYTES = 20_000
 MAX_TEXT_CHARS = 1_000
@@ -23,20 +21,26 @@ BATCH_TOKENS = 2_048
 
 
 def price_of_growing(
-    checkpoint: str, base: str, extended: Path, kept: Mapping[str, Path], *, init: EmbeddingInit = "blend"
+    checkpoint: str, base: str, extended: Path, *, added: Iterable[str], kept: Mapping[str, Path]
 ) -> dict[str, dict[str, float]]:
     """Bits per byte of each kept language, `before` with the base tokenizer, `after` with new rows that are not trained.
+
+    New rows start as in a training run by default: fitted, to `added` (texts in the new language) and to every second
+    kept text; the others are measured.
 
     Raises:
         InputError: the model or a tokenizer cannot be loaded, or they do not belong together.
     """
+    from qaz_llm.model.fit_rows import fit_rows, text_samples
     from qaz_llm.model.load import extension_of, fit_vocabulary, load_model, load_tokenizer
 
-    samples = {language: sample(read_texts(path, language=language)) for language, path in kept.items()}
+    samples = {code: sample(islice(read_texts(path, language=code), 0, None, 2)) for code, path in kept.items()}
     model = load_model(checkpoint, dtype="float32")
     before = {code: bits_per_byte(model, load_tokenizer(base), texts) for code, texts in samples.items()}
     grown = load_tokenizer(extended)
-    fit_vocabulary(model, grown, extension_of(extended), init=init, seed=0)
+    new_ids = fit_vocabulary(model, grown, extension_of(extended), init="fitted", seed=0) or ()
+    others = (islice(read_texts(path, language=code), 1, None, 2) for code, path in kept.items())
+    fit_rows(model, new_ids, text_samples(grown, [added, *others]))
     return {
         code: {"before": before[code], "after": bits_per_byte(model, grown, texts)} for code, texts in samples.items()
     }

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from qaz_llm.config import StrictModel
 
-EmbeddingInit = Literal["blend", "mean", "weighted_mean", "similar", "random"]
+EmbeddingInit = Literal["fitted", "blend", "mean", "weighted_mean", "similar", "random"]
 """How the rows of new tokens start; model/embeddings.py says what each does."""
 
 
@@ -63,8 +63,8 @@ class ModelConfig(StrictModel):
     """Folder or hub id; null: the checkpoint's own, or one that is trained (`train_vocab_size`)."""
     train_vocab_size: int | None = Field(default=None, ge=300)
     """With a fresh architecture: train a tokenizer of so many tokens on the training text."""
-    embedding_init: EmbeddingInit = "blend"
-    """How the rows of new tokens start where the tokenizer was extended; docs/results/tokenizer.md has what was measured."""
+    embedding_init: EmbeddingInit = "fitted"
+    """How the rows of new tokens start where the tokenizer was extended; docs/results/tokenizer.md and growing.md have what was measured."""
     attn_implementation: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     """How attention is computed; `flash_attention_2` needs the package of that name and a GPU."""
     trust_remote_code: bool = False

@@ -125,7 +125,7 @@ def _data_files(config: RunConfig) -> list[Path]:
 
 
 def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
-    needs_similar = config.model.embedding_init in {"blend", "similar"}
+    needs_similar = config.model.embedding_init in {"fitted", "blend", "similar"}
     settings = config.tokenizer.model_copy(update={"similar": config.tokenizer.similar and needs_similar})
 
     def work() -> Mapping[str, Any]:

@@ -34,7 +34,7 @@ class ExtensionConfig(StrictModel):
     )
     swap: bool = Field(False, description="give new tokens the ids of old ones that no text here uses")
     pad_to_multiple_of: int | None = Field(None, ge=1, description="rows of the model's tables, for instance 64 or 128")
-    similar: bool = Field(True, description="work out similar old tokens, for embedding_init blend and similar")
+    similar: bool = Field(True, description="work out similar old tokens, for embedding_init fitted, blend and similar")
 
 
 class TokenizerSettings(ExtensionConfig):

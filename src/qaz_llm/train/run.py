@@ -237,6 +237,7 @@ def _make_model(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[int, ...]
     from qaz_llm.model.adapters import add_lora
     from qaz_llm.model.architecture import make_model
     from qaz_llm.model.load import describe_model, extension_of, fit_vocabulary, load_model, mark_rows
+    from qaz_llm.train.warm_rows import fit_new_rows
 
     config, adapter = plan.config, plan.config.adapter
     attention = config.model.attn_implementation
@@ -256,6 +257,8 @@ def _make_model(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[int, ...]
             trust_remote_code=config.model.trust_remote_code,
         )
         new_tokens = fit_vocabulary(model, run.tokenizer, extended, init=config.model.embedding_init, seed=config.seed)
+        if new_tokens:
+            fit_new_rows(model, new_tokens, run.rows.parts, config)
     if config.gradient_checkpointing:
         enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         enable({"use_reentrant": False})

@@ -1,4 +1,4 @@
-"""The first steps for the new rows alone: a row that starts as a mixture of others does not drag the trained weights along.
+"""New rows before and in the first steps: fitted to the mix where they are made, and then trained alone. A row that starts as a mixture of others does not drag the trained weights along.
 
     steps 1 … warm_rows_steps    only the rows of new tokens move
     from then on                 everything that the config trains moves
@@ -14,7 +14,7 @@ steps, at their end or after them goes on as if it had not been interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
@@ -31,6 +31,25 @@ _logger = get_logger("train")
 
 PEFT_ROWS = "trainable_tokens_delta"
 """What PEFT calls the parameters that are rows of new tokens and nothing else."""
+
+
+def fit_new_rows(
+    model: Any, new_tokens: Sequence[int], parts: Iterable[Iterable[Mapping[str, Any]]], config: TrainConfig
+) -> None:
+    """Fit the rows that were just made to the first rows of each part of the mix, where embedding_init is fitted.
+
+    Rows that LoRA leaves frozen are made again when the adapter is exported, without any text: they stay as blend made them.
+    """
+    from qaz_llm.model.fit_rows import fit_rows, packed_samples
+
+    if config.model.embedding_init != "fitted":
+        return
+    if config.adapter.type == "lora" and config.adapter.new_embeddings == "frozen":
+        _logger.warning(
+            "new rows are frozen under this adapter: they start by embedding_init blend, and are not fitted"
+        )
+        return
+    fit_rows(model, new_tokens, packed_samples(parts))
 
 
 def row_masks(model: Any, new_tokens: Sequence[int]) -> dict[str, torch.Tensor | None]:
