@@ -199,4 +199,7 @@ def _constant(hidden_TD: torch.Tensor) -> torch.Tensor:
     x_TD = hidden_TD.double()
     moments_DD = x_TD.T @ x_TD / len(x_TD)
     ridge = CONSTANT_RIDGE * moments_DD.trace() / len(moments_DD)
-    return torch.linalg.solve(moments_DD + ridge * torch.eye(len(moments_DD), dtype=torch.double), x_TD.mean(0))
+    constant_D: torch.Tensor = torch.linalg.solve(
+        moments_DD + ridge * torch.eye(len(moments_DD), dtype=torch.double), x_TD.mean(0)
+    )
+    return constant_D

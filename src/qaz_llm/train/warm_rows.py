@@ -14,7 +14,7 @@ steps, at their end or after them goes on as if it had not been interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
@@ -25,6 +25,7 @@ from qaz_llm.progress import get_logger
 if TYPE_CHECKING:
     import torch
 
+    from qaz_llm.rows.dataset import PackedDataset
     from qaz_llm.train.config import TrainConfig
 
 _logger = get_logger("train")
@@ -33,9 +34,7 @@ PEFT_ROWS = "trainable_tokens_delta"
 """What PEFT calls the parameters that are rows of new tokens and nothing else."""
 
 
-def fit_new_rows(
-    model: Any, new_tokens: Sequence[int], parts: Iterable[Iterable[Mapping[str, Any]]], config: TrainConfig
-) -> None:
+def fit_new_rows(model: Any, new_tokens: Sequence[int], parts: Sequence[PackedDataset], config: TrainConfig) -> None:
     """Fit the rows that were just made to the first rows of each part of the mix, where embedding_init is fitted.
 
     Rows that LoRA leaves frozen are made again when the adapter is exported, without any text: they stay as blend made them.
@@ -49,7 +48,19 @@ def fit_new_rows(
             "new rows are frozen under this adapter: they start by embedding_init blend, and are not fitted"
         )
         return
-    fit_rows(model, new_tokens, packed_samples(parts))
+    model.to("cuda" if config.device != "cpu" and _fits_on_gpu(model) else "cpu")
+    fit_rows(model, new_tokens, packed_samples((part[n] for n in range(len(part))) for part in parts))
+    model.to("cpu")  # where the engine that is made next expects it
+
+
+def _fits_on_gpu(model: Any) -> bool:
+    """Whether this process has a GPU with room for the weights and half as much again."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return False
+    size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    return bool(torch.cuda.mem_get_info()[0] > 1.5 * size)
 
 
 def row_masks(model: Any, new_tokens: Sequence[int]) -> dict[str, torch.Tensor | None]:
