@@ -76,11 +76,13 @@ def fit_rows(model: PreTrainedModel, new_ids: Sequence[int], samples: Sequence[S
             _logger.warning("new rows are not fitted: of %d tokens %d are new", len(next_T), int(is_new_T.sum()))
             return False
         new_N = torch.tensor(sorted(new_ids))
-        offset_T, _expected = _survey(hidden_TD, table_VD, is_new_V)
-        table_VD[new_N] += _shift(hidden_TD, offset_T, is_new_T, share_T).to(table_VD)
-        _offset, expected_V = _survey(hidden_TD, table_VD, is_new_V)
-        seen_V = torch.bincount(next_T, minlength=len(table_VD))
-        bias_N = ((seen_V[new_N] + PRIOR_COUNT) / (expected_V[new_N] + PRIOR_COUNT)).log()
+        offset_T = _log_odds(hidden_TD, table_VD, is_new_V)
+        shift_D = _shift(hidden_TD, offset_T, is_new_T, share_T)
+        table_VD[new_N] += shift_D.to(table_VD)
+        p_new_T = torch.sigmoid(offset_T + hidden_TD.double() @ shift_D)
+        seen_N = torch.bincount(next_T, minlength=len(table_VD))[new_N]
+        expected_N = _expected(hidden_TD, table_VD[new_N], p_new_T)  # a shift leaves the new ones' shares as they are
+        bias_N = ((seen_N + PRIOR_COUNT) / (expected_N + PRIOR_COUNT)).log()
         table_VD[new_N] += (bias_N[:, None] * _constant(hidden_TD)).to(table_VD)
     _logger.info("new rows fitted on %s tokens, %s of them new", f"{len(next_T):,}", f"{int(is_new_T.sum()):,}")
     return True
@@ -147,21 +149,28 @@ def _is_plain_product(model: Any, samples: Sequence[Sequence[Sequence[int]]]) ->
     return bool((logits - product).abs().max() <= TOLERANCE * (1 + logits.abs().max()))
 
 
-def _survey(
-    hidden_TD: torch.Tensor, table_VD: torch.Tensor, is_new_V: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of each position the log-odds that a new token comes (T), and how often each token is expected in all (V)."""
+def _log_odds(hidden_TD: torch.Tensor, table_VD: torch.Tensor, is_new_V: torch.Tensor) -> torch.Tensor:
+    """At each position, by the rows as they are: log P(a new token comes) - log P(an old one does); float64, T."""
     import torch
 
     odds: list[torch.Tensor] = []
-    expected_V = torch.zeros(len(table_VD))
     for start in range(0, len(hidden_TD), BLOCK_POSITIONS):
-        block = hidden_TD[start : start + BLOCK_POSITIONS].to(table_VD)
-        probability_TV = (block @ table_VD.T).float().softmax(-1).cpu()
-        expected_V += probability_TV.sum(0)
-        new_T = probability_TV[:, is_new_V].double().sum(-1).clamp(1e-9, 1 - 1e-9)
-        odds.append(new_T.log() - (-new_T).log1p())
-    return torch.cat(odds), expected_V
+        logits_TV = (hidden_TD[start : start + BLOCK_POSITIONS].to(table_VD) @ table_VD.T).float().cpu()
+        new_T, all_T = logits_TV[:, is_new_V].logsumexp(-1).double(), logits_TV.logsumexp(-1).double()
+        odds.append(new_T - all_T - (1 - (new_T - all_T).exp()).clamp(min=1e-9).log())
+    return torch.cat(odds)
+
+
+def _expected(hidden_TD: torch.Tensor, rows_ND: torch.Tensor, p_new_T: torch.Tensor) -> torch.Tensor:
+    """How often each new token is expected in all: the chance that a new one comes, shared out by the rows; float64, N."""
+    import torch
+
+    expected_N = torch.zeros(len(rows_ND), dtype=torch.double)
+    for start in range(0, len(hidden_TD), BLOCK_POSITIONS):
+        block = slice(start, start + BLOCK_POSITIONS)
+        among_TN = (hidden_TD[block].to(rows_ND) @ rows_ND.T).double().softmax(-1).cpu()
+        expected_N += p_new_T[block] @ among_TN
+    return expected_N
 
 
 def _shift(

@@ -11,7 +11,7 @@ from transformers import LlamaForCausalLM
 
 from qaz_llm.model.architecture import llama_config
 from qaz_llm.model.config import ArchitectureConfig
-from qaz_llm.model.fit_rows import _shift, fit_rows, packed_samples, text_samples
+from qaz_llm.model.fit_rows import _expected, _log_odds, _shift, fit_rows, packed_samples, text_samples
 
 OLD, NEW = 40, 12
 SHAPE = ArchitectureConfig(
@@ -78,6 +78,23 @@ def test_expected_counts_become_those_seen() -> None:
     before = distance()
     fit_rows(model, range(OLD, OLD + NEW), rows)
     assert distance() < before / 2
+
+
+def test_odds_and_expected_counts_are_those_of_the_whole_softmax() -> None:
+    """Also after a shift, which is worked out from the new columns alone."""
+    generator = torch.Generator().manual_seed(1)
+    hidden_TD, table_VD = (torch.randn(n, 6, generator=generator) for n in (300, OLD + NEW))
+    shift_D = torch.randn(6, generator=generator).double()
+    is_new_V = torch.arange(OLD + NEW) >= OLD
+    whole_TV = (hidden_TD.double() @ table_VD.double().T).softmax(-1)
+    p_T = whole_TV[:, is_new_V].sum(-1)
+    odds_T = _log_odds(hidden_TD, table_VD, is_new_V)
+    torch.testing.assert_close(odds_T, (p_T / (1 - p_T)).log(), rtol=0, atol=1e-4)
+    shifted_VD = table_VD.double() + is_new_V[:, None] * shift_D
+    whole_V = (hidden_TD.double() @ shifted_VD.T).softmax(-1).sum(0)
+    p_new_T = torch.sigmoid(odds_T + hidden_TD.double() @ shift_D)
+    found_N = _expected(hidden_TD, shifted_VD[is_new_V].float(), p_new_T)
+    torch.testing.assert_close(found_N, whole_V[is_new_V], rtol=1e-4, atol=1e-4)
 
 
 def test_the_shift_by_hand() -> None:
