@@ -23,7 +23,7 @@ from qaz_llm.tokenizer.merges import LearnedMerges, append_merges, first_tokens,
 from qaz_llm.tokenizer.similar import similar_tokens
 from qaz_llm.tokenizer.swap import swappable_tokens, take_swappable
 from qaz_llm.tokenizer.usage import count_tokens, least_frequency, prune_rare, token_counts
-from qaz_llm.tokenizer.words import Cut, count_chunks, cut_words, words_of_chunks
+from qaz_llm.tokenizer.words import Cut, KeptWords, count_chunks, cut_words, words_of_chunks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -124,7 +124,9 @@ def make_extension(
     """
     check_extensible(base)
     kept = kept or {}
-    kept_words = [cut_words(base, words_of_chunks(base, chunks)) for chunks in kept.values()]
+    kept_words = [
+        KeptWords(cut_words(base, words_of_chunks(base, chunks)), sum(chunks.values())) for chunks in kept.values()
+    ]
     learned, words, least, curve = _learn(base, config, corpus(), kept_words, cost)
     swappable = swappable_tokens(base, all_texts()) if config.swap else {}
     if curve is None:
@@ -149,7 +151,7 @@ def _learn(
     base: PreTrainedTokenizerFast,
     config: ExtensionConfig,
     texts: Iterable[str],
-    kept: Sequence[Sequence[Cut]],
+    kept: Sequence[KeptWords],
     cost: ModelCost | None,
 ) -> tuple[LearnedMerges, list[Cut], int | None, GainCurve | None]:
     """What may be added, the words it was learned from, the least frequency, and the curve where the size is open."""
@@ -172,6 +174,7 @@ def _learn(
         num_new_tokens=most,
         min_frequency=config.min_frequency,
         kept=kept,
+        running_words=chunks.total(),
         keep_weight=config.keep_weight,
     )
     least = None

@@ -25,7 +25,7 @@ from qaz_llm.progress import get_logger
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
 from qaz_llm.tokenizer.fast import backend_spec, count_ids, with_backend
 from qaz_llm.tokenizer.weighed import weighed_merges
-from qaz_llm.tokenizer.words import Cut, Unit, unit_speller
+from qaz_llm.tokenizer.words import Cut, KeptWords, Unit, unit_speller
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -88,18 +88,27 @@ def learn_merges(
     *,
     num_new_tokens: int,
     min_frequency: int = 2,
-    kept: Sequence[Sequence[Cut]] = (),
+    kept: Sequence[KeptWords] = (),
+    running_words: int = 0,
     keep_weight: float = 0.0,
 ) -> LearnedMerges:
     """The first `num_new_tokens` new tokens that `words`, cut by the base, support, or as many as there are.
 
-    Where the words of languages to be kept are given, a merge pays for its use there (weighed.py).
+    Where the words of languages to be kept are given, a merge pays for its use there (weighed.py); `running_words` is how
+    much text `words` come from.
     """
     spell = unit_speller(base)
     # some merges spell a token that another path spells too, so learn a few more than asked for
     most = num_new_tokens + num_new_tokens // 20 + 64
-    if any(kept) and keep_weight:
-        learned = weighed_merges(words, kept, num_merges=most, min_frequency=min_frequency, weight=keep_weight)
+    if kept and keep_weight:
+        learned = weighed_merges(
+            words,
+            kept,
+            running_words=running_words,
+            num_merges=most,
+            min_frequency=min_frequency,
+            weight=keep_weight,
+        )
     else:
         learned = _train(words, num_merges=most, min_frequency=min_frequency)
     characters = tuple((spell(unit), unit) for unit in _missing_characters(words, min_frequency))

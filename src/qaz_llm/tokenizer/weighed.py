@@ -4,7 +4,7 @@ A base that spells Russian letter by letter has learned what follows which lette
 also joins every `ал` of Russian into a token that the model has never seen there. So the words of the kept languages are merged
 along, and each pair is worth
 
-    its count in the new language  −  weight × its count in the kept ones, scaled to as many words
+    its count in the new language  −  weight × its count in the kept ones, scaled to as much text
 
     kk "қала" 10, "ала" 2; ru "сала" 9, weight 1, both of the same size:    қ+а  10        а+л  12 − 9 = 3
 
@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from qaz_llm.progress import get_logger, progress
-from qaz_llm.tokenizer.words import Cut, Unit
+from qaz_llm.tokenizer.words import Cut, KeptWords, Unit
 
 Piece = tuple[Unit, ...]
 Pair = tuple[int, int]
@@ -36,17 +36,25 @@ _logger = get_logger("tokenizer")
 
 
 def weighed_merges(
-    words: Sequence[Cut], kept: Sequence[Sequence[Cut]], *, num_merges: int, min_frequency: int, weight: float
+    words: Sequence[Cut],
+    kept: Sequence[KeptWords],
+    *,
+    running_words: int,
+    num_merges: int,
+    min_frequency: int,
+    weight: float,
 ) -> list[tuple[Piece, Piece]]:
     """At most `num_merges` merges, the one worth most first, each side as the units it stands for.
 
     Args:
         words: of the new language, cut by the base, with their counts.
-        kept: words of each language to be kept, cut likewise; each language is scaled to as many words as the new one has.
+        kept: words of each language to be kept, cut likewise; its counts are scaled to a text as long as the new one's.
+        running_words: of the whole text in the new language.
         min_frequency: what a pair must be worth.
         weight: how much a use in a kept language counts against one in the new language.
     """
-    state = _Words(words, kept, weight)
+    costs = [weight * running_words / max(language.running_words, 1) for language in kept]
+    state = _Words(words, list(zip(kept, costs, strict=True)) if weight else [])
     heap = [(-worth, pair) for pair, worth in state.worth.items() if worth >= min_frequency]
     heapq.heapify(heap)
     merges: list[tuple[Piece, Piece]] = []
@@ -66,18 +74,16 @@ def weighed_merges(
 class _Words:
     """All words as rows of piece numbers, what each word weighs, and what each pair of neighbours is worth."""
 
-    def __init__(self, words: Sequence[Cut], kept: Sequence[Sequence[Cut]], weight: float) -> None:
+    def __init__(self, words: Sequence[Cut], kept: Sequence[tuple[KeptWords, float]]) -> None:
         self.pieces: list[Piece] = []
         self._numbers: dict[Piece, int] = {}
         self._words: list[list[int]] = []
         self._weights: list[float] = []
         self.worth: Counter[Pair] = Counter()
         self._where: defaultdict[Pair, set[int]] = defaultdict(set)
-        total = sum(count for _units, count in words)
         self._add(_most_frequent(words), 1.0)
-        for language in kept if weight else ():
-            used = sum(count for _units, count in language)
-            self._add(_most_frequent(language), -weight * total / used if used else 0.0)
+        for language, cost in kept:
+            self._add(_most_frequent(language.cuts), -cost)
 
     def _add(self, words: Sequence[Cut], factor: float) -> None:
         for units, count in words:

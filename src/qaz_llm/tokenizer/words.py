@@ -22,6 +22,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.progress import track
@@ -34,6 +35,16 @@ Unit = tuple[int, ...]
 
 Cut = tuple[tuple[Unit, ...], int]
 """A word as units of the base, and how often it occurs."""
+
+
+@dataclass(frozen=True)
+class KeptWords:
+    """The words of a language to be kept that new merges could touch, and how much text they come from."""
+
+    cuts: Sequence[Cut]
+    running_words: int
+    """Of the whole text: what holds a Latin letter or a digit is in no cut, and still makes the text longer."""
+
 
 SPACE = "▁"
 """How SentencePiece writes a space (https://github.com/google/sentencepiece)."""

@@ -13,7 +13,7 @@ import pytest
 from qaz_llm.tokenizer import weighed
 from qaz_llm.tokenizer.merges import append_merges, learn_merges
 from qaz_llm.tokenizer.weighed import weighed_merges
-from qaz_llm.tokenizer.words import Cut, Unit, count_chunks, cut_words, words_of_chunks
+from qaz_llm.tokenizer.words import Cut, KeptWords, Unit, count_chunks, cut_words, words_of_chunks
 
 Sides = tuple[tuple[Unit, ...], tuple[Unit, ...]]
 
@@ -72,16 +72,30 @@ def test_each_merge_is_the_one_worth_most(seed: int, weight: int) -> None:
     kk = {"".join(rng.choices("абқ", k=rng.randint(2, 7))): rng.randint(1, 32) for _ in range(20)}
     ru = {"".join(rng.choices("абв", k=rng.randint(2, 7))): rng.randint(1, 32) for _ in range(20)}
     ru = {**ru, "вв": sum(kk.values()) * 2 - sum(ru.values()) + ru.get("вв", 0)}  # a scale of 1/2: exact in binary
-    merges = weighed_merges(cuts(kk), [cuts(ru)], num_merges=500, min_frequency=2, weight=weight)
+    merges = weighed_merges(
+        cuts(kk), [KeptWords(cuts(ru), sum(ru.values()))], running_words=sum(kk.values()),
+        num_merges=500, min_frequency=2, weight=weight,
+    )  # fmt: skip
     check_against_brute_force(merges, kk, ru, weight)
 
 
 def test_what_russian_uses_as_much_is_not_joined() -> None:
-    kk, ru = cuts({"қала": 10, "ала": 2}), cuts({"сала": 12})
-    free = weighed_merges(kk, [ru], num_merges=9, min_frequency=1, weight=0)
-    weighed_ones = weighed_merges(kk, [ru], num_merges=9, min_frequency=1, weight=1)
+    kk, ru = cuts({"қала": 10, "ала": 2}), [KeptWords(cuts({"сала": 12}), 12)]
+    free = weighed_merges(kk, ru, running_words=12, num_merges=9, min_frequency=1, weight=0)
+    weighed_ones = weighed_merges(kk, ru, running_words=12, num_merges=9, min_frequency=1, weight=1)
     assert [spelled(a) + spelled(b) for a, b in weighed_ones] == ["қа", "қал", "қала"]
     assert any("қ" not in spelled(a) + spelled(b) for a, b in free)
+
+
+def test_a_few_foreign_words_in_much_english_cost_little() -> None:
+    """A language is scaled by all of its text, not by the few words of it that new merges can touch."""
+    kk = cuts({"қала": 10, "ала": 90})
+    names = cuts({"ала": 1})
+    few = weighed_merges(kk, [KeptWords(names, 1000)], running_words=100, num_merges=9, min_frequency=1, weight=3)
+    none = weighed_merges(kk, [], running_words=100, num_merges=9, min_frequency=1, weight=3)
+    assert few == none
+    much = weighed_merges(kk, [KeptWords(names, 1)], running_words=100, num_merges=9, min_frequency=1, weight=3)
+    assert much != none
 
 
 def test_rare_words_beyond_the_bound_are_left_out_and_said(
@@ -89,7 +103,9 @@ def test_rare_words_beyond_the_bound_are_left_out_and_said(
 ) -> None:
     monkeypatch.setattr(weighed, "MAX_DISTINCT_WORDS", 1)
     with caplog.at_level("INFO", logger="qaz.tokenizer"):
-        merges = weighed_merges(cuts({"қа": 10, "ңа": 5}), [], num_merges=9, min_frequency=1, weight=0)
+        merges = weighed_merges(
+            cuts({"қа": 10, "ңа": 5}), [], running_words=15, num_merges=9, min_frequency=1, weight=0
+        )
     assert [spelled(a) + spelled(b) for a, b in merges] == ["қа"]
     assert "the others are 5 occurrences" in caplog.text
 
@@ -100,11 +116,14 @@ def test_russian_keeps_more_of_its_cuts(
     """With the kept language in view fewer Russian words are cut anew, on text that nothing was learned from."""
     base = families("gpt2").base
     half = len(ru_documents) // 2
-    kk, ru = ([cut_words(base, words_of_chunks(base, count_chunks(t)))] for t in (kk_documents, ru_documents[:half]))
+    counted = [count_chunks(texts) for texts in (kk_documents, ru_documents[:half])]
+    kk, ru = ([cut_words(base, words_of_chunks(base, chunks))] for chunks in counted)
     heldout = count_chunks(ru_documents[half:])
 
     def cut_anew(keep_weight: float) -> int:
-        learned = learn_merges(base, kk[0], num_new_tokens=300, kept=ru, keep_weight=keep_weight)
+        learned = learn_merges(
+            base, kk[0], num_new_tokens=300, kept=[KeptWords(ru[0], counted[1].total())], running_words=counted[0].total(), keep_weight=keep_weight,
+        )  # fmt: skip
         made = append_merges(learned, num_new_tokens=300).tokenizer
         return sum(n for chunk, n in heldout.items() if base.tokenize(chunk) != made.tokenize(chunk))
 
