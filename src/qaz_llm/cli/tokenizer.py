@@ -12,7 +12,10 @@ from qaz_llm.cli.printing import print_json, print_table
 from qaz_llm.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from qaz_llm.tokenizer.curve import ModelCost
+    from qaz_llm.tokenizer.make import ExtensionFacts
 
 tokenizer_app = typer.Typer(no_args_is_help=True, help="Extend a tokenizer for Kazakh, and measure tokenizers.")
 
@@ -30,8 +33,19 @@ def tokenizer_extend(
     ] = "auto",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="The most that auto may take.")] = 32_000,
     for_model: Annotated[
-        str | None, typer.Option(metavar="DIR_OR_HUB_ID", help="With auto: the size with the least compute for it.")
+        str | None,
+        typer.Option(
+            metavar="DIR_OR_HUB_ID",
+            help="With auto: the size with the least compute for it. With --keep: also what its bits per byte become.",
+        ),
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LANGUAGE=FILE", help="Text in a language that is to lose little by it; repeatable."),
+    ] = None,
+    keep_weight: Annotated[
+        float, typer.Option(min=0, help="How much a merge's use in the kept languages counts against it.")
+    ] = 3.0,
     language: Annotated[str, typer.Option(help="Rows that name another language are passed over.")] = "kk",
     min_frequency: Annotated[int, typer.Option(min=1, help="A new token joins a pair seen at least this often.")] = 2,
     planned_tokens: Annotated[
@@ -45,7 +59,7 @@ def tokenizer_extend(
         bool, typer.Option("--swap", help="Take ids of old tokens that no text of the corpus, in any language, uses.")
     ] = False,
     similar: Annotated[
-        bool, typer.Option(help="Work out similar old tokens, for embedding_init blend and similar.")
+        bool, typer.Option(help="Work out similar old tokens, for embedding_init fitted, blend and similar.")
     ] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -53,25 +67,29 @@ def tokenizer_extend(
     from qaz_llm.config import config_from_values
     from qaz_llm.io import check_replaceable, check_writable
     from qaz_llm.tokenizer.config import ExtensionConfig
-    from qaz_llm.tokenizer.corpus import first_text
+    from qaz_llm.tokenizer.corpus import corpus_texts, first_text
     from qaz_llm.tokenizer.extension import EXTENSION_FILE
     from qaz_llm.tokenizer.fast import load_fast_tokenizer
+    from qaz_llm.tokenizer.keep import parse_keep_options
     from qaz_llm.tokenizer.make import make_from_files
 
     values = {
         "num_new_tokens": _number_or_auto(num_new_tokens), "max_new_tokens": max_new_tokens, "language": language,
-        "min_frequency": min_frequency, "planned_tokens": planned_tokens, "min_seen": min_seen,
+        "min_frequency": min_frequency, "planned_tokens": planned_tokens, "min_seen": min_seen, "keep_weight": keep_weight,
         "pad_to_multiple_of": pad_to_multiple_of, "swap": swap, "similar": similar,
     }  # fmt: skip
     config = config_from_values(ExtensionConfig, values, where="command line")
     paths = [*corpus, *(more or [])]
     for path in paths:
         first_text(path)  # a missing file is found before any work
+    kept = parse_keep_options(keep or (), language=language)
     check_replaceable(out, marker=EXTENSION_FILE)
     check_writable(out.parent)
     cost = _cost_of(for_model) if for_model is not None else None
-    extended, facts = make_from_files(load_fast_tokenizer(base), config, paths, cost=cost)
+    extended, facts = make_from_files(load_fast_tokenizer(base), config, paths, keep=kept, cost=cost)
     extended.save(out)
+    if for_model is not None and kept:
+        facts = _with_bits(facts, for_model, base, out, corpus_texts(paths, language=language), kept)
     if as_json:
         print_json({"tokenizer": str(out), "base_tokens": extended.base_size, **facts.to_dict()})
     else:
@@ -84,6 +102,18 @@ def _number_or_auto(value: str) -> int | str:
     if not value.isdecimal() or not int(value):
         raise InputError(f"--num-new-tokens {value}: expected a number from 1 on, or auto")
     return int(value)
+
+
+def _with_bits(
+    facts: ExtensionFacts, checkpoint: str, base: str, extended: Path, added: Iterable[str], kept: Mapping[str, Path]
+) -> ExtensionFacts:
+    """The facts with each kept language's bits per byte before and after, no training between."""
+    from dataclasses import replace
+
+    from qaz_llm.evals.growing import price_of_growing
+
+    bits = price_of_growing(checkpoint, base, extended, added=added, kept=kept)
+    return replace(facts, kept={code: replace(one, bits_per_byte=bits[code]) for code, one in facts.kept.items()})
 
 
 def _cost_of(checkpoint: str) -> ModelCost:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from qaz_llm.config import StrictModel
 
-EmbeddingInit = Literal["blend", "mean", "weighted_mean", "similar", "random"]
+EmbeddingInit = Literal["fitted", "blend", "mean", "weighted_mean", "similar", "random"]
 """How the rows of new tokens start; model/embeddings.py says what each does."""
 
 
@@ -73,8 +73,8 @@ class ModelConfig(StrictModel):
     vocabulary. null: the tokenizer's own. Method sft is refused where there is none."""
     train_vocab_size: int | None = Field(default=None, ge=300)
     """With a fresh architecture: train a tokenizer of so many tokens on the training text."""
-    embedding_init: EmbeddingInit = "blend"
-    """How the rows of new tokens start where the tokenizer was extended; docs/results/tokenizer.md has what was measured."""
+    embedding_init: EmbeddingInit = "fitted"
+    """How the rows of new tokens start where the tokenizer was extended; docs/results/tokenizer.md and growing.md have what was measured."""
     new_rows: NewRows = "auto"
     """With an extended tokenizer: `make` rows for its new tokens, or `keep` those that the checkpoint has. `auto` finds out from the checkpoint's config and tokenizer, and refuses where they do not tell."""
     attn_implementation: Attention = "auto"

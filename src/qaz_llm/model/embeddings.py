@@ -12,11 +12,12 @@ Every way to start but `random` is a table of shares: which old rows a new row i
     similar         0.7 · row c + 0.3 · row d         shares worked out by `qaz tokenizer extend`
     blend           1/2 · weighted_mean + 1/2 · similar
     random          normal, with the mean and standard deviation of the old table per column
+    fitted          blend, and then, where text is at hand, corrected by what the model sees in it (fit_rows.py); the default
 
 Sources: `mean`, Sherkala (arXiv 2503.01493, section 3) and Hewitt 2021, "Initializing New Word Embeddings for Pretrained
 Language Models"; `similar`, WECHSEL (arXiv 2112.06598) and FOCUS (arXiv 2305.14481), see tokenizer/similar.py;
-`random`, the baseline that both papers compare with. `blend` is our own, and the default by what docs/results/tokenizer.md
-measured: what a token is made of and what it is used like err in different ways. The same shares make the input row, the
+`random`, the baseline that both papers compare with. `blend` is our own, chosen by what docs/results/tokenizer.md
+measured, `fitted` by docs/results/growing.md: what a token is made of and what it is used like err in different ways. The same shares make the input row, the
 output row and, where the output has a bias (Phi), the bias.
 """
 
@@ -47,7 +48,7 @@ def resize_embeddings(
     model: PreTrainedModel,
     extended: ExtendedTokenizer,
     *,
-    init: EmbeddingInit = "blend",
+    init: EmbeddingInit = "fitted",
     pad_to_multiple_of: int | None = None,
     seed: int = 0,
 ) -> None:
@@ -102,7 +103,7 @@ def mixing_shares(extended: ExtendedTokenizer, init: EmbeddingInit) -> Mapping[i
     """Of each new token, the old tokens its row is made of and their shares, which add up to 1.
 
     A token for which none was found similar is made as by mean where `init` is similar, as by weighted_mean where it is
-    blend. An extension without any similar tokens makes blend the same as weighted_mean, and says so.
+    blend or fitted. An extension without any similar tokens makes blend the same as weighted_mean, and says so.
 
     Raises:
         InputError: where `init` is similar and the extension holds no similar tokens.

@@ -21,8 +21,8 @@ class ModelSection(StrictModel):
     checkpoint: str | None = Field(None, description="folder or hub id")
     architecture: ArchitectureConfig | None = None
     """In place of a checkpoint: a fresh model, which stage `pretrain` trains first."""
-    embedding_init: Literal["blend", "mean", "weighted_mean", "similar", "random"] = Field(
-        "blend", description="start of the new rows"
+    embedding_init: Literal["fitted", "blend", "mean", "weighted_mean", "similar", "random"] = Field(
+        "fitted", description="start of the new rows"
     )
     attn_implementation: Attention = "auto"
     """How attention is computed; `auto`: `sdpa` where the architecture has it, else `eager`."""

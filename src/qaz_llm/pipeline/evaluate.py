@@ -93,7 +93,9 @@ def _evaluate_extended(config: RunConfig, layout: Layout, base: str) -> EvalResu
 def extended_scorer(config: RunConfig, layout: Layout, base: str) -> tuple[HFScorer, PreTrainedTokenizerFast]:
     """The base model with rows for the new tokens, in memory."""
     from qaz_llm.model.embeddings import resize_embeddings
+    from qaz_llm.model.fit_rows import fit_rows, text_samples
     from qaz_llm.model.load import load_model
+    from qaz_llm.tokenizer.corpus import read_texts
     from qaz_llm.tokenizer.extension import ExtendedTokenizer
 
     extended = ExtendedTokenizer.load(layout.extended_tokenizer)
@@ -104,6 +106,9 @@ def extended_scorer(config: RunConfig, layout: Layout, base: str) -> tuple[HFSco
         trust_remote_code=config.model.trust_remote_code,
     )
     resize_embeddings(model, extended, init=config.model.embedding_init)
+    if config.model.embedding_init == "fitted":
+        texts = (read_texts(layout.corpus, language=language) for language in config.cpt.mix)
+        fit_rows(model, extended.new_ids, text_samples(extended.tokenizer, texts))
     device = choose_device(config.device if config.device != "auto" else config.eval.device)
     scorer = HFScorer(model.to(device), extended.tokenizer, batch_tokens=config.eval.batch_tokens)
     return scorer, extended.tokenizer

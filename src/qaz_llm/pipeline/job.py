@@ -18,11 +18,14 @@ from qaz_llm.io import atomic_dir, expand_paths, read_json, resolve_path, write_
 from qaz_llm.pipeline.config import InstructStage, RunConfig, TextStage, training_stages
 from qaz_llm.pipeline.layout import Layout
 from qaz_llm.pipeline.stages import Stage
+from qaz_llm.progress import get_logger
 
 if TYPE_CHECKING:
     from qaz_llm.tokenizer.curve import ModelCost
     from qaz_llm.train.config import TrainConfig
     from qaz_llm.train.plan import TrainPlan
+
+_logger = get_logger("run")
 
 TOKENIZER_BYTES_PER_S = 900_000
 """UTF-8 bytes of corpus per second of the tokenizer stage, on one core; only for estimates."""
@@ -133,7 +136,7 @@ def _data_files(config: RunConfig) -> list[Path]:
 
 
 def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
-    needs_similar = config.model.embedding_init in {"blend", "similar"}
+    needs_similar = config.model.embedding_init in {"fitted", "blend", "similar"}
     settings = config.tokenizer.model_copy(update={"similar": config.tokenizer.similar and needs_similar})
 
     def work() -> Mapping[str, Any]:
@@ -151,7 +154,10 @@ def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
             base.save_pretrained(folder)
         extended, new_tokens = base, 0
         if settings.num_new_tokens:
-            result, facts = make_from_files(base, settings, [layout.corpus], cost=_model_cost(config, len(base)))
+            keep = {lang: layout.corpus for lang in settings.keep if _is_kept(layout, lang, settings.language)}
+            result, facts = make_from_files(
+                base, settings, [layout.corpus], keep=keep, cost=_model_cost(config, len(base))
+            )
             result.save(layout.extended_tokenizer)
             write_json(layout.extension_facts, facts.to_dict())
             extended, new_tokens = result.tokenizer, facts.new_tokens
@@ -178,6 +184,16 @@ def _tokenizer_stage(config: RunConfig, layout: Layout) -> Stage:
         size=lambda: f"{_how_many(settings.num_new_tokens)} new tokens from the corpus's {settings.language} text",
         estimate_s=lambda: _tokenizer_estimate_s(layout),
     )
+
+
+def _is_kept(layout: Layout, language: str, added: str) -> bool:
+    """Whether a language to keep is another than the added one, and the corpus holds text in it; said where it does not."""
+    if language == added:
+        return False
+    found = bool(read_json(layout.corpus / "manifest.json")["languages"].get(language, {}).get("bytes"))
+    if not found:
+        _logger.info("tokenizer.keep names %s, of which the corpus has no text: passed over", language)
+    return found
 
 
 def _how_many(num_new_tokens: int | str) -> str:

@@ -29,9 +29,12 @@ class ExtensionConfig(StrictModel):
         None, ge=1, description="tokens in this language that the model will be trained on; sets a least frequency"
     )
     min_seen: int = Field(100, ge=1, description="how often each new token is to be seen in planned_tokens")
+    keep_weight: float = Field(
+        3.0, ge=0, description="how much a merge's use in the kept languages counts against it; 0 learns without them"
+    )
     swap: bool = Field(False, description="give new tokens the ids of old ones that no text here uses")
     pad_to_multiple_of: int | None = Field(None, ge=1, description="rows of the model's tables, for instance 64 or 128")
-    similar: bool = Field(True, description="work out similar old tokens, for embedding_init blend and similar")
+    similar: bool = Field(True, description="work out similar old tokens, for embedding_init fitted, blend and similar")
 
 
 class TokenizerSettings(ExtensionConfig):
@@ -39,6 +42,10 @@ class TokenizerSettings(ExtensionConfig):
 
     base: str | None = Field(None, description="folder or hub id; null takes the tokenizer of model.checkpoint")
     train_base: TrainedBaseConfig | None = Field(None, description="train the base tokenizer instead of loading one")
+    keep: tuple[LanguageCode, ...] = Field(
+        ("ru", "en"),
+        description="languages of the corpus, beside the one that tokens are added for, that are to lose little by it",
+    )
 
     @model_validator(mode="after")
     def _one_base(self) -> Self:

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from qaz_llm.tokenizer.merges import Cut, LearnedMerges, first_tokens
+from qaz_llm.tokenizer.merges import LearnedMerges, first_tokens
 from qaz_llm.tokenizer.usage import token_counts
+from qaz_llm.tokenizer.words import Cut
 
 TOLERANCE_FRAC = 0.005
 """Among sizes whose compute per word is this near to the least, the smallest is taken: fewer rows to learn."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,12 @@ from qaz_llm.tokenizer.curve import GainCurve, ModelCost, gain_curve
 from qaz_llm.tokenizer.extend import NO_WORDS, check_extensible
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
 from qaz_llm.tokenizer.fast import count_ids
-from qaz_llm.tokenizer.merges import Cut, LearnedMerges, append_merges, first_tokens, learn_merges
+from qaz_llm.tokenizer.keep import KeptFacts, kept_chunks, kept_facts
+from qaz_llm.tokenizer.merges import LearnedMerges, append_merges, first_tokens, learn_merges
 from qaz_llm.tokenizer.similar import similar_tokens
 from qaz_llm.tokenizer.swap import swappable_tokens, take_swappable
 from qaz_llm.tokenizer.usage import count_tokens, least_frequency, prune_rare, token_counts
-from qaz_llm.tokenizer.words import count_chunks, cut_words, words_of_chunks
+from qaz_llm.tokenizer.words import Cut, KeptWords, count_chunks, cut_words, words_of_chunks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -49,9 +50,11 @@ class ExtensionFacts:
     """New tokens that occur less often than that, or not at all, and are there because others are made of them, or
     because they are letters that the base lacks."""
     curve: GainCurve | None
+    kept: Mapping[str, KeptFacts] = field(default_factory=dict)
+    """What happens to the words of each language that is to be kept."""
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"kept": {language: facts.to_dict() for language, facts in self.kept.items()}}
 
     def lines(self) -> list[str]:
         """For a person to read."""
@@ -71,18 +74,28 @@ class ExtensionFacts:
             )
         if self.swapped:
             lines.append(f"{self.swapped:,} new tokens have ids of old ones that no text here uses")
-        return lines
+        return [*lines, *(facts.line(language) for language, facts in self.kept.items())]
 
 
 def make_from_files(
-    base: PreTrainedTokenizerFast, config: ExtensionConfig, paths: Sequence[Path], *, cost: ModelCost | None = None
+    base: PreTrainedTokenizerFast,
+    config: ExtensionConfig,
+    paths: Sequence[Path],
+    *,
+    keep: Mapping[str, Path] | None = None,
+    cost: ModelCost | None = None,
 ) -> tuple[ExtendedTokenizer, ExtensionFacts]:
-    """`make_extension` on the texts of files: those in the language to be added, and all of them for `swap` and `similar`."""
+    """`make_extension` on the texts of files: those in the language to be added, and all of them for `swap` and `similar`.
+
+    `keep` names a file or folder for each language that is to be kept; it may be one of `paths`.
+    """
+    all_paths = list(dict.fromkeys([*paths, *(keep or {}).values()]))
     return make_extension(
         base,
         config,
         corpus=lambda: corpus_texts(paths, language=config.language),
-        all_texts=lambda: corpus_texts(paths),
+        all_texts=lambda: corpus_texts(all_paths),
+        kept=kept_chunks(keep or {}),
         cost=cost,
     )
 
@@ -93,6 +106,7 @@ def make_extension(
     *,
     corpus: Callable[[], Iterable[str]],
     all_texts: Callable[[], Iterable[str]],
+    kept: Mapping[str, Mapping[str, int]] | None = None,
     cost: ModelCost | None = None,
 ) -> tuple[ExtendedTokenizer, ExtensionFacts]:
     """The extension that `config` asks for, and what was found on the way.
@@ -102,13 +116,18 @@ def make_extension(
         config: how many tokens, how often each is to be seen, what else.
         corpus: gives the texts in the language to be added, from the start each time it is called.
         all_texts: gives texts in all languages that the model is to serve; what `swap` and `similar` go by.
+        kept: how often each chunk of text (words.py) occurs in each language that is to be kept.
         cost: of the model, where known; decides what size `auto` takes.
 
     Raises:
         InputError: as `extend_tokenizer`, and where a Kazakh corpus holds no Kazakh.
     """
     check_extensible(base)
-    learned, words, least, curve = _learn(base, config, corpus(), cost)
+    kept = kept or {}
+    kept_words = [
+        KeptWords(cut_words(base, words_of_chunks(base, chunks)), sum(chunks.values())) for chunks in kept.values()
+    ]
+    learned, words, least, curve = _learn(base, config, corpus(), kept_words, cost)
     swappable = swappable_tokens(base, all_texts()) if config.swap else {}
     if curve is None:
         assert config.num_new_tokens != "auto"
@@ -124,11 +143,16 @@ def make_extension(
         extended = replace(extended, similar=similar_tokens(extended, all_texts()))
     used = token_counts(first_tokens(learned, size), words)
     rare = sum(used[token] < (least or 1) for token in extended.tokenizer.convert_ids_to_tokens(list(extended.new_ids)))
-    return extended, ExtensionFacts(size, len(swap), least, rare, curve)
+    facts = {language: kept_facts(base, extended.tokenizer, chunks) for language, chunks in kept.items()}
+    return extended, ExtensionFacts(size, len(swap), least, rare, curve, facts)
 
 
 def _learn(
-    base: PreTrainedTokenizerFast, config: ExtensionConfig, texts: Iterable[str], cost: ModelCost | None
+    base: PreTrainedTokenizerFast,
+    config: ExtensionConfig,
+    texts: Iterable[str],
+    kept: Sequence[KeptWords],
+    cost: ModelCost | None,
 ) -> tuple[LearnedMerges, list[Cut], int | None, GainCurve | None]:
     """What may be added, the words it was learned from, the least frequency, and the curve where the size is open."""
     auto = config.num_new_tokens == "auto"
@@ -144,7 +168,15 @@ def _learn(
     words, heldout = cut_words(base, counts), cut_words(base, heldout_counts)
     if not words:
         raise InputError("the base tokenizer cannot spell the words of the corpus", hint="choose another base")
-    learned = learn_merges(base, words, num_new_tokens=most, min_frequency=config.min_frequency)
+    learned = learn_merges(
+        base,
+        words,
+        num_new_tokens=most,
+        min_frequency=config.min_frequency,
+        kept=kept,
+        running_words=chunks.total(),
+        keep_weight=config.keep_weight,
+    )
     least = None
     if config.planned_tokens:
         outside = count_tokens(base, chunks) - sum(count * sum(map(len, units)) for units, count in words)

@@ -24,13 +24,11 @@ from qaz_llm.errors import DataError, InputError
 from qaz_llm.progress import get_logger
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
 from qaz_llm.tokenizer.fast import backend_spec, count_ids, with_backend
-from qaz_llm.tokenizer.words import Unit, unit_speller
+from qaz_llm.tokenizer.weighed import weighed_merges
+from qaz_llm.tokenizer.words import Cut, KeptWords, Unit, unit_speller
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
-Cut = tuple[tuple[Unit, ...], int]
-"""A word as units of the base, and how often it occurs."""
 
 FIRST_SUPPLEMENTARY = 0x10000
 """Units are written as the characters of planes 1 to 16 (Unicode 16, section 2.8): there are 1,048,576, and none of them
@@ -85,15 +83,36 @@ class LearnedMerges:
 
 
 def learn_merges(
-    base: PreTrainedTokenizerFast, words: Sequence[Cut], *, num_new_tokens: int, min_frequency: int = 2
+    base: PreTrainedTokenizerFast,
+    words: Sequence[Cut],
+    *,
+    num_new_tokens: int,
+    min_frequency: int = 2,
+    kept: Sequence[KeptWords] = (),
+    running_words: int = 0,
+    keep_weight: float = 0.0,
 ) -> LearnedMerges:
-    """The first `num_new_tokens` new tokens that `words`, cut by the base, support, or as many as there are."""
+    """The first `num_new_tokens` new tokens that `words`, cut by the base, support, or as many as there are.
+
+    Where the words of languages to be kept are given, a merge pays for its use there (weighed.py); `running_words` is how
+    much text `words` come from.
+    """
     spell = unit_speller(base)
+    # some merges spell a token that another path spells too, so learn a few more than asked for
+    most = num_new_tokens + num_new_tokens // 20 + 64
+    if kept and keep_weight:
+        learned = weighed_merges(
+            words,
+            kept,
+            running_words=running_words,
+            num_merges=most,
+            min_frequency=min_frequency,
+            weight=keep_weight,
+        )
+    else:
+        learned = _train(words, num_merges=most, min_frequency=min_frequency)
     characters = tuple((spell(unit), unit) for unit in _missing_characters(words, min_frequency))
-    merges = tuple(
-        Merge("".join(map(spell, left)), "".join(map(spell, right)), left, right)
-        for left, right in _train(words, num_new_tokens=num_new_tokens, min_frequency=min_frequency)
-    )
+    merges = tuple(Merge("".join(map(spell, left)), "".join(map(spell, right)), left, right) for left, right in learned)
     return first_tokens(LearnedMerges(base, characters, merges), num_new_tokens)
 
 
@@ -188,7 +207,7 @@ def _character(index: int) -> str:
 
 
 def _train(
-    words: Sequence[Cut], *, num_new_tokens: int, min_frequency: int
+    words: Sequence[Cut], *, num_merges: int, min_frequency: int
 ) -> list[tuple[tuple[Unit, ...], tuple[Unit, ...]]]:
     """The merges an ordinary BPE trainer learns on units, each side as the units it stands for."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
@@ -207,14 +226,13 @@ def _train(
                     times -= 1_000
 
     trainer = trainers.BpeTrainer(
-        # some merges spell a token that another path spells too, so learn a few more than asked for
-        vocab_size=len(to_char) + num_new_tokens + num_new_tokens // 20 + 64,
+        vocab_size=len(to_char) + num_merges,
         initial_alphabet=list(to_unit),
         limit_alphabet=len(to_char),
         min_frequency=max(1, round(min_frequency * keep_frac)),
         show_progress=False,
     )
-    _logger.info("learning %s merges from %s words", f"{num_new_tokens:,}", f"{occurrences:,}")
+    _logger.info("learning %s merges from %s words", f"{num_merges:,}", f"{occurrences:,}")
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     learner.train_from_iterator(repeated(), trainer)

@@ -17,8 +17,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qaz_llm.tokenizer.corpus import batches
-from qaz_llm.tokenizer.merges import Cut, LearnedMerges, first_tokens, unit_characters
-from qaz_llm.tokenizer.words import unit_speller
+from qaz_llm.tokenizer.merges import LearnedMerges, first_tokens, unit_characters
+from qaz_llm.tokenizer.words import Cut, unit_speller
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -22,6 +22,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.progress import track
@@ -31,6 +32,19 @@ if TYPE_CHECKING:
 
 Unit = tuple[int, ...]
 """The base id of a token, or the ids of the bytes of one character."""
+
+Cut = tuple[tuple[Unit, ...], int]
+"""A word as units of the base, and how often it occurs."""
+
+
+@dataclass(frozen=True)
+class KeptWords:
+    """The words of a language to be kept that new merges could touch, and how much text they come from."""
+
+    cuts: Sequence[Cut]
+    running_words: int
+    """Of the whole text: what holds a Latin letter or a digit is in no cut, and still makes the text longer."""
+
 
 SPACE = "▁"
 """How SentencePiece writes a space (https://github.com/google/sentencepiece)."""
@@ -102,7 +116,7 @@ def _piece_splitter(base: PreTrainedTokenizerFast) -> Callable[[str], list[str]]
     return lambda text: [word for piece in pieces_of(text) for word in _split_before_spaces(piece)]
 
 
-def cut_words(base: PreTrainedTokenizerFast, counts: Mapping[str, int]) -> list[tuple[tuple[Unit, ...], int]]:
+def cut_words(base: PreTrainedTokenizerFast, counts: Mapping[str, int]) -> list[Cut]:
     """Each word as units of the base, with its count; words that the base cannot spell (`<unk>`) are left out."""
     model = base.backend_tokenizer.model
     spell = unit_speller(base)

@@ -98,6 +98,8 @@ class TrainSettings(StrictModel):
     """How the learning rate falls after warmup; `wsd` stays level and falls over the last `decay_frac`."""
     warmup_steps: int = Field(default=0, ge=0)
     """Steps over which the learning rate rises from 0."""
+    warm_rows_steps: int = Field(default=0, ge=0)
+    """The first so many steps train the rows of new tokens alone, all else frozen; 0: none. Not with DeepSpeed."""
     decay_frac: Fraction = 0.2
     """Share of the steps over which `wsd` falls."""
     weight_decay: float = Field(default=0.1, ge=0)
@@ -146,6 +148,12 @@ class TrainSettings(StrictModel):
             )
         if self.method == "pretrain" and self.adapter.type == "lora":
             raise ValueError("pretrain starts from fresh weights, LoRA needs trained ones; use adapter.type full")
+        if self.warm_rows_steps and self.method == "pretrain":
+            raise ValueError("pretrain starts from fresh weights: all rows are new; leave out warm_rows_steps")
+        if self.warm_rows_steps and self.distributed.deepspeed is not None:
+            raise ValueError(
+                "warm_rows_steps needs gradients by tensor, which DeepSpeed does not show; leave one of the two out"
+            )
         return self
 
 

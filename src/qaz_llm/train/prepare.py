@@ -106,6 +106,8 @@ def _identity(
     values = {key: value for key, value in config.to_dict().items() if key not in FREE_KEYS}
     if config.packing == "on":
         del values["packing"]  # so that a run begun before there was this key can be resumed
+    if not config.warm_rows_steps:
+        del values["warm_rows_steps"]  # a run begun before there was this key can be resumed
     values["data"] = _without_places(values["data"])
     values["model"] = {k: v for k, v in values["model"].items() if k != "tokenizer" and (k, v) != ("new_rows", "auto")}
     values["model"]["attn_implementation"] = plan.attn_implementation  # what auto came to, as earlier versions wrote it

@@ -192,9 +192,10 @@ def _run_trainer(
     from qaz_llm.train.collate import Collator, needs_lengths
     from qaz_llm.train.packing_probe import PackingProbe
     from qaz_llm.train.trainer import PackedTrainer, training_arguments
+    from qaz_llm.train.warm_rows import warm_rows
 
     config = plan.config
-    model = _make_model(plan, run)
+    model, new_tokens = _make_model(plan, run)
     row_tokens_R = run.rows.row_tokens_R
     before = read_metrics(config.run_dir / METRICS_FILE)
     done_steps = resumed.step if resumed else 0
@@ -219,7 +220,7 @@ def _run_trainer(
     with ExitStack() as stack:
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
         probe = PackingProbe(collator, run.rows, micro_batch_size=config.micro_batch_size)
-        callbacks: list[Any] = [probe, metrics, ProgressCallback(advance)]
+        callbacks: list[Any] = [probe, metrics, ProgressCallback(advance), *warm_rows(model, new_tokens, config)]
         if on_eval is not None:
             path = config.run_dir / EVALS_FILE
             callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps or run.steps))
@@ -252,13 +253,17 @@ def _run_trainer(
     return trainer
 
 
-def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
-    """The model to train, on the CPU and whole: it gets its new rows and adapters before an engine may shard it."""
+def _make_model(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[int, ...] | None]:
+    """The model to train, on the CPU and whole: it gets its new rows and adapters before an engine may shard it.
+
+    And the ids that it got new rows for, or None.
+    """
     from transformers import set_seed
 
     from qaz_llm.model.adapters import add_lora
     from qaz_llm.model.architecture import make_model
     from qaz_llm.model.load import describe_model, extension_of, fit_vocabulary, load_model, mark_rows
+    from qaz_llm.train.warm_rows import fit_new_rows
 
     config, adapter = plan.config, plan.config.adapter
     attention = plan.attn_implementation
@@ -279,17 +284,19 @@ def _make_model(plan: TrainPlan, run: PreparedRun) -> Any:
         )
         init, rows = config.model.embedding_init, config.model.new_rows
         new_tokens = fit_vocabulary(model, run.tokenizer, extended, init=init, seed=config.seed, new_rows=rows)
+        if new_tokens:
+            fit_new_rows(model, new_tokens, run.rows.parts, config)
     if config.gradient_checkpointing:
         enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         enable({"use_reentrant": False})
     model.config.use_cache = False  # see collate.py: a cache would switch off the separation of packed documents
     _logger.info(describe_model(model))
     if adapter.type == "full":
-        return model.train()
+        return model.train(), new_tokens
     if config.gradient_checkpointing:
         model.enable_input_require_grads()  # frozen embeddings would cut the graph off at the first layer
     set_seed(config.seed)  # the adapters start from random numbers, the same on every rank and after a resume
-    return add_lora(model, **adapter.lora_options, new_tokens=new_tokens)
+    return add_lora(model, **adapter.lora_options, new_tokens=new_tokens), new_tokens
 
 
 def _finish(

@@ -1,0 +1,214 @@
+"""New output rows fitted to how often text uses new tokens, by what the model sees there; no gradient goes through the model.
+
+Rows that are mixtures of old ones (embeddings.py) say what a token is like, and nothing about how often it comes: together they take
+probability from Russian text, where none of them ever comes, and too much or too little from one another. With h the last hidden
+state before a token, and rows w, two corrections are read off a few thousand positions of text:
+
+    shift   w + d for all new rows: the logit of "a new token comes" changes by d · h, whatever the token. d is the ridge
+            regression (logistic, Newton's method) of new or old on h, with what the rows say already as an offset
+    counts  w + b c: c · h is nearly 1 everywhere, so b is a bias of its own token, log (seen / expected by the model)
+
+One step of iterative scaling (Darroch and Ratcliff 1972) each, computed in closed form but for Newton's few steps. Every part of the text counts
+alike for the shift, whatever its length, so a language with little text is not given away. Where the tables are tied, what changes the
+output row changes the input row too: the corrections are small beside the rows.
+
+Shape legend: T positions, V rows of the vocabulary, N new tokens, D hidden size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from qaz_llm.progress import get_logger
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+_logger = get_logger("model")
+
+SHIFT_RIDGE = 0.1
+"""Times the mean square of a hidden state's numbers, in the mean over positions. 0.03 to 0.3 gave nearly the same."""
+CONSTANT_RIDGE = 1e-3
+PRIOR_COUNT = 0.5
+"""Added to seen and expected counts, so that a token seen once or never moves little."""
+NEWTON_STEPS = 8
+BLOCK_POSITIONS = 128
+"""Positions whose logits are in memory together: 134 MB with 262,144 rows."""
+TOLERANCE = 1e-2
+"""How far logits may be from the product of hidden states and table, as a share of the largest one: bfloat16 rounds."""
+
+TOKENS_PER_PART = 6_000
+MAX_ROW_TOKENS = 512
+"""So much text of each part is read: enough for the common tokens, and a minute for a model of 135 M on one core."""
+
+
+def fit_rows(model: PreTrainedModel, new_ids: Sequence[int], samples: Sequence[Sequence[Sequence[int]]]) -> bool:
+    """Correct the rows of new tokens in place; whether it was done.
+
+    Args:
+        model: on one device and whole; old rows, and all other weights, stay as they are.
+        new_ids: whose rows have been made.
+        samples: of each part of the text (a language, a source), rows of token ids, each read from its own start.
+
+    It is not done, and said so, where the model's logits are no product of its last hidden states and its output table (soft
+    caps, scaling), or where one of new and old tokens does not come in the text.
+    """
+    import torch
+
+    with torch.no_grad():
+        parts = [_read(model, rows) for rows in samples if any(len(row) > 1 for row in rows)]
+        if not parts or not _is_plain_product(model, samples):
+            _logger.warning(
+                "new rows are not fitted: the model's logits are no plain product of its last hidden states"
+            )
+            return False
+        hidden_TD = torch.cat([hidden for hidden, _ids in parts])
+        next_T = torch.cat([ids for _hidden, ids in parts])
+        share_T = torch.cat([torch.full((len(ids),), 1 / (len(ids) * len(parts))) for _hidden, ids in parts])
+        table_VD = model.get_output_embeddings().weight
+        is_new_V = torch.zeros(len(table_VD), dtype=torch.bool)
+        is_new_V[list(new_ids)] = True
+        is_new_T = is_new_V[next_T]
+        if not is_new_T.any() or is_new_T.all():
+            _logger.warning("new rows are not fitted: of %d tokens %d are new", len(next_T), int(is_new_T.sum()))
+            return False
+        new_N = torch.tensor(sorted(new_ids))
+        offset_T = _log_odds(hidden_TD, table_VD, is_new_V)
+        shift_D = _shift(hidden_TD, offset_T, is_new_T, share_T)
+        table_VD[new_N] += shift_D.to(table_VD)
+        p_new_T = torch.sigmoid(offset_T + hidden_TD.double() @ shift_D)
+        seen_N = torch.bincount(next_T, minlength=len(table_VD))[new_N]
+        expected_N = _expected(hidden_TD, table_VD[new_N], p_new_T)  # a shift leaves the new ones' shares as they are
+        bias_N = ((seen_N + PRIOR_COUNT) / (expected_N + PRIOR_COUNT)).log()
+        table_VD[new_N] += (bias_N[:, None] * _constant(hidden_TD)).to(table_VD)
+    _logger.info("new rows fitted on %s tokens, %s of them new", f"{len(next_T):,}", f"{int(is_new_T.sum()):,}")
+    return True
+
+
+def text_samples(tokenizer: PreTrainedTokenizerFast, texts: Iterable[Iterable[str]]) -> list[list[list[int]]]:
+    """Rows of ids for `fit_rows`: of each part the first texts, each from the tokenizer's start token."""
+    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    first = [] if start is None else [start]
+    encoded = ((first + tokenizer(text, add_special_tokens=False)["input_ids"] for text in part) for part in texts)
+    return [_enough(rows) for rows in encoded]
+
+
+def packed_samples(rows: Iterable[Iterable[Mapping[str, Any]]]) -> list[list[list[int]]]:
+    """The same from packed rows: documents, which begin where position_ids are 0; padding is a document too, of one token."""
+    return [_enough(document for row in part for document in _documents(row)) for part in rows]
+
+
+def _documents(row: Mapping[str, Any]) -> Iterator[list[int]]:
+    starts = [*(i for i, position in enumerate(row["position_ids"]) if position == 0), len(row["position_ids"])]
+    for start, end in pairwise(starts):
+        ids = [int(index) for index in row["input_ids"][start:end]]
+        if len(set(ids)) > 1:  # else padding
+            yield ids
+
+
+def _enough(rows: Iterable[list[int]]) -> list[list[int]]:
+    """The first rows, cut to MAX_ROW_TOKENS, until they hold TOKENS_PER_PART."""
+    taken: list[list[int]] = []
+    for row in rows:
+        taken.append(row[:MAX_ROW_TOKENS])
+        if sum(map(len, taken)) >= TOKENS_PER_PART:
+            break
+    return taken
+
+
+def _read(model: Any, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The last hidden state before each token but the first of a row, float32 T × D, and those tokens, both on the CPU."""
+    import torch
+
+    hidden: list[torch.Tensor] = []
+    following: list[torch.Tensor] = []
+    for row in rows:
+        ids = torch.tensor([list(row)], device=model.get_input_embeddings().weight.device)
+        if ids.shape[1] < 2:
+            continue
+        states = model.base_model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
+        hidden.append(states[0].float().cpu())
+        following.append(ids[0, 1:].cpu())
+    return torch.cat(hidden), torch.cat(following)
+
+
+def _is_plain_product(model: Any, samples: Sequence[Sequence[Sequence[int]]]) -> bool:
+    """Whether the logits of a few positions are hidden states times the output table."""
+    import torch
+
+    row = next(row for rows in samples for row in rows if len(row) > 1)
+    ids = torch.tensor([list(row[:16])], device=model.get_input_embeddings().weight.device)
+    outputs = model.get_output_embeddings()
+    if getattr(outputs, "bias", None) is not None:
+        return False
+    logits = model(input_ids=ids, use_cache=False).logits[0].float()
+    product = (model.base_model(input_ids=ids, use_cache=False).last_hidden_state[0] @ outputs.weight.T).float()
+    return bool((logits - product).abs().max() <= TOLERANCE * (1 + logits.abs().max()))
+
+
+def _log_odds(hidden_TD: torch.Tensor, table_VD: torch.Tensor, is_new_V: torch.Tensor) -> torch.Tensor:
+    """At each position, by the rows as they are: log P(a new token comes) - log P(an old one does); float64, T."""
+    import torch
+
+    odds: list[torch.Tensor] = []
+    for start in range(0, len(hidden_TD), BLOCK_POSITIONS):
+        logits_TV = (hidden_TD[start : start + BLOCK_POSITIONS].to(table_VD) @ table_VD.T).float().cpu()
+        new_T, all_T = logits_TV[:, is_new_V].logsumexp(-1).double(), logits_TV.logsumexp(-1).double()
+        odds.append(new_T - all_T - (1 - (new_T - all_T).exp()).clamp(min=1e-9).log())
+    return torch.cat(odds)
+
+
+def _expected(hidden_TD: torch.Tensor, rows_ND: torch.Tensor, p_new_T: torch.Tensor) -> torch.Tensor:
+    """How often each new token is expected in all: the chance that a new one comes, shared out by the rows; float64, N."""
+    import torch
+
+    expected_N = torch.zeros(len(rows_ND), dtype=torch.double)
+    for start in range(0, len(hidden_TD), BLOCK_POSITIONS):
+        block = slice(start, start + BLOCK_POSITIONS)
+        among_TN = (hidden_TD[block].to(rows_ND) @ rows_ND.T).double().softmax(-1).cpu()
+        expected_N += p_new_T[block] @ among_TN
+    return expected_N
+
+
+def _shift(
+    hidden_TD: torch.Tensor, offset_T: torch.Tensor, is_new_T: torch.Tensor, share_T: torch.Tensor
+) -> torch.Tensor:
+    """The d that makes σ(offset + d · h) fit whether a new token came; float64, D."""
+    import torch
+    from torch.nn.functional import softplus
+
+    x_TD, y_T, share_T = hidden_TD.double(), is_new_T.double(), share_T.double()
+    ridge = SHIFT_RIDGE * x_TD.square().mean()
+    eye_DD = torch.eye(x_TD.shape[1], dtype=torch.double)
+
+    def cost(shift_D: torch.Tensor) -> float:
+        logit_T = offset_T + x_TD @ shift_D
+        return float((share_T * (softplus(logit_T) - y_T * logit_T)).sum() + ridge / 2 * shift_D.square().sum())
+
+    shift_D = torch.zeros(x_TD.shape[1], dtype=torch.double)
+    for _ in range(NEWTON_STEPS):
+        p_T = torch.sigmoid(offset_T + x_TD @ shift_D)
+        slope_D = x_TD.T @ (share_T * (p_T - y_T)) + ridge * shift_D
+        curve_DD = (x_TD * (share_T * p_T * (1 - p_T))[:, None]).T @ x_TD + ridge * eye_DD
+        step_D = torch.linalg.solve(curve_DD, slope_D)
+        length = 1.0
+        while cost(shift_D - length * step_D) > cost(shift_D) and length > 1e-3:
+            length /= 2
+        shift_D = shift_D - length * step_D
+    return shift_D
+
+
+def _constant(hidden_TD: torch.Tensor) -> torch.Tensor:
+    """The c with c · h as near to 1 as can be at all positions; float64, D."""
+    import torch
+
+    x_TD = hidden_TD.double()
+    moments_DD = x_TD.T @ x_TD / len(x_TD)
+    ridge = CONSTANT_RIDGE * moments_DD.trace() / len(moments_DD)
+    constant_D: torch.Tensor = torch.linalg.solve(
+        moments_DD + ridge * torch.eye(len(moments_DD), dtype=torch.double), x_TD.mean(0)
+    )
+    return constant_D
