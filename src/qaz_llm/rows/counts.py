@@ -57,6 +57,7 @@ class Counts:
 
 NOTES: Mapping[str, str] = {
     **{key: f"{{}} {words}" for key, words in OF_DIALOGUES.items()},
+    "encoding_recognised": "the encoding of {} files was recognised, as they do not say it",
     "special_tokens_spelled": "special tokens are spelled in {} texts, and stay text there",
     "half_characters_replaced": "half a surrogate pair was replaced by U+FFFD in {} rows",
     "question_after_last_answer": "what was asked after the last answer was left out of {} dialogues",

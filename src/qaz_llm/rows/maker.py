@@ -17,7 +17,7 @@ from qaz_llm.rows.encode import SpecialTokens, TextEncoder
 from qaz_llm.rows.packed import RowWriter, Tokens, pad_id_of
 from qaz_llm.rows.packing import Overflow, one_by_one, pack
 from qaz_llm.rows.parts import PART_FILE, RowPart, is_part_done
-from qaz_llm.rows.sources import read_dialogues_of, read_text_rows
+from qaz_llm.rows.sources import read_dialogues_of, read_text_rows, recognised_encoding
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -52,6 +52,10 @@ class RowMaker:
         if is_part_done(folder):
             return
         counts = Counts.none()
+        if part.piece is None or part.piece.start == 0:
+            for path in part.paths:
+                if encoding := recognised_encoding(entry, path, chat=shape.chat):
+                    counts.note("encoding_recognised", f"{path.name}: {encoding}")
         with atomic_dir(folder) as temporary:
             with RowWriter(temporary, seq_len=shape.seq_len, pad_id=pad_id_of(self.tokenizer)) as writer:
                 if shape.splits and shape.packs and not shape.chat:

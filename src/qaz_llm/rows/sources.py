@@ -16,7 +16,7 @@ from qaz_llm.data.config import MixConfig, SourceConfig
 from qaz_llm.data.mixing.corpus_mix import quality_of
 from qaz_llm.data.mixing.mix import plan_corpus_mix
 from qaz_llm.data.mixing.parts import MixPart
-from qaz_llm.data.readers import FORMAT_BY_SUFFIX, Part, Row, read_rows_of
+from qaz_llm.data.readers import FORMAT_BY_SUFFIX, Part, Row, read_rows_of, shape_of
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import expand_paths, file_format, resolve_path
 from qaz_llm.progress import get_logger
@@ -93,22 +93,23 @@ def read_text_rows(entry: MixEntry, path: Path, part: Part | None = None) -> Ite
     Reasons: those of the readers, `missing_text`, `not_text`, `empty_text`, and `missing_language`, `missing_source` or
     `missing_quality` where the mix chooses by them. Raises DamagedFileError where a file cannot be read to its end.
     """
-    for row in read_rows_of(path, text_source(entry, path), part=part):
-        number = row.number + 1
-        where = f"{path.name}, row {number}"
-        if row.problem is not None:
-            yield ReadText("", "", where, row.problem, row.problem)
-            continue
-        fields = dict(row.fields)
-        wanted = _chosen(fields, entry, where)
-        if wanted is False:
-            continue
-        text = fields.get("text")
-        reason, found = wanted if wanted is not True else _text_problem(fields)
-        if reason is not None:
-            yield ReadText("", "", where, reason, found)
-        else:
-            yield ReadText(str(fields.get("id", f"{path.name}:{number}")), str(text), where, is_mended=row.is_mended)
+    rows = read_rows_of(path, text_source(entry, path), part=part)
+    return (read for row in rows if (read := _read_text(row, entry, path)) is not None)
+
+
+def _read_text(row: Row, entry: MixEntry, path: Path) -> ReadText | None:
+    """The document of a row, or what is wrong with it; None where the mix asks for others."""
+    fields, number = row.fields, row.number + 1
+    where = f"{path.name}, row {number}"
+    if row.problem is not None:
+        return ReadText("", "", where, row.problem, row.problem)
+    wanted = _chosen(fields, entry, where)
+    if wanted is False:
+        return None
+    reason, found = wanted if wanted is not True else _text_problem(fields)
+    if reason is not None:
+        return ReadText("", "", where, reason, found)
+    return ReadText(str(fields.get("id", f"{path.name}:{number}")), fields["text"], where, is_mended=row.is_mended)
 
 
 def _text_problem(fields: Mapping[str, Any]) -> tuple[str | None, str]:
@@ -126,6 +127,13 @@ def text_source(entry: MixEntry, path: Path) -> SourceConfig:
     """How the readers are to read a file: by its suffix, a line being a row of plain text; of no known suffix as JSONL."""
     known = file_format(path) in FORMAT_BY_SUFFIX and FORMAT_BY_SUFFIX[file_format(path)] in TEXT_READERS
     return SourceConfig(name=entry.name, path=str(path), rows="line", format="auto" if known else "jsonl")
+
+
+def recognised_encoding(entry: MixEntry, path: Path, *, chat: bool) -> str | None:
+    """The encoding that a file of text does not say of itself, as it was found out; None where it is UTF-8 or says so."""
+    source = SourceConfig(name=entry.name, path=str(path)) if chat else text_source(entry, path)
+    form = shape_of(path, source).form
+    return str(form) if form.is_guess else None
 
 
 def read_texts(entry: MixEntry) -> Iterator[tuple[str, str]]:
@@ -146,15 +154,16 @@ def read_texts(entry: MixEntry) -> Iterator[tuple[str, str]]:
 
 
 def check_first_texts(entry: MixEntry) -> None:
-    """Look for a document at the beginning of each file until there is one.
+    """Look for a document, or one that the mix does not ask for, at the beginning of each file until there is one.
 
     Raises InputError where there are rows, and none can be trained on: a field of another name is not found out by reading
     a terabyte.
     """
     first = None
     for path in training_files(entry, chat=False):
-        for read in islice(read_text_rows(entry, path), FIRST_ROWS):
-            if read.reason in (None, "empty_text"):
+        for row in islice(read_rows_of(path, text_source(entry, path)), FIRST_ROWS):
+            read = _read_text(row, entry, path)
+            if read is None or read.reason in (None, "empty_text"):
                 return
             first = first or read
     if first is not None:

@@ -27,7 +27,7 @@ from qaz_llm.rows.config import MixEntry, RowShape
 from qaz_llm.rows.dataset import NothingToTrainOnError, build_dataset, make_rows, row_set
 from qaz_llm.rows.packed import PackedDataset, RowWriter, encode_row
 from qaz_llm.rows.packing import pack
-from qaz_llm.rows.sources import read_text_rows
+from qaz_llm.rows.sources import check_first_texts, read_text_rows
 from qaz_llm.tokenizer.base import train_base_tokenizer
 
 CPT = RowShape(32, chat=False, splits=True)
@@ -246,6 +246,26 @@ def test_odd_rows_are_dropped_counted_and_shown(
     assert tokenizer.decode(documents[1][1:-1]) == "жақсы \ufffd"
     assert tokenizer.decode(documents[2][1:-1]) == "ChatML: <|im_start|>user, соңы <|eos|>"
     assert tokenizer.decode(documents[3][1:-1]) == "🙂 бүтін"
+
+
+def test_an_encoding_that_was_recognised_is_said(tmp_path: Path, tokenizer: Any) -> None:
+    text = "Қазақстан тауы мен даласы кең байтақ өңір, ұлан-ғайыр жер."
+    (tmp_path / "a.txt").write_bytes((text + "\n").encode("kz1048") * 30)
+    data = build_dataset(MixEntry(name="part", path=str(tmp_path / "a.txt")), tokenizer, CPT, cache=tmp_path / "c")
+    assert data.meta["noted"] == {"encoding_recognised": 1}
+    assert data.meta["first"]["encoding_recognised"].startswith("a.txt: kz1048")
+    assert data.meta["tokens"] == 30 * (len(tokenizer(text)["input_ids"]) + 1)
+
+
+def test_the_first_rows_are_looked_at_and_no_more(
+    tmp_path: Path, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row in another language has the fields: no reason to read on to the first in the right one."""
+    entry = write(tmp_path / "a.jsonl", '{"text": "а", "language": "ru"}', *['{"text": "ә", "language": "kk"}'] * 5)
+    monkeypatch.setattr(
+        "qaz_llm.rows.sources._read_text", lambda row, *_: None if row.number == 0 else pytest.fail("read on")
+    )
+    check_first_texts(entry.model_copy(update={"language": "kk"}))
 
 
 def test_half_a_character_in_a_list_and_in_a_dialogue(tmp_path: Path, tokenizer: Any) -> None:

@@ -17,7 +17,8 @@ from qaz_llm.io import embedded_path, read_jsonl, write_jsonl
 from qaz_llm.train import waiting
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.plan import TrainPlan, make_plan
-from qaz_llm.train.tokenize import Files, make_files
+from qaz_llm.train.prepare import open_prepared, prepare_files
+from qaz_llm.train.tokenize import Files, make_files, tokenize
 from qaz_llm.train.waiting import make_files_first, wait_for
 
 
@@ -94,6 +95,16 @@ def test_a_recipe_is_counted_once_and_anew_for_another_corpus(tmp_path: Path, mo
     write(31)
     assert not Files(config).are_there
     assert make_files(config).datasets != prepared.datasets
+
+
+def test_a_training_takes_the_rows_that_were_made_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(tmp_path, rank=0)
+    made = tokenize(plan.config)
+    assert made.missing_bytes == 0
+    monkeypatch.setattr("qaz_llm.rows.maker.RowMaker.make", lambda *a: pytest.fail("made again"))
+    run = open_prepared(plan, prepare_files(plan))
+    assert [str(part.folder) for part in run.rows.parts] == [facts["folder"] for facts in made.sets]
+    assert tokenize(plan.config, dry_run=True).to_dict()["sets"] == made.sets
 
 
 def test_a_share_does_not_train_the_tokenizer(tmp_path: Path) -> None:

@@ -1,0 +1,28 @@
+#!/bin/bash
+# Turn the text of a training config into packed rows, without GPUs and before the training:
+#   sbatch slurm/tokenize.sh CONFIG [key=value ...]                    on one node
+#   sbatch --array=0-15 slurm/tokenize.sh CONFIG [key=value ...]       on sixteen; the job that ends last puts the parts together
+# Every job, and the training afterwards, gets the same config and overrides. Rows lie in the config's data.cache_dir (by
+# default RUN_DIR/packed), which all nodes have to see. Submit it again after a failure: what is done is not done twice.
+#SBATCH --job-name=qaz-tokenize
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=16
+#SBATCH --time=12:00:00
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=slurm-%x-%A_%a.out
+set -euo pipefail
+source "${QAZ_ROOT:-$SLURM_SUBMIT_DIR}/slurm/common.sh"
+need_config "$@"
+arguments=("$1" "data.workers=${SLURM_CPUS_PER_TASK:-1}" "${@:2}")
+export OMP_NUM_THREADS=1  # as many processes as cores, each with one thread
+if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
+    if [ "$SLURM_ARRAY_TASK_MIN" -ne 0 ] || [ "$SLURM_ARRAY_TASK_MAX" -ne $((SLURM_ARRAY_TASK_COUNT - 1)) ]; then
+        echo "--array has to count from 0 by ones, for instance 0-15: its size says how the input is shared out" >&2
+        exit 2
+    fi
+    arguments+=(--share "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT")
+fi
+echo "job ${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID} on $(hostname -s): qaz data tokenize ${arguments[*]}"
+exec srun "$QAZ_PYTHON" -m qaz_llm data tokenize "${arguments[@]}"
