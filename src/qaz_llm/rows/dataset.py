@@ -156,7 +156,9 @@ def build_dataset(
             language = f" in language {entry.language!r}" if entry.language else ""
             raise DataError(
                 f"data.mix '{entry.name}' ({entry.path}): nothing to train on{language} ({why})",
-                hint="check the path and the language, or raise seq_len",
+                hint="docs/dialogues.md says what each reason means"
+                if shape.chat and dropped
+                else "check the path and the language, or raise seq_len",
             )
         write_json(temporary / META_FILE, facts)
     if dropped:

@@ -252,6 +252,13 @@ def test_arguments_are_text_for_templates_that_add_them(base: Any) -> None:
     assert learned(base, render(base, CALLED, tools=TOOLS))[0][0].startswith(f"<tool_call>\n{CALL_JSON}")
 
 
+def test_null_among_arguments_is_counted(base: Any) -> None:
+    base.chat_template = QWEN25
+    call = {"type": "function", "function": {"name": "f", "arguments": {"a": {"b": [1, None]}}}}
+    rendered = render(base, (CALLED[0], Message("assistant", "", tool_calls=(call,)), *CALLED[2:]))
+    assert rendered.notes == {"null_arguments": 1}
+
+
 # --------------------------------------------------------------------------------------- weights, greetings, length
 
 
