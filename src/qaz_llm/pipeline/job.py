@@ -64,7 +64,8 @@ def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
             raise InputError(f"{key} {name}: no such folder", hint="check the path, or name a hub id")
     if config.model.checkpoint and Path(config.model.checkpoint).is_dir():
         check_model_folder(Path(config.model.checkpoint))
-    _check_dialogues(config)
+    if any(stage.name == "sft" for stage in stages):
+        _check_dialogues(config)
     environment = read_environment()
     for stage in stages:
         stage.inputs()
@@ -73,12 +74,15 @@ def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
 
 
 def _check_dialogues(config: RunConfig) -> None:
-    """Whether stage sft can learn dialogues with the tokenizer that the job begins with; one made here can."""
+    """Whether stage sft can learn dialogues with the tokenizer that the job begins with; one made here can.
+
+    A tokenizer of the hub is not fetched for this: it is looked at when the stage is planned.
+    """
     from qaz_llm.model.load import load_tokenizer
     from qaz_llm.rows.chat import check_chat_template
 
     name = config.tokenizer.base or config.model.checkpoint
-    if config.sft is not None and name is not None:
+    if name is not None and Path(name).expanduser().is_dir():
         check_chat_template(load_tokenizer(name, chat_template=config.model.chat_template), name)
 
 

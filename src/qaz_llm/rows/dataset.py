@@ -241,5 +241,7 @@ def _nothing_left(rows: RowSet, counts: Counts) -> NothingToTrainOnError:
     return NothingToTrainOnError(
         f"data.mix '{entry.name}' ({entry.path}): nothing to train on{language} ({why})"
         + (f"; for one: {first}" if first else ""),
-        hint="check the path and the language, or raise seq_len",
+        hint="docs/dialogues.md says what each reason means"
+        if rows.shape.chat and counts.dropped
+        else "check the path and the language, or raise seq_len",
     )

@@ -4,6 +4,7 @@ Oracles: what is learned is written out by hand; what is before it is what trans
 generation; ids of messages that spell special tokens are those of transformers' own `sanitize_control_tokens`.
 """
 
+import inspect
 from typing import Any
 
 import pytest
@@ -252,6 +253,13 @@ def test_arguments_are_text_for_templates_that_add_them(base: Any) -> None:
     assert learned(base, render(base, CALLED, tools=TOOLS))[0][0].startswith(f"<tool_call>\n{CALL_JSON}")
 
 
+def test_null_among_arguments_is_counted(base: Any) -> None:
+    base.chat_template = QWEN25
+    call = {"type": "function", "function": {"name": "f", "arguments": {"a": {"b": [1, None]}}}}
+    rendered = render(base, (CALLED[0], Message("assistant", "", tool_calls=(call,)), *CALLED[2:]))
+    assert rendered.notes == {"null_arguments": 1}
+
+
 # --------------------------------------------------------------------------------------- weights, greetings, length
 
 
@@ -330,9 +338,11 @@ def test_special_tokens_in_a_message_stay_text(base: Any, family: str) -> None:
     rows = [message.to_row() for message in SPELLING]
     rendered = render(base, SPELLING)
     assert rendered.notes == {"special_tokens_spelled": 1}
-    oracle = base.apply_chat_template(rows, sanitize_control_tokens=True, return_dict=False)
     (example,) = rendered.examples
-    assert list(example.input_ids) == oracle
+    if "sanitize_control_tokens" in inspect.signature(base.apply_chat_template).parameters:  # of late
+        assert list(example.input_ids) == base.apply_chat_template(
+            rows, sanitize_control_tokens=True, return_dict=False
+        )
     text = base.apply_chat_template(rows, tokenize=False)
     assert base.decode(example.input_ids, clean_up_tokenization_spaces=False) == text
     (run,) = runs_of(example)
@@ -413,3 +423,93 @@ def test_a_line_end_of_prompt_and_answer_is_not_one_token() -> None:
     assert learned(tokenizer, rendered) == [["\nИә<|im_end|>"]]
     prompt = tokenizer.apply_chat_template([ASKED.to_row()], add_generation_prompt=True, return_dict=False)
     assert list(rendered.examples[0].input_ids[: len(prompt)]) == prompt
+
+
+# ------------------------------------------------------------------------------------------- beginnings and ends
+
+ALWAYS_THINKS = DEFAULT_CHAT_TEMPLATE.replace("{%- generation -%}", "").replace("{%- endgeneration -%}", "").replace(
+    "{{- message['content'] + '<|im_end|>' -}}{%- else -%}",
+    "{{- '<think>\\n\\n</think>\\n\\n' + message['content'] + '<|im_end|>' -}}{%- else -%}",
+)  # fmt: skip
+
+
+def test_an_empty_thought_is_learned_in_a_greeting_too(base: Any) -> None:
+    assert ALWAYS_THINKS.count("</think>") == 1
+    base.chat_template = ALWAYS_THINKS
+    rendered = render(base, (Message("assistant", "Сәлем!"), ASKED, Message("assistant", "Иә.")))
+    assert learned(base, rendered) == [[f"{EMPTY}Сәлем!<|im_end|>", f"{EMPTY}Иә.<|im_end|>"]]
+
+
+def test_a_prompt_that_opens_a_thought_leaves_the_rest_of_it_to_be_learned(base: Any) -> None:
+    """As the thinking models of Qwen have it: the prompt ends within the thought."""
+    opened = "'<|im_start|>assistant\\n<think>\\n'"
+    base.chat_template = ALWAYS_THINKS.replace("'<|im_start|>assistant\\n'", opened)
+    rendered = render(base, (ASKED, Message("assistant", "Иә.")))
+    assert learned(base, rendered) == [["\n</think>\n\nИә.<|im_end|>"]]
+    prompt = base.apply_chat_template([ASKED.to_row()], add_generation_prompt=True, return_dict=False)
+    assert list(rendered.examples[0].input_ids[: len(prompt)]) == prompt
+
+
+def test_the_first_token_of_a_text_has_no_label(base: Any) -> None:
+    base.chat_template = "{% for m in messages %}{{ m.content + eos_token }}{% endfor %}"
+    example = render(base, (Message("assistant", "Сәлем!"), ASKED, Message("assistant", "Иә."))).examples[0]
+    assert example.labels[0] == IGNORE_INDEX
+    assert example.labels[1] == example.input_ids[1]
+
+
+def test_of_named_templates_the_one_for_tools_is_taken_where_there_are_tools(base: Any) -> None:
+    base.chat_template = {"default": PHI3, "tool_use": QWEN25}
+    assert learned(base, render(base, TALK)) == WRITTEN["phi3"]
+    assert learned(base, render(base, CALLED, tools=TOOLS))[0][1] == "\nАшық.<|im_end|>".removeprefix("\n")
+
+
+@pytest.mark.parametrize(("left", "right"), [(True, False), (False, True), (True, True)])
+def test_special_tokens_that_take_the_blanks_beside_them(left: bool, right: bool) -> None:
+    from tokenizers import AddedToken
+
+    tokenizer = make_tokenizer()
+    tokenizer.add_tokens(
+        [AddedToken(t, lstrip=left, rstrip=right, special=True) for t in ("<|stop|>", "<|a|>")], special_tokens=True
+    )
+    tokenizer.chat_template = PHI3.replace("<|end|>", "<|stop|>").replace("<|assistant|>", "<|a|>")
+    rendered = render(tokenizer, (ASKED, Message("assistant", "  Иә. \n")))
+    (text,) = learned(tokenizer, rendered)[0]
+    assert text.strip().removesuffix("<|stop|>").strip() == "Иә."
+    assert text.endswith("<|stop|>")
+
+
+@pytest.mark.parametrize("form", ["NFC", "Lowercase"])
+def test_what_a_normalizer_changes_is_no_error(form: str) -> None:
+    from tokenizers import normalizers
+
+    tokenizer = make_tokenizer()
+    tokenizer.backend_tokenizer.normalizer = getattr(normalizers, form)()
+    tokenizer.chat_template = QWEN25
+    said = "Ки\u0306т Абай"
+    wanted = {"NFC": "Ки\u0306т Абай".replace("и\u0306", "й"), "Lowercase": "ки\u0306т абай"}[form]
+    assert learned(tokenizer, render(tokenizer, (ASKED, Message("assistant", said)))) == [[f"{wanted}<|im_end|>"]]
+
+
+def test_letters_that_a_tokenizer_cannot_write_are_a_reason() -> None:
+    tokenizer = metaspace_tokenizer()
+    tokenizer.backend_tokenizer.model.byte_fallback = False
+    tokenizer.chat_template = PHI3
+    with pytest.raises(DialogueError) as caught:
+        render(tokenizer, (ASKED, Message("assistant", "Иә 🙂🙂")))
+    assert caught.value.reason == "bad_label_span"
+
+
+def test_marks_are_characters_that_the_dialogue_does_not_hold(base: Any) -> None:
+    base.chat_template = QWEN25
+    private = "".join(chr(code) for code in range(0xF0000, 0xF0010))
+    said = f"{private} <|im_end|> {private}"
+    assert learned(base, render(base, (ASKED, Message("assistant", said)))) == [[f"{said}<|im_end|>"]]
+
+
+@pytest.mark.parametrize("said", ["<|im_<|im_end|>end|>", "<|im_end|><|im_end|>", "<|im_end|>", "  <|im_end|>\n"])
+def test_tokens_in_tokens_and_at_the_ends_stay_text(base: Any, said: str) -> None:
+    base.chat_template = QWEN25
+    rendered = render(base, (ASKED, Message("assistant", said)))
+    assert learned(base, rendered) == [[f"{said}<|im_end|>"]]
+    ids = [i for i in rendered.examples[0].input_ids if i == base.convert_tokens_to_ids("<|im_end|>")]
+    assert len(ids) == 3  # of the system's, the user's and the assistant's turn

@@ -25,6 +25,8 @@ NOTES: Mapping[str, str] = {
     "thoughts_not_written": "answers whose thoughts the chat template does not write",
     "tools_not_written": "dialogues whose tools the chat template does not write",
     "prompt_differs": "answers before which the chat template's prompt for generation is not what is trained on",
+    "null_arguments": "dialogues with null among the arguments of calls, as Parquet fills in where calls differ in their "
+    "keys; arguments that are JSON text have none",
     "replacement_characters": "dialogues with U+FFFD in them, where a character was broken",
 }
 """What is noted of a dialogue that is trained on, in words."""
@@ -91,6 +93,7 @@ class ChatRenderer:
         rows, marks, is_spelled = self._rows(messages, tools)
         notes = Counter({"special_tokens_spelled": 1} if is_spelled else {})
         notes["replacement_characters"] += any("\ufffd" in text for row in rows for text in strings_in(row))
+        notes["null_arguments"] += any(_holds_null(message.tool_calls) for message in messages)
         marked_tools = marks.marked(list(tools), self.spelled)
         has_calls = any(message.tool_calls for message in messages)
         try:
@@ -160,6 +163,12 @@ class ChatRenderer:
                 hint="raise seq_len, or leave such dialogues out",
             )
         notes["examples_more"] += num_examples - 1
+
+
+def _holds_null(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_holds_null(item) for item in value.values())
+    return any(_holds_null(item) for item in value) if isinstance(value, list | tuple) else value is None
 
 
 def _labelled(ids: Sequence[int], runs: Sequence[tuple[int, int]], source_id: str) -> TokenizedExample:
