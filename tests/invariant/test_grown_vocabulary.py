@@ -63,6 +63,9 @@ def make_values(settings: Any, base_model: Path, untied_model: Path, extensions:
     def make(name: str, *, tied: bool, kind: str = "appended", init: str = "mean", **values: Any) -> dict[str, Any]:
         base = base_model if tied else untied_model
         model = {"checkpoint": str(base), "tokenizer": str(extensions[kind]), "embedding_init": init}
+        model["new_rows"] = (
+            "make"  # the tokenizer swapped by hand spells its tokens as the base does, so it cannot tell
+        )
         text = "ru" if kind == "swapped" else "kk_a"
         data = {"mix": [{"name": "text", "path": f"embedded:documents_{text}.jsonl"}]}
         common = {"method": "cpt", "model": model, "data": data, "seq_len": 64, "max_steps": 3, "seed": 5}
@@ -74,7 +77,7 @@ def make_values(settings: Any, base_model: Path, untied_model: Path, extensions:
 def grown(base: Path, extension: Path, init: str = "mean") -> Any:
     """The base with rows for the new tokens, made here."""
     model, extended = load_model(base, dtype="float32"), ExtendedTokenizer.load(extension)
-    fit_vocabulary(model, extended.tokenizer, extended, init=init, seed=5)  # type: ignore[arg-type]
+    fit_vocabulary(model, extended.tokenizer, extended, init=init, seed=5, new_rows="make")  # type: ignore[arg-type]
     return model
 
 

@@ -136,3 +136,14 @@ def test_whole_tables_over_a_bfloat16_base_keep_small_updates(tied: bool) -> Non
     torch.optim.SGD([table], lr=1e-3 * float(before[5].abs().mean() / table.grad[5].abs().mean())).step()
     changed = (table[5] - before[5]).abs().mean() / before[5].abs().mean()
     assert 5e-4 < changed < 2e-3
+
+
+def test_a_head_with_a_bias_is_trained_whole_over_a_bfloat16_base() -> None:
+    model = make("Phi").to(torch.bfloat16)
+    adapted = add_lora(model, r=2, alpha=4.0, dropout=0.0, new_tokens=[7], new_embeddings="modules_to_save")
+    ids = torch.arange(5, 25)[None]
+    for autocast in (True, False):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            logits = adapted(input_ids=ids).logits
+        cross_entropy(logits[0, :-1].float(), ids[0, 1:]).backward()
+    assert model.get_output_embeddings().weight.grad.dtype == torch.float32
