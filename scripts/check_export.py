@@ -17,6 +17,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,10 @@ def main() -> int:
         print(f"{folder}: no exported model, config.json is missing", file=sys.stderr)
         return 2
     old_python = make_environment(arguments.env)
-    logits = (arguments.env / "new.pt", arguments.env / "old.pt")
-    new, old = read_with(sys.executable, folder, logits[0]), read_with(old_python, folder, logits[1])
-    checks = [*look_at(folder), *compare(new, old, logits)]
+    with tempfile.TemporaryDirectory() as temporary:
+        logits = (Path(temporary) / "new.pt", Path(temporary) / "old.pt")
+        new, old = read_with(sys.executable, folder, logits[0]), read_with(old_python, folder, logits[1])
+        checks = [*look_at(folder), *compare(new, old, logits)]
     for passed, what in checks:
         print(f"{'note' if passed is None else 'ok  ' if passed else 'FAIL'} {what}")
     return int(any(passed is False for passed, _ in checks))

@@ -16,7 +16,7 @@ from qaz_llm.records import IGNORE_INDEX, TokenizedExample
 from qaz_llm.rows.dataset import PackedDataset
 from qaz_llm.rows.packing import make_row, one_by_one
 from qaz_llm.train.collate import Collator
-from qaz_llm.train.packing_probe import foreign_gradient, probe, probe_tokens, refusal
+from qaz_llm.train.packing_probe import foreign_gradient, foreign_influence, probe, probe_tokens, refusal
 
 TOKENS = np.random.default_rng(0).integers(5, VOCAB_SIZE, 400)
 DOCUMENTS = [[5, 6, 7, 8, 9, 10], [11, 90], [12, 13, 14], [15, 16, 17, 18, 19, 20, 21, 22, 23]]
@@ -42,6 +42,28 @@ def test_families_that_do_not_are_found_in_any_precision(family: str, precision:
     model = make_family(family, scale=scale).to(precision)
     assert not probe(model, Collator(), TOKENS, num_rows=3).holds
     assert probe(model, Collator(packs=False), TOKENS, num_rows=3).holds
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("family", [*MIXED, "llama", "gemma3"])
+def test_other_tokens_tell_the_same_as_gradients(family: str, precision: torch.dtype) -> None:
+    """The way for sharded models, which give no gradients."""
+    model = make_family(family).to(precision)
+    row = make_row([TokenizedExample(tuple(d), tuple(d)) for d in DOCUMENTS])
+    for collator in (Collator(), Collator(packs=False)):
+        batch = collator([as_dict(row)] * 2)
+        bounds = (6, 8) if collator.packs else (0, 6)
+        found = foreign_influence(model, batch, bounds), foreign_gradient(model, batch, bounds)
+        assert (found[0] > 0.01) == (found[1] > 0) == (collator.packs and family in MIXED)
+        assert found[0] == 0 or found[1] > 0
+
+
+def test_a_sharded_model_is_probed_without_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    for family, holds in (("llama", True), ("lfm2", False)):
+        model = make_family(family)
+        for number, parameter in enumerate(model.parameters()):
+            parameter.ds_id = number
+        assert probe(model, Collator(), TOKENS, num_rows=2).holds == holds
 
 
 def test_a_refusal_names_what_was_tried_and_holds() -> None:

@@ -12,7 +12,7 @@ from qaz_llm.cli.options import Attn, TrustRemoteCode
 
 
 def export(
-    source: Annotated[Path, typer.Argument(metavar="DIR", help="A model, or a folder with a LoRA adapter.")],
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="A run, a model, or a folder with a LoRA adapter.")],
     out: Annotated[Path, typer.Argument(metavar="DIR", help="Where the Hugging Face folder goes.")],
     base: Annotated[
         str | None, typer.Option(metavar="DIR_OR_HUB_ID", help="The adapter's base, if it names none.")

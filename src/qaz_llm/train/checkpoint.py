@@ -17,6 +17,7 @@ from typing import Any
 
 from qaz_llm.errors import CheckpointError
 from qaz_llm.io import fingerprint_value, read_json, write_json
+from qaz_llm.model.compat import open_to_readers
 from qaz_llm.progress import get_logger
 
 _logger = get_logger("train")
@@ -49,6 +50,7 @@ def commit(staged: Path, checkpoints: Path, *, step: int, identity: Mapping[str,
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    open_to_readers(staged)
     write_json(
         staged / MARKER_FILE, {"step": step, "world_size": world_size, "identity": dict(identity), "files": files}
     )

@@ -41,11 +41,12 @@ LENGTHS = ((23, 41), (37, 11), (9, 30))
 MAX_ROWS = 4
 """Rows of the probe's batch at most, however large micro_batch_size is: far less than a step of training takes."""
 
-TOLERANCE_FRAC = {"float32": 1e-4, "bfloat16": 3e-2, "float16": 4e-3}
+TOLERANCE_FRAC = {"float32": 1e-4, "bfloat16": 1e-1, "float16": 1e-2}
 """Largest difference that rounding may make, as a share of the largest logit.
 
 float32: rounding alone gives 1e-7 to 1e-5, since batches of other shapes sum in another order. bfloat16 keeps 8 bits, a
-unit in the last place is 2^-8 = 0.4 % of a number; what dozens of layers make of it stays below eight of them (3 %).
+unit in the last place is 2^-8 = 0.4 % of a number; thirty layers of real weights make 2 % of it (SmolLM2 135M). So in
+bfloat16 this comparison finds wrong positions and wrong rows; small leaks are found by the gradient, which is exact.
 """
 
 
@@ -60,21 +61,21 @@ class Rows(Protocol):
 class ProbeResult:
     """`difference` is the largest between logits together and alone; rounding explains up to `tolerance`.
 
-    `foreign_gradient` is the largest gradient of a document's logits at other documents' tokens; None where the model is
-    sharded (ZeRO-3), whose engine takes no gradients but its own.
+    `foreign_gradient` is the largest gradient of a document's logits at other documents' tokens. Where the model is sharded
+    (ZeRO-3), whose engine takes no gradients but its own, other tokens are put there instead, and it is how far the logits move,
+    if that is more than a tenth of what rounding explains.
     """
 
     difference: float
     tolerance: float
-    foreign_gradient: float | None
+    foreign_gradient: float
 
     @property
     def holds(self) -> bool:
         return self.difference <= self.tolerance and not self.foreign_gradient  # NaN holds in neither
 
     def describe(self) -> str:
-        gradient = self.foreign_gradient
-        seen = "not looked at" if gradient is None else f"{gradient:.1e}" if gradient else "none"
+        seen = f"{self.foreign_gradient:.1e}" if self.foreign_gradient else "none"
         return (
             f"logits differ by {self.difference:.1e} from those of each document alone (rounding: up to "
             f"{self.tolerance:.1e}), gradient at other documents {seen}"
@@ -101,7 +102,10 @@ class PackingProbe(TrainerCallback):  # type: ignore[misc]  # transformers is no
 
 
 def probe_tokens(rows: Rows) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Token ids of the first training rows, enough for all documents of the probe, repeated where the data is short."""
+    """Token ids of the first training rows, enough for all documents of the probe, repeated where the data is short.
+
+    The first of them is what a document begins with, which is BOS in most families.
+    """
     needed = MAX_ROWS * max(map(sum, LENGTHS))
     found: list[np.ndarray[Any, Any]] = []
     for number in range(len(rows)):
@@ -128,15 +132,30 @@ def probe(model: Any, collator: Collator, token_ids: np.ndarray[Any, Any], *, nu
                 difference = max(difference, _largest(apart_TV))
                 largest = max(largest, _largest(alone_TV.abs()))
     tolerance = largest * TOLERANCE_FRAC[_precision(together_BLV, model)]
-    return ProbeResult(difference, tolerance, foreign_gradient(model, batch, rows[0][1][-1]))
+    last = rows[0][1][-1]
+    if any(hasattr(parameter, "ds_id") for parameter in model.parameters()):  # DeepSpeed's mark of a sharded parameter
+        moved = foreign_influence(model, batch, last)
+        return ProbeResult(difference, tolerance, moved if not moved <= tolerance / 10 else 0.0)
+    return ProbeResult(difference, tolerance, foreign_gradient(model, batch, last))
 
 
-def foreign_gradient(model: Any, batch: Mapping[str, Any], bounds: tuple[int, int]) -> float | None:
+def foreign_influence(model: Any, batch: Mapping[str, Any], bounds: tuple[int, int]) -> float:
+    """How far the logits at `bounds` of the first row move when all other tokens of the batch are put in another order.
+
+    Shapes stay the same, so that all arithmetic but that of experts, whose batches change, is the same to the last bit.
+    """
+    start, end = bounds
+    other_BL = batch["input_ids"].flip(0, 1)
+    other_BL[0, start:end] = batch["input_ids"][0, start:end]
+    with _reading(model):
+        here_TV, there_TV = (_logits(model, b)[0, start:end].float() for b in (batch, {**batch, "input_ids": other_BL}))
+    return _largest((here_TV - there_TV).abs())
+
+
+def foreign_gradient(model: Any, batch: Mapping[str, Any], bounds: tuple[int, int]) -> float:
     """The largest gradient of the logits at `bounds` of the first row at any token that does not belong there."""
     import torch
 
-    if any(hasattr(parameter, "ds_id") for parameter in model.parameters()):
-        return None
     seen: list[torch.Tensor] = []
 
     def keep(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
@@ -201,11 +220,15 @@ def _attentions_that_hold(
 def _probe_rows(
     token_ids: np.ndarray[Any, Any], num_rows: int, *, packs: bool
 ) -> Iterator[tuple[dict[str, Any], list[tuple[int, int]]]]:
-    """Rows of two documents (of one where rows are not packed), and where each of them begins and ends."""
-    stream = iter(token_ids.tolist())
+    """Rows of two documents (of one where rows are not packed), and where each of them begins and ends.
+
+    Each begins as documents of the data do: without its BOS a model is out of its element, and rounding grows.
+    """
+    first, *rest = token_ids.tolist()
+    stream = iter(rest)
     for number in range(num_rows):
         lengths = LENGTHS[number % len(LENGTHS)][: 2 if packs else 1]
-        pieces = [tuple(islice(stream, length)) for length in lengths]
+        pieces = [(first, *islice(stream, length - 1)) for length in lengths]
         row = make_row([TokenizedExample(ids, ids) for ids in pieces])
         bounds = list(pairwise([0, *np.cumsum(lengths).tolist()]))
         yield {"input_ids": row.input_ids, "labels": row.labels, "position_ids": row.position_ids}, bounds

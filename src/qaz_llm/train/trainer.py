@@ -22,6 +22,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from qaz_llm.errors import WriteError
 from qaz_llm.model.adapters import save_adapter
+from qaz_llm.progress import get_logger
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.collate import Collator
 from qaz_llm.train.config import TrainConfig
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerCallback
 
     from qaz_llm.rows.dataset import MixedDataset, StepSampler
+
+
+_logger = get_logger("train")
 
 
 class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
@@ -56,6 +60,14 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         self.sampler = sampler
         self.identity = identity
         self.checkpoints = config.run_dir / "checkpoints"
+        if (
+            arguments.n_gpu > 1
+        ):  # Trainer would put a batch on each of them, and the steps would not be those of the plan
+            _logger.warning(
+                "%d GPUs here, one is used; for all: torchrun --nproc-per-node %d -m qaz_llm train …",
+                arguments.n_gpu, arguments.n_gpu,
+            )  # fmt: skip
+            arguments._n_gpu = 1
         super().__init__(
             model=model,
             args=arguments,
