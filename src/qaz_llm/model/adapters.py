@@ -77,6 +77,7 @@ def add_lora(
     )
     with warnings.catch_warnings():  # of ranks for experts, where their weights are named by other ends than PEFT's
         warnings.filterwarnings("ignore", message=r".*_pattern keys did not match any targeted module")
+        warnings.filterwarnings("ignore", category=FutureWarning)  # PEFT asks transformers by an old name
         adapted = get_peft_model(model, config)  # freezes all that is not an adapter's
     if whole:
         for table in tables.values():

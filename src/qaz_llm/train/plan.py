@@ -18,6 +18,7 @@ Parameters, those that are trained and those that a token goes through are count
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -285,8 +286,9 @@ def count_model(config: TrainConfig, model_config: Any, new_tokens: tuple[int, .
     model = model_without_weights(model_config, trust_remote_code=trust)
     active = int(count_active(model))
     if adapter.type == "full":
-        # not used, but part of what identifies a run since before there was auto
-        targets = find_targets(model, "auto").names if adapter.target_modules == "auto" else adapter.target_modules
+        targets: tuple[str, ...] = () if adapter.target_modules == "auto" else adapter.target_modules
+        with suppress(ConfigError):  # not used, but part of what identifies a run since before there was auto
+            targets = targets or find_targets(model, "auto").names
         count = sum(p.numel() for p in model.parameters())
         return CountedModel(count, count, active, attention, targets)
     from qaz_llm.model.adapters import add_lora
