@@ -52,6 +52,8 @@ class Family:
     values: dict[str, Any]
     tied: bool
     inside: bool = False
+    reads_rows_as_one: bool = False
+    """Its layers with a state carry what stands before into the next document, so its rows are not packed."""
 
     def make_config(self, ids: dict[str, int]) -> Any:
         """`ids`: vocab_size and the special tokens' ids."""
@@ -71,19 +73,23 @@ FAMILIES = {
         "Qwen3NextConfig",
         EXPERTS | DELTA_NET | {"num_hidden_layers": 4, "shared_expert_intermediate_size": 16},
         tied=False,
+        reads_rows_as_one=True,
     ),
-    "Qwen3.5": Family("Qwen3_5TextConfig", DELTA_NET | {"num_hidden_layers": 4}, tied=True),
+    "Qwen3.5": Family("Qwen3_5TextConfig", DELTA_NET | {"num_hidden_layers": 4}, tied=True, reads_rows_as_one=True),
     "Mistral": Family("MistralConfig", {"head_dim": 8, "sliding_window": WINDOW}, tied=False),
     "Gemma 2": Family("Gemma2Config", GEMMA, tied=True),
     "Gemma 3, text": Family("Gemma3TextConfig", GEMMA | {"num_hidden_layers": 6}, tied=True),
     "Gemma 3, multimodal": Family("Gemma3Config", GEMMA | {"num_hidden_layers": 6}, tied=True, inside=True),
     "Phi-3": Family("Phi3Config", {}, tied=False),
     "OLMo 2": Family("Olmo2Config", {}, tied=False),
-    "Falcon-H1": Family("FalconH1Config", MAMBA | {"mamba_d_ssm": 32, "mamba_d_head": 8}, tied=False),
+    "Falcon-H1": Family(
+        "FalconH1Config", MAMBA | {"mamba_d_ssm": 32, "mamba_d_head": 8}, tied=False, reads_rows_as_one=True
+    ),
     "LFM2": Family(
         "Lfm2Config",
         {"num_hidden_layers": 3, "layer_types": ["conv", "full_attention", "conv"], "block_multiple_of": 8},
         tied=True,
+        reads_rows_as_one=True,
     ),
     "Granite 4 hybrid": Family(
         "GraniteMoeHybridConfig",
@@ -97,6 +103,7 @@ FAMILIES = {
             "shared_intermediate_size": 32,
         },
         tied=True,
+        reads_rows_as_one=True,
     ),
 }
 
