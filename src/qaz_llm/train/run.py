@@ -37,7 +37,7 @@ from qaz_llm.train.plan import TrainPlan
 from qaz_llm.train.waiting import make_files_first
 
 if TYPE_CHECKING:
-    from qaz_llm.train.callbacks import OnEval
+    from qaz_llm.train.callbacks import MetricsCallback, OnEval
     from qaz_llm.train.prepare import PreparedRun
     from qaz_llm.train.trainer import PackedTrainer
 
@@ -188,7 +188,7 @@ def _run_trainer(
     plan: TrainPlan, run: PreparedRun, resumed: checkpoints.Checkpoint | None, flag: StopFlag, on_eval: OnEval | None
 ) -> PackedTrainer:
     from qaz_llm.rows.dataset import pad_id_of
-    from qaz_llm.train.callbacks import EvalCallback, MetricsCallback, ProgressCallback, StopCallback
+    from qaz_llm.train.callbacks import EvalCallback, ProgressCallback, StopCallback
     from qaz_llm.train.collate import Collator, needs_lengths
     from qaz_llm.train.packing_probe import PackingProbe
     from qaz_llm.train.trainer import PackedTrainer, training_arguments
@@ -196,22 +196,8 @@ def _run_trainer(
 
     config = plan.config
     model, new_tokens = _make_model(plan, run)
-    row_tokens_R = run.rows.row_tokens_R
-    before = read_metrics(config.run_dir / METRICS_FILE)
     done_steps = resumed.step if resumed else 0
-
-    def tokens_of_step(step: int) -> int:
-        return int(row_tokens_R[run.sampler.rows_of_step(step, plan.rows_per_step)].sum())
-
-    metrics = MetricsCallback(
-        config.run_dir / METRICS_FILE,
-        tokens_of_step=tokens_of_step,
-        tokens_before=sum(tokens_of_step(step) for step in range(1, done_steps + 1)),
-        seconds_before=before[-1]["seconds"] if before else 0.0,
-        flops_per_token=plan.flops_per_token,
-        peak_flops=peak_flops(plan.environment.device_name) if plan.device == "cuda" else None,
-    )
-    stop = StopCallback(flag)
+    metrics, stop = _metrics(plan, run, done_steps), StopCallback(flag)
     collator = Collator(
         pad_id_of(run.tokenizer),
         packs=config.packing == "on",
@@ -253,6 +239,26 @@ def _run_trainer(
     return trainer
 
 
+def _metrics(plan: TrainPlan, run: PreparedRun, done_steps: int) -> MetricsCallback:
+    from qaz_llm.train.callbacks import MetricsCallback
+
+    row_tokens_R = run.rows.row_tokens_R
+    path = plan.config.run_dir / METRICS_FILE
+    before = read_metrics(path)
+
+    def tokens_of_step(step: int) -> int:
+        return int(row_tokens_R[run.sampler.rows_of_step(step, plan.rows_per_step)].sum())
+
+    return MetricsCallback(
+        path,
+        tokens_of_step=tokens_of_step,
+        tokens_before=sum(tokens_of_step(step) for step in range(1, done_steps + 1)),
+        seconds_before=before[-1]["seconds"] if before else 0.0,
+        flops_per_token=plan.flops_per_token,
+        peak_flops=peak_flops(plan.environment.device_name) if plan.device == "cuda" else None,
+    )
+
+
 def _make_model(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[int, ...] | None]:
     """The model to train, on the CPU and whole: it gets its new rows and adapters before an engine may shard it.
 
@@ -291,6 +297,8 @@ def _make_model(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[int, ...]
         enable({"use_reentrant": False})
     model.config.use_cache = False  # see collate.py: a cache would switch off the separation of packed documents
     _logger.info(describe_model(model))
+    if getattr(model.config, "output_router_logits", False):
+        _logger.warning("output_router_logits is set: the loss that balances experts is not added to ours")
     if adapter.type == "full":
         return model.train(), new_tokens
     if config.gradient_checkpointing:
