@@ -101,13 +101,24 @@ def _same_rope(config_class: Any, candidate: Mapping[str, Any], values: Mapping[
 
 
 def _read_rope(config_class: Any, values: Mapping[str, Any]) -> Any:
-    from copy import deepcopy
-
-    read = config_class.from_dict(deepcopy(dict(values)))
+    read = config_class.from_dict(_with_floats(values))
     rope = getattr(read.get_text_config(), "rope_parameters", None)
     return (
         {k: v for k, v in rope.items() if k != "type"} if isinstance(rope, Mapping) else rope
     )  # it says rope_type too
+
+
+def _with_floats(value: Any) -> Any:
+    """A copy with the numbers that JSON has not, as transformers 5 writes them: `{"__float__": "Infinity"}`."""
+    match value:
+        case {"__float__": str(name)} if len(value) == 1:
+            return float(name)
+        case Mapping():
+            return {key: _with_floats(one) for key, one in value.items()}
+        case list():
+            return [_with_floats(one) for one in value]
+        case _:
+            return value
 
 
 def _write_tokenizer_config(path: Path) -> None:

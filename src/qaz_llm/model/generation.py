@@ -39,7 +39,7 @@ def extended_generation_config(
         further = GenerationConfig.from_pretrained(beside)
     else:
         further = GenerationConfig()
-    rows = model.get_input_embeddings().weight.shape[0]
+    rows = model.config.get_text_config().vocab_size  # a table may be sharded, or hold trained rows beside it
     ends = [
         *_ids(config.eos_token_id),
         *_ids(getattr(model.config.get_text_config(), "eos_token_id", None)),
