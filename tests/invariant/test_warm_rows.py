@@ -18,7 +18,8 @@ TABLES = ("model.embed_tokens.weight", "lm_head.weight")
 @pytest.fixture
 def values(settings: Settings, base_model: Path, untied_model: Path, extended_tokenizer: Path) -> Any:
     def make(name: str, *, tied: bool = True, **more: Any) -> dict[str, Any]:
-        model = {"checkpoint": str(base_model if tied else untied_model), "tokenizer": str(extended_tokenizer)}
+        checkpoint = base_model if tied else untied_model
+        model = {"checkpoint": str(checkpoint), "tokenizer": str(extended_tokenizer), "embedding_init": "blend"}
         data = {"mix": [{"name": "text", "path": "embedded:documents_kk_a.jsonl"}]}
         common = {"method": "cpt", "model": model, "data": data, "seq_len": 64, "warm_rows_steps": 3} | more
         return settings(name, **common)
