@@ -35,3 +35,14 @@ requeue_if_stopped() {  # put this job back into the queue where its tasks were 
         exit 0
     fi
 }
+
+share_of_array() {  # add the share of this job to `arguments`, where it is one of an array
+    if [ -z "${SLURM_ARRAY_TASK_ID:-}" ]; then
+        return
+    fi
+    if [ "$SLURM_ARRAY_TASK_MIN" -ne 0 ] || [ "$SLURM_ARRAY_TASK_MAX" -ne $((SLURM_ARRAY_TASK_COUNT - 1)) ]; then
+        echo "--array has to count from 0 by ones, for instance 0-15: its size says how the input is shared out" >&2
+        exit 2
+    fi
+    arguments+=(--share "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT")
+}

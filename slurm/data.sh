@@ -19,13 +19,8 @@ source "${QAZ_ROOT:-$SLURM_SUBMIT_DIR}/slurm/common.sh"
 need_config "$@"
 arguments=("$1" "workers=${SLURM_CPUS_PER_TASK:-1}" "${@:2}")
 export OMP_NUM_THREADS=1  # as many processes as cores, each with one thread
-if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
-    if [ "$SLURM_ARRAY_TASK_MIN" -ne 0 ] || [ "$SLURM_ARRAY_TASK_MAX" -ne $((SLURM_ARRAY_TASK_COUNT - 1)) ]; then
-        echo "--array has to count from 0 by ones, for instance 0-15: its size says how the input is shared out" >&2
-        exit 2
-    fi
-    arguments+=(--share "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT")
-elif [ -n "${SLURM_JOB_DEPENDENCY:-}" ]; then
+share_of_array
+if [ -z "${SLURM_ARRAY_TASK_ID:-}" ] && [ -n "${SLURM_JOB_DEPENDENCY:-}" ]; then
     arguments+=(--merge-only)
 fi
 echo "job ${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID} on $(hostname -s): qaz data build ${arguments[*]}"

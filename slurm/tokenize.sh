@@ -17,12 +17,6 @@ source "${QAZ_ROOT:-$SLURM_SUBMIT_DIR}/slurm/common.sh"
 need_config "$@"
 arguments=("$1" "data.workers=${SLURM_CPUS_PER_TASK:-1}" "${@:2}")
 export OMP_NUM_THREADS=1  # as many processes as cores, each with one thread
-if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then
-    if [ "$SLURM_ARRAY_TASK_MIN" -ne 0 ] || [ "$SLURM_ARRAY_TASK_MAX" -ne $((SLURM_ARRAY_TASK_COUNT - 1)) ]; then
-        echo "--array has to count from 0 by ones, for instance 0-15: its size says how the input is shared out" >&2
-        exit 2
-    fi
-    arguments+=(--share "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT")
-fi
+share_of_array
 echo "job ${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID} on $(hostname -s): qaz data tokenize ${arguments[*]}"
 exec srun "$QAZ_PYTHON" -m qaz_llm data tokenize "${arguments[@]}"

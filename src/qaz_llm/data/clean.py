@@ -35,8 +35,6 @@ from qaz_llm.records import Document, DocumentBatch, Script, Verdict
 SAMPLE_CHARS = 500
 """Of a dropped document's text so much is kept, without personal data, to show what was dropped."""
 
-"""Latin text with less than this share of English is tried as Kazakh in Latin script."""
-
 MIXED_BELOW = 0.9
 """Where the main language has less than this share, the shares are written to the document's meta."""
 

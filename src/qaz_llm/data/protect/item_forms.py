@@ -16,8 +16,6 @@ from qaz_llm.language.buffer import scan_texts
 from qaz_llm.language.repair import repair_texts
 from qaz_llm.language.scripts import detect_scripts, may_be_converted, to_cyrillic
 
-"""As in the cleaning of documents: Latin text with less English is tried as Kazakh in Latin letters."""
-
 MAX_PAIRED_TEXTS = 12
 """A question, its choices and what is said of it; a row with more texts is a list, whose pairs would be no questions."""
 
