@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,14 @@ def until(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
+@contextmanager
+def held_still(process: subprocess.Popen[str]) -> Iterator[None]:
+    """The process keeps what it holds and goes no further, however fast the machine is."""
+    process.send_signal(signal.SIGSTOP)
+    yield
+    process.send_signal(signal.SIGCONT)
+
+
 def parts_of(work: Path) -> list[Path]:
     return [path.parent for path in work.glob("many-*/stats.json")]
 
@@ -153,8 +162,9 @@ def test_a_process_that_is_killed_is_said_and_costs_one_part(start: Start, tmp_p
 def test_a_second_build_in_the_same_folder_is_refused(start: Start, tmp_path: Path) -> None:
     first = start()
     until(lambda: (tmp_path / "out" / ".work" / ".lock").exists(), first)
-    second = start()
-    _, stderr = second.communicate(timeout=WAIT_S)
+    with held_still(first):
+        second = start()
+        _, stderr = second.communicate(timeout=WAIT_S)
     assert second.returncode == 2
     assert "another process is working in this folder" in stderr
     assert f"(process {first.pid} on " in stderr
@@ -168,8 +178,9 @@ def test_two_builds_with_one_work_folder_and_a_lock_of_a_killed_one(start: Start
     work = tmp_path / "work"
     first = start(f"work={work}", out="a")
     until(lambda: len(children(first)) == 2, first)
-    second = start(f"work={work}", out="b")
-    _, stderr = second.communicate(timeout=WAIT_S)
+    with held_still(first):
+        second = start(f"work={work}", out="b")
+        _, stderr = second.communicate(timeout=WAIT_S)
     assert second.returncode == 2
     assert f"{work}: another process is working in this folder" in stderr
     assert not (tmp_path / "b").exists()
@@ -183,11 +194,12 @@ def test_two_builds_with_one_work_folder_and_a_lock_of_a_killed_one(start: Start
 def test_shares_work_side_by_side_and_a_merge_follows(start: Start, tmp_path: Path) -> None:
     shares = [start("--share", f"{number}/2", "workers=1") for number in (0, 1)]
     until(lambda: (tmp_path / "out" / ".work" / ".lock").exists(), shares[0])
-    both = [start("--share", "0/2"), start()]  # the same share once more, and a whole build
-    for process in both:
-        _, stderr = process.communicate(timeout=WAIT_S)
-        assert process.returncode == 2, stderr
-        assert "another process is working in this folder" in stderr
+    with held_still(shares[0]):
+        both = [start("--share", "0/2"), start()]  # the same share once more, and a whole build
+        for process in both:
+            _, stderr = process.communicate(timeout=WAIT_S)
+            assert process.returncode == 2, stderr
+            assert "another process is working in this folder" in stderr
     for process in shares:
         _, stderr = process.communicate(timeout=WAIT_S)
         assert process.returncode == 0, stderr

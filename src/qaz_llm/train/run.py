@@ -16,7 +16,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +38,7 @@ from qaz_llm.train.waiting import make_files_first
 
 if TYPE_CHECKING:
     from qaz_llm.train.callbacks import MetricsCallback, OnEval
+    from qaz_llm.train.collate import Collator
     from qaz_llm.train.prepare import PreparedRun
     from qaz_llm.train.trainer import PackedTrainer
 
@@ -188,29 +189,25 @@ def _run_trainer(
     plan: TrainPlan, run: PreparedRun, resumed: checkpoints.Checkpoint | None, flag: StopFlag, on_eval: OnEval | None
 ) -> PackedTrainer:
     from qaz_llm.rows.dataset import pad_id_of
-    from qaz_llm.train.callbacks import EvalCallback, ProgressCallback, StopCallback
+    from qaz_llm.train.arguments import training_arguments
+    from qaz_llm.train.callbacks import StopCallback
     from qaz_llm.train.collate import Collator, needs_lengths
-    from qaz_llm.train.packing_probe import PackingProbe
-    from qaz_llm.train.trainer import PackedTrainer, training_arguments
+    from qaz_llm.train.start_model import make_model_to_train
+    from qaz_llm.train.trainer import PackedTrainer
     from qaz_llm.train.warm_rows import warm_rows
 
     config = plan.config
-    model, new_tokens = _make_model(plan, run)
+    model, new_tokens = make_model_to_train(plan, run)
     done_steps = resumed.step if resumed else 0
-    metrics, stop = _metrics(plan, run, done_steps), StopCallback(flag)
     collator = Collator(
         pad_id_of(run.tokenizer),
         packs=config.packing == "on",
         flash=needs_lengths(model.config._attn_implementation),
     )
+    stop = StopCallback(flag)
     with ExitStack() as stack:
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
-        probe = PackingProbe(collator, run.rows, micro_batch_size=config.micro_batch_size)
-        callbacks: list[Any] = [probe, metrics, ProgressCallback(advance), *warm_rows(model, new_tokens, config)]
-        if on_eval is not None:
-            path = config.run_dir / EVALS_FILE
-            callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps or run.steps))
-        callbacks.append(stop)
+        callbacks = _callbacks(plan, run, collator, advance, done_steps, on_eval)
         make_dir(config.run_dir / "checkpoints")
         trainer = PackedTrainer(
             model,
@@ -226,7 +223,7 @@ def _run_trainer(
             sampler=run.sampler,
             collator=collator,
             identity=run.identity,
-            callbacks=callbacks,
+            callbacks=[*callbacks, *warm_rows(model, new_tokens, config), stop],
         )
         started = time.monotonic()
         trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
@@ -237,6 +234,27 @@ def _run_trainer(
         )
     _logger.info("trained steps %d to %d in %s", done_steps + 1, run.steps, format_duration(time.monotonic() - started))
     return trainer
+
+
+def _callbacks(
+    plan: TrainPlan,
+    run: PreparedRun,
+    collator: Collator,
+    advance: Callable[[float], None],
+    done_steps: int,
+    on_eval: OnEval | None,
+) -> list[Any]:
+    """What looks at the training between its steps, in the order it does."""
+    from qaz_llm.train.callbacks import EvalCallback, ProgressCallback
+    from qaz_llm.train.packing_probe import PackingProbe
+
+    config = plan.config
+    probe = PackingProbe(collator, run.rows, micro_batch_size=config.micro_batch_size)
+    callbacks: list[Any] = [probe, _metrics(plan, run, done_steps), ProgressCallback(advance)]
+    if on_eval is not None:
+        path = config.run_dir / EVALS_FILE
+        callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps or run.steps))
+    return callbacks
 
 
 def _metrics(plan: TrainPlan, run: PreparedRun, done_steps: int) -> MetricsCallback:
@@ -257,54 +275,6 @@ def _metrics(plan: TrainPlan, run: PreparedRun, done_steps: int) -> MetricsCallb
         flops_per_token=plan.flops_per_token,
         peak_flops=peak_flops(plan.environment.device_name) if plan.device == "cuda" else None,
     )
-
-
-def _make_model(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[int, ...] | None]:
-    """The model to train, on the CPU and whole: it gets its new rows and adapters before an engine may shard it.
-
-    And the ids that it got new rows for, or None.
-    """
-    from transformers import set_seed
-
-    from qaz_llm.model.adapters import add_lora
-    from qaz_llm.model.architecture import make_model
-    from qaz_llm.model.load import describe_model, extension_of, fit_vocabulary, load_model, mark_rows
-    from qaz_llm.train.warm_rows import fit_new_rows
-
-    config, adapter = plan.config, plan.config.adapter
-    attention = plan.attn_implementation
-    extended = extension_of(config.model.tokenizer)
-    if config.model.architecture is not None:
-        model = make_model(config.model.architecture, run.tokenizer, seed=config.seed, attn_implementation=attention)
-        new_tokens = None
-        if extended is not None:
-            mark_rows(model, extended)  # all rows are fresh, those of the new tokens too
-    else:
-        assert config.model.checkpoint is not None
-        half = config.precision == "bf16" and (adapter.type == "lora" or plan.zero_stage > 0)
-        model = load_model(
-            config.model.checkpoint,
-            dtype="bfloat16" if half else "float32",
-            attn_implementation=attention,  # type: ignore[arg-type]
-            trust_remote_code=config.model.trust_remote_code,
-        )
-        init, rows = config.model.embedding_init, config.model.new_rows
-        new_tokens = fit_vocabulary(model, run.tokenizer, extended, init=init, seed=config.seed, new_rows=rows)
-        if new_tokens:
-            fit_new_rows(model, new_tokens, run.rows.parts, config)
-    if config.gradient_checkpointing:
-        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
-    model.config.use_cache = False  # see collate.py: a cache would switch off the separation of packed documents
-    _logger.info(describe_model(model))
-    if getattr(model.config, "output_router_logits", False):
-        _logger.warning("output_router_logits is set: the loss that balances experts is not added to ours")
-    if adapter.type == "full":
-        return model.train(), new_tokens
-    if config.gradient_checkpointing:
-        model.enable_input_require_grads()  # frozen embeddings would cut the graph off at the first layer
-    set_seed(config.seed)  # the adapters start from random numbers, the same on every rank and after a resume
-    return add_lora(model, **adapter.lora_options, new_tokens=new_tokens), new_tokens
 
 
 def _finish(

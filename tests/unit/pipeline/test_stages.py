@@ -16,6 +16,9 @@ from qaz_llm.errors import InputError, WorkError
 from qaz_llm.pipeline import stages as engine
 from qaz_llm.pipeline.stages import Stage, StageRunner
 
+WAIT_S = 120
+"""Far above what any step here takes: a disk that is busy elsewhere may hold a write back for many seconds."""
+
 
 class Job:
     """Three stages in a row, corpus → model → report, and one aside, extra; each writes what its settings say."""
@@ -309,7 +312,7 @@ def test_other_processes_wait_and_work_only_where_all_do(job: Job, monkeypatch: 
     write = engine.write_json
     monkeypatch.setattr(engine, "write_json", lambda *args: written_by_main.append(main.yes) or write(*args))  # type: ignore[func-returns-value]
     job.distributed.add("extra")
-    both_in_extra = threading.Barrier(2, timeout=10)
+    both_in_extra = threading.Barrier(2, timeout=WAIT_S)
     other_is_done = threading.Event()
 
     def meet() -> None:
@@ -335,7 +338,7 @@ def test_other_processes_wait_and_work_only_where_all_do(job: Job, monkeypatch: 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=8)
+        thread.join(timeout=WAIT_S)
     assert not any(thread.is_alive() for thread in threads), "a process waits for a manifest that never comes"
     assert calls == {True: ALL, False: ["extra"]}
     assert set(results) == {True, False}

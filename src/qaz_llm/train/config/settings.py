@@ -1,69 +1,17 @@
-"""What a training run is told. The hyperparameters alone (`TrainSettings`) are what a pipeline's stage takes too."""
+"""The hyperparameters of one training, which a stage of `qaz run` takes as `qaz train` does."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from qaz_llm.config import StrictModel
-from qaz_llm.model.config import ModelConfig
-from qaz_llm.rows.config import RowShape, TrainDataConfig
+from qaz_llm.rows.config import RowShape
+from qaz_llm.train.config.adapter import AdapterConfig
+from qaz_llm.train.config.distributed import DistributedConfig
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class AdapterConfig(StrictModel):
-    """Train all weights (`full`) or low-rank adapters beside frozen ones (`lora`, arXiv 2106.09685).
-
-    `new_embeddings` says what happens to the rows of an extended vocabulary under LoRA: only those rows are trained
-    (`trainable_token_indices`), whole tables are (`modules_to_save`), or they stay as initialised (`frozen`).
-    """
-
-    type: Literal["full", "lora"] = "full"
-    """`full` trains all weights, `lora` low-rank matrices beside frozen ones."""
-    r: int = Field(default=16, gt=0)
-    """Rank of the matrices."""
-    alpha: float = Field(default=32.0, gt=0)
-    """Their product is scaled by alpha / r."""
-    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Share of inputs of the matrices that are zeroed in training, 0 to below 1."""
-    target_modules: Literal["auto"] | tuple[str, ...] = "auto"
-    """Linear layers that get matrices, by the end of their names; `auto`: all projections of the blocks."""
-    rank_stabilised: bool = False
-    """Scale by alpha / √r instead (arXiv 2312.03732)."""
-    new_embeddings: Literal["trainable_token_indices", "modules_to_save", "frozen"] = "trainable_token_indices"
-    """Rows of new tokens under LoRA: trained alone (`trainable_token_indices`), as whole tables (`modules_to_save`), or left as they start (`frozen`)."""
-
-    @property
-    def lora_options(self) -> dict[str, Any]:
-        """What `add_lora` takes of it."""
-        names = ("r", "alpha", "dropout", "target_modules", "rank_stabilised", "new_embeddings")
-        return {name: getattr(self, name) for name in names}
-
-    @model_validator(mode="after")
-    def _check_targets(self) -> AdapterConfig:
-        if self.type == "lora" and not self.target_modules:
-            raise ValueError("adapter.type lora needs target_modules, for instance [q_proj, v_proj]")
-        return self
-
-
-class DistributedConfig(StrictModel):
-    """How several processes share the work. `deepspeed` is the path of a DeepSpeed JSON; null means DDP."""
-
-    backend: Literal["auto", "ddp"] = "auto"
-    """`auto` takes DeepSpeed where `deepspeed` names a config and DDP otherwise; `ddp` refuses such a config."""
-    deepspeed: str | None = None
-    """Path of a DeepSpeed JSON, for instance configs/deepspeed/zero3.json; null: none."""
-    timeout_minutes: int = Field(default=360, gt=0)
-    """After so many minutes without an answer from the other processes a run fails."""
-
-    @model_validator(mode="after")
-    def _check_backend(self) -> DistributedConfig:
-        if self.backend == "ddp" and self.deepspeed is not None:
-            raise ValueError("backend ddp and a deepspeed config exclude each other; leave one of them out")
-        return self
 
 
 class TrainSettings(StrictModel):
@@ -153,38 +101,5 @@ class TrainSettings(StrictModel):
         if self.warm_rows_steps and self.distributed.deepspeed is not None:
             raise ValueError(
                 "warm_rows_steps needs gradients by tensor, which DeepSpeed does not show; leave one of the two out"
-            )
-        return self
-
-
-class TrainConfig(TrainSettings):
-    """One run of `qaz train`: the hyperparameters, the model, the data and the folder that everything goes to."""
-
-    run_dir: Path
-    """Everything of the run goes into this folder."""
-    model: ModelConfig
-    """What to start from."""
-    data: TrainDataConfig
-    """What to train on."""
-    heldout: dict[Annotated[str, Field(min_length=1)], str] | None = None
-    """Text that is not trained on, a file for each name (`{kk: FILE, ru: FILE}`; lines of .txt, `text` of .jsonl): bits per byte of its first 64 texts go into evals.jsonl each `eval_every_steps` and at the end."""
-    resume: bool = True
-    """Go on from the newest whole checkpoint in `run_dir`; false begins anew."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` takes a GPU where there is one."""
-
-    @model_validator(mode="after")
-    def _check_model(self) -> TrainConfig:
-        architecture = self.model.architecture
-        if self.method == "pretrain" and architecture is None:
-            raise ValueError("pretrain starts from model.architecture; to go on from a checkpoint use method cpt")
-        if self.method != "pretrain" and architecture is not None:
-            raise ValueError(
-                f"method {self.method} goes on from model.checkpoint; an architecture is trained with pretrain"
-            )
-        if architecture is not None and architecture.max_position_embeddings < self.seq_len:
-            raise ValueError(
-                f"seq_len {self.seq_len} exceeds the architecture's max_position_embeddings "
-                f"{architecture.max_position_embeddings}"
             )
         return self

@@ -1,0 +1,8 @@
+"""What a training run is told: a file for each section. The hyperparameters alone (`TrainSettings`) are what a pipeline's stage takes too."""
+
+from qaz_llm.train.config.adapter import AdapterConfig
+from qaz_llm.train.config.distributed import DistributedConfig
+from qaz_llm.train.config.run import TrainConfig
+from qaz_llm.train.config.settings import TrainSettings
+
+__all__ = ["AdapterConfig", "DistributedConfig", "TrainConfig", "TrainSettings"]
