@@ -1,0 +1,32 @@
+"""Means, paired differences and their uncertainty, for scores whose items come in clusters.
+
+Items that share a passage are not independent, so standard errors are clustered (Miller, "Adding Error Bars to Evals", arXiv
+2411.00640, 2024, §2.2); shares near 0 and 1 get intervals that hold there too. See the file of each job:
+
+    clusters     means, ratios and clustered standard errors        differences   paired differences, p, what could be found
+    intervals    of means, of shares, of differences of shares      many          Holm's correction for several tests
+    checks       the same by other methods: bootstrap, McNemar      student       Student's t
+"""
+
+from qaz_llm.evals.stats.checks import bootstrap_interval, exact_mcnemar
+from qaz_llm.evals.stats.clusters import ALPHA, Estimate, Limits, mean_with_interval
+from qaz_llm.evals.stats.differences import POWER, PairedDifference, paired_difference
+from qaz_llm.evals.stats.intervals import unseen_share
+from qaz_llm.evals.stats.many import holm
+from qaz_llm.evals.stats.student import t_quantile, two_sided_p
+
+__all__ = [
+    "ALPHA",
+    "POWER",
+    "Estimate",
+    "Limits",
+    "PairedDifference",
+    "bootstrap_interval",
+    "exact_mcnemar",
+    "holm",
+    "mean_with_interval",
+    "paired_difference",
+    "t_quantile",
+    "two_sided_p",
+    "unseen_share",
+]
