@@ -218,12 +218,27 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The answer to a Request: summed natural-log probability of the continuation, and its length in tokens and bytes."""
+    """The answer to a Request: summed natural-log probability of the continuation, and its length in tokens and bytes.
+
+    `is_cut`: the text is longer than the model's window, so that something was predicted from less than all before it.
+    `is_changed`: the tokenizer does not give the text back (unknown words, letters it folds), so the model was asked about another text.
+    """
 
     logprob: float
     num_tokens: int
     num_bytes: int
     is_greedy: bool = False
+    is_cut: bool = False
+    is_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """The answer to a prompt. `is_cut`: the prompt lost a part to fit; `is_unfinished`: the answer was ended by the limit of its length."""
+
+    text: str
+    is_cut: bool = False
+    is_unfinished: bool = False
 
 
 @dataclass(frozen=True, slots=True)

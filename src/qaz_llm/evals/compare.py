@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.errors import DataError, InputError
+from qaz_llm.evals.identity import unlike
 from qaz_llm.evals.parity import (
     BITS_PER_BYTE,
     ByLanguage,
@@ -54,13 +55,14 @@ def read_item_scores(path: Path, *, primary_only: bool = True) -> list[ItemScore
 def compare(base_dir: Path, adapted_dir: Path, out: Path) -> dict[str, Any]:
     """Compare two outputs of `qaz eval run`; writes out/comparison.json and out/report.html, returns the former.
 
-    Raises InputError where a folder is no such output or the two were made from other data or prompts, DataError where
+    Raises InputError where a folder is no such output or the two were made from other data, prompts or settings, DataError where
     an item is scored in one of them only.
     """
     from qaz_llm.evals.report import render_comparison
 
     base, adapted = (_read_summary(folder) for folder in (base_dir, adapted_dir))
     _check_same_data(base_dir, base["data"], adapted_dir, adapted["data"])
+    _check_alike(base_dir, base.get("setting", {}), adapted_dir, adapted.get("setting", {}))
     found = compare_scores(*(read_item_scores(folder / "items.jsonl") for folder in (base_dir, adapted_dir)))
     models = {"base": base.get("model"), "adapted": adapted.get("model")}
     values = {"models": models, "suite": adapted.get("suite"), "data": adapted["data"], **found}
@@ -183,6 +185,14 @@ def _check_same_data(base_dir: Path, base: Mapping[str, Any], adapted_dir: Path,
         raise InputError(
             f"{base_dir} and {adapted_dir} were not made from the same data and prompts: {', '.join(differ)} differ",
             hint="evaluate both models with the same suite and version of the project",
+        )
+
+
+def _check_alike(base_dir: Path, base: Mapping[str, Any], adapted_dir: Path, adapted: Mapping[str, Any]) -> None:
+    if differ := unlike(base, adapted):
+        raise InputError(
+            f"{base_dir} and {adapted_dir} were not scored alike: {', '.join(differ)}",
+            hint="score both models with the same settings, for instance dtype=float32 for both",
         )
 
 

@@ -11,7 +11,11 @@ from qaz_llm.config import check_language
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.evals.task import TaskConfig, load_suite
 from qaz_llm.io import CORPUS_DIR_VARIABLE, fingerprint_file, fingerprint_value, read_rows, resolve_path
+from qaz_llm.language.identify import identify
 from qaz_llm.records import EvalItem
+
+SAMPLE_ITEMS, SAMPLE_CHARS, LEAST_CHARS = 50, 20_000, 500
+"""Of each language so much is read to see that it is that language; less than LEAST_CHARS says too little."""
 
 
 def load_items(task: TaskConfig, *, root: Path | None = None, max_items: int | None = None) -> list[EvalItem]:
@@ -26,6 +30,9 @@ def load_items(task: TaskConfig, *, root: Path | None = None, max_items: int | N
     items = [item for language, path in task_files(task, root) for item in _read_file(task, path, language)]
     if not items:
         raise DataError(f"task {task.name}: its data holds no items")
+    if missing := [code for code in task.files if not any(item.language == code for item in items)]:
+        raise DataError(f"task {task.name}: its file in {missing[0]} holds no items ({task.files[missing[0]]})")
+    _check_languages(task, items)
     count, names = len(items), Counter((item.item_id, item.language) for item in items)
     if len(names) < count:
         (twice, language), _times = names.most_common(1)[0]
@@ -107,6 +114,19 @@ def _item(task: TaskConfig, row: Mapping[str, Any], language: str, text: str | N
     )
 
 
+def _check_languages(task: TaskConfig, items: Sequence[EvalItem]) -> None:
+    """Raise DataError where the texts of one language read as another of the task's: files or columns were swapped."""
+    for code in task.languages:
+        own = [item for item in items if item.language == code][:SAMPLE_ITEMS]
+        sample = "\n".join(f"{item.text}\n{item.question}\n{' '.join(item.choices)}" for item in own)
+        found = identify(sample[:SAMPLE_CHARS]).main if len(sample) >= LEAST_CHARS else code
+        if found != code and found in task.languages:
+            raise DataError(
+                f"task {task.name}: what is declared as {code} reads as {found}",
+                hint="look whether its files or columns are swapped",
+            )
+
+
 def _language(task: TaskConfig, row: Mapping[str, Any], where: str) -> str:
     try:
         code = check_language(_get(row, str(task.fields.language), where))
@@ -128,9 +148,15 @@ def _choices(task: TaskConfig, row: Mapping[str, Any], language: str, where: str
             raise DataError(f"{where}: {task.fields.choices} is to be a list of choices, found {type(found).__name__}")
     else:
         found = [_get(row, field, where) for field in task.fields.choices]
-    choices = tuple(str(choice).strip() for choice in found)
+    if any(choice is None or isinstance(choice, (list, dict)) for choice in found):
+        raise DataError(f"{where}: every choice is to be text, found {found!r}")
+    choices = tuple(_sound(str(choice), where).strip() for choice in found)
     if len(choices) < 2 or not all(choices):
         raise DataError(f"{where}: at least two choices are needed, none of them empty; found {list(choices)}")
+    if twice := [choice for choice, times in Counter(choices).items() if times > 1]:
+        raise DataError(
+            f"{where}: the choice {twice[0]!r} is there twice, so no answer to it can be told right from wrong"
+        )
     return choices
 
 
@@ -149,7 +175,8 @@ def _answer(task: TaskConfig, row: Mapping[str, Any], language: str, num_choices
 
 def _references(row: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
     found = _get(row, field, where)
-    references = tuple(str(text).strip() for text in (found if isinstance(found, list) else [found]))
+    listed = found if isinstance(found, list) else [found]
+    references = tuple("" if text is None else _sound(str(text), where).strip() for text in listed)
     if not all(references) or not references:
         raise DataError(f"{where}: {field} holds no accepted answer, or an empty one: {found!r}")
     return references
@@ -159,12 +186,28 @@ def _words(row: Mapping[str, Any], field: str, where: str) -> str:
     found = _get(row, field, where)
     if not isinstance(found, str) or not found.strip():
         raise DataError(f"{where}: {field} is to be text, found {found!r}")
-    return found.strip()
+    return _sound(found, where).strip()
+
+
+def _sound(text: str, where: str) -> str:
+    """The text, if it can be written: half a surrogate pair is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{where}: half of a surrogate pair at character {error.start + 1} ({text[error.start]!a})",
+            hint="the file was cut or joined inside an emoji; mend the row",
+        ) from error
+    return text
 
 
 def _join(row: Mapping[str, Any], fields: str | Sequence[str], where: str) -> str:
     names = [fields] if isinstance(fields, str) else fields
-    return "#".join(str(_get(row, name, where)) for name in names)
+    values = [_get(row, name, where) for name in names]
+    for name, value in zip(names, values, strict=True):
+        if value is None or value == "" or isinstance(value, (list, dict)):
+            raise DataError(f"{where}: {name} is to tell the item from others, found {value!r}")
+    return "#".join(map(str, values))
 
 
 def _get(row: Mapping[str, Any], field: str, where: str) -> Any:

@@ -18,12 +18,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from qaz_llm.evals import doubts
 from qaz_llm.evals.task import TaskConfig
-from qaz_llm.records import EvalItem, ItemScore, Scored
+from qaz_llm.records import EvalItem, Generated, ItemScore, Scored
 
 
 def score_choices(task: TaskConfig, item: EvalItem, scored: Sequence[Scored]) -> list[ItemScore]:
-    """One row per normalisation. A tie counts for the first choice, whichever is right."""
+    """One row per normalisation. A tie counts for the first choice, whichever is right, and is said."""
     measures = {
         "acc": [s.logprob for s in scored],
         "acc_per_token": [s.logprob / max(s.num_tokens, 1) for s in scored],
@@ -33,7 +34,8 @@ def score_choices(task: TaskConfig, item: EvalItem, scored: Sequence[Scored]) ->
     rows = []
     for metric, values in measures.items():
         prediction = max(range(len(values)), key=values.__getitem__)
-        detail = {"prediction": prediction, "answer": item.answer, "logprobs": logprobs}
+        found = doubts.of_scored(scored) + ["tie"] * (values.count(values[prediction]) > 1)
+        detail = {"prediction": prediction, "answer": item.answer, "logprobs": logprobs, **_doubts(found)}
         rows.append(_row(task, item, metric, float(prediction == item.answer), detail=detail))
     return rows
 
@@ -41,22 +43,33 @@ def score_choices(task: TaskConfig, item: EvalItem, scored: Sequence[Scored]) ->
 def score_text(task: TaskConfig, item: EvalItem, scored: Scored) -> ItemScore:
     """Bits of the whole text; weight is its bytes."""
     bits = -scored.logprob / math.log(2)
-    detail = {"tokens": scored.num_tokens, "bits_per_byte": round(bits / max(scored.num_bytes, 1), 5)}
+    detail = {
+        "tokens": scored.num_tokens,
+        "bits_per_byte": round(bits / max(scored.num_bytes, 1), 5),
+        **_doubts(doubts.of_scored([scored])),
+    }
     return _row(task, item, "bits_per_byte", bits, weight=scored.num_bytes, higher_is_better=False, detail=detail)
 
 
-def score_answer(task: TaskConfig, item: EvalItem, generated: str, gold: Scored) -> list[ItemScore]:
+def score_answer(task: TaskConfig, item: EvalItem, generated: Generated, gold: Scored) -> list[ItemScore]:
     """Exact match and F1 of a generated answer against the best reference, and bits per byte of the first reference.
 
     An empty answer scores 0 and stays in the count.
     """
-    detail = {"answer": generated[:200], "references": list(item.references[:3])}
+    text = generated.text
+    flags = {"prompt_cut": generated.is_cut, "unfinished": generated.is_unfinished, "no_answer": not text}
+    found = doubts.of_scored([gold]) + [name for name, flag in flags.items() if flag]
+    detail = {"answer": text[:200], "references": list(item.references[:3]), **_doubts(found)}
     bits = -gold.logprob / math.log(2)
     return [
-        _row(task, item, "f1", max(token_f1(generated, r) for r in item.references), detail=detail),
-        _row(task, item, "exact_match", float(any(_same(generated, r) for r in item.references)), detail=detail),
+        _row(task, item, "f1", max(token_f1(text, r) for r in item.references), detail=detail),
+        _row(task, item, "exact_match", float(any(_same(text, r) for r in item.references)), detail=detail),
         _row(task, item, "bits_per_byte", bits, weight=gold.num_bytes, higher_is_better=False),
     ]
+
+
+def _doubts(found: Sequence[str]) -> dict[str, list[str]]:
+    return {"doubts": list(found)} if found else {}
 
 
 def normalise_answer(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 OUT/items.jsonl     one row per item, language and metric     OUT/parity.json    scores, gaps, hashes, versions
 OUT/samples.jsonl   sample generations                        OUT/report.html    for people
-OUT/tasks/          finished tasks, so that an interrupted evaluation goes on with the rest
+OUT/answers/        what the model answered, so that an interrupted evaluation goes on with the rest
 """
 
 from __future__ import annotations
@@ -10,30 +10,33 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qaz_llm.evals import doubts
 from qaz_llm.evals.config import EvalConfig
+from qaz_llm.evals.identity import SCORING_VERSION, model_identity, setting_of, setting_of_config
 from qaz_llm.evals.items import load_items, task_fingerprints
 from qaz_llm.evals.metrics import score_answer, score_choices, score_text
 from qaz_llm.evals.parity import parity_report
 from qaz_llm.evals.prompts import render_context, render_requests
+from qaz_llm.evals.remembered import RememberingScorer
 from qaz_llm.evals.report import write_report
 from qaz_llm.evals.samples import write_samples
 from qaz_llm.evals.score import HFScorer, Scorer, choose_device
 from qaz_llm.evals.task import TaskConfig, choose_tasks
 from qaz_llm.io import (
     check_writable,
-    code_fingerprint,
-    fingerprint_paths,
     fingerprint_value,
-    read_jsonl,
+    read_json,
     write_json,
     write_jsonl,
 )
 from qaz_llm.progress import format_duration, get_logger
-from qaz_llm.records import EvalItem, ItemScore, Request
+from qaz_llm.provenance import git_commit
+from qaz_llm.records import EvalItem, Generated, ItemScore, Request
 from qaz_llm.report.figures import interval_text
 
 if TYPE_CHECKING:
@@ -80,23 +83,69 @@ def run_eval(
         InputError: no such suite, task or model; data that is not there; an output folder that cannot be written.
     """
     tasks = choose_tasks(config)
-    fingerprints = {task.name: task_fingerprints(task, config.root) for task in tasks}  # missing data shows first
-    identity = _model_identity(config.model) if scorer is None else f"in memory {time.time_ns()}"
-    check_writable(config.out)
+    items = {task.name: load_items(task, root=config.root, max_items=config.max_items) for task in tasks}
+    fingerprints = {task.name: task_fingerprints(task, config.root) for task in tasks}
     if scorer is None:
-        scorer, tokenizer = load_scorer(config)
-    scores: list[tuple[ItemScore, bool]] = []
-    for task in tasks:
-        scores += _finished_or_scored(task, config, scorer, fingerprint_value([identity, fingerprints[task.name]]))
+        identity = model_identity(config)
+        check_writable(config.out)
+        kept = config.out / "answers" / fingerprint_value([identity, config.dtype, config.device, SCORING_VERSION])[:16]
+        asked = _OpenedModel(config, kept.with_suffix(".json"))
+        remembering = RememberingScorer(lambda: asked.scorer, kept.with_suffix(".jsonl"))
+    else:
+        identity, asked = f"in memory {time.time_ns()}", None
+        check_writable(config.out)
+        given = scorer
+        remembering = RememberingScorer(lambda: given, None)
+    scores = [row for task in tasks for row in _scored(task, items[task.name], remembering)]
+    if config.samples and asked is not None:
+        tokenizer = asked.tokenizer
     if config.samples and tokenizer is not None:
-        write_jsonl(config.out / "samples.jsonl", write_samples(scorer, tokenizer, max_new_tokens=config.sample_tokens))
+        samples = write_samples(remembering, tokenizer, max_new_tokens=config.sample_tokens)
+        write_jsonl(config.out / "samples.jsonl", samples)
     else:
         (config.out / "samples.jsonl").unlink(missing_ok=True)  # those of an earlier run may be another model's
     write_jsonl(config.out / "items.jsonl", ({**asdict(score), "primary": primary} for score, primary in scores))
+    setting = asked.setting if asked is not None else _setting(remembering.scorer, config)
+    found = doubts.merged(
+        *(doubts.of_items(task, items[task.name]) for task in tasks),
+        doubts.of_scores(score for score, primary in scores if primary),
+    )
+    for line in doubts.lines(found):
+        _logger.warning(line)
     parity = _summary(config, tasks, [score for score, primary in scores if primary], fingerprints, identity)
+    parity |= {"setting": setting, "doubts": found, "warnings": [*_warnings(config), *doubts.lines(found)]}
     write_json(config.out / "parity.json", parity)
     write_report(config.out)
     return EvalResult(config.out, parity)
+
+
+class _OpenedModel:
+    """The model of a config, loaded where a question comes that was not answered before; its tokenizer and how it was run."""
+
+    def __init__(self, config: EvalConfig, facts: Path) -> None:
+        self._config, self._facts = config, facts
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerFast | None:
+        from qaz_llm.model.load import load_tokenizer
+
+        return load_tokenizer(self._config.model)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        scorer, _tokenizer = load_scorer(self._config)
+        write_json(self._facts, _setting(scorer, self._config))
+        return scorer
+
+    @property
+    def setting(self) -> dict[str, Any]:
+        if not self._facts.is_file():
+            return _setting(self.scorer, self._config)
+        return {**read_json(self._facts), **setting_of_config(self._config)}
+
+
+def _setting(scorer: Scorer, config: EvalConfig) -> dict[str, Any]:
+    return setting_of(scorer, config) if isinstance(scorer, HFScorer) else setting_of_config(config)
 
 
 def load_scorer(config: EvalConfig) -> tuple[HFScorer, PreTrainedTokenizerFast]:
@@ -118,9 +167,10 @@ def score_task(task: TaskConfig, items: Sequence[EvalItem], scorer: Scorer) -> l
     """Ask the model about every item; one row per item and metric."""
     requests = [render_requests(task, item) for item in items]
     prompts = [render_context(task, item) for item in items] if task.kind == "qa" else []
-    _say_how_long(task, requests, prompts, scorer)
+    if not isinstance(scorer, RememberingScorer) or not scorer.knows([r for group in requests for r in group]):
+        _say_how_long(task, requests, prompts, scorer.scorer if isinstance(scorer, RememberingScorer) else scorer)
     flat = scorer.loglikelihood([request for group in requests for request in group])
-    answers = [""] * len(items)
+    answers = [Generated("")] * len(items)
     if prompts:
         answers = scorer.generate(prompts, max_new_tokens=task.max_new_tokens, stop=STOP_STRINGS)
     rows: list[ItemScore] = []
@@ -160,20 +210,11 @@ def _say_how_long(
     _logger.info("%s: %d items in %s, about %s", task.name, len(sizes), ", ".join(task.languages), about)
 
 
-def _finished_or_scored(
-    task: TaskConfig, config: EvalConfig, scorer: Scorer, fingerprint: str
-) -> list[tuple[ItemScore, bool]]:
-    fingerprint = fingerprint_value([fingerprint, config.max_items, config.dtype, code_fingerprint("evals")])
-    path = config.out / "tasks" / f"{task.name}-{fingerprint[:16]}.jsonl.zst"
-    if path.is_file():
-        _logger.info("%s: scored before, taken over", task.name)
-        rows = [ItemScore(**row) for row in read_jsonl(path)]
-    else:
-        items = load_items(task, root=config.root, max_items=config.max_items)
-        started = time.monotonic()
-        rows = score_task(task, items, scorer)
-        write_jsonl(path, (asdict(row) for row in rows))
-        _logger.info("%s: done in %s", task.name, format_duration(time.monotonic() - started))
+def _scored(task: TaskConfig, items: Sequence[EvalItem], scorer: RememberingScorer) -> list[tuple[ItemScore, bool]]:
+    started, asked = time.monotonic(), scorer.asked
+    rows = score_task(task, items, scorer)
+    done = "answered before" if scorer.asked == asked else f"done in {format_duration(time.monotonic() - started)}"
+    _logger.info("%s: %s", task.name, done)
     return [(row, row.metric == task.metric) for row in rows]
 
 
@@ -201,7 +242,7 @@ def _summary(
         "tasks": {task.name: _describe_task(task, scores) for task in tasks},
         "data": fingerprints,
         "versions": {package: version(package) for package in PACKAGES},
-        "warnings": _warnings(config),
+        "git_commit": git_commit(),
     }
 
 
@@ -222,16 +263,3 @@ def _warnings(config: EvalConfig) -> list[str]:
     if config.max_items is None:
         return []
     return [f"only the first {config.max_items} groups of each task were scored"]
-
-
-def _model_identity(name: str) -> str:
-    """A fingerprint of a local model's weights and tokenizer; a hub id stands for itself. Raises InputError for a folder
-    that is no model."""
-    from qaz_llm.model.load import check_model_folder
-
-    folder = Path(name)
-    if not folder.is_dir():
-        return name
-    check_model_folder(folder)
-    parts = [p for p in folder.iterdir() if p.suffix in {".safetensors", ".json"} and p.name != "run.json"]
-    return fingerprint_paths(parts, relative_to=folder)

@@ -48,7 +48,7 @@ def write_samples(
     """
     chosen = [p for p in prompts if p.kind == "continue" or tokenizer.chat_template is not None]
     rendered = [_render(tokenizer, prompt) for prompt in chosen]
-    texts = scorer.generate(rendered, max_new_tokens=max_new_tokens, stop=())
+    texts = [answer.text for answer in scorer.generate(rendered, max_new_tokens=max_new_tokens, stop=())]
     return [
         {
             "prompt_id": prompt.id,

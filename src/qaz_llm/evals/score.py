@@ -2,14 +2,8 @@
 
 Shape legend: B rows of a batch, L tokens of a row, K last positions with logits, T targets of a row, V vocabulary.
 
-Where does a continuation start? Context and continuation are tokenised together, as the model would meet them; a token
-belongs to the continuation if it ends after the context's last character. So a token that spans the join is scored (with
-the few characters of context in it), where a cut at `len(encode(context))` tokens would score another tokenisation, one
-the model never saw. At a space, where our prompts join, no token spans.
-
-    context "Жауабы:"  continuation " Обь"     tokens  Ж·ауабы·:·ĠОбь      scored: ĠОбь
-
-Every text is conditioned on the tokenizer's own start token (BOS, else EOS), so its first token is scored too.
+Every text is conditioned on the tokenizer's own start token (BOS, else EOS), so its first token is scored too. A context that is too long
+for the model loses its middle: the start token stays, since models lean on it, and what stands right before the answer.
 """
 
 from __future__ import annotations
@@ -20,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qaz_llm.errors import InputError, WorkError
+from qaz_llm.evals.encoding import Encoded, encode_requests
 from qaz_llm.progress import get_logger, progress
-from qaz_llm.records import Request, Scored
+from qaz_llm.records import Generated, Request, Scored
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +32,7 @@ class Scorer(Protocol):
         """Summed natural-log probability of each continuation after its context."""
         ...
 
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[str]:
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
         """The greedy continuation of each prompt, cut before the first stop string."""
         ...
 
@@ -78,14 +73,14 @@ class HFScorer:
     # -------------------------------------------------------------------------------------------- log-likelihood
 
     def loglikelihood(self, requests: Sequence[Request]) -> list[Scored]:
-        """As `Scorer.loglikelihood`. Contexts too long for the model lose their beginning, continuations never.
+        """As `Scorer.loglikelihood`. Contexts too long for the model are cut, continuations never.
 
         Raises:
-            WorkError: the model answers with what is no number.
+            WorkError: the model answers with what is no finite number.
         """
         import torch
 
-        encoded = self._encode(requests)
+        encoded = encode_requests(self.tokenizer, self.start_id, requests)
         rows = self._rows(encoded)
         sums = [0.0] * len(requests)
         with (
@@ -97,45 +92,36 @@ class HFScorer:
                     for (request, _position, _token), value in zip(row.targets, logprobs, strict=True):
                         sums[request] += value
                     advance(len(row.input_ids))
-        if any(map(math.isnan, sums)):
-            raise WorkError(
-                "the model gives no numbers (NaN) as log-probabilities",
-                hint="its training diverged or its file is damaged; in bfloat16, try dtype=float32",
-            )
+        _check_finite(sums, requests)
         return [
-            Scored(total, len(continuation), len(request.continuation.encode()))
-            for total, (_context, continuation), request in zip(sums, encoded, requests, strict=True)
+            Scored(
+                total,
+                len(one.continuation),
+                len(request.continuation.encode()),
+                is_cut=self._is_long(one),
+                is_changed=one.is_changed,
+            )
+            for total, one, request in zip(sums, encoded, requests, strict=True)
         ]
 
-    def _encode(self, requests: Sequence[Request]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """Token ids of each context (start token first) and continuation, split where the continuation begins."""
-        if not requests:
-            return []
-        joined = [request.context + request.continuation for request in requests]
-        encoded = self.tokenizer(joined, add_special_tokens=False, return_offsets_mapping=True)
-        split = []
-        for request, ids, offsets in zip(requests, encoded["input_ids"], encoded["offset_mapping"], strict=True):
-            border = len(request.context)
-            first = next((n for n, (_start, end) in enumerate(offsets) if end > border), len(ids))
-            split.append(((self.start_id, *ids[:first]), tuple(ids[first:])))
-        return split
+    def _is_long(self, one: Encoded) -> bool:
+        return len(one.context) + len(one.continuation) - 1 > self.max_length
 
-    def _rows(self, encoded: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[_Row]:
+    def _rows(self, encoded: Sequence[Encoded]) -> list[_Row]:
         """The sequences to run. Requests with one-token continuations after the same context share one."""
         rows: list[_Row] = []
         shared: dict[tuple[int, ...], list[tuple[int, int, int]]] = {}
-        truncated = 0
-        for number, (context, continuation) in enumerate(encoded):
-            if len(continuation) == 1:
-                kept = context[-self.max_length :]
-                truncated += len(kept) < len(context)
-                shared.setdefault(kept, []).append((number, len(kept) - 1, continuation[0]))
+        for number, one in enumerate(encoded):
+            if len(one.continuation) == 1:
+                kept = self._kept(one.context, self.max_length)
+                shared.setdefault(kept, []).append((number, len(kept) - 1, one.continuation[0]))
+            elif len(one.continuation) <= self.max_length:
+                kept = self._kept(one.context, self.max_length - len(one.continuation) + 1)
+                rows += self._windows(number, kept, one.continuation)
             else:
-                windows = list(self._windows(number, context, continuation))
-                truncated += len(context) + len(continuation) - 1 > self.max_length
-                rows += windows
+                rows += self._windows(number, one.context, one.continuation)
         rows += [_Row(ids, tuple(targets)) for ids, targets in shared.items()]
-        if truncated:
+        if truncated := sum(map(self._is_long, encoded)):
             _logger.warning(
                 "%d of %d texts are longer than the model's %d tokens; their contexts were cut",
                 truncated,
@@ -143,6 +129,10 @@ class HFScorer:
                 self.max_length,
             )
         return rows
+
+    def _kept(self, ids: tuple[int, ...], room: int) -> tuple[int, ...]:
+        """The start token and the end of a context, in all at most `room` tokens, of which there is at least one."""
+        return ids if len(ids) <= room else (ids[0], *ids[len(ids) - room + 1 :])
 
     def _windows(self, number: int, context: tuple[int, ...], continuation: tuple[int, ...]) -> Iterator[_Row]:
         """Windows over context + continuation in which each continuation token is asked for once.
@@ -202,8 +192,8 @@ class HFScorer:
 
     # ------------------------------------------------------------------------------------------------ generation
 
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[str]:
-        """As `Scorer.generate`. Prompts are padded on the left and lose their beginning where they are too long.
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
+        """As `Scorer.generate`. Prompts are padded on the left; too long ones keep their first token and their end.
 
         A prompt that opens with a special token, as those of chat templates do, gets no start token before it.
         """
@@ -215,20 +205,25 @@ class HFScorer:
         encoded = self.tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
         special = {number for number, token in self.tokenizer.added_tokens_decoder.items() if token.special}
         ids = [row if row and row[0] in special else [self.start_id, *row] for row in encoded]
-        ids = [row[-room:] for row in ids]
-        answers = [""] * len(prompts)
+        cut = [len(row) > room for row in ids]
+        ids = [list(self._kept(tuple(row), room)) for row in ids]
+        answers = [Generated("")] * len(prompts)
         order = sorted(range(len(ids)), key=lambda n: -len(ids[n]))
         with torch.inference_mode(), progress("generate", total=len(ids), unit="answers") as advance:
             while order:
                 longest = len(ids[order[0]]) + max_new_tokens
                 take = max(1, self.batch_tokens // longest)
                 batch, order = order[:take], order[take:]
-                for number, text in zip(batch, self._generate([ids[n] for n in batch], max_new_tokens), strict=True):
-                    answers[number] = cut_at(text, stop)
+                made = self._generate([ids[n] for n in batch], max_new_tokens)
+                for number, (text, has_ended) in zip(batch, made, strict=True):
+                    short = cut_at(text, stop)
+                    ended = has_ended or any(s in text.lstrip() for s in stop)
+                    answers[number] = Generated(short, is_cut=cut[number], is_unfinished=not ended)
                 advance(len(batch))
         return answers
 
-    def _generate(self, rows: Sequence[Sequence[int]], max_new_tokens: int) -> list[str]:
+    def _generate(self, rows: Sequence[Sequence[int]], max_new_tokens: int) -> list[tuple[str, bool]]:
+        """The text of each answer, and whether the model ended it itself."""
         import torch
 
         length = max(map(len, rows))
@@ -248,8 +243,10 @@ class HFScorer:
             pad_token_id=self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.start_id,
             eos_token_id=self._end_ids(),
         )
-        texts: list[str] = self.tokenizer.batch_decode(made_BL[:, length:], skip_special_tokens=True)
-        return texts
+        answers_BL = made_BL[:, length:]
+        texts: list[str] = self.tokenizer.batch_decode(answers_BL, skip_special_tokens=True)
+        ends = set(self._end_ids())
+        return [(text, not ends.isdisjoint(ids)) for text, ids in zip(texts, answers_BL.tolist(), strict=True)]
 
     def _end_ids(self) -> list[int]:
         """Tokens that end an answer: the tokenizer's EOS and those of the model's generation config."""
@@ -257,6 +254,17 @@ class HFScorer:
         found = getattr(config, "eos_token_id", None)
         ids = {self.tokenizer.eos_token_id, *(found if isinstance(found, list) else [found])}
         return sorted(int(i) for i in ids if i is not None)
+
+
+def _check_finite(sums: Sequence[float], requests: Sequence[Request]) -> None:
+    """Raises WorkError naming the first text whose log-probability is no finite number."""
+    bad = [number for number, total in enumerate(sums) if not math.isfinite(total)]
+    if bad:
+        shown = requests[bad[0]].continuation[:60]
+        raise WorkError(
+            f"the model gives no finite log-probability ({sums[bad[0]]}) for {len(bad):,} of {len(sums):,} texts, first of all for {shown!r}",
+            hint="its training diverged or its file is damaged; in bfloat16, try dtype=float32",
+        )
 
 
 def cut_at(text: str, stop: Sequence[str]) -> str:

@@ -46,6 +46,13 @@ def task(**changes: Any) -> TaskConfig:
     return config_from_values(TaskConfig, values | changes | {"fields": fields}, where="test")
 
 
+@pytest.mark.parametrize("change", [{"question": "\ud83d Кім?"}, {"choices": ["Ол", "\udc00"]}])
+def test_half_a_surrogate_pair_is_named(tmp_path: Path, change: dict[str, Any]) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps({**ROW, **change}))  # written as an escape, as JSON allows
+    with pytest.raises(DataError, match=r"rows\.jsonl:1: half of a surrogate pair at character 1"):
+        load_items(task(), root=tmp_path)
+
+
 def write(folder: Path, *rows: dict[str, Any], name: str = "rows.jsonl") -> Path:
     write_jsonl(folder / name, rows)
     return folder
@@ -123,6 +130,9 @@ def test_labels(tmp_path: Path) -> None:
         ({"choices": "Ол"}, "a list of choices, found str"),
         ({"choices": ["Ол"]}, "at least two choices"),
         ({"choices": ["Ол", " "]}, "none of them empty"),
+        ({"choices": ["Ол", None]}, "every choice is to be text"),
+        ({"choices": ["Ол", " Ол"]}, "the choice 'Ол' is there twice"),
+        ({"id": None}, "id is to tell the item from others, found None"),
         ({"question": None}, "question is to be text, found None"),
         ({"text": ""}, "text is to be text, found ''"),
         ({"language": "kz"}, "'kz' is the country code"),

@@ -9,7 +9,7 @@ import pytest
 
 from qaz_llm.evals.metrics import normalise_answer, score_answer, score_choices, score_text, token_f1
 from qaz_llm.evals.task import load_task
-from qaz_llm.records import EvalItem, Scored
+from qaz_llm.records import EvalItem, Generated, Scored
 
 MC, BITS, QA = load_task("qaz_mc"), load_task("qaz_bpb"), load_task("kazqad")
 
@@ -44,6 +44,17 @@ def test_each_normalisation_may_choose_another() -> None:
 def test_a_tie_goes_to_the_first(answer: int, score: float) -> None:
     rows = score_choices(MC, item(choices=("а", "ә"), answer=answer), [Scored(-1.0, 1, 2), Scored(-1.0, 1, 2)])
     assert [row.score for row in rows] == [score] * 3
+    assert [row.detail["doubts"] for row in rows] == [["tie"]] * 3
+    apart = score_choices(MC, item(choices=("а", "ә"), answer=answer), [Scored(-1.0, 1, 2), Scored(-1.5, 1, 2)])
+    assert not any("doubts" in row.detail for row in apart)
+
+
+def test_what_was_cut_or_changed_stands_with_the_score() -> None:
+    scored = [Scored(-1.0, 1, 2, is_cut=True), Scored(-2.0, 1, 2, is_changed=True)]
+    assert score_choices(MC, item(choices=("а", "ә"), answer=0), scored)[0].detail["doubts"] == ["cut", "changed"]
+    generated = Generated("", is_cut=True, is_unfinished=True)
+    f1, *_ = score_answer(QA, item(references=("иә",)), generated, Scored(-1.0, 1, 1, is_changed=True))
+    assert f1.detail["doubts"] == ["changed", "prompt_cut", "unfinished", "no_answer"]
 
 
 def test_bits_of_a_text() -> None:
@@ -77,18 +88,22 @@ def test_normalised_words() -> None:
 
 def test_the_best_reference_counts() -> None:
     references = ("Қазақ хандығы", "1465 жылы", "1465")
-    rows = {r.metric: r for r in score_answer(QA, item(references=references), "1465.", Scored(-math.log(2) * 6, 4, 3))}
+    rows = {
+        r.metric: r
+        for r in score_answer(QA, item(references=references), Generated("1465."), Scored(-math.log(2) * 6, 4, 3))
+    }
     assert rows["f1"].score == 1.0 and rows["exact_match"].score == 1.0
     assert rows["bits_per_byte"].score == pytest.approx(6.0) and rows["bits_per_byte"].weight == 3
     assert [r.higher_is_better for r in rows.values()] == [True, True, False]
     near = {
-        r.metric: r.score for r in score_answer(QA, item(references=references), "1465 жылы күзде", Scored(-1, 1, 1))
+        r.metric: r.score
+        for r in score_answer(QA, item(references=references), Generated("1465 жылы күзде"), Scored(-1, 1, 1))
     }
     assert near["exact_match"] == 0.0 and near["f1"] == pytest.approx(2 * 2 / (3 + 2))
 
 
 @pytest.mark.parametrize("answer", ["", "  ", "…", "?!"])
 def test_no_answer_is_wrong_and_counted(answer: str) -> None:
-    rows = score_answer(QA, item(references=("…", "иә")), answer, Scored(-1.0, 1, 1))
+    rows = score_answer(QA, item(references=("…", "иә")), Generated(answer), Scored(-1.0, 1, 1))
     assert [row.score for row in rows][:2] == [0.0, 0.0]
     assert len(rows) == 3

@@ -9,7 +9,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from qaz_llm.evals.samples import PROMPTS, write_samples
 from qaz_llm.evals.score import HFScorer
-from qaz_llm.records import Request, Scored
+from qaz_llm.records import Generated, Request, Scored
 
 
 class Answering:
@@ -22,10 +22,10 @@ class Answering:
     def loglikelihood(self, requests: Sequence[Request]) -> list[Scored]:
         raise AssertionError
 
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[str]:
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
         assert (max_new_tokens, tuple(stop)) == (7, ())
         self.asked += prompts
-        return [self.answers[n % len(self.answers)] for n in range(len(prompts))]
+        return [Generated(self.answers[n % len(self.answers)]) for n in range(len(prompts))]
 
 
 def test_prompts_cover_the_languages() -> None:

@@ -11,11 +11,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from qaz_llm.errors import InputError, WorkError
+from qaz_llm.evals.encoding import encode_requests
 from qaz_llm.evals.score import HFScorer, choose_device, cut_at
-from qaz_llm.records import Request
+from qaz_llm.records import Generated, Request
 
 TOLERANCE = 1e-4
 REQUESTS = (
@@ -126,7 +130,7 @@ def test_one_token_answers_share_a_pass(model: LlamaForCausalLM, tokenizer: PreT
 
 
 @pytest.mark.parametrize("answer", [" Обь", " Солтүстік Мұзды мұхитқа құяды", " of"])
-def test_long_contexts_lose_their_beginning(
+def test_long_contexts_keep_the_start_token_and_their_end(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, answer: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     request = Request("Ертіс өзені ұзақ ағады. " * 30 + "Жауабы:", answer)
@@ -134,13 +138,14 @@ def test_long_contexts_lose_their_beginning(
     assert scorer.max_length == model.config.max_position_embeddings
     ids, first = plain_ids(tokenizer, request)
     assert len(ids) > 2 * scorer.max_length
-    kept = ids[-(scorer.max_length + 1) :]  # the last token is asked for, not read
+    kept = [ids[0], *ids[-scorer.max_length :]]  # the last token is asked for, not read
     with caplog.at_level("WARNING", logger="qaz.eval"):
         [found] = scorer.loglikelihood([request])
     expected = plain_logprob(model, kept, first - (len(ids) - len(kept)))
     assert found.logprob == pytest.approx(expected, abs=TOLERANCE)
     assert found.num_tokens == len(ids) - first
     assert "1 of 1 texts are longer" in caplog.text
+    assert found.is_cut and not scorer.loglikelihood([Request("Жауабы:", answer)])[0].is_cut
 
 
 class _WindowsOnly(HFScorer):
@@ -193,8 +198,33 @@ def test_texts_longer_than_the_model_are_scored_whole(
 
 def test_a_model_that_gives_no_numbers(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     torch.nn.init.constant_(model.lm_head.weight, float("nan"))
-    with pytest.raises(WorkError, match="NaN"):
+    with pytest.raises(WorkError, match=r"no finite log-probability \(nan\) for 2 of 2 texts"):
         HFScorer(model, tokenizer).loglikelihood(REQUESTS[:2])
+
+
+def test_infinity_for_a_token_that_nobody_asked_for(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """It makes every choice -inf, and the first of them would win in all languages."""
+    hook = model.lm_head.register_forward_hook(lambda _m, _i, out: out.index_fill(-1, torch.tensor([7]), torch.inf))
+    with pytest.raises(WorkError, match="no finite log-probability"):
+        HFScorer(model, tokenizer).loglikelihood(REQUESTS[:2])
+    hook.remove()
+
+
+def test_text_that_the_tokenizer_does_not_give_back_is_told() -> None:
+    """A tokenizer of words writes <unk> for nearly all: 0.2 bits per byte where a byte-level one has 3."""
+    words = Tokenizer(WordLevel({"<s>": 0, "<unk>": 1, "бір": 2, "екі": 3}, unk_token="<unk>"))
+    words.pre_tokenizer = Whitespace()
+    fast = PreTrainedTokenizerFast(tokenizer_object=words, bos_token="<s>", unk_token="<unk>")
+    texts = ["бір екі", "бір үш", "Екі  бір"]
+    encoded = encode_requests(fast, 0, [Request("", text) for text in texts])
+    assert [one.is_changed for one in encoded] == [False, True, True]
+
+
+def test_byte_level_tokenizers_change_nothing(tokenizer: PreTrainedTokenizerFast) -> None:
+    texts = ["Қазақстан  🇰🇿\n\tжол", "é és", "«1,5 %» — ½", "العربية", " басы бос"]
+    assert not any(one.is_changed for one in encode_requests(tokenizer, 0, [Request("", text) for text in texts]))
 
 
 def without(tokenizer: PreTrainedTokenizerFast, *names: str) -> PreTrainedTokenizerFast:
@@ -239,8 +269,9 @@ def test_answers_are_greedy_and_those_of_each_prompt_alone(
 ) -> None:
     scorer = HFScorer(model, tokenizer, batch_tokens=batch_tokens)
     found = scorer.generate(PROMPTS, max_new_tokens=10, stop=())
-    assert found == greedy_texts(model, tokenizer, PROMPTS, 10)
+    assert [answer.text for answer in found] == greedy_texts(model, tokenizer, PROMPTS, 10)
     assert len(set(found)) == len(found)
+    assert all(answer.is_unfinished and not answer.is_cut for answer in found)
     assert scorer.generate([], max_new_tokens=10, stop=()) == []
 
 
@@ -260,32 +291,37 @@ def test_end_tokens_end_an_answer(model: LlamaForCausalLM, tokenizer: PreTrained
     cut = next(n for n in range(2, 10) if made[n] not in made[:n])
     model.generation_config.eos_token_id = [made[cut]]
     [found] = HFScorer(model, tokenizer).generate([prompt], max_new_tokens=10, stop=())
-    assert found in tokenizer.decode(made[: cut + 1]).strip()
+    assert found.text in tokenizer.decode(made[: cut + 1]).strip() and not found.is_unfinished
     model.generation_config.eos_token_id = None
-    unending = HFScorer(model, without(tokenizer, "eos_token")).generate([prompt], max_new_tokens=10, stop=())
-    assert unending == [tokenizer.decode(made, skip_special_tokens=True).strip()]
+    [unending] = HFScorer(model, without(tokenizer, "eos_token")).generate([prompt], max_new_tokens=10, stop=())
+    assert unending.is_unfinished
+    assert [unending.text] == [tokenizer.decode(made, skip_special_tokens=True).strip()]
 
 
 def test_an_answer_that_ends_at_once_is_empty(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     model.generation_config.eos_token_id = plain_greedy(model, tokenizer(PROMPTS[1])["input_ids"], 1)
     found = HFScorer(model, without(tokenizer, "pad_token")).generate(PROMPTS, max_new_tokens=5, stop=())
     text = tokenizer.decode(model.generation_config.eos_token_id).strip()
-    assert found[1] in ("", text)  # the end token itself is text here only because it is an ordinary one
+    assert found[1].text in ("", text)  # the end token itself is text here only because it is an ordinary one
 
 
 def test_stop_strings_cut(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     scorer = HFScorer(model, tokenizer)
     [whole] = scorer.generate(PROMPTS[:1], max_new_tokens=10, stop=())
-    stop = whole[len(whole) // 2 : len(whole) // 2 + 2]
+    stop = whole.text[len(whole.text) // 2 : len(whole.text) // 2 + 2]
     [found] = scorer.generate(PROMPTS[:1], max_new_tokens=10, stop=("нет такого", stop))
-    assert found == whole[: whole.index(stop)].strip()
+    assert found == Generated(whole.text[: whole.text.index(stop)].strip())  # cut by its own doing: finished
 
 
-def test_prompts_too_long_keep_their_end(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_prompts_too_long_keep_their_start_token_and_their_end(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
+) -> None:
     prompt = "Ертіс өзені ұзақ ағады. " * 30 + "Жауабы:"
     [found] = HFScorer(model, tokenizer).generate([prompt], max_new_tokens=10, stop=())
-    kept = tokenizer(prompt)["input_ids"][-(model.config.max_position_embeddings - 10) :]
-    assert found == tokenizer.decode(plain_greedy(model, kept, 10), skip_special_tokens=True).strip()
+    ids = tokenizer(prompt)["input_ids"]
+    kept = [tokenizer.bos_token_id, *ids[-(model.config.max_position_embeddings - 11) :]]
+    assert found.is_cut
+    assert found.text == tokenizer.decode(plain_greedy(model, kept, 10), skip_special_tokens=True).strip()
 
 
 def test_prompts_that_open_with_a_special_token_get_no_other(
@@ -295,7 +331,7 @@ def test_prompts_that_open_with_a_special_token_get_no_other(
     for opening in ("<|bos|>", "<|im_start|>user\n"):
         [found] = scorer.generate([f"{opening}Сәлем"], max_new_tokens=6, stop=())
         ids = tokenizer(f"{opening}Сәлем", add_special_tokens=False)["input_ids"]
-        assert found == tokenizer.decode(plain_greedy(model, ids, 6), skip_special_tokens=True).strip()
+        assert found.text == tokenizer.decode(plain_greedy(model, ids, 6), skip_special_tokens=True).strip()
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def unseen_share(num_clusters: int, level: float = 0.95) -> float:
 
 
 def mean_bounds(mean: float, error: float, num_clusters: int, level: float, limits: Bounds | None) -> Bounds:
-    """mean ± t · error. With `limits` it ends there, and is never narrower than what may have gone unseen."""
+    """Mean ± t · error. With `limits` it ends there, and is never narrower than what may have gone unseen."""
     reach = t_quantile(level, num_clusters - 1) * error
     if limits is None:
         return mean - reach, mean + reach

@@ -1,0 +1,89 @@
+"""What stands beside a score: counted by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_items import ROW, task, write
+
+from qaz_llm.errors import DataError
+from qaz_llm.evals import doubts
+from qaz_llm.evals.identity import unlike
+from qaz_llm.evals.items import load_items
+from qaz_llm.io import embedded_path, read_jsonl
+from qaz_llm.records import ItemScore
+
+
+def test_twins_that_are_missing_or_answer_otherwise(tmp_path: Path) -> None:
+    rows = [
+        *({**ROW, "id": name, "language": code} for name in "ab" for code in ("kk", "ru")),
+        {**ROW, "id": "c"},
+        {**ROW, "id": "d", "answer": 0},
+        {**ROW, "id": "d", "language": "ru", "answer": 1},
+    ]
+    mine = task()
+    found = doubts.of_items(mine, load_items(mine, root=write(tmp_path, *rows)))
+    assert found["mine"]["kk"] == {
+        "no_twin": {"items": 1, "of": 4, "examples": ["c"]},
+        "other_answer": {"items": 1, "of": 4, "examples": ["d"]},
+    }
+    assert found["mine"]["ru"] == {"other_answer": {"items": 1, "of": 3, "examples": ["d"]}}
+    lines = list(doubts.lines(found))
+    assert len(lines) == 3 and lines[0].startswith("mine, kk: 1 of 4 items have no twin")
+
+
+def test_labels_in_another_order_are_the_same_answer(tmp_path: Path) -> None:
+    labels = {"kk": {"s": "спорт", "t": "саяхат"}, "ru": {"t": "путешествия", "s": "спорт"}}
+    mine = task(labels=labels)
+    root = write(tmp_path, {**ROW, "answer": "t"}, {**ROW, "answer": "t", "language": "ru"})
+    assert doubts.of_items(mine, load_items(mine, root=root)) == {}
+    root = write(tmp_path, {**ROW, "answer": "t"}, {**ROW, "answer": "s", "language": "ru"})
+    assert set(doubts.of_items(mine, load_items(mine, root=root))["mine"]) == {"kk", "ru"}
+
+
+def test_one_language_has_no_twins_to_miss(tmp_path: Path) -> None:
+    mine = task(prompts={"kk": "{question}"})
+    assert doubts.of_items(mine, load_items(mine, root=write(tmp_path, ROW))) == {}
+
+
+def test_counts_of_scores() -> None:
+    scores = [
+        ItemScore(str(n), str(n), str(n), "t", "kk", "acc", 0.0, detail={"doubts": ["tie"] if n % 3 == 0 else []})
+        for n in range(40)
+    ]
+    assert doubts.of_scores(scores)["t"]["kk"]["tie"] == {
+        "items": 14,
+        "of": 40,
+        "examples": [str(n) for n in range(0, 30, 3)],
+    }
+
+
+def test_swapped_files_are_refused(tmp_path: Path) -> None:
+    texts = {code: [] for code in ("kk", "ru")}  # type: dict[str, list[str]]
+    for row in read_jsonl(embedded_path("parallel_sentences.jsonl")):
+        for code, found in texts.items():
+            found.append(row[code])
+    two = task(file=None, files={"kk": "kk.jsonl", "ru": "ru.jsonl"})
+    for code, other in (("kk", "kk"), ("ru", "ru"), ("kk", "ru"), ("ru", "kk")):
+        rows = [{**ROW, "id": str(n), "question": text} for n, text in enumerate(texts[code])]
+        write(tmp_path, *rows, name=f"{other}.jsonl")
+        if code == other:
+            continue
+        write(
+            tmp_path, *({**ROW, "id": str(n), "question": t} for n, t in enumerate(texts[other])), name=f"{code}.jsonl"
+        )
+        with pytest.raises(DataError, match="what is declared as kk reads as ru"):
+            load_items(two, root=tmp_path)
+    (tmp_path / "ru.jsonl").write_text("")
+    for name in ("kk",):
+        write(tmp_path, *({**ROW, "id": str(n), "question": t} for n, t in enumerate(texts[name])), name="kk.jsonl")
+    with pytest.raises(DataError, match="its file in ru holds no items"):
+        load_items(two, root=tmp_path)
+
+
+def test_what_was_not_scored_alike() -> None:
+    one = {"dtype": "float32", "window_tokens": 256, "device": "cpu"}
+    assert unlike(one, {**one, "device": "cuda"}) == []
+    assert unlike(one, {}) == []
+    assert unlike(one, {**one, "dtype": "bfloat16"}) == ["dtype (float32 and bfloat16)"]
