@@ -206,6 +206,7 @@ class EvalItem:
     choices: tuple[str, ...] = ()
     answer: int | None = None
     references: tuple[str, ...] = ()
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

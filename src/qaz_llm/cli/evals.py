@@ -10,6 +10,7 @@ import typer
 
 from qaz_llm.cli.options import AsJson, Overrides
 from qaz_llm.cli.printing import print_json
+from qaz_llm.errors import InputError
 
 eval_app = typer.Typer(no_args_is_help=True, help="Score models in kk, ru and en, and compare them.")
 
@@ -17,8 +18,12 @@ eval_app = typer.Typer(no_args_is_help=True, help="Score models in kk, ru and en
 @eval_app.command("run")
 def eval_run(
     model: Annotated[str, typer.Option(metavar="DIR_OR_HUB_ID", help="A causal language model.")],
-    suite: Annotated[str, typer.Option(help="A set of tasks; an unknown name lists them all.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where items.jsonl, parity.json and report.html go.")],
+    suite: Annotated[str | None, typer.Option(help="A set of tasks; `qaz eval tasks` lists them.")] = None,
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE|NAME", help="A task file or folder of your own, or a task by name."),
+    ] = None,
     overrides: Overrides = None,
     config: Annotated[Path | None, typer.Option(help="An eval config for all else.")] = None,
     as_json: AsJson = False,
@@ -28,7 +33,10 @@ def eval_run(
     from qaz_llm.evals.config import EvalConfig
     from qaz_llm.evals.run import run_eval
 
-    named = {"model": model, "suite": suite, "out": str(out)}
+    if suite is None and not tasks and config is None:
+        raise InputError("nothing to score", hint="name a suite (--suite demo) or a task file (--tasks my.yaml)")
+    given = {"suite": suite or ("own" if tasks else None), "tasks": tasks or None}
+    named = {"model": model, "out": str(out), **{key: value for key, value in given.items() if value is not None}}
     if config is None:
         settings = config_from_values(EvalConfig, named, where="command line", overrides=overrides or ())
     else:
@@ -40,6 +48,29 @@ def eval_run(
         print_json(result.to_dict())
     else:
         typer.echo(result.describe())
+
+
+@eval_app.command("tasks")
+def eval_tasks(
+    root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder with data, else $QAZ_CORPUS_DIR.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The tasks that ship with the package, the suites they are in, and whether their data is at hand."""
+    from qaz_llm.evals.listing import list_tasks
+
+    rows = list_tasks(root)
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        there = "" if row["has_data"] else ", data not at hand"
+        typer.echo(f"{row['name']}: {row['description']}")
+        typer.echo(
+            f"  {', '.join(row['languages'])}; {row['kind']}, {row['metric']}; {row['licence']}; "
+            f"suites {', '.join(row['suites'])}{there}"
+        )
 
 
 @eval_app.command("compare")

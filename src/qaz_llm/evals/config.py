@@ -14,8 +14,19 @@ from qaz_llm.model.config import Attention
 class EvalSettings(StrictModel):
     """Suite, data and machine: what stays the same for every model that is to be compared."""
 
-    suite: str = Field(description="a set of tasks, see evals/tasks/suites.yaml")
-    tasks: tuple[str, ...] | None = Field(None, min_length=1, description="only these tasks of the suite")
+    suite: str = Field(
+        description="a set of tasks, which `qaz eval tasks` lists; `own`: none but those named in `tasks`"
+    )
+    tasks: tuple[str, ...] | None = Field(
+        None, min_length=1, description="only these tasks of the suite, and task files or folders of your own"
+    )
+    shots: int = Field(
+        0, ge=0, description="solved examples before each question, from the task's dev split, never from its items"
+    )
+    formats: Literal["both", "primary"] = Field(
+        "both",
+        description="multiple choice by letters and by the words of the choices, or only in the task's primary way",
+    )
     root: Path | None = Field(None, description="folder that the tasks' data paths start at, else $QAZ_CORPUS_DIR")
     max_items: int | None = Field(None, ge=1, description="the first so many groups of each task, for a quick look")
     samples: bool = Field(True, description="also write sample generations in kk, ru and en")

@@ -22,6 +22,7 @@ SENTENCES: Mapping[str, str] = {
     "unfinished": "answers were ended by the limit of their length",
     "no_answer": "got no answer, which counts as wrong",
     "no_twin": "have no twin in the other languages, so they are in no gap",
+    "equal_choices": "offer the same choice twice, so that one answer is right and wrong",
     "other_answer": "have a twin with another right answer; a gap takes them for the same question",
 }
 
@@ -65,6 +66,8 @@ def of_items(task: TaskConfig, items: Sequence[EvalItem]) -> Doubts:
         for item in twins.values():
             if len(twins) == 1 and len(totals) > 1:
                 found[item.task, item.language]["no_twin"].append(item.item_id)
+            if len(set(item.choices)) < len(item.choices):
+                found[item.task, item.language]["equal_choices"].append(item.item_id)
             if len(answers) > 1:
                 found[item.task, item.language]["other_answer"].append(item.item_id)
     return _table(found, totals)

@@ -18,7 +18,7 @@ SCORING_VERSION = 2
 OF_A_RUN = {"README.md", "run.json", "complete.json"}
 """Files beside a model that say nothing to whoever runs it."""
 
-LIKE = ("max_items", "window_tokens", "start_token", "scoring_version", "dtype", "chat_template")
+LIKE = ("max_items", "shots", "window_tokens", "start_token", "scoring_version", "dtype", "chat_template")
 """Parts of a setting that have to be equal for two evaluations to be compared item by item."""
 
 
@@ -60,7 +60,7 @@ def setting_of(scorer: HFScorer, config: EvalConfig) -> dict[str, Any]:
 
 
 def setting_of_config(config: EvalConfig) -> dict[str, Any]:
-    return {"max_items": config.max_items, "seed": config.seed}
+    return {"max_items": config.max_items, "shots": config.shots, "seed": config.seed}
 
 
 def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

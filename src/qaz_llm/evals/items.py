@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ def load_items(task: TaskConfig, *, root: Path | None = None, max_items: int | N
         InputError: the data is not there.
         DataError: a row lacks a field, or names no valid answer.
     """
-    items = [item for language, path in task_files(task, root) for item in _read_file(task, path, language)]
+    items = [item for language, path in task_files(task, root) for item in read_items(task, path, language)]
     if not items:
         raise DataError(f"task {task.name}: its data holds no items")
     if missing := [code for code in task.files if not any(item.language == code for item in items)]:
@@ -48,6 +49,19 @@ def load_items(task: TaskConfig, *, root: Path | None = None, max_items: int | N
 def task_files(task: TaskConfig, root: Path | None) -> list[tuple[str | None, Path]]:
     """The data files of a task, each with its language where it has one. Raises InputError where one is missing."""
     named = list(task.files.items()) if task.files else [(None, str(task.file))]
+    return _existing(task, named, root)
+
+
+def dev_files(task: TaskConfig, root: Path | None) -> list[tuple[str | None, Path]]:
+    """As `task_files`, of the solved examples; empty where the task has none."""
+    if task.dev_file is None and not task.dev_files:
+        return []
+    return _existing(task, list(task.dev_files.items()) or [(None, str(task.dev_file))], root)
+
+
+def _existing(
+    task: TaskConfig, named: Sequence[tuple[str | None, str]], root: Path | None
+) -> list[tuple[str | None, Path]]:
     found = [(language, resolve_path(path, root=root)) for language, path in named]
     for _language, path in found:
         if not path.is_file():
@@ -85,19 +99,25 @@ def heldout_task(suite: str) -> TaskConfig:
     raise InputError(f"suite {suite} has no task of kind bits_per_byte", hint="add one, for instance qaz_bpb")
 
 
-def _read_file(task: TaskConfig, path: Path, language: str | None) -> Iterator[EvalItem]:
-    text = task.fields.text
+def read_items(task: TaskConfig, path: Path, language: str | None) -> Iterator[EvalItem]:
+    """The items of one file; `language` is None where its rows or columns tell. Raises DataError as `load_items`."""
+    by_column = isinstance(task.fields.text, Mapping) or isinstance(task.fields.question, Mapping)
     for number, row in enumerate(read_rows(path), 1):
         where = f"{path}:{number}"
-        if isinstance(text, Mapping):
-            for code, field in text.items():
-                yield _item(task, row, code, field, where)
+        if by_column:
+            for code in task.languages:
+                yield _item(task, row, code, where)
         else:
-            yield _item(task, row, language or _language(task, row, where), text, where)
+            yield _item(task, row, language or _language(task, row, where), where)
 
 
-def _item(task: TaskConfig, row: Mapping[str, Any], language: str, text: str | None, where: str) -> EvalItem:
+def _of_language(field: Any, language: str) -> Any:
+    return field.get(language) if isinstance(field, Mapping) else field
+
+
+def _item(task: TaskConfig, row: Mapping[str, Any], language: str, where: str) -> EvalItem:
     fields = task.fields
+    text, question = _of_language(fields.text, language), _of_language(fields.question, language)
     base = _join(row, fields.id, where)
     choices = _choices(task, row, language, where)
     return EvalItem(
@@ -107,10 +127,11 @@ def _item(task: TaskConfig, row: Mapping[str, Any], language: str, text: str | N
         language=language,
         task=task.name,
         text=_words(row, text, where) if text else "",
-        question=_words(row, fields.question, where) if fields.question else "",
+        question=_question(task, _words(row, question, where), language, where) if question else "",
         choices=choices,
         answer=_answer(task, row, language, len(choices), where) if choices else None,
         references=_references(row, fields.references, where) if fields.references else (),
+        subject=_words(row, fields.subject, where) if fields.subject else "",
     )
 
 
@@ -137,26 +158,33 @@ def _language(task: TaskConfig, row: Mapping[str, Any], where: str) -> str:
     return code
 
 
+def _question(task: TaskConfig, found: str, language: str, where: str) -> str:
+    """The question itself, or what is asked for the kind of question that the row names."""
+    words = task.question_words.get(language)
+    if words is None:
+        return found
+    if found not in words:
+        raise DataError(f"{where}: the kind of question {found!r} is not one of {', '.join(words)}")
+    return words[found]
+
+
 def _choices(task: TaskConfig, row: Mapping[str, Any], language: str, where: str) -> tuple[str, ...]:
     if task.labels:
         return tuple(task.labels[language].values())
-    if task.fields.choices is None:
+    field = _of_language(task.fields.choices, language)
+    if field is None:
         return ()
-    if isinstance(task.fields.choices, str):
-        found = _get(row, task.fields.choices, where)
+    if isinstance(field, str):
+        found = _get(row, field, where)
         if not isinstance(found, list):
-            raise DataError(f"{where}: {task.fields.choices} is to be a list of choices, found {type(found).__name__}")
+            raise DataError(f"{where}: {field} is to be a list of choices, found {type(found).__name__}")
     else:
-        found = [_get(row, field, where) for field in task.fields.choices]
+        found = [_get(row, name, where) for name in field]
     if any(choice is None or isinstance(choice, (list, dict)) for choice in found):
         raise DataError(f"{where}: every choice is to be text, found {found!r}")
     choices = tuple(_sound(str(choice), where).strip() for choice in found)
     if len(choices) < 2 or not all(choices):
         raise DataError(f"{where}: at least two choices are needed, none of them empty; found {list(choices)}")
-    if twice := [choice for choice, times in Counter(choices).items() if times > 1]:
-        raise DataError(
-            f"{where}: the choice {twice[0]!r} is there twice, so no answer to it can be told right from wrong"
-        )
     return choices
 
 
@@ -168,6 +196,9 @@ def _answer(task: TaskConfig, row: Mapping[str, Any], language: str, num_choices
             raise DataError(f"{where}: the label {found!r} is not one of {', '.join(names)}")
         return names.index(found)
     numbers = range(task.first_answer, task.first_answer + num_choices)
+    letters = string.ascii_uppercase[:num_choices]
+    if isinstance(found, str) and len(found.strip()) == 1 and found.strip().upper() in letters:
+        return letters.index(found.strip().upper())
     if str(found) not in map(str, numbers):
         raise DataError(f"{where}: answer {found!r} names none of the choices {numbers[0]} to {numbers[-1]}")
     return int(found) - task.first_answer

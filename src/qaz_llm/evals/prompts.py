@@ -4,28 +4,74 @@
 
 The space belongs to the continuation: tokenizers attach it to the word, and a context that ends in a space would cut the
 first token of every answer in two.
+
+A multiple choice is asked in two ways: by letters, the choices listed in the prompt, and by the choices' own words. A template says one of them; the
+other is made from it: the line with {choices} comes before the last line, or goes. Solved examples stand before the question in the same form:
+
+    Сұрақ: 2 + 2?\\nЖауабы: 4
+
+    Сұрақ: 3 + 3?\\nЖауабы:
 """
 
 from __future__ import annotations
 
-from qaz_llm.evals.task import TaskConfig
+from collections.abc import Sequence
+
+from qaz_llm.evals.task import Scoring, TaskConfig
 from qaz_llm.records import EvalItem, Request
 
 LETTERS = "ABCDEFGHIJ"
+CHOICES = "{choices}"
 
 
-def render_context(task: TaskConfig, item: EvalItem) -> str:
+def render_context(
+    task: TaskConfig, item: EvalItem, *, scoring: Scoring | None = None, examples: Sequence[EvalItem] = ()
+) -> str:
     """What stands before the answer."""
-    listed = "\n".join(f"{letter}. {choice}" for letter, choice in zip(LETTERS, item.choices, strict=False))
-    return task.prompts[item.language].format(text=item.text, question=item.question, choices=listed)
+    template = _template(task, item.language, scoring or task.scoring)
+    solved = [
+        f"{_filled(template, example)} {_solution(task, example, scoring or task.scoring)}" for example in examples
+    ]
+    return "\n\n".join([*solved, _filled(template, item)])
 
 
-def render_requests(task: TaskConfig, item: EvalItem) -> tuple[Request, ...]:
+def render_requests(
+    task: TaskConfig, item: EvalItem, *, scoring: Scoring | None = None, examples: Sequence[EvalItem] = ()
+) -> tuple[Request, ...]:
     """One request per choice; for bits per byte one, of the whole text from its start."""
     if task.kind == "bits_per_byte":
         return (Request("", item.text),)
-    context = render_context(task, item)
+    context = render_context(task, item, scoring=scoring, examples=examples)
     if task.kind == "qa":
         return (Request(context, f" {item.references[0]}"),)
-    answers = LETTERS[: len(item.choices)] if task.scoring == "letters" else item.choices
+    answers = LETTERS[: len(item.choices)] if (scoring or task.scoring) == "letters" else item.choices
     return tuple(Request(context, f" {answer}") for answer in answers)
+
+
+def render_unconditional(task: TaskConfig, item: EvalItem) -> tuple[Request, ...]:
+    """The choices after the last line of the prompt alone ("Жауабы:"): how likely they are whatever was asked."""
+    opening = _template(task, item.language, "text").rpartition("\n")[2]
+    bare = opening if "{" not in opening else ""
+    return tuple(Request(bare, f" {choice}" if bare else choice) for choice in item.choices)
+
+
+def _template(task: TaskConfig, language: str, scoring: Scoring) -> str:
+    template = task.prompts[language]
+    lines = template.split("\n")
+    if task.kind != "multiple_choice" or (scoring == "letters") == (CHOICES in template):
+        return template
+    if scoring == "letters":
+        return "\n".join([*lines[:-1], CHOICES, lines[-1]])
+    return "\n".join(line for line in lines if CHOICES not in line)
+
+
+def _filled(template: str, item: EvalItem) -> str:
+    listed = "\n".join(f"{letter}. {choice}" for letter, choice in zip(LETTERS, item.choices, strict=False))
+    return template.format(text=item.text, question=item.question, choices=listed)
+
+
+def _solution(task: TaskConfig, item: EvalItem, scoring: Scoring) -> str:
+    if task.kind == "qa":
+        return item.references[0]
+    assert item.answer is not None
+    return LETTERS[item.answer] if scoring == "letters" else item.choices[item.answer]

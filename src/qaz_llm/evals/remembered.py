@@ -67,7 +67,7 @@ class RememberingScorer:
         ask: Callable[[Sequence[Any]], Sequence[T]],
         kind: type[T],
     ) -> list[T]:
-        missing = [n for n, key in enumerate(keys) if key not in self._known]
+        missing = list({key: n for n, key in enumerate(keys) if key not in self._known}.values())  # each once
         for chunk in _chunks(missing, sizes):
             answers = ask([questions[n] for n in chunk])
             self.asked += len(chunk)

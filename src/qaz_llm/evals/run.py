@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.evals import doubts
+from qaz_llm.evals.asking import score_task
 from qaz_llm.evals.config import EvalConfig
+from qaz_llm.evals.examples import Examples, load_examples
 from qaz_llm.evals.identity import SCORING_VERSION, model_identity, setting_of, setting_of_config
 from qaz_llm.evals.items import load_items, task_fingerprints
-from qaz_llm.evals.metrics import score_answer, score_choices, score_text
 from qaz_llm.evals.parity import parity_report
-from qaz_llm.evals.prompts import render_context, render_requests
 from qaz_llm.evals.remembered import RememberingScorer
 from qaz_llm.evals.report import write_report
 from qaz_llm.evals.samples import write_samples
@@ -36,7 +36,7 @@ from qaz_llm.io import (
 )
 from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.provenance import git_commit
-from qaz_llm.records import EvalItem, Generated, ItemScore, Request
+from qaz_llm.records import EvalItem, ItemScore
 from qaz_llm.report.figures import interval_text
 
 if TYPE_CHECKING:
@@ -44,10 +44,6 @@ if TYPE_CHECKING:
 
 _logger = get_logger("eval")
 
-STOP_STRINGS = ("\n",)
-TIMED_ITEMS = 8
-"""At most so many items are timed for the estimate at a task's start, and no more than one in TIMED_SHARE."""
-TIMED_SHARE = 25
 PACKAGES = ("torch", "transformers", "tokenizers", "qaz-llm")
 
 
@@ -68,7 +64,8 @@ class EvalResult:
             metric = next(iter(by_language.values()))["metric"]
             scores = "  ".join(f"{code} {interval_text(score, 'score')}" for code, score in by_language.items())
             lines.append(f"  {task} ({metric}): {scores}")
-        return "\n".join([*lines, f"report: {self.out / 'report.html'}"])
+        warnings = [f"  note: {warning}" for warning in self.parity["warnings"]]
+        return "\n".join([*lines, *warnings, f"report: {self.out / 'report.html'}"])
 
 
 def run_eval(
@@ -84,6 +81,9 @@ def run_eval(
     """
     tasks = choose_tasks(config)
     items = {task.name: load_items(task, root=config.root, max_items=config.max_items) for task in tasks}
+    examples = {
+        task.name: load_examples(task, items[task.name], shots=config.shots, root=config.root) for task in tasks
+    }
     fingerprints = {task.name: task_fingerprints(task, config.root) for task in tasks}
     if scorer is None:
         identity = model_identity(config)
@@ -96,7 +96,11 @@ def run_eval(
         check_writable(config.out)
         given = scorer
         remembering = RememberingScorer(lambda: given, None)
-    scores = [row for task in tasks for row in _scored(task, items[task.name], remembering)]
+    scores = [
+        row
+        for task in tasks
+        for row in _scored(task, items[task.name], remembering, examples[task.name], both=config.formats == "both")
+    ]
     if config.samples and asked is not None:
         tokenizer = asked.tokenizer
     if config.samples and tokenizer is not None:
@@ -163,56 +167,11 @@ def load_scorer(config: EvalConfig) -> tuple[HFScorer, PreTrainedTokenizerFast]:
     return HFScorer(model, tokenizer, batch_tokens=config.batch_tokens), tokenizer
 
 
-def score_task(task: TaskConfig, items: Sequence[EvalItem], scorer: Scorer) -> list[ItemScore]:
-    """Ask the model about every item; one row per item and metric."""
-    requests = [render_requests(task, item) for item in items]
-    prompts = [render_context(task, item) for item in items] if task.kind == "qa" else []
-    if not isinstance(scorer, RememberingScorer) or not scorer.knows([r for group in requests for r in group]):
-        _say_how_long(task, requests, prompts, scorer.scorer if isinstance(scorer, RememberingScorer) else scorer)
-    flat = scorer.loglikelihood([request for group in requests for request in group])
-    answers = [Generated("")] * len(items)
-    if prompts:
-        answers = scorer.generate(prompts, max_new_tokens=task.max_new_tokens, stop=STOP_STRINGS)
-    rows: list[ItemScore] = []
-    position = 0
-    for item, group, answer in zip(items, requests, answers, strict=True):
-        scored = flat[position : position + len(group)]
-        position += len(group)
-        if task.kind == "bits_per_byte":
-            rows.append(score_text(task, item, scored[0]))
-        elif task.kind == "qa":
-            rows += score_answer(task, item, answer, scored[0])
-        else:
-            rows += score_choices(task, item, scored)
-    return rows
-
-
-def _say_how_long(
-    task: TaskConfig, requests: Sequence[Sequence[Request]], prompts: Sequence[str], scorer: Scorer
-) -> None:
-    """Time a few items from the shortest to the longest, and log what that makes for all, by bytes."""
-    sizes = [sum(len((r.context + r.continuation).encode()) for r in group) for group in requests]
-    count = max(1, min(TIMED_ITEMS, len(sizes) // TIMED_SHARE))
-    by_size = sorted(range(len(sizes)), key=sizes.__getitem__)
-    timed = [by_size[(2 * n + 1) * len(by_size) // (2 * count)] for n in range(count)]
-    _logger.disabled = True  # what is said of these few texts will be said of all
-    try:
-        scorer.loglikelihood(requests[timed[0]])  # the first pass is slower than those after it
-        started = time.monotonic()
-        scorer.loglikelihood([request for n in timed for request in requests[n]])
-        if prompts:
-            scorer.generate([prompts[n] for n in timed], max_new_tokens=task.max_new_tokens, stop=STOP_STRINGS)
-        elapsed_s = time.monotonic() - started
-    finally:
-        _logger.disabled = False
-    estimate_s = elapsed_s * sum(sizes) / sum(sizes[n] for n in timed)
-    about = format_duration(estimate_s)
-    _logger.info("%s: %d items in %s, about %s", task.name, len(sizes), ", ".join(task.languages), about)
-
-
-def _scored(task: TaskConfig, items: Sequence[EvalItem], scorer: RememberingScorer) -> list[tuple[ItemScore, bool]]:
+def _scored(
+    task: TaskConfig, items: Sequence[EvalItem], scorer: RememberingScorer, examples: Examples, *, both: bool
+) -> list[tuple[ItemScore, bool]]:
     started, asked = time.monotonic(), scorer.asked
-    rows = score_task(task, items, scorer)
+    rows = score_task(task, items, scorer, examples=examples, both=both)
     done = "answered before" if scorer.asked == asked else f"done in {format_duration(time.monotonic() - started)}"
     _logger.info("%s: %s", task.name, done)
     return [(row, row.metric == task.metric) for row in rows]
@@ -254,6 +213,7 @@ def _describe_task(task: TaskConfig, scores: Sequence[ItemScore]) -> dict[str, A
         "licence": task.licence,
         "citation": task.citation,
         "prompt_version": task.version,
+        "provenance": dict(task.provenance),
         "languages": list(task.languages),
         "items": sum(score.task == task.name for score in scores),
     }

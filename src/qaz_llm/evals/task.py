@@ -1,4 +1,4 @@
-"""Tasks and suites as they ship with the package: `tasks/NAME.yaml`, and `tasks/suites.yaml` naming sets of them."""
+"""Tasks: those that ship with the package (`tasks/NAME.yaml`, and `tasks/suites.yaml` naming sets of them) and files of one's own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from qaz_llm.errors import InputError
 from qaz_llm.evals.config import EvalSettings
 
 TASKS = Path(__file__).parent / "tasks"
+SUFFIXES = (".yaml", ".yml")
+Scoring = Literal["text", "letters"]
+Provenance = Literal["native", "human", "machine"]
 Metric = Literal["acc", "acc_per_token", "acc_per_byte", "f1", "exact_match", "bits_per_byte"]
 METRICS = {
     "multiple_choice": ("acc", "acc_per_token", "acc_per_byte"),
@@ -34,9 +37,12 @@ class FieldMap(StrictModel):
     text: str | dict[LanguageCode, str] | None = Field(
         None, description="text or passage; per language where columns are"
     )
-    question: str | None = None
-    choices: str | tuple[str, ...] | None = None
-    answer: str | None = Field(None, description="number of the right choice, or the name of the right label")
+    question: str | dict[LanguageCode, str] | None = Field(None, description="question; per language where columns are")
+    choices: str | tuple[str, ...] | dict[LanguageCode, str | tuple[str, ...]] | None = Field(
+        None, description="a list, or a field for each choice; per language where columns are"
+    )
+    answer: str | None = Field(None, description="number or letter of the right choice, or the name of the right label")
+    subject: str | None = Field(None, description="subject of the item, for scores by subject and for examples alike")
     references: str | None = Field(None, description="accepted answers; a dot goes into an object: answers.text")
 
 
@@ -44,7 +50,7 @@ class TaskConfig(StrictModel):
     """One task: its data, its prompts in each language, and what is scored.
 
     `scoring`: `text` scores each choice's own words after the prompt; `letters` lists the choices in the prompt and
-    scores A, B, C, D. `version` rises with any change to prompts or data, so that scores of two versions never meet.
+    scores A, B, C, D. The other way is reported beside it. `version` rises with any change to prompts or data, so that scores of two versions never meet.
     """
 
     name: str
@@ -53,12 +59,18 @@ class TaskConfig(StrictModel):
     description: str
     licence: str
     citation: str
+    provenance: dict[LanguageCode, Provenance] = Field({}, description="native, or translated by people or machines")
     file: str | None = Field(None, description="one file for all languages")
     files: dict[LanguageCode, str] = Field({}, description="or one per language")
+    dev_file: str | None = Field(None, description="as file, for the solved examples of few-shot prompts")
+    dev_files: dict[LanguageCode, str] = Field({}, description="as files, for the solved examples")
     fields: FieldMap
     first_answer: int = Field(0, description="number of the first choice in the data")
     labels: dict[LanguageCode, dict[str, str]] = Field({}, description="the words of each label, in each language")
-    scoring: Literal["text", "letters"] = "text"
+    question_words: dict[LanguageCode, dict[str, str]] = Field(
+        {}, description="what is asked for each value of fields.question, where that names a kind of question"
+    )
+    scoring: Scoring = "text"
     prompts: dict[LanguageCode, str] = Field({}, description="template with {text}, {question}, {choices}")
     max_new_tokens: int = Field(24, ge=1)
     metric: Metric
@@ -72,8 +84,11 @@ class TaskConfig(StrictModel):
     def _problems(self) -> Iterator[str]:
         if (self.file is None) == (not self.files):
             yield "give either file or files"
-        if self.file is not None and self.fields.language is None and not isinstance(self.fields.text, Mapping):
-            yield "one file for all languages needs fields.language, or fields.text with a column per language"
+        by_column = [f for f in (self.fields.text, self.fields.question) if isinstance(f, Mapping)]
+        if self.file is not None and self.fields.language is None and not by_column:
+            yield "one file for all languages needs fields.language, or fields.text or question with a column per language"
+        if bool(self.dev_file or self.dev_files) and bool(self.dev_files) != bool(self.files):
+            yield "examples lie as the items do: dev_file beside file, dev_files beside files"
         if self.metric not in METRICS[self.kind]:
             yield f"a task of kind {self.kind} is scored by {', '.join(METRICS[self.kind])}, not by {self.metric}"
         if self.kind == "bits_per_byte":
@@ -97,8 +112,9 @@ class TaskConfig(StrictModel):
     def languages(self) -> tuple[str, ...]:
         if self.files:
             return tuple(self.files)
-        if isinstance(self.fields.text, dict):
-            return tuple(self.fields.text)
+        for field in (self.fields.text, self.fields.question):
+            if isinstance(field, dict):
+                return tuple(field)
         return tuple(self.prompts)
 
 
@@ -120,17 +136,58 @@ def load_suite(name: str) -> tuple[TaskConfig, ...]:
 
 
 def choose_tasks(config: EvalSettings) -> tuple[TaskConfig, ...]:
-    """The tasks of the suite, or those of them that the config names. Raises InputError for names it does not have."""
+    """The tasks of the suite, or those that the config names: of the suite by name, one's own by file or folder.
+
+    Raises:
+        InputError: a name that the suite does not have, a file that is none, or two tasks of one name.
+    """
     suite = load_suite(config.suite)
     if config.tasks is None:
+        if not suite:
+            raise InputError("nothing to score", hint="name a suite (--suite demo) or a task file (--tasks my.yaml)")
         return suite
-    unknown = set(config.tasks) - {task.name for task in suite}
+    own = [task for name in config.tasks if is_path(name) for task in tasks_in(Path(name))]
+    names = {name for name in config.tasks if not is_path(name)}
+    unknown = names - {task.name for task in suite}
+    if unknown and not suite:
+        shipped = [load_task(name) for name in config.tasks if name in names]
+        return _named_once([*shipped, *own])
     if unknown:
         raise InputError(
             f"suite {config.suite} has no task {', '.join(sorted(unknown))}",
             hint=f"its tasks are: {', '.join(task.name for task in suite)}",
         )
-    return tuple(task for task in suite if task.name in config.tasks)
+    return _named_once([*(task for task in suite if task.name in names), *own])
+
+
+def is_path(name: str) -> bool:
+    """Whether a task is named by its file or folder, not by its name."""
+    return name.endswith(SUFFIXES) or "/" in name
+
+
+def tasks_in(path: Path) -> list[TaskConfig]:
+    """The task of a file, or of all YAML files of a folder. Raises InputError where there are none."""
+    files = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES) if path.is_dir() else [path]
+    if not files or not files[0].is_file():
+        raise InputError(f"{path}: no task file there", hint="docs/tasks.md shows how to write one")
+    return [load_config(TaskConfig, file) for file in files]
+
+
+def shipped_tasks() -> dict[str, TaskConfig]:
+    """All tasks of the package by name."""
+    return {p.stem: load_config(TaskConfig, p) for p in sorted(TASKS.glob("*.yaml")) if p.stem != "suites"}
+
+
+def shipped_suites() -> dict[str, list[str]]:
+    """The names of the tasks of each suite of the package."""
+    return dict(read_raw(TASKS / "suites.yaml").values)
+
+
+def _named_once(tasks: list[TaskConfig]) -> tuple[TaskConfig, ...]:
+    names = [task.name for task in tasks]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"two tasks are named {twice[0]}", hint="give each task file its own name")
+    return tuple(tasks)
 
 
 def _meant(name: str, known: list[str], what: str) -> str:

@@ -18,7 +18,7 @@ from qaz_llm.records import ItemScore
 def test_twins_that_are_missing_or_answer_otherwise(tmp_path: Path) -> None:
     rows = [
         *({**ROW, "id": name, "language": code} for name in "ab" for code in ("kk", "ru")),
-        {**ROW, "id": "c"},
+        {**ROW, "id": "c", "choices": ["Ол", "Ол "]},
         {**ROW, "id": "d", "answer": 0},
         {**ROW, "id": "d", "language": "ru", "answer": 1},
     ]
@@ -26,11 +26,12 @@ def test_twins_that_are_missing_or_answer_otherwise(tmp_path: Path) -> None:
     found = doubts.of_items(mine, load_items(mine, root=write(tmp_path, *rows)))
     assert found["mine"]["kk"] == {
         "no_twin": {"items": 1, "of": 4, "examples": ["c"]},
+        "equal_choices": {"items": 1, "of": 4, "examples": ["c"]},
         "other_answer": {"items": 1, "of": 4, "examples": ["d"]},
     }
     assert found["mine"]["ru"] == {"other_answer": {"items": 1, "of": 3, "examples": ["d"]}}
     lines = list(doubts.lines(found))
-    assert len(lines) == 3 and lines[0].startswith("mine, kk: 1 of 4 items have no twin")
+    assert len(lines) == 4 and lines[0].startswith("mine, kk: 1 of 4 items have no twin")
 
 
 def test_labels_in_another_order_are_the_same_answer(tmp_path: Path) -> None:

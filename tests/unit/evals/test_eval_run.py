@@ -56,7 +56,7 @@ class Knowing:
 
 
 def config(tmp_path: Path, **values: Any) -> EvalConfig:
-    return EvalConfig(**{"suite": "demo", "model": "m", "out": tmp_path / "out"} | values)
+    return EvalConfig(**{"suite": "demo", "model": "m", "out": tmp_path / "out", "formats": "primary"} | values)
 
 
 def rows(out: Path) -> list[dict[str, Any]]:

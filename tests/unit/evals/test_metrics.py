@@ -23,9 +23,9 @@ def item(**values: Any) -> EvalItem:
 def test_each_normalisation_may_choose_another() -> None:
     #            sum    per token          per byte
     scored = [
-        Scored(-4.0, 1, 2),  #  -4.0   -4.0    -2.0
-        Scored(-6.0, 3, 8),  #  -6.0   -2.0    -0.75
-        Scored(-5.0, 2, 10),  #  -5.0  -2.5    -0.5
+        Scored(-4.0, 1, 3),  #  -4.0   -4.0    -2.0    bytes less the space before the choice
+        Scored(-6.0, 3, 9),  #  -6.0   -2.0    -0.75
+        Scored(-5.0, 2, 11),  #  -5.0  -2.5    -0.5
     ]
     rows = {row.metric: row for row in score_choices(MC, item(choices=("а", "ә", "б"), answer=1), scored)}
     assert {name: row.detail["prediction"] for name, row in rows.items()} == {
@@ -62,6 +62,16 @@ def test_bits_of_a_text() -> None:
     assert row.score == pytest.approx(8.0) and row.weight == 8
     assert row.metric == "bits_per_byte" and not row.higher_is_better
     assert row.detail == {"tokens": 3, "bits_per_byte": 1.0}
+
+
+def test_what_is_likely_anyway_gains_nothing() -> None:
+    """L − l': −4 + 1, −6 + 5, −5 + 3."""
+    scored, alone = ([Scored(value, 1, 3) for value in values] for values in ((-4.0, -6.0, -5.0), (-1.0, -5.0, -3.0)))
+    choices = item(choices=("а", "ә", "б"), answer=1)
+    rows = {row.metric: row for row in score_choices(MC, choices, scored, prefix="cloze_", alone=alone)}
+    assert rows["cloze_acc"].detail["prediction"] == 0
+    assert rows["cloze_acc_unconditional"].detail["prediction"] == 1
+    assert "cloze_acc_unconditional" not in {row.metric for row in score_choices(MC, choices, scored)}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qaz_llm.evals.prompts import render_context, render_requests
+from qaz_llm.evals.prompts import render_context, render_requests, render_unconditional
 from qaz_llm.evals.task import load_suite, load_task
 from qaz_llm.records import EvalItem, Request
 
@@ -62,3 +62,25 @@ def test_the_space_stands_before_the_answer_once(task: Any) -> None:
             if request.context:
                 assert not request.context[-1].isspace()
                 assert request.continuation[0] == " " and request.continuation[1] != " "
+
+
+def test_the_other_way_of_asking_is_made_from_the_template() -> None:
+    asked = item(choices=("Обь", "Еділ"), answer=1)
+    letters = render_requests(load_task("qaz_mc"), asked, scoring="letters")
+    assert letters == tuple(Request("Сұрақ: Қай өзен?\nA. Обь\nB. Еділ\nЖауабы:", f" {letter}") for letter in "AB")
+    words = render_requests(load_task("belebele_kk"), asked, scoring="text")
+    assert words[1] == Request("Мәтін: Ертіс ұзын.\nСұрақ: Қай өзен?\nДұрыс жауап:", " Еділ")
+    assert render_unconditional(load_task("qaz_mc"), asked) == (Request("Жауабы:", " Обь"), Request("Жауабы:", " Еділ"))
+
+
+def test_solved_examples_stand_before_the_question() -> None:
+    solved = [
+        item(question="2 + 2?", choices=("3", "4"), answer=1),
+        item(question="1 + 1?", choices=("2", "5"), answer=0),
+    ]
+    asked = item(question="3 + 3?", choices=("6", "7"), answer=0)
+    words, letters = (
+        render_context(load_task("qaz_mc"), asked, scoring=scoring, examples=solved) for scoring in ("text", "letters")
+    )
+    assert words == "Сұрақ: 2 + 2?\nЖауабы: 4\n\nСұрақ: 1 + 1?\nЖауабы: 2\n\nСұрақ: 3 + 3?\nЖауабы:"
+    assert letters.startswith("Сұрақ: 2 + 2?\nA. 3\nB. 4\nЖауабы: B\n\nСұрақ: 1 + 1?\nA. 2\nB. 5\nЖауабы: A\n\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,15 @@ from ruamel.yaml import YAML
 
 import qaz_llm.evals.task as module
 from qaz_llm.config import config_from_values
-from qaz_llm.errors import ConfigError, InputError
-from qaz_llm.evals.task import TASKS, TaskConfig, load_suite, load_task
+from qaz_llm.errors import ConfigError, DataError, InputError
+from qaz_llm.evals.config import EvalSettings
+from qaz_llm.evals.examples import load_examples
+from qaz_llm.evals.items import load_items
+from qaz_llm.evals.task import TASKS, TaskConfig, choose_tasks, load_suite, load_task
+from qaz_llm.io import write_jsonl
 
 SHIPPED = sorted(path.stem for path in TASKS.glob("*.yaml") if path.stem != "suites")
-LICENCES = {"CC0-1.0", "CC-BY-SA-4.0"}
+LICENCES = {"CC0-1.0", "CC-BY-SA-4.0", "MIT", "unknown (the repository states none)"}
 
 
 def plain(name: str) -> Any:
@@ -61,7 +66,7 @@ def test_suites_hold_shipped_tasks() -> None:
     [
         (load_suite, "dmeo", "did you mean 'demo'?"),
         (load_suite, "realsmall", "did you mean 'real_small'?"),
-        (load_suite, "mmlu", "the suites are: all, demo, real_small"),
+        (load_suite, "mmlu", "the suites are: all, demo, kazakh, own, real_small"),
         (load_task, "sib_200", "did you mean 'sib200'?"),
         (load_task, "suites", "the tasks are: "),
         (load_task, "../tasks/sib200", "sib200"),
@@ -118,3 +123,43 @@ def test_problems_name_file_and_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "TASKS", tmp_path)
     with pytest.raises(ConfigError, match=rf"mine\.yaml:{len(lines) + 1}: promts: unknown key; did you mean 'prompts'"):
         load_task("mine")
+
+
+def test_a_task_file_of_ones_own(tmp_path: Path) -> None:
+    """By file, by folder, and beside a shipped one."""
+    own = {**plain("qaz_mc"), "name": "mine"}
+    (tmp_path / "mine.yaml").write_text(json.dumps(own))
+    chosen = choose_tasks(EvalSettings(suite="own", tasks=(str(tmp_path / "mine.yaml"), "qaz_bpb")))
+    assert [task.name for task in chosen] == ["qaz_bpb", "mine"]
+    assert [task.name for task in choose_tasks(EvalSettings(suite="own", tasks=(f"{tmp_path}/",)))] == ["mine"]
+    (tmp_path / "again.yaml").write_text(json.dumps(own))
+    with pytest.raises(InputError, match="two tasks are named mine"):
+        choose_tasks(EvalSettings(suite="own", tasks=(f"{tmp_path}/",)))
+    with pytest.raises(InputError, match="no task file there"):
+        choose_tasks(EvalSettings(suite="own", tasks=(str(tmp_path / "none.yaml"),)))
+    with pytest.raises(InputError, match="nothing to score"):
+        choose_tasks(EvalSettings(suite="own"))
+
+
+def test_examples_are_fixed_alike_and_never_items(tmp_path: Path) -> None:
+    rows = [
+        {"id": str(n), "q": f"{n}?", "c": ["а", "ә"], "a": "B", "s": "биология" if n % 2 else "тарих"} for n in range(8)
+    ]
+    write_jsonl(tmp_path / "test.jsonl", rows[:2])
+    write_jsonl(tmp_path / "dev.jsonl", rows[2:])
+    fields = {"id": "id", "question": "q", "choices": "c", "answer": "a", "subject": "s"}
+    values = {**plain("nis_math"), "fields": fields, "files": {"kk": "test.jsonl"}, "dev_files": {"kk": "dev.jsonl"}}
+    mine = config_from_values(TaskConfig, values, where="test")
+    items = load_items(mine, root=tmp_path)
+    examples = load_examples(mine, items, shots=2, root=tmp_path)
+    assert [[e.item_id for e in examples.of(item)] for item in items] == [["2", "4"], ["3", "5"]]
+    many = load_examples(mine, items, shots=5, root=tmp_path)  # not enough of one subject
+    assert [e.item_id for e in many.of(items[0])] == ["2", "3", "4", "5", "6"]
+    with pytest.raises(ConfigError, match="has 6 examples in kk, and shots is 7"):
+        load_examples(mine, items, shots=7, root=tmp_path)
+    write_jsonl(tmp_path / "dev.jsonl", rows[1:])
+    with pytest.raises(DataError, match=r"the example 1 \(kk\) is also an item"):
+        load_examples(mine, items, shots=2, root=tmp_path)
+    with pytest.raises(ConfigError, match="no examples to show"):
+        load_examples(load_task("qaz_mc"), [], shots=2, root=tmp_path)
+    assert load_examples(load_task("qaz_mc"), [], shots=0, root=tmp_path).of(items[0]) == []

@@ -1,0 +1,60 @@
+"""Solved examples for few-shot prompts: fixed, from a split of their own, never from the items that are scored."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qaz_llm.errors import ConfigError, DataError
+from qaz_llm.evals.items import dev_files, read_items
+from qaz_llm.evals.task import TaskConfig
+from qaz_llm.records import EvalItem
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of a task by language, in the order of their file."""
+
+    shots: int = 0
+    by_language: dict[str, list[EvalItem]] = field(default_factory=dict)
+
+    def of(self, item: EvalItem) -> Sequence[EvalItem]:
+        """The first `shots` of the item's language and, where there are enough, of its subject."""
+        own = self.by_language.get(item.language, [])
+        alike = [example for example in own if example.subject == item.subject]
+        return (alike if len(alike) >= self.shots else own)[: self.shots]
+
+
+def load_examples(task: TaskConfig, items: Sequence[EvalItem], *, shots: int, root: Path | None) -> Examples:
+    """The examples that `shots` of each language are taken from; none for a task of texts alone.
+
+    Raises:
+        ConfigError: the task has no dev split, or too few examples in a language.
+        DataError: an example is one of the items.
+        InputError: its file is not there.
+    """
+    if not shots or task.kind == "bits_per_byte":
+        return Examples()
+    files = dev_files(task, root)
+    if not files:
+        raise ConfigError(
+            f"task {task.name} has no examples to show, and shots is {shots}",
+            hint="set shots=0, leave the task out, or give it a dev_file",
+        )
+    by_language: dict[str, list[EvalItem]] = defaultdict(list)
+    for language, path in files:
+        for item in read_items(task, path, language):
+            by_language[item.language].append(item)
+    asked = {(item.language, item.text, item.question, item.choices) for item in items}
+    for code in task.languages:
+        found = by_language[code]
+        if len(found) < shots:
+            raise ConfigError(f"task {task.name} has {len(found)} examples in {code}, and shots is {shots}")
+        if same := [e.item_id for e in found if (code, e.text, e.question, e.choices) in asked]:
+            raise DataError(
+                f"task {task.name}: the example {same[0]} ({code}) is also an item that is scored",
+                hint="take it out of the dev split",
+            )
+    return Examples(shots, dict(by_language))
