@@ -1,0 +1,58 @@
+"""Answers in the words of real models, judged by hand; and the published table of TUMLU on its authors' outputs."""
+
+from __future__ import annotations
+
+import os
+import runpy
+from pathlib import Path
+
+import pytest
+
+from qaz_llm.evals.extract import extract_choice
+
+RIVERS = ["Іле", "Ертіс", "Шу", "Талас"]
+NUMBERS = ["1", "3", "7/10", "9/10"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "choices", "choice", "rule"),
+    [
+        ("Жауап: B) Ертіс", RIVERS, 1, "said"),
+        ("Ойланайық. A) Іле қысқа.\n\n**Жауап: B) Ертіс**", RIVERS, 1, "said"),
+        ("**Жауап:** C\n\n**Есептеу:** A = 1", RIVERS, 2, "said"),
+        ("Бұл сұраққа жауап A) Іле.\n\nТүсіндіру: B) Ертіс емес.", RIVERS, 0, "said"),
+        ("Дұрыс жауап - D) Талас", RIVERS, 3, "said"),
+        ("Жауап: A. Жоқ, қате. Жауап: C.", RIVERS, 2, "said"),  # the last word counts
+        ("Жауап: В) Ертіс", RIVERS, 1, "said"),  # Cyrillic В
+        ("Ответ: B", RIVERS, 1, "said"),
+        ("The answer is (C).", RIVERS, 2, "said"),
+        ("4. Жауап: Б, Ертіс.", RIVERS, 1, "said_text"),  # the second letter of the alphabet, with its words
+        ("Жауабы: Ертіс.", RIVERS, 1, "said_text"),
+        ("B) Ертіс. Себебі ол ұзын.", RIVERS, 1, "opens"),
+        ("Д) Талас.", RIVERS, 3, "opens"),
+        ("### Жауабы\n\\[\n\\boxed{B) 3}\n\\]", NUMBERS, 1, "boxed"),
+        ("Бұл сұрақта өзенді табу керек.\n\nТура нұсқа:\n\nD) Талас.\n\nТалас - өзен.", RIVERS, 3, "line"),
+        ("Ең ұзын өзен – **C) Шу**.", RIVERS, 2, "line"),
+        ("Бірнеше өзен бар. Демек, бұл – Ертіс.", RIVERS, 1, "text"),
+        ("Меніңше (C) дұрыс деп ойлаймын бүгін", RIVERS, 2, "letter"),
+        # nothing can be read, which is wrong and counted
+        ("", RIVERS, None, ""),
+        ("Сұрақ толық емес, қосымша ақпарат қажет.", RIVERS, None, ""),
+        ("A) Іле - қысқа\nB) Ертіс - ұзын\nC) Шу - қысқа\nD) Талас - қысқа", RIVERS, None, ""),  # all are gone through
+        ("Жауап: Берілген нұсқалардың ешқайсысы дұрыс емес.", RIVERS, None, ""),
+        ("Сонда 1 + 1 = 2, ал 2 + 1 = 3 болады.", NUMBERS, None, ""),  # digits stand in any calculation
+        ("Жауап: E", RIVERS, None, ""),  # no such choice
+        ("Алматы - үлкен қала", RIVERS, None, ""),  # А begins a word
+    ],
+)
+def test_answers_are_read_as_a_person_would(answer: str, choices: list[str], choice: int | None, rule: str) -> None:
+    found = extract_choice(answer, choices)
+    assert (found.choice, found.rule) == (choice, rule)
+
+
+@pytest.mark.skipif("QAZ_CORPUS_DIR" not in os.environ, reason="needs real outputs in QAZ_CORPUS_DIR")
+def test_the_published_table_of_tumlu() -> None:
+    script = runpy.run_path(str(Path(__file__).parents[3] / "scripts" / "tumlu_table.py"))
+    for row in script["rows"](Path(os.environ["QAZ_CORPUS_DIR"])):
+        assert row["ci"][0] <= row["published"] <= row["ci"][1], row
+        assert abs(row["ours"] - row["published"]) <= 2.5, row
