@@ -15,7 +15,7 @@ write in a Cyrillic text.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 LETTERS = "ABCDEFGHIJ"
@@ -53,21 +53,18 @@ def extract_choice(answer: str, choices: Sequence[str]) -> Extracted:
     Extracted(choice=1, rule='said')
     """
     letters = LETTERS[: len(choices)]
-    for rule, find in (
+    opening = "" if _lists(answer, letters) else answer.lstrip()[:40]
+    rules: tuple[tuple[str, Callable[[], int | None]], ...] = (
         ("said", lambda: _last(_SAID.findall(answer), letters)),
         ("said_text", lambda: _only_text(_after_mark(answer), choices)),
         ("boxed", lambda: _last(_BOXED.findall(answer), letters)),
-        (
-            "opens",
-            lambda: _first(_OPENS.findall(answer.lstrip()[:40]), letters) if not _lists(answer, letters) else None,
-        ),
+        ("opens", lambda: _first(_OPENS.findall(opening), letters)),
         ("line", lambda: _only(_LINE.findall(answer), letters)),
         ("text", lambda: _only_text(_last_sentence(answer, letters), choices)),
         ("letter", lambda: _only(_NAMED.findall(answer), letters)),
-    ):
-        if (choice := find()) is not None:
-            return Extracted(choice, rule)
-    return Extracted(None, "")
+    )
+    found = ((rule, find()) for rule, find in rules)
+    return next((Extracted(choice, rule) for rule, choice in found if choice is not None), Extracted(None, ""))
 
 
 def _lists(answer: str, letters: str) -> bool:

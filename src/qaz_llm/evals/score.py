@@ -1,6 +1,6 @@
 """Log-probabilities of continuations, and greedy answers, from a causal language model.
 
-Shape legend: B rows of a batch, L tokens of a row, K last positions with logits, T targets of a row, V vocabulary.
+Shape legend: B rows of a batch, L tokens of a row.
 
 Every text is conditioned on the tokenizer's own start token (BOS, else EOS), so its first token is scored too. A context that is too long
 for the model loses its middle: the start token stays, since models lean on it, and what stands right before the answer.
@@ -9,12 +9,14 @@ for the model loses its middle: the start token stays, since models lean on it, 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qaz_llm.errors import InputError, WorkError
 from qaz_llm.evals.encoding import Encoded, encode_requests
+from qaz_llm.evals.forward import cache_of, logprobs_of
+from qaz_llm.evals.rows import SHARED_ROWS, Row, batches, kept, plan_rows
 from qaz_llm.progress import get_logger, progress
 from qaz_llm.records import Generated, Request, Scored
 
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 _logger = get_logger("eval")
+
+
+BATCH_LOGITS = 150_000_000
+"""Numbers that the head makes at once: 600 MB in float32."""
+TIGHT, LOOSE = 1e-4, 2e-2
+"""How far a text's log-probability may move, as a share of it, when its beginning is shared: in float32, and in 16 bit."""
 
 
 class Scorer(Protocol):
@@ -37,17 +45,6 @@ class Scorer(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One sequence to run: `input_ids` without the last token, and what is asked at which of its positions.
-
-    `targets` are (request, position, token): the log-probability of `token` at `position` counts for the request.
-    """
-
-    input_ids: tuple[int, ...]
-    targets: tuple[tuple[int, int, int], ...]
-
-
 class HFScorer:
     """A transformers model as a `Scorer`. Batches hold rows of like length and at most `batch_tokens` tokens."""
 
@@ -55,6 +52,7 @@ class HFScorer:
         self.model = model
         self.tokenizer = tokenizer
         self.batch_tokens = batch_tokens
+        self._shares: bool | None = None
         self.max_length = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 1 << 20)
         rows = model.get_input_embeddings().weight.shape[0]
         if len(tokenizer) > rows:
@@ -87,9 +85,9 @@ class HFScorer:
             torch.inference_mode(),
             progress("score", total=sum(len(r.input_ids) for r in rows), unit="tokens") as advance,
         ):
-            for batch in self._batches(rows):
-                for row, logprobs in zip(batch, self._forward(batch), strict=True):
-                    for (request, _position, _token), value in zip(row.targets, logprobs, strict=True):
+            for batch, logprobs in self._run(rows):
+                for row, values in zip(batch, logprobs, strict=True):
+                    for (request, _index, _token), value in zip(row.targets, values, strict=True):
                         sums[request] += value
                     advance(len(row.input_ids))
         _check_finite(sums, requests)
@@ -107,20 +105,8 @@ class HFScorer:
     def _is_long(self, one: Encoded) -> bool:
         return len(one.context) + len(one.continuation) - 1 > self.max_length
 
-    def _rows(self, encoded: Sequence[Encoded]) -> list[_Row]:
-        """The sequences to run. Requests with one-token continuations after the same context share one."""
-        rows: list[_Row] = []
-        shared: dict[tuple[int, ...], list[tuple[int, int, int]]] = {}
-        for number, one in enumerate(encoded):
-            if len(one.continuation) == 1:
-                kept = self._kept(one.context, self.max_length)
-                shared.setdefault(kept, []).append((number, len(kept) - 1, one.continuation[0]))
-            elif len(one.continuation) <= self.max_length:
-                kept = self._kept(one.context, self.max_length - len(one.continuation) + 1)
-                rows += self._windows(number, kept, one.continuation)
-            else:
-                rows += self._windows(number, one.context, one.continuation)
-        rows += [_Row(ids, tuple(targets)) for ids, targets in shared.items()]
+    def _rows(self, encoded: Sequence[Encoded]) -> list[Row]:
+        """The sequences to run, with branches and common beginnings where the model was seen to keep them apart."""
         if truncated := sum(map(self._is_long, encoded)):
             _logger.warning(
                 "%d of %d texts are longer than the model's %d tokens; their contexts were cut",
@@ -128,67 +114,61 @@ class HFScorer:
                 len(encoded),
                 self.max_length,
             )
-        return rows
+        plain = plan_rows(encoded, max_length=self.max_length, trees=False, prefixes=False)
+        if self._shares is None:
+            self._shares = self._can_share(encoded)
+        return plan_rows(encoded, max_length=self.max_length, trees=True, prefixes=True) if self._shares else plain
 
-    def _kept(self, ids: tuple[int, ...], room: int) -> tuple[int, ...]:
-        """The start token and the end of a context, in all at most `room` tokens, of which there is at least one."""
-        return ids if len(ids) <= room else (ids[0], *ids[len(ids) - room + 1 :])
+    def _can_share(self, encoded: Sequence[Encoded]) -> bool | None:
+        """Whether branches and common beginnings give what each text alone gives, tried on a few; None where nothing is shared.
 
-    def _windows(self, number: int, context: tuple[int, ...], continuation: tuple[int, ...]) -> Iterator[_Row]:
-        """Windows over context + continuation in which each continuation token is asked for once.
-
-        One window where it fits, with as much context as fits. A longer continuation takes several, each starting half
-        a length before its first question, so every token is predicted from at least that much text. For length 4, the
-        start token s and the continuation a b c d e f:
-
-            [s a b c] → a b c d        [b c d e] → e f
-        """
-        ids = context + continuation
-        asked = len(context)
-        fits = len(continuation) <= self.max_length
-        start = max(0, len(ids) - 1 - self.max_length if fits else asked - max(self.max_length // 2, 1))
-        while asked < len(ids):
-            end = min(start + self.max_length, len(ids) - 1)
-            targets = tuple((number, n - 1 - start, ids[n]) for n in range(asked, end + 1))
-            yield _Row(ids[start:end], targets)
-            asked = end + 1
-            start = max(start + 1, end - self.max_length // 2)
-
-    def _batches(self, rows: Sequence[_Row]) -> Iterator[list[_Row]]:
-        """Longest first, so that the largest batch comes first and memory trouble shows at once."""
-        batch: list[_Row] = []
-        for row in sorted(rows, key=lambda r: (-len(r.input_ids), r.input_ids)):
-            longest = len(batch[0].input_ids) if batch else len(row.input_ids)
-            if batch and longest * (len(batch) + 1) > self.batch_tokens:
-                yield batch
-                batch = []
-            batch.append(row)
-        if batch:
-            yield batch
-
-    def _forward(self, batch: Sequence[_Row]) -> list[list[float]]:
-        """Log-probabilities of the targets of each row.
-
-        Rows are padded on the right: in a causal model no position sees what comes after it, so padding needs no mask.
+        A model with recurrences or convolutions, or an attention that takes no mask, does not; then each text is run alone.
         """
         import torch
 
-        length = max(len(row.input_ids) for row in batch)
-        ids_BL = torch.full((len(batch), length), self.start_id, dtype=torch.long)
-        for n, row in enumerate(batch):
-            ids_BL[n, : len(row.input_ids)] = torch.tensor(row.input_ids)
-        asked = length - min(position for row in batch for _r, position, _t in row.targets)
-        ids_BL = ids_BL.to(self.model.device)
-        logits_BKV = self.model(input_ids=ids_BL, use_cache=False, logits_to_keep=asked).logits
-        unseen = length - logits_BKV.shape[1]  # positions before the first question, whose logits were not made
-        results = []
-        for n, row in enumerate(batch):
-            positions = torch.tensor([position - unseen for _r, position, _t in row.targets], device=logits_BKV.device)
-            tokens = torch.tensor([token for _r, _p, token in row.targets], device=logits_BKV.device)
-            logits_TV = logits_BKV[n, positions].float()
-            chosen_T = logits_TV.gather(1, tokens[:, None])[:, 0] - torch.logsumexp(logits_TV, dim=1)
-            results.append([float(value) for value in chosen_T.cpu()])
-        return results
+        by_context = defaultdict(list)
+        for one in encoded:
+            by_context[one.context].append(one)
+        several = [group for group in by_context.values() if sum(len(one.continuation) > 1 for one in group) > 1]
+        few = [one for group in (several or list(by_context.values()))[:SHARED_ROWS] for one in group]
+        shared = plan_rows(few, max_length=self.max_length, trees=True, prefixes=True)
+        if not any(row.branch_L or row.prefix for row in shared):
+            return None
+        alone = plan_rows(few, max_length=self.max_length, trees=False, prefixes=False)
+        with torch.inference_mode():
+            sums_alone = self._sums(alone, len(few))
+            try:
+                sums_shared = self._sums(shared, len(few))
+            except Exception as error:  # a family whose layers take no such mask or cache fails in ways of its own
+                _logger.warning(
+                    "texts are run one by one: this model cannot share their beginnings (%s)", type(error).__name__
+                )
+                return False
+        apart = max(abs(a - b) / (1.0 + abs(a)) for a, b in zip(sums_alone, sums_shared, strict=True))
+        if apart <= (TIGHT if self.model.dtype == torch.float32 else LOOSE):
+            return True
+        _logger.warning(
+            "texts are run one by one: sharing their beginnings would change log-probabilities by %.2g", apart
+        )
+        return False
+
+    def _sums(self, rows: Sequence[Row], count: int) -> list[float]:
+        sums = [0.0] * count
+        for batch, logprobs in self._run(rows):
+            for row, values in zip(batch, logprobs, strict=True):
+                for (request, _index, _token), value in zip(row.targets, values, strict=True):
+                    sums[request] += value
+        return sums
+
+    def _run(self, rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[list[float]]]]:
+        prefix: tuple[int, ...] = ()
+        cache = None
+        vocab_size = self.model.get_input_embeddings().weight.shape[0]
+        for batch in batches(rows, batch_tokens=self.batch_tokens, batch_logits=BATCH_LOGITS, vocab_size=vocab_size):
+            if batch[0].prefix != prefix:
+                prefix = batch[0].prefix
+                cache = cache_of(self.model, prefix) if prefix else None
+            yield batch, logprobs_of(self.model, batch, cache, pad_id=self.start_id)
 
     # ------------------------------------------------------------------------------------------------ generation
 
@@ -206,7 +186,7 @@ class HFScorer:
         special = {number for number, token in self.tokenizer.added_tokens_decoder.items() if token.special}
         ids = [row if row and row[0] in special else [self.start_id, *row] for row in encoded]
         cut = [len(row) > room for row in ids]
-        ids = [list(self._kept(tuple(row), room)) for row in ids]
+        ids = [list(kept(tuple(row), room)) for row in ids]
         answers = [Generated("")] * len(prompts)
         order = sorted(range(len(ids)), key=lambda n: -len(ids[n]))
         with torch.inference_mode(), progress("generate", total=len(ids), unit="answers") as advance:

@@ -18,6 +18,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from qaz_llm.errors import InputError, WorkError
 from qaz_llm.evals.encoding import encode_requests
+from qaz_llm.evals.rows import windows
 from qaz_llm.evals.score import HFScorer, choose_device, cut_at
 from qaz_llm.records import Generated, Request
 
@@ -148,16 +149,11 @@ def test_long_contexts_keep_the_start_token_and_their_end(
     assert found.is_cut and not scorer.loglikelihood([Request("Жауабы:", answer)])[0].is_cut
 
 
-class _WindowsOnly(HFScorer):
-    def __init__(self, max_length: int) -> None:
-        self.max_length = max_length
-
-
 @given(max_length=st.integers(1, 12), context=st.integers(1, 30), continuation=st.integers(0, 50))
 def test_windows_ask_each_token_once_with_enough_before_it(max_length: int, context: int, continuation: int) -> None:
     total = context + continuation
     ids = tuple(range(total))  # a token is its own place
-    rows = list(_WindowsOnly(max_length)._windows(7, ids[:context], ids[context:]))
+    rows = list(windows(7, ids[:context], ids[context:], max_length))
     asked = []
     for row in rows:
         assert 1 <= len(row.input_ids) <= max_length
