@@ -65,6 +65,8 @@ def test_the_pinned_form(model: Path, tmp_path: Path) -> None:
         ("qaz_mc", "acc"): questions,
         ("qaz_mc", "acc_per_token"): questions,
         ("qaz_mc", "acc_per_byte"): questions,
+        ("qaz_mc", "acc_unconditional"): questions,
+        ("qaz_mc", "letters_acc"): questions,
         ("qaz_bpb", "bits_per_byte"): 3 * sentences,
     }
     parity = json.loads((out / "parity.json").read_text(encoding="utf-8"))

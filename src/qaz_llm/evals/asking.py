@@ -62,7 +62,7 @@ def _score_multiple_choice(
         if both and scoring == "text":
             alone = _asked(scorer, [render_unconditional(task, item) for item in items])
         for item, scored, bare in zip(items, found, alone, strict=True):
-            rows += score_choices(task, item, scored, prefix=prefix, alone=bare)
+            rows += score_choices(task, item, scored, prefix=prefix, is_letters=scoring == "letters", alone=bare)
     return rows
 
 

@@ -33,19 +33,19 @@ def score_choices(
     scored: Sequence[Scored],
     *,
     prefix: str = "",
+    is_letters: bool = False,
     alone: Sequence[Scored] = (),
 ) -> list[ItemScore]:
     """One row per normalisation. A tie counts for the first choice, whichever is right, and is said.
 
     Args:
         prefix: before the names of the metrics, where this is not the task's primary way of asking.
+        is_letters: letters were asked for, which are all of one length.
         alone: the choices' scores without the question, for acc_unconditional.
     """
-    measures = {
-        "acc": [s.logprob for s in scored],
-        "acc_per_token": [s.logprob / max(s.num_tokens, 1) for s in scored],
-        "acc_per_byte": [s.logprob / max(s.num_bytes - 1, 1) for s in scored],  # less the space before it
-    }
+    measures = {"acc": [s.logprob for s in scored]}
+    if not is_letters:
+        measures |= _by_length(scored)
     if alone:
         measures["acc_unconditional"] = [s.logprob - a.logprob for s, a in zip(scored, alone, strict=True)]
     logprobs = [round(s.logprob, 4) for s in scored]
@@ -56,6 +56,14 @@ def score_choices(
         detail = {"prediction": prediction, "answer": item.answer, "logprobs": logprobs, **_doubts(found)}
         rows.append(_row(task, item, prefix + metric, float(prediction == item.answer), detail=detail))
     return rows
+
+
+def _by_length(scored: Sequence[Scored]) -> dict[str, list[float]]:
+    """Log-probabilities over the choices' tokens, and over their bytes less the space before them."""
+    return {
+        "acc_per_token": [s.logprob / max(s.num_tokens, 1) for s in scored],
+        "acc_per_byte": [s.logprob / max(s.num_bytes - 1, 1) for s in scored],
+    }
 
 
 def score_text(task: TaskConfig, item: EvalItem, scored: Scored) -> ItemScore:

@@ -91,6 +91,8 @@ class TaskConfig(StrictModel):
             yield "examples lie as the items do: dev_file beside file, dev_files beside files"
         if self.metric not in METRICS[self.kind]:
             yield f"a task of kind {self.kind} is scored by {', '.join(METRICS[self.kind])}, not by {self.metric}"
+        if self.scoring == "letters" and self.metric != "acc":
+            yield f"letters are all of one length: they are scored by acc, not by {self.metric}"
         if self.kind == "bits_per_byte":
             return
         if not self.prompts:
