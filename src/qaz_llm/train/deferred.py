@@ -7,18 +7,11 @@ belong in a file, tied ones left out, names, configs) happens at once and in the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-_CHUNK_BYTES = 64 << 20
-_SAFETENSORS_NAMES = {
-    "float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16",
-    "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,6 +33,7 @@ def deferred_writes(copy: Callable[[Any], Any]) -> Iterator[list[PendingWrite]]:
     import peft.peft_model
     import torch
     import transformers.modeling_utils
+    from safetensors.torch import save_file as library_save_file
 
     pending: list[PendingWrite] = []
     torch_save = torch.save
@@ -54,7 +48,7 @@ def deferred_writes(copy: Callable[[Any], Any]) -> Iterator[list[PendingWrite]]:
     def save_file(tensors: dict[str, Any], filename: Any, metadata: dict[str, str] | None = None) -> None:
         copied = copy(dict(tensors))
         path = Path(filename)
-        pending.append(PendingWrite(path, copied, True, lambda: write_safetensors(copied, path, metadata)))
+        pending.append(PendingWrite(path, copied, True, lambda: library_save_file(copied, path, metadata)))
 
     with ExitStack() as replaced:
         replaced.enter_context(_replaced(torch, "save", save))
@@ -85,39 +79,3 @@ def tensors_in(content: Any) -> Iterator[Any]:
     elif isinstance(content, list | tuple):
         for value in content:
             yield from tensors_in(value)
-
-
-def write_safetensors(tensors: Mapping[str, Any], path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write tensors on the CPU as a safetensors file, other threads running meanwhile.
-
-    The library's own `save_file` holds the interpreter from the first byte to the last, and training with it. The
-    format: 8 bytes with the length of the header, the header as JSON padded by spaces to a multiple of 8, the bytes of
-    the tensors (https://huggingface.co/docs/safetensors). Kinds of numbers not known here go to the library.
-    """
-    names = {name: _SAFETENSORS_NAMES.get(str(t.dtype).removeprefix("torch.")) for name, t in tensors.items()}
-    if None in names.values():
-        from safetensors.torch import save_file
-
-        save_file(dict(tensors), path, metadata=dict(metadata) if metadata else None)
-        return
-    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    order = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))  # wide ones first keeps all aligned
-    end = 0
-    for name in order:
-        start, end = end, end + tensors[name].numel() * tensors[name].element_size()
-        header[name] = {"dtype": names[name], "shape": list(tensors[name].shape), "data_offsets": [start, end]}
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with path.open("wb", buffering=0) as stream:
-        stream.write(len(text).to_bytes(8, "little") + text)
-        for name in order:
-            _write_all(stream, tensors[name])
-
-
-def _write_all(stream: Any, tensor: Any) -> None:
-    """The bytes of a tensor; a raw stream may take fewer than it is given."""
-    import torch
-
-    data = memoryview(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
-    while data:
-        data = data[stream.write(data[:_CHUNK_BYTES]) :]
