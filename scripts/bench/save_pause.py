@@ -13,6 +13,7 @@ import argparse
 import logging
 import re
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -71,7 +72,7 @@ def measure(mode: str, model: Path, run_dir: Path, *, steps: int, every: int) ->
     finally:
         logger.removeHandler(listener)
     ends = [0.0] + [row["seconds"] for row in read_jsonl(run_dir / "metrics.jsonl")]
-    durations = [later - earlier for earlier, later in zip(ends, ends[1:], strict=False)]
+    durations = [later - earlier for earlier, later in pairwise(ends)]
     # a row is written before its step is saved, so a save lies in the time of the step after it
     after = [durations[save["step"]] for save in listener.saves if save["step"] < steps]
     others = [d for n, d in enumerate(durations) if n and n not in {save["step"] for save in listener.saves}]

@@ -26,6 +26,7 @@ from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.deferred import PendingWrite, deferred_writes, tensors_in
 from qaz_llm.train.distributed import any_process, everyone, on_main, rank_and_size
 from qaz_llm.train.health import describe_bad, diverged
+from qaz_llm.train.host_copies import HostCopies
 from qaz_llm.train.marker import FileFacts
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class CheckpointSaver:
         self._thread: Thread | None = None
         self._error: Exception | None = None
         self._group: Any = _own_group() if self.beside else None
-        self._stager: Any = _stager() if self.beside else None
+        self._copies = HostCopies() if self.beside else None
+        self._warming: Thread | None = None
 
     def save(self, step: int, write: Callable[[], None], *, check: Callable[[], None]) -> None:
         """Save the step that `write` writes into the staging folder.
@@ -86,18 +88,27 @@ class CheckpointSaver:
         self.wait()
         started = time.monotonic()
         on_main(partial(shutil.rmtree, checkpoints.staging_folder(self.folder), ignore_errors=True))
-        if self._stager is None:
+        if self._copies is None:
             check()
             _agree(self._attempt(step, write))
             self._complete(step)
             _say_saved(step, started, waited_s=time.monotonic() - started)
             return
-        with deferred_writes(self._stager.stage) as pending:
+        if self._warming is not None:
+            self._warming.join()
+        self._copies.begin()
+        with deferred_writes(self._copies.copy) as pending:
             error = self._attempt(step, write)
         _agree(error)
         waited_s = time.monotonic() - started
         self._thread = Thread(target=self._beside, args=(step, pending, started, waited_s), daemon=True)
         self._thread.start()
+
+    def warm(self, state: Callable[[], Any]) -> None:
+        """Make the buffers for such a state beside the steps, once, so that the first save finds them."""
+        if self._copies is not None and self._warming is None:
+            self._warming = Thread(target=self._copies.warm, args=(state(),), daemon=True)
+            self._warming.start()
 
     def poll(self) -> None:
         """Raise what has gone wrong beside training, as soon as all ranks know. Called after every step."""
@@ -125,9 +136,10 @@ class CheckpointSaver:
             self._thread = None
         if self._error is not None:
             _logger.error("the last save was not written: %s", self._error)
-        if self._stager is not None:
-            self._stager.close()
-            self._stager = None
+        if self._warming is not None:
+            self._warming.join()
+        if self._copies is not None:
+            self._copies.close()
 
     def _end(self) -> None:
         error, self._thread, self._error = self._error, None, None
@@ -222,16 +234,3 @@ def _own_group() -> Any:
     import torch.distributed as dist
 
     return dist.new_group(backend="gloo") if rank_and_size()[1] > 1 else None
-
-
-def _stager() -> Any:
-    """The copier of torch itself: keeps its buffers from save to save, and what shared storage shares it in the copy."""
-    import torch
-    from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
-
-    pinned = torch.cuda.is_available()
-    return DefaultStager(
-        StagingOptions(
-            use_pinned_memory=pinned, use_shared_memory=False, use_async_staging=False, use_non_blocking_copy=False
-        )
-    )

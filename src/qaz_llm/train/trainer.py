@@ -119,6 +119,8 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         row of metrics are summed in `tr_loss`; both have been waited for by now."""
         norm = None if grad_norm is None else float(grad_norm)
         self.saver.poll()
+        if self.args.should_save and not self.is_deepspeed_enabled:  # DeepSpeed makes its state anew at each save
+            self.saver.warm(lambda: [self.optimizer.state_dict(), self._trained_state()])
         check_step(float(tr_loss), norm, step=self.state.global_step, folder=self.checkpoints)
         super()._maybe_log_save_evaluate(tr_loss, grad_norm, *rest, **named)
 
@@ -135,6 +137,14 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     def _load_rng_state(self, checkpoint: str | None) -> None:
         with naming_checkpoint(checkpoint):
             super()._load_rng_state(checkpoint)
+
+    def _trained_state(self) -> list[Any]:
+        """The weights that a save writes: of an adapter its own alone."""
+        from peft import PeftModel
+
+        model = self.accelerator.unwrap_model(self.model)
+        parameters = model.parameters()
+        return [p.detach() for p in parameters if p.requires_grad or not isinstance(model, PeftModel)]
 
     def check_weights(self) -> None:
         """Raises WorkError where what is about to be written is not all numbers."""
