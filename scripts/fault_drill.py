@@ -11,6 +11,7 @@ Faults are drawn by `--seed`; where they meet a run differs from machine to mach
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -195,13 +196,10 @@ def full_disk(place: Place, name: str, **overrides: Any) -> Outcome:
         while runs.steps_done(values) < 12 and started.is_running():
             time.sleep(0.001)
         filler = disk / "filler"
-        with filler.open("wb") as stream:
-            try:
-                while True:
-                    stream.write(b"\0" * 4096)
-                    stream.flush()
-            except OSError:
-                outcome.faults = 1
+        with filler.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+            while True:
+                stream.write(bytes(4096))
+        outcome.faults = 1
         code = started.wait()
         said = "could not be written" in _text(values)
         outcome.recognised = int(code == 1 and said)

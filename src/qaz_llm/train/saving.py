@@ -37,6 +37,9 @@ _logger = get_logger("train")
 ROOM_FRAC = 0.8
 """Share of a host's memory that training and the copy of a save may take together where `async_save` is auto."""
 
+_SAID_BY_TORCH = ("PytorchStreamWriter", "Parent directory", "cannot be opened")
+"""By what a RuntimeError of `torch.save` is known as one of writing: a full disk, a folder that is gone, no permission."""
+
 
 def saves_beside(plan: TrainPlan) -> bool:
     """What `async_save` comes to on this machine; said in the log with the memory that it takes.
@@ -206,7 +209,7 @@ def _as_write_errors(staging: Path, step: int) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in _SAID_BY_TORCH):
             raise
         raise WriteError(
             f"{staging}: the checkpoint of step {step} could not be written ({error})",
