@@ -30,7 +30,8 @@ def count_bad(tensors: Iterable[torch.Tensor], *, limit: float | None = None) ->
     for tensor in tensors:
         if not tensor.is_floating_point() or tensor.numel() == 0:
             continue
-        smallest, largest = torch.aminmax(tensor.detach())
+        values = tensor.detach().float() if tensor.element_size() == 1 else tensor.detach()  # of 8 bits none is known
+        smallest, largest = torch.aminmax(values)
         if not (smallest > -bound and largest < bound):
-            bad += int((~(tensor.detach().abs() < bound)).sum())
+            bad += int((~(values.abs() < bound)).sum())
     return bad

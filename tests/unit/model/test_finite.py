@@ -22,6 +22,11 @@ def test_as_counted_one_by_one(dtype: torch.dtype, limit: float | None) -> None:
         assert count_bad([torch.tensor(row, dtype=dtype) for row in values], limit=limit) == expected
 
 
+def test_eight_bits() -> None:
+    values = torch.tensor([1.0, math.nan, -2.0]).to(torch.float8_e4m3fn)
+    assert count_bad([values]) == 1 and count_bad([values[:1]]) == 0
+
+
 def test_the_largest_weight_has_a_square() -> None:
     edge = torch.tensor(LARGEST_WEIGHT, dtype=torch.float32)
     assert torch.isfinite(edge * edge) and not torch.isfinite((4 * edge) * (4 * edge))
@@ -44,3 +49,14 @@ def test_masters_and_moments_are_looked_at(master: float, moment: float, said: s
     with pytest.raises(WorkError, match=said):
         engine = Engine(torch.tensor([0.0, master]), torch.tensor([0.0, moment]))
         check_weights(model, engine, step=1, folder=tmp_path)
+
+
+def test_a_model_that_is_no_number_is_not_exported(tmp_path) -> None:
+    from qaz_llm.errors import WorkError
+    from qaz_llm.model.export import write_model
+
+    model = torch.nn.Linear(2, 2)
+    model.weight.data[0, 0] = math.inf
+    with pytest.raises(WorkError, match="1 of its weights are not numbers"):
+        write_model(model, None, tmp_path / "model", facts={})
+    assert not (tmp_path / "model").exists()
