@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.errors import InputError
+from qaz_llm.errors import InputError, WorkError
 from qaz_llm.io import atomic_dir, read_json
 from qaz_llm.model.adapters import merge_adapter
 from qaz_llm.model.card import facts_of_base, read_facts, write_card
 from qaz_llm.model.compat import open_to_readers, write_old_words
+from qaz_llm.model.finite import count_bad
 from qaz_llm.model.generation import extended_generation_config
 from qaz_llm.model.load import Dtype, extension_of, fit_vocabulary, load_model, load_tokenizer
 from qaz_llm.progress import get_logger
@@ -114,7 +116,13 @@ def write_model(
 
     The model stops at what it stopped at before, at `end_of_turn`, and where the folder `generation_from` says so.
     `state_dict` are the weights where the model itself does not hold them, as under ZeRO-3.
+
+    Raises:
+        WorkError: a weight is no number, as a product of adapters that are may not be one.
     """
+    held = chain(model.parameters(), model.buffers()) if state_dict is None else state_dict.values()
+    if bad := count_bad(held):
+        raise WorkError(f"{out}: not written, {bad:,} of its weights are not numbers", hint="train with a lower lr")
     model.config.use_cache = True
     model.generation_config = extended_generation_config(
         model, tokenizer, end_of_turn=end_of_turn, beside=generation_from

@@ -72,6 +72,27 @@ def barrier() -> None:
         dist.barrier()
 
 
+def rank_and_size() -> tuple[int, int]:
+    """Number of this process and how many there are; (0, 1) alone."""
+    import torch.distributed as dist
+
+    if not (dist.is_available() and dist.is_initialized()):
+        return 0, 1
+    return dist.get_rank(), dist.get_world_size()
+
+
+def everyone(value: T, *, group: Any = None) -> list[T]:
+    """What each process gives, in the order of their ranks, on all of them. `group`: over which they talk."""
+    import torch.distributed as dist
+
+    _, world_size = rank_and_size()
+    if world_size == 1:
+        return [value]
+    gathered: list[Any] = [None] * world_size
+    dist.all_gather_object(gathered, value, group=group)
+    return gathered
+
+
 def on_main(work: Callable[[], T]) -> T:
     """Let the first process do `work` while the others wait, and give all of them its result.
 

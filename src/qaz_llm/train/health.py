@@ -7,11 +7,13 @@ written from then on would push the good ones out. So the run ends at the step w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from qaz_llm.errors import WorkError
+from qaz_llm.model.finite import LARGEST_WEIGHT, count_bad
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import any_process
 
@@ -22,22 +24,31 @@ def check_step(loss: float, grad_norm: float | None, *, step: int, folder: Path)
     found = {name: value for name, value in bad.items() if not math.isfinite(value)}
     if any_process(bool(found)):
         shown = ", ".join(f"{name} {value}" for name, value in found.items()) or "on another process"
-        raise _diverged(f"no longer a number: {shown}", step, folder)
+        raise diverged(f"no longer a number: {shown}", step, folder)
 
 
 def check_weights(model: Any, optimizer: Any, *, step: int, folder: Path) -> None:
-    """Raises WorkError on all processes where a weight or a moment is no number on any of them."""
+    """Raises WorkError on all processes where a weight or a moment is no number on any of them.
+
+    Looked at is what this process holds: the weights, those the optimizer works on (of DeepSpeed its flat parts in
+    float32, which the weights are rounded from), and its moments.
+    """
     counts = {
-        "weights": _count_bad(_own_tensors(model.parameters())),
-        "moments of the optimizer": _count_bad(_moments(optimizer)),
+        "weights": count_bad(chain(_own_tensors(model.parameters()), _masters(optimizer)), limit=LARGEST_WEIGHT),
+        "moments of the optimizer": count_bad(_moments(optimizer)),
     }
     found = {name: count for name, count in counts.items() if count}
     if any_process(bool(found)):
-        shown = ", ".join(f"{count:,} {name}" for name, count in found.items()) or "on another process"
-        raise _diverged(f"not numbers: {shown}", step, folder)
+        raise diverged(describe_bad(found), step, folder)
 
 
-def _diverged(what: str, step: int, folder: Path) -> WorkError:
+def describe_bad(found: Mapping[str, int]) -> str:
+    """In words what is no number, by its kind; empty where that is on another process."""
+    shown = ", ".join(f"{count:,} {name}" for name, count in found.items()) or "on another process"
+    return f"not numbers: {shown}"
+
+
+def diverged(what: str, step: int, folder: Path) -> WorkError:
     newest = checkpoints.newest_complete(folder)
     good = f"the newest good checkpoint is {newest.path}" if newest else "there is no checkpoint before it"
     return WorkError(
@@ -49,18 +60,22 @@ def _diverged(what: str, step: int, folder: Path) -> WorkError:
 
 def _own_tensors(parameters: Iterable[Any]) -> Iterator[Any]:
     """What this process holds of each trained parameter: under ZeRO-3 its part, which `ds_tensor` is."""
-    return (getattr(p, "ds_tensor", p).detach() for p in parameters if p.requires_grad)
+    return (_local(getattr(p, "ds_tensor", p).detach()) for p in parameters if p.requires_grad)
+
+
+def _masters(optimizer: Any) -> Iterator[Any]:
+    """The tensors that the optimizer itself works on; DeepSpeed's are not the model's."""
+    groups = getattr(optimizer, "param_groups", None) or ()
+    return (_local(parameter.detach()) for group in groups for parameter in group["params"])
 
 
 def _moments(optimizer: Any) -> Iterator[Any]:
     import torch
 
     for state in dict(getattr(optimizer, "state", None) or {}).values():
-        yield from (value for value in state.values() if isinstance(value, torch.Tensor))
+        yield from (_local(value) for value in state.values() if isinstance(value, torch.Tensor))
 
 
-def _count_bad(tensors: Iterable[Any]) -> int:
-    """How many values of floating-point tensors are not finite."""
-    import torch
-
-    return sum(int((~torch.isfinite(t)).sum()) for t in tensors if t.is_floating_point())
+def _local(tensor: Any) -> Any:
+    """The part of a tensor that lies here, where torch shards it."""
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor

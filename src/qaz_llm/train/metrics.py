@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.errors import WriteError
-from qaz_llm.io import open_text, write_text
+from qaz_llm.io import write_text
+from qaz_llm.progress import get_logger
+
+_logger = get_logger("train")
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -39,19 +42,28 @@ def peak_flops(device_name: str) -> float | None:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics file; a last line that was cut off is left out. Empty where there is no file.
+    """The rows of a metrics file. Empty where there is no file.
 
-    Raises DamagedFileError where a line is longer than any row.
+    A last line that was cut off is left out, as a killed run leaves one. Any other that is no row is left out too, and
+    said: a damaged row costs itself alone, not the run.
     """
     if not path.is_file():
         return []
     rows: list[dict[str, Any]] = []
-    with open_text(path) as lines:
-        for line in lines:
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
+    damaged: list[int] = []
+    lines = path.read_bytes().split(b"\n")  # the last is empty, or a row that was cut off
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+                raise ValueError(row)
+            rows.append(row)
+        except ValueError:
+            if number < len(lines):
+                damaged.append(number)
+    if damaged:
+        shown = ", ".join(str(number) for number in damaged[:5])
+        _logger.warning("%s: %d damaged rows left out, line %s", path, len(damaged), shown)
     return rows
 
 

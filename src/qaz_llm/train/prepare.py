@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _logger = get_logger("train")
 
 FREE_KEYS = (
-    "run_dir", "resume", "device", "log_every_steps", "checkpoint_every_steps", "keep_checkpoints", "eval_every_steps", "heldout",
+    "run_dir", "resume", "device", "log_every_steps", "checkpoint_every_steps", "keep_checkpoints", "async_save", "eval_every_steps", "heldout",
     "micro_batch_size", "grad_accum_steps", "gradient_checkpointing", "max_steps", "epochs",
 )  # fmt: skip
 """Keys that may change between a run and its resumption: they change no step. Rows per step and the number of steps are

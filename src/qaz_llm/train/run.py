@@ -16,7 +16,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qaz_llm.cluster.preemption import PreemptedError, StopFlag, stop_on_signal
 from qaz_llm.cluster.preflight import preflight
-from qaz_llm.errors import CheckpointError, ConfigError, InputError
+from qaz_llm.errors import CheckpointError, ConfigError, DataError, InputError
 from qaz_llm.io import make_dir, only_one, read_json, write_json
 from qaz_llm.progress import format_duration, get_logger, log_to_file, progress
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
 from qaz_llm.train.isolation import isolated
+from qaz_llm.train.loading import with_older_ones
 from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
 from qaz_llm.train.waiting import make_files_first
@@ -138,7 +139,11 @@ def _train(plan: TrainPlan, flag: StopFlag, on_eval: OnEval | None) -> TrainResu
         _logger.info(line)
     if flag.signal_name is not None and resumed is None:
         raise PreemptedError(f"told to stop ({flag.signal_name}) before the first step", hint="start again")
-    trainer = _run_trainer(plan, run, resumed, flag, on_eval)
+    trainer = with_older_ones(
+        lambda found, loaded: _run_trainer(plan, run, found, flag, on_eval, loaded),
+        resumed,
+        lambda failed: _checkpoint_to_resume(plan, run, without=failed),
+    )
     return _finish(plan, run, trainer, resumed)
 
 
@@ -147,8 +152,13 @@ def _completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:
     marker = plan.config.run_dir / COMPLETE_FILE
     if not marker.is_file():
         return None
-    facts = read_json(marker)
-    checkpoints.check_same_run(run.identity, facts["identity"], where=plan.config.run_dir)
+    try:
+        facts = read_json(marker)
+        identity = facts["identity"]
+    except (DataError, InputError, KeyError, TypeError):
+        _logger.warning("%s: damaged; the end of the run is done again", marker)
+        return None
+    checkpoints.check_same_run(run.identity, identity, where=plan.config.run_dir)
     if facts["steps"] < run.steps:
         return None  # a constant schedule may go further
     return TrainResult(
@@ -162,10 +172,12 @@ def _completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:
     )
 
 
-def _checkpoint_to_resume(plan: TrainPlan, run: PreparedRun) -> checkpoints.Checkpoint | None:
+def _checkpoint_to_resume(
+    plan: TrainPlan, run: PreparedRun, *, without: Collection[Path] = ()
+) -> checkpoints.Checkpoint | None:
     """The newest whole checkpoint, if it is this run's; brings metrics.jsonl back to its step."""
     config = plan.config
-    newest = checkpoints.newest_complete(config.run_dir / "checkpoints")
+    newest = checkpoints.newest_verified(config.run_dir / "checkpoints", without=without)
     if newest is not None and not config.resume:
         raise InputError(
             f"{config.run_dir}: holds a run at step {newest.step}, and resume is false",
@@ -186,12 +198,18 @@ def _checkpoint_to_resume(plan: TrainPlan, run: PreparedRun) -> checkpoints.Chec
 
 
 def _run_trainer(
-    plan: TrainPlan, run: PreparedRun, resumed: checkpoints.Checkpoint | None, flag: StopFlag, on_eval: OnEval | None
+    plan: TrainPlan,
+    run: PreparedRun,
+    resumed: checkpoints.Checkpoint | None,
+    flag: StopFlag,
+    on_eval: OnEval | None,
+    loaded: Callable[[], None],
 ) -> PackedTrainer:
     from qaz_llm.rows.dataset import pad_id_of
     from qaz_llm.train.arguments import training_arguments
     from qaz_llm.train.callbacks import StopCallback
     from qaz_llm.train.collate import Collator, needs_lengths
+    from qaz_llm.train.saving import saves_beside
     from qaz_llm.train.start_model import make_model_to_train
     from qaz_llm.train.trainer import PackedTrainer
     from qaz_llm.train.warm_rows import warm_rows
@@ -223,6 +241,8 @@ def _run_trainer(
             sampler=run.sampler,
             collator=collator,
             identity=run.identity,
+            saves_beside=saves_beside(plan),
+            on_loaded=loaded,
             callbacks=[*callbacks, *warm_rows(model, new_tokens, config), stop],
         )
         started = time.monotonic()

@@ -11,24 +11,22 @@ same; a mean of means would not, wherever the micro-batches have different numbe
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PrinterCallback, Trainer
 
-from qaz_llm.errors import WriteError
 from qaz_llm.model.adapters import save_adapter
 from qaz_llm.progress import get_logger
-from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.collate import Collator
 from qaz_llm.train.config import TrainConfig
-from qaz_llm.train.distributed import barrier, on_main
 from qaz_llm.train.health import check_step, check_weights
+from qaz_llm.train.loading import naming_checkpoint
 from qaz_llm.train.loss import share_of_step
+from qaz_llm.train.saving import CheckpointSaver
 from qaz_llm.train.schedule import lr_factor
 
 if TYPE_CHECKING:
@@ -54,11 +52,13 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         sampler: StepSampler,
         collator: Collator,
         identity: dict[str, Any],
+        saves_beside: bool,
+        on_loaded: Callable[[], None],
         callbacks: list[TrainerCallback],
     ) -> None:
         self.settings = config
         self.sampler = sampler
-        self.identity = identity
+        self.on_loaded = on_loaded
         self.checkpoints = config.run_dir / "checkpoints"
         if (
             arguments.n_gpu > 1
@@ -78,6 +78,14 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         )
         self.model_accepts_loss_kwargs = False  # the model is asked for logits, the loss is ours
         self.remove_callback(PrinterCallback)  # our own lines say it
+        if saves_beside and self.is_fsdp_enabled:
+            _logger.warning("async_save: not under FSDP; checkpoints are written while training waits")
+        self.saver = CheckpointSaver(
+            self.checkpoints,
+            identity=identity,
+            keep=config.keep_checkpoints,
+            beside=saves_beside and not self.is_fsdp_enabled,
+        )
 
     def _get_train_sampler(self, train_dataset: Any = None) -> StepSampler:
         return self.sampler
@@ -110,32 +118,48 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         """What Trainer does at the end of a step, if the step's loss and gradient are numbers. The losses since the last
         row of metrics are summed in `tr_loss`; both have been waited for by now."""
         norm = None if grad_norm is None else float(grad_norm)
+        self.saver.poll()
+        if self.args.should_save and not self.is_deepspeed_enabled:  # DeepSpeed makes its state anew at each save
+            self.saver.warm(lambda: [self.optimizer.state_dict(), self._trained_state()])
         check_step(float(tr_loss), norm, step=self.state.global_step, folder=self.checkpoints)
         super()._maybe_log_save_evaluate(tr_loss, grad_norm, *rest, **named)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        with naming_checkpoint(resume_from_checkpoint):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with naming_checkpoint(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+            if checkpoint is not None:
+                self.on_loaded()
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with naming_checkpoint(checkpoint):
+            super()._load_rng_state(checkpoint)
+
+    def _trained_state(self) -> list[Any]:
+        """The weights that a save writes: of an adapter its own alone."""
+        from peft import PeftModel
+
+        model = self.accelerator.unwrap_model(self.model)
+        parameters = model.parameters()
+        return [p.detach() for p in parameters if p.requires_grad or not isinstance(model, PeftModel)]
 
     def check_weights(self) -> None:
         """Raises WorkError where what is about to be written is not all numbers."""
         check_weights(self.model, self.optimizer, step=self.state.global_step, folder=self.checkpoints)
 
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
-        """Let Trainer write into the staging folder on all ranks, then commit it as `step-<n>` on the first."""
-        self.check_weights()
-        staging = checkpoints.staging_folder(self.checkpoints)
-        on_main(partial(shutil.rmtree, staging, ignore_errors=True))
-        try:
-            super()._save_checkpoint(model, trial)
-        except (OSError, SafetensorError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "PytorchStreamWriter" not in str(error):
-                raise
-            raise WriteError(
-                f"{staging}: the checkpoint of step {self.state.global_step} could not be written ({error})",
-                hint="free some space or choose another run_dir; older checkpoints are whole",
-            ) from error
-        barrier()
-        on_main(self._commit)
+        """Let Trainer write into the staging folder on all ranks; saving.py makes that a whole checkpoint."""
+        write = partial(super()._save_checkpoint, model, trial)
+        self.saver.save(self.state.global_step, write, check=self.check_weights)
 
-    def _commit(self) -> None:
-        step = self.state.global_step
-        staged = checkpoints.staging_folder(self.checkpoints) / f"checkpoint-{step}"
-        checkpoints.commit(staged, self.checkpoints, step=step, identity=self.identity, world_size=self.args.world_size)
-        checkpoints.prune(self.checkpoints, keep=self.settings.keep_checkpoints)
+    def train(self, *args: Any, **named: Any) -> Any:
+        """Train to the last step; returns when its save is whole too."""
+        try:
+            result = super().train(*args, **named)
+            self.saver.wait()
+            return result
+        finally:
+            self.saver.close()

@@ -78,6 +78,8 @@ class TrainSettings(StrictModel):
     """Steps between checkpoints; null: one at the end."""
     keep_checkpoints: int = Field(default=2, gt=0)
     """So many of the newest are kept."""
+    async_save: Literal["auto", "on", "off"] = "auto"
+    """Checkpoints are written beside training, which waits for a copy into host memory alone (12 bytes per trained parameter); `auto`: where that memory is there; `off`: training waits until all is on the disk."""
     eval_every_steps: int | None = Field(default=None, gt=0)
     """Steps between evaluations on held-out text (`heldout` in `qaz train`, the suite's sentences in `qaz run`); null: `heldout` is scored once, at the end."""
 
