@@ -14,6 +14,7 @@ from typing import Any
 from qaz_llm.errors import WorkError
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import any_process
+from qaz_llm.train.sharding import own_part
 
 
 def check_step(loss: float, grad_norm: float | None, *, step: int, folder: Path) -> None:
@@ -48,15 +49,15 @@ def _diverged(what: str, step: int, folder: Path) -> WorkError:
 
 
 def _own_tensors(parameters: Iterable[Any]) -> Iterator[Any]:
-    """What this process holds of each trained parameter: under ZeRO-3 its part, which `ds_tensor` is."""
-    return (getattr(p, "ds_tensor", p).detach() for p in parameters if p.requires_grad)
+    """What this process holds of each trained parameter: under ZeRO-3 its part, which `ds_tensor` is, and under FSDP2."""
+    return (own_part(getattr(p, "ds_tensor", p).detach()) for p in parameters if p.requires_grad)
 
 
 def _moments(optimizer: Any) -> Iterator[Any]:
     import torch
 
     for state in dict(getattr(optimizer, "state", None) or {}).values():
-        yield from (value for value in state.values() if isinstance(value, torch.Tensor))
+        yield from (own_part(value) for value in state.values() if isinstance(value, torch.Tensor))
 
 
 def _count_bad(tensors: Iterable[Any]) -> int:

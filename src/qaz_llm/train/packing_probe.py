@@ -29,6 +29,7 @@ from qaz_llm.records import TokenizedExample
 from qaz_llm.rows.packing import make_row
 from qaz_llm.train.collate import Collator, needs_lengths
 from qaz_llm.train.distributed import any_process
+from qaz_llm.train.sharding import is_sharded
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +63,7 @@ class ProbeResult:
     """`difference` is the largest between logits together and alone; rounding explains up to `tolerance`.
 
     `foreign_gradient` is the largest gradient of a document's logits at other documents' tokens. Where the model is sharded
-    (ZeRO-3), whose engine takes no gradients but its own, other tokens are put there instead, and it is how far the logits move,
+    (ZeRO-3, FSDP2), whose engine takes no gradients but its own, other tokens are put there instead, and it is how far the logits move,
     if that is more than a tenth of what rounding explains.
     """
 
@@ -133,7 +134,7 @@ def probe(model: Any, collator: Collator, token_ids: np.ndarray[Any, Any], *, nu
                 largest = max(largest, _largest(alone_TV.abs()))
     tolerance = largest * TOLERANCE_FRAC[_precision(together_BLV, model)]
     last = rows[0][1][-1]
-    if any(hasattr(parameter, "ds_id") for parameter in model.parameters()):  # DeepSpeed's mark of a sharded parameter
+    if is_sharded(model):
         moved = foreign_influence(model, batch, last)
         return ProbeResult(difference, tolerance, moved if not moved <= tolerance / 10 else 0.0)
     return ProbeResult(difference, tolerance, foreign_gradient(model, batch, last))

@@ -34,6 +34,7 @@ from qaz_llm.train.distributed import on_main, start_process_group, stop_process
 from qaz_llm.train.isolation import isolated
 from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
+from qaz_llm.train.sharding import uses_fsdp2
 from qaz_llm.train.waiting import make_files_first
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _train_among_others(plan: TrainPlan, on_eval: OnEval | None, ignored: Sequen
     start_process_group(
         plan.environment,
         on_cpu=on_cpu,
-        deepspeed=plan.deepspeed_path is not None,
+        sharded=plan.deepspeed_path is not None or uses_fsdp2(config),
         timeout_minutes=config.distributed.timeout_minutes,
     )
     stopped: PreemptedError | None = None
@@ -192,6 +193,8 @@ def _run_trainer(
     from qaz_llm.train.arguments import training_arguments
     from qaz_llm.train.callbacks import StopCallback
     from qaz_llm.train.collate import Collator, needs_lengths
+    from qaz_llm.train.sharded_trainer import ShardedTrainer
+    from qaz_llm.train.sharding import shard
     from qaz_llm.train.start_model import make_model_to_train
     from qaz_llm.train.trainer import PackedTrainer
     from qaz_llm.train.warm_rows import warm_rows
@@ -209,8 +212,8 @@ def _run_trainer(
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
         callbacks = _callbacks(plan, run, collator, advance, done_steps, on_eval)
         make_dir(config.run_dir / "checkpoints")
-        trainer = PackedTrainer(
-            model,
+        trainer = (ShardedTrainer if uses_fsdp2(config) else PackedTrainer)(
+            shard(model, config, plan.device),
             training_arguments(
                 config,
                 total_steps=run.steps,
