@@ -117,8 +117,6 @@ def _identity(
     values["rows_per_step"] = plan.rows_per_step
     if config.schedule != "constant":
         values["max_steps"] = steps
-    if plan.zero_stage:
-        values["processes"] = plan.environment.world_size  # ZeRO's shards fit one number of processes
     values["data_fingerprints"] = dict(fingerprints)
     values["tokenizer_fingerprint"] = tokenizer_fingerprint(tokenizer)
     checkpoint = config.model.checkpoint

@@ -197,9 +197,11 @@ def _run_trainer(
     from qaz_llm.train.sharding import shard
     from qaz_llm.train.start_model import make_model_to_train
     from qaz_llm.train.trainer import PackedTrainer
+    from qaz_llm.train.universal import start_point
     from qaz_llm.train.warm_rows import warm_rows
 
     config = plan.config
+    start = start_point(plan, resumed)
     model, new_tokens = make_model_to_train(plan, run)
     done_steps = resumed.step if resumed else 0
     collator = Collator(
@@ -219,17 +221,17 @@ def _run_trainer(
                 total_steps=run.steps,
                 on_cpu=plan.device == "cpu",
                 world_size=plan.environment.world_size,
-                deepspeed=str(plan.deepspeed_path) if plan.deepspeed_path else None,
+                deepspeed=start.deepspeed,
             ),
             config=config,
             rows=run.rows,
             sampler=run.sampler,
             collator=collator,
             identity=run.identity,
-            callbacks=[*callbacks, *warm_rows(model, new_tokens, config), stop],
+            callbacks=[*start.callbacks, *callbacks, *warm_rows(model, new_tokens, config), stop],
         )
         started = time.monotonic()
-        trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
+        trainer.train(resume_from_checkpoint=start.folder)
     if stop.stopped_at is not None and stop.stopped_at < run.steps:
         raise PreemptedError(
             f"told to stop; step {stop.stopped_at} of {run.steps} is saved in {config.run_dir / 'checkpoints'}",
