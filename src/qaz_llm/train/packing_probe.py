@@ -284,7 +284,9 @@ def _output_types(model: Any) -> Iterator[set[torch.dtype]]:
 
 def _precision(model: Any, types: set[torch.dtype]) -> str:
     """The coarsest type that computing goes through: of the weights, and of `types`."""
-    names = {str(dtype).removeprefix("torch.") for dtype in types | {p.dtype for p in model.parameters() if p.dim() > 1}}
+    names = {
+        str(dtype).removeprefix("torch.") for dtype in types | {p.dtype for p in model.parameters() if p.dim() > 1}
+    }
     return max(names & TOLERANCE_FRAC.keys() or {"float32"}, key=TOLERANCE_FRAC.__getitem__)
 
 

@@ -18,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,12 +84,12 @@ def _dropout_note(plan: TrainPlan) -> str:
 
 
 def _check_convertible(plan: TrainPlan, resumed: Checkpoint) -> None:
-    """Raises CheckpointError for what DeepSpeed's universal form does not hold."""
-    if plan.config.adapter.type == "lora":
+    """Raises CheckpointError for what DeepSpeed cannot convert: of adapters under ZeRO-3 their checkpoints lack the rest."""
+    if plan.config.adapter.type == "lora" and plan.zero_stage == 3:
         raise CheckpointError(
             f"{resumed.path}: written by {resumed.world_size} processes, {plan.environment.world_size} now; under "
-            f"ZeRO-{plan.zero_stage} with adapters the frozen weights are not in it, and DeepSpeed cannot convert it",
-            hint=f"go on with {resumed.world_size} processes, or run adapters with DDP or distributed.backend=fsdp2",
+            f"ZeRO-3 with adapters DeepSpeed cannot convert it, since the frozen weights are not in it",
+            hint=f"go on with {resumed.world_size} processes; ZeRO-2 and distributed.backend=fsdp2 let a new run change them",
         )
 
 
@@ -140,7 +141,11 @@ def _keep_what_groups_share(file: Path) -> None:
 
 
 class _AfterLoading(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """Removes the universal form once it is loaded, and gives each group the learning rate of the schedule."""
+    """Removes the universal form once it is loaded, and parts what DeepSpeed gave to all groups alike.
+
+    Each group gets the learning rate of the schedule. Each gets a count of steps of its own: ZeRO-3's loader lets all share
+    one tensor, which a step of Adam would then count up once for each of them.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -150,5 +155,8 @@ class _AfterLoading(TrainerCallback):  # type: ignore[misc]  # transformers is n
     ) -> None:
         for group, lr in zip(optimizer.param_groups, lr_scheduler.get_last_lr(), strict=True):
             group["lr"] = lr
+        for moments in optimizer.state.values():
+            if "step" in moments:
+                moments["step"] = deepcopy(moments["step"])
         barrier()
         on_main(lambda: shutil.rmtree(self.folder, ignore_errors=True))

@@ -52,3 +52,7 @@ def test_a_difference_is_named(tmp_path: Path) -> None:
     assert "lr: 0.001 then, 0.003 now" in str(caught.value)
     assert "data_fingerprints.a" in str(caught.value)
     assert "data.mix" not in str(caught.value)
+
+
+def test_the_number_of_processes_that_old_runs_recorded_is_no_difference(tmp_path: Path) -> None:
+    check_same_run({"lr": 1e-3}, {"lr": 1e-3, "processes": 2}, where=tmp_path)
