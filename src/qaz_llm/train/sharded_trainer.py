@@ -38,11 +38,11 @@ class ShardedTrainer(PackedTrainer):
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         import torch
-        import torch.distributed.checkpoint as dcp
         from torch.distributed.checkpoint.api import CheckpointException
+        from torch.distributed.checkpoint.state_dict_saver import save
 
         try:
-            dcp.save(self._state(), checkpoint_id=Path(output_dir) / SHARDS_FOLDER)
+            save(self._state(), checkpoint_id=Path(output_dir) / SHARDS_FOLDER)
         except CheckpointException as error:  # no Exception by its class, and raised on all processes alike
             raise OSError(str(error)) from error
         if self.args.should_save:
@@ -55,11 +55,11 @@ class ShardedTrainer(PackedTrainer):
         if checkpoint is None:
             return
         import torch
-        import torch.distributed.checkpoint as dcp
         from torch.distributed.checkpoint.state_dict import StateDictOptions, set_state_dict
+        from torch.distributed.checkpoint.state_dict_loader import load
 
         state = self._state()
-        dcp.load(state, checkpoint_id=Path(checkpoint) / SHARDS_FOLDER)
+        load(state, checkpoint_id=Path(checkpoint) / SHARDS_FOLDER)
         set_state_dict(
             self.model,
             self.optimizer.optimizer,

@@ -52,7 +52,7 @@ def shard(model: Any, config: TrainConfig, device: str) -> Any:
         return model
     import torch
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
     mesh = init_device_mesh(device, (torch.distributed.get_world_size(),))
     half = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
@@ -65,6 +65,7 @@ def shard(model: Any, config: TrainConfig, device: str) -> Any:
     for layer in layers:
         fully_shard(layer, **options)
     fully_shard(model, **options)
+    register_fsdp_forward_method(model, "generate")  # reads the tables before it calls the model
     if not layers:
         _logger.warning("%s names no layers to share out one by one: all are gathered at once", type(model).__name__)
     _logger.info("FSDP2: %d layers and the tables shared out among %d processes", len(layers), mesh.size())

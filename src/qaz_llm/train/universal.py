@@ -52,7 +52,7 @@ def start_point(plan: TrainPlan, resumed: Checkpoint | None) -> StartPoint:
     """The checkpoint itself, or, where ZeRO wrote it by another number of processes, its universal form.
 
     Raises:
-        CheckpointError: that cannot be had of this checkpoint, or DeepSpeed fails at it.
+        CheckpointError: DeepSpeed cannot convert it.
         WriteError: no room for it.
     """
     deepspeed = str(plan.deepspeed_path) if plan.deepspeed_path else None
@@ -70,7 +70,6 @@ def start_point(plan: TrainPlan, resumed: Checkpoint | None) -> StartPoint:
     if not plan.zero_stage:
         return StartPoint(str(resumed.path), deepspeed)
     assert plan.deepspeed_path is not None
-    _check_convertible(plan, resumed)
     on_main(lambda: _convert(resumed.path, folder))
     values = read_json(plan.deepspeed_path)
     universal = {**values, "checkpoint": {**values.get("checkpoint", {}), "load_universal": True}}
@@ -81,16 +80,6 @@ def _dropout_note(plan: TrainPlan) -> str:
     adapter = plan.config.adapter
     drops = adapter.type == "lora" and adapter.dropout > 0
     return "; dropout goes on with other random numbers than an uninterrupted run's" if drops else ""
-
-
-def _check_convertible(plan: TrainPlan, resumed: Checkpoint) -> None:
-    """Raises CheckpointError for what DeepSpeed cannot convert: of adapters under ZeRO-3 their checkpoints lack the rest."""
-    if plan.config.adapter.type == "lora" and plan.zero_stage == 3:
-        raise CheckpointError(
-            f"{resumed.path}: written by {resumed.world_size} processes, {plan.environment.world_size} now; under "
-            f"ZeRO-3 with adapters DeepSpeed cannot convert it, since the frozen weights are not in it",
-            hint=f"go on with {resumed.world_size} processes; ZeRO-2 and distributed.backend=fsdp2 let a new run change them",
-        )
 
 
 def _convert(checkpoint: Path, folder: Path) -> None:
