@@ -50,8 +50,9 @@ def test_micro_batches(settings, families, family: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["ddp", "zero2", "zero3", "fsdp2"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "kind"), [*((f, k) for f in FAMILIES for k in ("ddp", "zero2", "zero3")), ("gemma3", "fsdp2")]
+)
 def test_two_processes(settings, families, family: str, kind: str) -> None:
     one = sixteen(settings, families, family, "one", 16, 1)
     run_here(one)

@@ -37,9 +37,10 @@ def die(model, tokenizer, step):
         os.kill(os.getpid(), signal.SIGKILL)
     return {}
 
-train(make_plan(load_config(TrainConfig, Path(sys.argv[1])), read_environment()), on_eval=die)
+for path, on_eval in zip(sys.argv[1:], (None, die)):
+    train(make_plan(load_config(TrainConfig, Path(path)), read_environment()), on_eval=on_eval)
 """
-"""A training whose second process is killed after step 3."""
+"""One training to its end, and another whose second process is killed after step 3."""
 
 
 class CrashError(Exception):
@@ -106,24 +107,23 @@ def test_one_process_under_fsdp2_learns_and_resumes_as_a_plain_one(
         torch.testing.assert_close(learned[name], expected[name], atol=1e-5, rtol=0, msg=name)
 
 
-def run_dying(values: dict) -> None:
-    """The same run under torchrun, killed with signal 9 after step 3."""
-    run_dir = Path(values["run_dir"])
-    path, script = run_dir.with_suffix(".yaml"), run_dir.with_suffix(".py")
-    path.write_text(dump_yaml(values), encoding="utf-8")
+def run_whole_and_dying(whole: dict, broken: dict) -> None:
+    """Both under one torchrun, the second killed with signal 9 after step 3."""
+    paths = [Path(values["run_dir"]).with_suffix(".yaml") for values in (whole, broken)]
+    for path, values in zip(paths, (whole, broken | {"eval_every_steps": 1}), strict=True):
+        path.write_text(dump_yaml(values), encoding="utf-8")
+    script = paths[0].with_suffix(".py")
     script.write_text(DYING, encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        str(script),
-        str(path),
-    ]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [*command, str(script), *map(str, paths)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode != 0
     assert "SIGKILL" in done.stderr or "exitcode  : -9" in done.stderr, done.stderr[-4000:]
 
@@ -133,8 +133,7 @@ def test_fsdp2_killed_and_gone_on_with_by_two_and_by_one(settings) -> None:
     """By as many processes bit by bit the same weights; by another number the same losses."""
     common = {"max_steps": 6, "checkpoint_every_steps": 2, "distributed": FSDP2, "micro_batch_size": 2}
     whole, broken, other = (settings(name, **common) for name in ("whole", "broken", "other"))
-    run_launched(whole, processes=2)
-    run_dying(broken | {"eval_every_steps": 1})
+    run_whole_and_dying(whole, broken)
     shutil.copytree(broken["run_dir"], other["run_dir"])
     run_launched(broken, processes=2)
     assert losses(broken) == losses(whole)
