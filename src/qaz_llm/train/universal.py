@@ -6,7 +6,7 @@ number may read its part of it, so a checkpoint of another number is converted b
     checkpoints/step-<n>/                   as it was verified, untouched
     checkpoints/.universal/                 for the time of loading: made anew at each such resume, removed afterwards
         global_step<n>/zero/<tensor>/       weight and moments, whole
-        trainer_state.json …                of the checkpoint, linked
+        trainer_state.json …                copied
 
 Checkpoints of DDP are whole and those of FSDP2 are put together by torch: they need none of it. With any of them the rows
 of a step stay the same, since identity holds rows_per_step; random numbers (dropout) go on from each process's seed.
@@ -88,8 +88,8 @@ def _convert(checkpoint: Path, folder: Path) -> None:
     (source,) = checkpoint.glob("global_step*")
     folder.mkdir(parents=True)
     for file in checkpoint.iterdir():
-        if file.is_file():
-            os.link(file, folder / file.name)
+        if file.is_file() and file.suffix != ".safetensors":  # the weights come from the tensors
+            shutil.copy2(file, folder / file.name)
     _logger.info("converting %s into DeepSpeed's universal form", checkpoint)
     workers = str(max(1, min(4, (os.cpu_count() or 1) // 2)))
     command = [sys.executable, "-m", "deepspeed.checkpoint.ds_to_universal", "--inject_missing_state"]
