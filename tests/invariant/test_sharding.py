@@ -121,7 +121,7 @@ def run_whole_and_dying(whole: dict, broken: dict) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode != 0
