@@ -1,4 +1,4 @@
-"""Sixteen samples have one loss, however micro-batches, processes and ZeRO share them out: to 1e-6, for two families."""
+"""Sixteen samples have one loss, however micro-batches, processes, ZeRO and FSDP2 share them out: to 1e-6, for two families."""
 
 import json
 from pathlib import Path
@@ -50,13 +50,15 @@ def test_micro_batches(settings, families, family: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["ddp", "zero2", "zero3"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "kind"), [*((f, k) for f in FAMILIES for k in ("ddp", "zero2", "zero3")), ("gemma3", "fsdp2")]
+)
 def test_two_processes(settings, families, family: str, kind: str) -> None:
     one = sixteen(settings, families, family, "one", 16, 1)
     run_here(one)
-    config = None if kind == "ddp" else str(ROOT / f"configs/deepspeed/{kind}.json")
-    two = sixteen(settings, families, family, kind, 2, 4, distributed={"deepspeed": config})
+    zero = {"deepspeed": str(ROOT / f"configs/deepspeed/{kind}.json")}
+    engine = zero if kind.startswith("zero") else {"backend": kind}
+    two = sixteen(settings, families, family, kind, 2, 4, distributed=engine)
     run_launched(two, processes=2)
     assert first_loss(two) == pytest.approx(first_loss(one), abs=1e-6)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from transformers import TrainingArguments
 
 from qaz_llm.train.checkpoint import staging_folder
@@ -9,7 +11,7 @@ from qaz_llm.train.config import TrainConfig
 
 
 def training_arguments(
-    config: TrainConfig, *, total_steps: int, on_cpu: bool, world_size: int, deepspeed: str | None
+    config: TrainConfig, *, total_steps: int, on_cpu: bool, world_size: int, deepspeed: str | dict[str, Any] | None
 ) -> TrainingArguments:
     """Trainer's arguments for a run. One epoch of exactly `total_steps` steps: the sampler knows the passes."""
     return TrainingArguments(

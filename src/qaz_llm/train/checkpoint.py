@@ -165,6 +165,7 @@ def prune(checkpoints: Path, *, keep: int) -> None:
 def check_same_run(identity: Mapping[str, Any], recorded: Mapping[str, Any], *, where: Path) -> None:
     """Raises CheckpointError naming each key in which a run differs from the one that wrote `where`."""
     now, then = _flat(identity), _flat(recorded)
+    then.pop("processes", None)  # written while ZeRO's checkpoints fitted one number of processes only
     differing = [key for key in sorted(now.keys() | then.keys()) if now.get(key) != then.get(key)]
     if not differing:
         return

@@ -15,13 +15,13 @@ from qaz_llm.cluster.environment import Environment, export_variables
 T = TypeVar("T")
 
 
-def start_process_group(environment: Environment, *, on_cpu: bool, deepspeed: bool, timeout_minutes: int) -> None:
-    """Meet the other processes. Also alone where DeepSpeed runs, which knows no work without a process group."""
+def start_process_group(environment: Environment, *, on_cpu: bool, sharded: bool, timeout_minutes: int) -> None:
+    """Meet the other processes. Also alone where DeepSpeed or FSDP2 runs, which know no work without a process group."""
     import torch
     import torch.distributed as dist
 
     export_variables(environment)
-    if environment.world_size == 1 and not deepspeed:
+    if environment.world_size == 1 and not sharded:
         return
     if environment.launcher == "alone":
         os.environ.update({"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"})

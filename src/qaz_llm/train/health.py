@@ -16,6 +16,7 @@ from qaz_llm.errors import WorkError
 from qaz_llm.model.finite import LARGEST_WEIGHT, count_bad
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import any_process
+from qaz_llm.train.sharding import own_part
 
 
 def check_step(loss: float, grad_norm: float | None, *, step: int, folder: Path) -> None:
@@ -59,23 +60,18 @@ def diverged(what: str, step: int, folder: Path) -> WorkError:
 
 
 def _own_tensors(parameters: Iterable[Any]) -> Iterator[Any]:
-    """What this process holds of each trained parameter: under ZeRO-3 its part, which `ds_tensor` is."""
-    return (_local(getattr(p, "ds_tensor", p).detach()) for p in parameters if p.requires_grad)
+    """What this process holds of each trained parameter: under ZeRO-3 its part, which `ds_tensor` is, and under FSDP2."""
+    return (own_part(getattr(p, "ds_tensor", p).detach()) for p in parameters if p.requires_grad)
 
 
 def _masters(optimizer: Any) -> Iterator[Any]:
     """The tensors that the optimizer itself works on; DeepSpeed's are not the model's."""
     groups = getattr(optimizer, "param_groups", None) or ()
-    return (_local(parameter.detach()) for group in groups for parameter in group["params"])
+    return (own_part(parameter.detach()) for group in groups for parameter in group["params"])
 
 
 def _moments(optimizer: Any) -> Iterator[Any]:
     import torch
 
     for state in dict(getattr(optimizer, "state", None) or {}).values():
-        yield from (_local(value) for value in state.values() if isinstance(value, torch.Tensor))
-
-
-def _local(tensor: Any) -> Any:
-    """The part of a tensor that lies here, where torch shards it."""
-    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+        yield from (own_part(value) for value in state.values() if isinstance(value, torch.Tensor))

@@ -29,6 +29,7 @@ from qaz_llm.records import TokenizedExample
 from qaz_llm.rows.packing import make_row
 from qaz_llm.train.collate import Collator, needs_lengths
 from qaz_llm.train.distributed import any_process
+from qaz_llm.train.sharding import is_sharded
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +63,7 @@ class ProbeResult:
     """`difference` is the largest between logits together and alone; rounding explains up to `tolerance`.
 
     `foreign_gradient` is the largest gradient of a document's logits at other documents' tokens. Where the model is sharded
-    (ZeRO-3), whose engine takes no gradients but its own, other tokens are put there instead, and it is how far the logits move,
+    (ZeRO-3, FSDP2), whose engine takes no gradients but its own, other tokens are put there instead, and it is how far the logits move,
     if that is more than a tenth of what rounding explains.
     """
 
@@ -122,7 +123,7 @@ def probe(model: Any, collator: Collator, token_ids: np.ndarray[Any, Any], *, nu
     rows = list(_probe_rows(token_ids, num_rows, packs=collator.packs))
     batch = collator([row for row, _ in rows])
     difference = largest = 0.0
-    with _reading(model):
+    with _reading(model), _output_types(model) as types:
         together_BLV = _logits(model, batch)
         for index, (row, bounds) in enumerate(rows):
             for start, end in bounds:
@@ -131,9 +132,9 @@ def probe(model: Any, collator: Collator, token_ids: np.ndarray[Any, Any], *, nu
                 apart_TV = (together_BLV[index, start:end].float() - alone_TV).abs()
                 difference = max(difference, _largest(apart_TV))
                 largest = max(largest, _largest(alone_TV.abs()))
-    tolerance = largest * TOLERANCE_FRAC[_precision(together_BLV, model)]
+    tolerance = largest * TOLERANCE_FRAC[_precision(model, {together_BLV.dtype, *types})]
     last = rows[0][1][-1]
-    if any(hasattr(parameter, "ds_id") for parameter in model.parameters()):  # DeepSpeed's mark of a sharded parameter
+    if is_sharded(model):
         moved = foreign_influence(model, batch, last)
         return ProbeResult(difference, tolerance, moved if not moved <= tolerance / 10 else 0.0)
     return ProbeResult(difference, tolerance, foreign_gradient(model, batch, last))
@@ -267,15 +268,25 @@ def _largest(values: torch.Tensor) -> float:
     return float(values.max())
 
 
-def _precision(logits_BLV: torch.Tensor, model: Any) -> str:
-    """The coarsest type that computing goes through: weights, logits, autocast."""
-    import torch
+@contextmanager
+def _output_types(model: Any) -> Iterator[set[torch.dtype]]:
+    """What the last layer gives: under autocast, which accelerate enters and leaves inside the model's own call and whose
+    logits it makes float32 again, and under FSDP2, whose weights are float32 between calls, this alone shows bfloat16."""
+    types: set[torch.dtype] = set()
+    last = _innermost(model).get_output_embeddings()
+    hook = last.register_forward_hook(lambda _layer, _inputs, output: types.add(output.dtype)) if last else None
+    try:
+        yield types
+    finally:
+        if hook is not None:
+            hook.remove()
 
-    device = logits_BLV.device.type
-    names = {str(p.dtype).removeprefix("torch.") for p in model.parameters() if p.dim() > 1}
-    names.add(str(logits_BLV.dtype).removeprefix("torch."))
-    if torch.is_autocast_enabled(device):
-        names.add(str(torch.get_autocast_dtype(device)).removeprefix("torch."))
+
+def _precision(model: Any, types: set[torch.dtype]) -> str:
+    """The coarsest type that computing goes through: of the weights, and of `types`."""
+    names = {
+        str(dtype).removeprefix("torch.") for dtype in types | {p.dtype for p in model.parameters() if p.dim() > 1}
+    }
     return max(names & TOLERANCE_FRAC.keys() or {"float32"}, key=TOLERANCE_FRAC.__getitem__)
 
 

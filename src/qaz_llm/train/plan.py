@@ -5,6 +5,7 @@ Bytes per parameter that is trained, Adam in float32 (Rajbhandari et al. 2020, a
     plain / DDP      weights 4 + gradients 4 + moments 8                             = 16
     DeepSpeed bf16   weights 2 + gradients 2 + master, moments 12                    = 16, of which ZeRO-2 shares 14
                                                                                        and ZeRO-3 all 16 between ranks
+    FSDP2            weights 4 + gradients 4 + moments 8                             = 16, all shared between ranks
     frozen (LoRA)    weights 4, or 2 in bf16
 
 Activations per token and layer without checkpointing: 34 bytes × hidden in 16 bit, twice that in 32 (Korthikanti et al.
@@ -32,6 +33,7 @@ from qaz_llm.progress import format_duration
 from qaz_llm.rows.sources import declared_entries, training_files
 from qaz_llm.train.config import TrainConfig, TrainSettings
 from qaz_llm.train.metrics import flops_per_token, peak_flops
+from qaz_llm.train.sharding import engine_name, memory_stage
 
 ASSUMED_MFU_FRAC = 0.40
 """Share of a GPU's peak that a training run reaches; what published 7–8 B runs in bf16 report lies at 39–46 %."""
@@ -99,13 +101,13 @@ class TrainPlan:
         """The plan as a person reads it."""
         config, about = self.config, "" if self.steps_are_exact else "about "
         n, k = _millions(self.parameters), 6 if self.config.adapter.type == "full" else 4
-        zero = f", ZeRO-{self.zero_stage}" if self.zero_stage else ""
+        engine = engine_name(config, self.zero_stage)
         fit = "fits" if self.fits else "does NOT fit"
         lines = [
             f"{config.method} of {n} parameters, {_millions(self.trainable_parameters)} of them trained"
             f" ({config.adapter.type}, {config.precision})",
             *([f"adapters beside {', '.join(self.target_modules)}"] if config.adapter.type == "lora" else []),
-            f"on {self.environment.describe()}{zero}",
+            f"on {self.environment.describe()}{engine}",
             f"{about}{self.steps:,} steps of {self.tokens_per_step:,} tokens ({config.seq_len} × "
             f"{config.micro_batch_size} × {config.grad_accum_steps} × {self.environment.world_size}), "
             f"{about}{_millions(self.tokens)} tokens",
@@ -162,7 +164,7 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
         steps=steps,
         steps_are_exact=config.max_steps is not None,
         tokens_per_step=tokens_per_step,
-        memory_bytes=_memory(config, model_config, counted, stage, environment.world_size),
+        memory_bytes=_memory(config, model_config, counted, memory_stage(config, stage), environment.world_size),
         available_bytes=environment.gpu_memory_bytes
         if device == "cuda"
         else environment.memory_bytes // environment.local_world_size,

@@ -17,6 +17,7 @@ from qaz_llm.progress import get_logger
 from qaz_llm.provenance import git_commit, package_versions
 from qaz_llm.rows.dataset import MixedDataset, PackedDataset, StepSampler, mix_rows
 from qaz_llm.train.plan import TrainPlan
+from qaz_llm.train.sharding import sharded_identity
 from qaz_llm.train.tokenize import PreparedFiles, make_files
 
 if TYPE_CHECKING:
@@ -112,12 +113,10 @@ def _identity(
     values["model"] = {k: v for k, v in values["model"].items() if k != "tokenizer" and (k, v) != ("new_rows", "auto")}
     values["model"]["attn_implementation"] = plan.attn_implementation  # what auto came to, as earlier versions wrote it
     values["adapter"] = {**values["adapter"], "target_modules": list(plan.target_modules)}
-    values["distributed"] = {"zero_stage": plan.zero_stage}
+    values["distributed"] = {"zero_stage": plan.zero_stage} | sharded_identity(config)
     values["rows_per_step"] = plan.rows_per_step
     if config.schedule != "constant":
         values["max_steps"] = steps
-    if plan.zero_stage:
-        values["processes"] = plan.environment.world_size  # ZeRO's shards fit one number of processes
     values["data_fingerprints"] = dict(fingerprints)
     values["tokenizer_fingerprint"] = tokenizer_fingerprint(tokenizer)
     checkpoint = config.model.checkpoint

@@ -35,6 +35,7 @@ from qaz_llm.train.isolation import isolated
 from qaz_llm.train.loading import with_older_ones
 from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
+from qaz_llm.train.sharding import uses_fsdp2
 from qaz_llm.train.waiting import make_files_first
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _train_among_others(plan: TrainPlan, on_eval: OnEval | None, ignored: Sequen
     start_process_group(
         plan.environment,
         on_cpu=on_cpu,
-        deepspeed=plan.deepspeed_path is not None,
+        sharded=plan.deepspeed_path is not None or uses_fsdp2(config),
         timeout_minutes=config.distributed.timeout_minutes,
     )
     stopped: PreemptedError | None = None
@@ -210,11 +211,15 @@ def _run_trainer(
     from qaz_llm.train.callbacks import StopCallback
     from qaz_llm.train.collate import Collator, needs_lengths
     from qaz_llm.train.saving import saves_beside
+    from qaz_llm.train.sharded_trainer import ShardedTrainer
+    from qaz_llm.train.sharding import shard
     from qaz_llm.train.start_model import make_model_to_train
     from qaz_llm.train.trainer import PackedTrainer
+    from qaz_llm.train.universal import start_point
     from qaz_llm.train.warm_rows import warm_rows
 
     config = plan.config
+    start = start_point(plan, resumed)
     model, new_tokens = make_model_to_train(plan, run)
     done_steps = resumed.step if resumed else 0
     collator = Collator(
@@ -227,14 +232,14 @@ def _run_trainer(
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
         callbacks = _callbacks(plan, run, collator, advance, done_steps, on_eval)
         make_dir(config.run_dir / "checkpoints")
-        trainer = PackedTrainer(
-            model,
+        trainer = (ShardedTrainer if uses_fsdp2(config) else PackedTrainer)(
+            shard(model, config, plan.device),
             training_arguments(
                 config,
                 total_steps=run.steps,
                 on_cpu=plan.device == "cpu",
                 world_size=plan.environment.world_size,
-                deepspeed=str(plan.deepspeed_path) if plan.deepspeed_path else None,
+                deepspeed=start.deepspeed,
             ),
             config=config,
             rows=run.rows,
@@ -243,10 +248,10 @@ def _run_trainer(
             identity=run.identity,
             saves_beside=saves_beside(plan),
             on_loaded=loaded,
-            callbacks=[*callbacks, *warm_rows(model, new_tokens, config), stop],
+            callbacks=[*start.callbacks, *callbacks, *warm_rows(model, new_tokens, config), stop],
         )
         started = time.monotonic()
-        trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
+        trainer.train(resume_from_checkpoint=start.folder)
     if stop.stopped_at is not None and stop.stopped_at < run.steps:
         raise PreemptedError(
             f"told to stop; step {stop.stopped_at} of {run.steps} is saved in {config.run_dir / 'checkpoints'}",

@@ -1,4 +1,4 @@
-"""The result of a run as a model folder, from whatever holds the weights: one process, DDP or ZeRO."""
+"""The result of a run as a model folder, from whatever holds the weights: one process, DDP, ZeRO or FSDP2."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from qaz_llm.rows.chat import end_of_turn_id
 from qaz_llm.tokenizer.extension import EXTENSION_FILE
 from qaz_llm.train.distributed import on_main
 from qaz_llm.train.facts import card_facts
+from qaz_llm.train.sharding import whole_weights
 
 if TYPE_CHECKING:
     from qaz_llm.train.plan import TrainPlan
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def save_result(plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer) -> None:
-    """Write `model/`, and for LoRA `adapter/` before it. Called on every rank: ZeRO-3 gathers from all of them."""
+    """Write `model/`, and for LoRA `adapter/` before it. Called on every rank: ZeRO-3 and FSDP2 gather from all of them."""
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
     state_dict = gather_weights(trainer)
@@ -33,7 +34,9 @@ def save_result(plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer) -> No
 
 
 def gather_weights(trainer: PackedTrainer) -> dict[str, Any] | None:
-    """The whole weights on the first rank where DeepSpeed holds them; None where the model itself does."""
+    """The whole weights on the first rank where DeepSpeed or FSDP2 holds them; None where the model itself does."""
+    if trainer.settings.distributed.backend == "fsdp2":
+        return whole_weights(trainer.model, trained_only=trainer.settings.adapter.type == "lora")
     if not trainer.is_deepspeed_enabled:
         return None
     adapter_only = trainer.settings.adapter.type == "lora" and trainer.deepspeed.zero_optimization_stage() == 3

@@ -28,6 +28,7 @@ from qaz_llm.train.distributed import any_process, everyone, on_main, rank_and_s
 from qaz_llm.train.health import describe_bad, diverged
 from qaz_llm.train.host_copies import HostCopies
 from qaz_llm.train.marker import FileFacts
+from qaz_llm.train.sharding import uses_fsdp2
 
 if TYPE_CHECKING:
     from qaz_llm.train.plan import TrainPlan
@@ -48,6 +49,9 @@ def saves_beside(plan: TrainPlan) -> bool:
     """
     config = plan.config
     if config.async_save == "off" or config.checkpoint_every_steps is None:
+        return False
+    if uses_fsdp2(config):
+        _logger.info("async_save %s: not under FSDP2, checkpoints are written while training waits", config.async_save)
         return False
     copy_bytes = 12 * plan.trainable_parameters // (plan.environment.world_size if plan.zero_stage else 1)
     host_bytes = plan.environment.memory_bytes // plan.environment.local_world_size

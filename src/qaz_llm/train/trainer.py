@@ -78,13 +78,11 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         )
         self.model_accepts_loss_kwargs = False  # the model is asked for logits, the loss is ours
         self.remove_callback(PrinterCallback)  # our own lines say it
-        if saves_beside and self.is_fsdp_enabled:
-            _logger.warning("async_save: not under FSDP; checkpoints are written while training waits")
         self.saver = CheckpointSaver(
             self.checkpoints,
             identity=identity,
             keep=config.keep_checkpoints,
-            beside=saves_beside and not self.is_fsdp_enabled,
+            beside=saves_beside,
         )
 
     def _get_train_sampler(self, train_dataset: Any = None) -> StepSampler:

@@ -176,3 +176,7 @@ def test_shares_are_all_files_once_and_even() -> None:
     shares = [share_of(sizes, rank, 3) for rank in range(3)]
     assert sorted(name for share in shares for name in share) == sorted(sizes)
     assert max(sum(sizes[name] for name in share) for share in shares) == 100
+
+
+def test_the_number_of_processes_that_old_runs_recorded_is_no_difference(tmp_path: Path) -> None:
+    check_same_run({"lr": 1e-3}, {"lr": 1e-3, "processes": 2}, where=tmp_path)

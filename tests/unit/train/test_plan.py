@@ -63,6 +63,9 @@ def test_eight_gpus_hold_8b_in_full_only_when_sharded() -> None:
     sharded = plan(H200, f"distributed.deepspeed={ROOT}/configs/deepspeed/zero3.json")
     assert sharded.zero_stage == 3 and sharded.fits
     assert 16e9 < sharded.memory_bytes < 40e9
+    by_torch = plan(H200, "distributed.backend=fsdp2")
+    assert by_torch.zero_stage == 0 and by_torch.memory_bytes == sharded.memory_bytes
+    assert "FSDP2" in by_torch.describe()
 
 
 def test_what_the_machine_cannot_do_is_said_before_any_work(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def test_shipped_configs_are_valid(name: str) -> None:
         (["sequence_length=64"], "unknown key"),
         (["grad_acum_steps=2"], "did you mean 'grad_accum_steps'"),
         (["distributed={backend: ddp, deepspeed: a.json}"], "exclude each other"),
+        (["distributed={backend: fsdp2, deepspeed: a.json}"], "exclude each other"),
+        (["distributed.reshard_after_forward=false"], "belongs to backend fsdp2"),
         (["precision=fp16"], "'fp32' or 'bf16'"),
     ],
 )

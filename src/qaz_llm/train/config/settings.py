@@ -47,7 +47,7 @@ class TrainSettings(StrictModel):
     warmup_steps: int = Field(default=0, ge=0)
     """Steps over which the learning rate rises from 0."""
     warm_rows_steps: int = Field(default=0, ge=0)
-    """The first so many steps train the rows of new tokens alone, all else frozen; 0: none. Not with DeepSpeed."""
+    """The first so many steps train the rows of new tokens alone, all else frozen; 0: none. Not with DeepSpeed or FSDP2."""
     decay_frac: Fraction = 0.2
     """Share of the steps over which `wsd` falls."""
     weight_decay: float = Field(default=0.1, ge=0)
@@ -100,8 +100,8 @@ class TrainSettings(StrictModel):
             raise ValueError("pretrain starts from fresh weights, LoRA needs trained ones; use adapter.type full")
         if self.warm_rows_steps and self.method == "pretrain":
             raise ValueError("pretrain starts from fresh weights: all rows are new; leave out warm_rows_steps")
-        if self.warm_rows_steps and self.distributed.deepspeed is not None:
+        if self.warm_rows_steps and (self.distributed.deepspeed is not None or self.distributed.backend == "fsdp2"):
             raise ValueError(
-                "warm_rows_steps needs gradients by tensor, which DeepSpeed does not show; leave one of the two out"
+                "warm_rows_steps needs gradients by tensor, which DeepSpeed and FSDP2 do not show; leave one of the two out"
             )
         return self
