@@ -24,8 +24,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from qaz_llm.cluster.preemption import PreemptedError, StopFlag, stop_on_signal
+from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.preflight import preflight
+from qaz_llm.cluster.stopping import Stop, stopped_by_signals
 from qaz_llm.errors import CheckpointError, ConfigError, InputError
 from qaz_llm.io import make_dir, only_one, read_json, write_json
 from qaz_llm.progress import format_duration, get_logger, log_to_file, progress
@@ -75,11 +76,13 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
         ConfigError: `eval_every_steps` with nothing to evaluate on; or documents of a batch would see each other; what works is named.
         WorkError: the loss is no longer a number.
     """
-    with isolated(plan.environment) as ignored:
-        return _train_among_others(plan, on_eval, ignored)
+    from qaz_llm.train.stopping import what_is_saved
+
+    with stopped_by_signals(partial(what_is_saved, plan.config.run_dir)) as flag, isolated(plan.environment) as ignored:
+        return _train_among_others(plan, flag, on_eval, ignored)
 
 
-def _train_among_others(plan: TrainPlan, on_eval: OnEval | None, ignored: Sequence[str]) -> TrainResult:
+def _train_among_others(plan: TrainPlan, flag: Stop, on_eval: OnEval | None, ignored: Sequence[str]) -> TrainResult:
     """`train` once the environment is its own: meet the other processes, work, part from them."""
     config = plan.config
     on_cpu = plan.device == "cpu"
@@ -99,7 +102,6 @@ def _train_among_others(plan: TrainPlan, on_eval: OnEval | None, ignored: Sequen
             held.enter_context(log_to_file(config.run_dir / "train.log"))
             if ignored:
                 _logger.warning("environment variables ignored, the config decides: %s", ", ".join(ignored))
-            flag = held.enter_context(stop_on_signal())
             return _train(plan, flag, on_eval)
     except PreemptedError as error:
         # Raised anew below: the traceback's frames hold the model, which is to be gone before the process group is.
@@ -115,7 +117,7 @@ def _train_among_others(plan: TrainPlan, on_eval: OnEval | None, ignored: Sequen
     raise stopped
 
 
-def _train(plan: TrainPlan, flag: StopFlag, on_eval: OnEval | None) -> TrainResult:
+def _train(plan: TrainPlan, flag: Stop, on_eval: OnEval | None) -> TrainResult:
     from qaz_llm.train.prepare import describe_data, open_prepared, prepare_files, write_run_facts
 
     if plan.config.eval_every_steps is not None and on_eval is None:
@@ -136,8 +138,6 @@ def _train(plan: TrainPlan, flag: StopFlag, on_eval: OnEval | None) -> TrainResu
     on_main(lambda: write_run_facts(plan, run))
     for line in describe_data(plan, run):
         _logger.info(line)
-    if flag.signal_name is not None and resumed is None:
-        raise PreemptedError(f"told to stop ({flag.signal_name}) before the first step", hint="start again")
     trainer = _run_trainer(plan, run, resumed, flag, on_eval)
     return _finish(plan, run, trainer, resumed)
 
@@ -186,13 +186,13 @@ def _checkpoint_to_resume(plan: TrainPlan, run: PreparedRun) -> checkpoints.Chec
 
 
 def _run_trainer(
-    plan: TrainPlan, run: PreparedRun, resumed: checkpoints.Checkpoint | None, flag: StopFlag, on_eval: OnEval | None
+    plan: TrainPlan, run: PreparedRun, resumed: checkpoints.Checkpoint | None, flag: Stop, on_eval: OnEval | None
 ) -> PackedTrainer:
     from qaz_llm.rows.dataset import pad_id_of
     from qaz_llm.train.arguments import training_arguments
-    from qaz_llm.train.callbacks import StopCallback
     from qaz_llm.train.collate import Collator, needs_lengths
     from qaz_llm.train.start_model import make_model_to_train
+    from qaz_llm.train.stopping import StopCallback
     from qaz_llm.train.trainer import PackedTrainer
     from qaz_llm.train.warm_rows import warm_rows
 
@@ -207,7 +207,7 @@ def _run_trainer(
     stop = StopCallback(flag)
     with ExitStack() as stack:
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
-        callbacks = _callbacks(plan, run, collator, advance, done_steps, on_eval)
+        callbacks = _callbacks(plan, run, collator, advance, done_steps, flag, on_eval)
         make_dir(config.run_dir / "checkpoints")
         trainer = PackedTrainer(
             model,
@@ -227,11 +227,13 @@ def _run_trainer(
         )
         started = time.monotonic()
         trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
-    if stop.stopped_at is not None and stop.stopped_at < run.steps:
+    flag.let_go()
+    if stop.stopped_at is not None:
         raise PreemptedError(
             f"told to stop; step {stop.stopped_at} of {run.steps} is saved in {config.run_dir / 'checkpoints'}",
             hint="the same command goes on from there",
         )
+    flag.check()
     _logger.info("trained steps %d to %d in %s", done_steps + 1, run.steps, format_duration(time.monotonic() - started))
     return trainer
 
@@ -242,18 +244,21 @@ def _callbacks(
     collator: Collator,
     advance: Callable[[float], None],
     done_steps: int,
+    flag: Stop,
     on_eval: OnEval | None,
 ) -> list[Any]:
     """What looks at the training between its steps, in the order it does."""
     from qaz_llm.train.callbacks import EvalCallback, ProgressCallback
     from qaz_llm.train.packing_probe import PackingProbe
+    from qaz_llm.train.stopping import BreakableCallback
 
     config = plan.config
     probe = PackingProbe(collator, run.rows, micro_batch_size=config.micro_batch_size)
     callbacks: list[Any] = [probe, _metrics(plan, run, done_steps), ProgressCallback(advance)]
     if on_eval is not None:
-        path = config.run_dir / EVALS_FILE
-        callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps or run.steps))
+        path, every = config.run_dir / EVALS_FILE, config.eval_every_steps or run.steps
+        evaluation = EvalCallback(on_eval, run.tokenizer, path, every)
+        callbacks.append(BreakableCallback(evaluation, flag, path, every))
     return callbacks
 
 
