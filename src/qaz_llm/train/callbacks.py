@@ -73,6 +73,8 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]  # transformers is
             "tokens_per_s": round(rate, 1),
             "seconds": round(self.seconds_before + now - self._started, 3),
         }
+        if "skipped_steps" in logs:
+            row["skipped_steps"] = int(logs["skipped_steps"])
         if self.peak_flops:
             row["mfu_frac"] = round(rate * self.flops_per_token / (self.peak_flops * args.world_size), 4)
         self._logged_at, self._tokens_logged, self.last_loss = now, self.tokens, logs["loss"]

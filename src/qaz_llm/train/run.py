@@ -35,6 +35,7 @@ from qaz_llm.train.distributed import on_main, start_process_group, stop_process
 from qaz_llm.train.isolation import isolated
 from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
+from qaz_llm.train.schedule import warm_up_line
 from qaz_llm.train.waiting import make_files_first
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
         CheckpointError: run_dir belongs to a run with another config or other data; the keys are named.
         PreemptedError: told to stop by SIGTERM or SIGUSR1; a checkpoint was saved, the same command goes on from it.
         ConfigError: `eval_every_steps` with nothing to evaluate on; or documents of a batch would see each other; what works is named.
-        WorkError: the loss is no longer a number.
+        DivergedError: a step was no good, and `on_divergence` does not go on past it, or no longer.
     """
     from qaz_llm.train.stopping import what_is_saved
 
@@ -118,7 +119,9 @@ def _train_among_others(plan: TrainPlan, flag: Stop, on_eval: OnEval | None, ign
 
 
 def _train(plan: TrainPlan, flag: Stop, on_eval: OnEval | None) -> TrainResult:
+    from qaz_llm.train.divergence import DivergedError
     from qaz_llm.train.prepare import describe_data, open_prepared, prepare_files, write_run_facts
+    from qaz_llm.train.rollback import clear_up, given_up, may_roll_back, roll_back
 
     if plan.config.eval_every_steps is not None and on_eval is None:
         raise ConfigError(
@@ -129,17 +132,29 @@ def _train(plan: TrainPlan, flag: Stop, on_eval: OnEval | None) -> TrainResult:
         _logger.info(line)
     if not plan.fits:
         _logger.warning("the estimate says that this does not fit; trying all the same")
-    run = open_prepared(plan, on_main(lambda: prepare_files(plan)))
+    files = on_main(lambda: prepare_files(plan))
+    run = open_prepared(plan, files)
+    if (warm_up := warm_up_line(plan.config, run.steps)) is not None:
+        _logger.warning(warm_up)
     done = _completed(plan, run)
     if done is not None:
         _logger.info("complete: %d steps are done, the model is in %s; nothing to do", done.steps, done.model_dir)
         return done
-    resumed = _checkpoint_to_resume(plan, run)
-    on_main(lambda: write_run_facts(plan, run))
-    for line in describe_data(plan, run):
-        _logger.info(line)
-    trainer = _run_trainer(plan, run, resumed, flag, on_eval)
-    return _finish(plan, run, trainer, resumed)
+    while True:
+        resumed = _checkpoint_to_resume(plan, run)
+        on_main(partial(write_run_facts, plan, run))
+        for line in describe_data(plan, run):
+            _logger.info(line)
+        try:
+            return _finish(plan, run, _run_trainer(plan, run, resumed, flag, on_eval), resumed)
+        except DivergedError as error:
+            flag.let_go()
+            if not on_main(partial(may_roll_back, plan)):
+                raise given_up(plan, error) from None
+            verdict = error.verdict
+        on_main(partial(roll_back, plan, run, verdict))
+        clear_up()
+        run = open_prepared(plan, files)
 
 
 def _completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:
@@ -191,6 +206,7 @@ def _run_trainer(
     from qaz_llm.rows.dataset import pad_id_of
     from qaz_llm.train.arguments import training_arguments
     from qaz_llm.train.collate import Collator, needs_lengths
+    from qaz_llm.train.rollback import keep_bad_rows, make_watch
     from qaz_llm.train.start_model import make_model_to_train
     from qaz_llm.train.stopping import StopCallback
     from qaz_llm.train.trainer import PackedTrainer
@@ -204,7 +220,8 @@ def _run_trainer(
         packs=config.packing == "on",
         flash=needs_lengths(model.config._attn_implementation),
     )
-    stop = StopCallback(flag)
+    watch = make_watch(plan, run, flag)
+    stop = StopCallback(flag, watch)
     with ExitStack() as stack:
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
         callbacks = _callbacks(plan, run, collator, advance, done_steps, flag, on_eval)
@@ -223,8 +240,10 @@ def _run_trainer(
             sampler=run.sampler,
             collator=collator,
             identity=run.identity,
+            watch=watch,
             callbacks=[*callbacks, *warm_rows(model, new_tokens, config), stop],
         )
+        keep_bad_rows(plan, run, trainer)
         started = time.monotonic()
         trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
     flag.let_go()
@@ -234,6 +253,8 @@ def _run_trainer(
             hint="the same command goes on from there",
         )
     flag.check()
+    for line in watch.lines():
+        _logger.warning(line)
     _logger.info("trained steps %d to %d in %s", done_steps + 1, run.steps, format_duration(time.monotonic() - started))
     return trainer
 

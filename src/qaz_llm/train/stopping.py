@@ -15,28 +15,33 @@ from transformers import TrainerCallback
 from qaz_llm.cluster.stopping import Stop, Told
 from qaz_llm.progress import get_logger
 from qaz_llm.train.checkpoint import MARKER_FILE
-from qaz_llm.train.distributed import any_process
 from qaz_llm.train.metrics import read_metrics
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
+    from qaz_llm.train.divergence import StepWatch
+
 _logger = get_logger("train")
 
 
 class StopCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """Saves and stops at the first step boundary after any rank was told to; all ranks agree at each step.
+    """Saves and stops at the first step boundary after it is known that any rank was told to.
+
+    All ranks agree by what StepWatch reduces at each step anyway; on a GPU that is known one step later.
 
     The last step is saved in any case: what is left then, writing the model, can be interrupted and begun again.
     """
 
-    def __init__(self, flag: Stop) -> None:
+    def __init__(self, flag: Stop, watch: StepWatch) -> None:
         self.flag = flag
+        self.watch = watch
         self.stopped_at: int | None = None
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.flag.hold()
-        if any_process(self.flag.signal_name is not None):
+        self.watch.look()
+        if self.watch.told or (args.world_size == 1 and self.flag.signal_name is not None):
             _logger.warning(
                 "told to stop (%s): saving step %d", self.flag.signal_name or "other rank", state.global_step
             )

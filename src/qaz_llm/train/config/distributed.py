@@ -16,7 +16,7 @@ class DistributedConfig(StrictModel):
     """`auto` takes DeepSpeed where `deepspeed` names a config and DDP otherwise; `ddp` refuses such a config."""
     deepspeed: str | None = None
     """Path of a DeepSpeed JSON, for instance configs/deepspeed/zero3.json; null: none."""
-    timeout_minutes: int = Field(default=360, gt=0)
+    timeout_minutes: int = Field(default=10, gt=0)
     """After so many minutes without an answer from the other processes a run fails."""
 
     @model_validator(mode="after")
