@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.preflight import preflight
-from qaz_llm.cluster.stopping import Stop, stopped_by_signals
+from qaz_llm.cluster.stopping import Stop, Told, stopped_by_signals
 from qaz_llm.errors import CheckpointError, ConfigError, InputError
 from qaz_llm.io import make_dir, only_one, read_json, write_json
 from qaz_llm.progress import format_duration, get_logger, log_to_file, progress
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
+from qaz_llm.train.heartbeat import Heartbeat, heartbeat
 from qaz_llm.train.isolation import isolated
 from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
@@ -79,34 +80,54 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
     """
     from qaz_llm.train.stopping import what_is_saved
 
-    with stopped_by_signals(partial(what_is_saved, plan.config.run_dir)) as flag, isolated(plan.environment) as ignored:
-        return _train_among_others(plan, flag, on_eval, ignored)
+    shared = plan.config.distributed
+    with (
+        stopped_by_signals(partial(what_is_saved, plan.config.run_dir)) as flag,
+        isolated(plan.environment) as ignored,
+        heartbeat(
+            plan.config.run_dir,
+            plan.environment,
+            silent_rank_s=shared.silent_rank_s,
+            timeout_s=60 * shared.timeout_minutes,
+        ) as beat,
+    ):
+        return _train_among_others(plan, flag, beat, on_eval, ignored)
 
 
-def _train_among_others(plan: TrainPlan, flag: Stop, on_eval: OnEval | None, ignored: Sequence[str]) -> TrainResult:
+def _train_among_others(
+    plan: TrainPlan, flag: Stop, beat: Heartbeat, on_eval: OnEval | None, ignored: Sequence[str]
+) -> TrainResult:
     """`train` once the environment is its own: meet the other processes, work, part from them."""
     config = plan.config
     on_cpu = plan.device == "cpu"
     started_before = _quiet_libraries(on_cpu=on_cpu, with_deepspeed=plan.deepspeed_path is not None)
     make_files_first(plan)
-    start_process_group(
-        plan.environment,
-        on_cpu=on_cpu,
-        deepspeed=plan.deepspeed_path is not None,
-        timeout_minutes=config.distributed.timeout_minutes,
-    )
     stopped: PreemptedError | None = None
     try:
+        start_process_group(
+            plan.environment,
+            on_cpu=on_cpu,
+            deepspeed=plan.deepspeed_path is not None,
+            timeout_minutes=config.distributed.timeout_minutes,
+        )
+        beat.met()
         on_main(lambda: preflight(config.run_dir, needed_bytes=plan.disk_bytes))
         with ExitStack() as held:
             on_main(lambda: held.enter_context(only_one(config.run_dir)))
             held.enter_context(log_to_file(config.run_dir / "train.log"))
             if ignored:
                 _logger.warning("environment variables ignored, the config decides: %s", ", ".join(ignored))
-            return _train(plan, flag, on_eval)
+            return _train(plan, flag, beat, on_eval)
     except PreemptedError as error:
         # Raised anew below: the traceback's frames hold the model, which is to be gone before the process group is.
         stopped = PreemptedError(error.message, hint=error.hint)
+    except Told:
+        raise
+    except Exception as error:
+        flag.hold()  # a launcher ends the processes that are left by a signal: they are to say first whom they follow
+        if (explained := beat.explained(error)) is error:
+            raise
+        raise explained from None
     except KeyboardInterrupt:
         newest = checkpoints.newest_complete(config.run_dir / "checkpoints")
         where = f"from step {newest.step}" if newest else "from the start"
@@ -118,7 +139,7 @@ def _train_among_others(plan: TrainPlan, flag: Stop, on_eval: OnEval | None, ign
     raise stopped
 
 
-def _train(plan: TrainPlan, flag: Stop, on_eval: OnEval | None) -> TrainResult:
+def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, on_eval: OnEval | None) -> TrainResult:
     from qaz_llm.train.divergence import DivergedError
     from qaz_llm.train.prepare import describe_data, open_prepared, prepare_files, write_run_facts
     from qaz_llm.train.rollback import clear_up, given_up, may_roll_back, roll_back
@@ -146,7 +167,7 @@ def _train(plan: TrainPlan, flag: Stop, on_eval: OnEval | None) -> TrainResult:
         for line in describe_data(plan, run):
             _logger.info(line)
         try:
-            return _finish(plan, run, _run_trainer(plan, run, resumed, flag, on_eval), resumed)
+            return _finish(plan, run, _run_trainer(plan, run, resumed, flag, beat, on_eval), resumed)
         except DivergedError as error:
             flag.let_go()
             if not on_main(partial(may_roll_back, plan)):
@@ -201,7 +222,12 @@ def _checkpoint_to_resume(plan: TrainPlan, run: PreparedRun) -> checkpoints.Chec
 
 
 def _run_trainer(
-    plan: TrainPlan, run: PreparedRun, resumed: checkpoints.Checkpoint | None, flag: Stop, on_eval: OnEval | None
+    plan: TrainPlan,
+    run: PreparedRun,
+    resumed: checkpoints.Checkpoint | None,
+    flag: Stop,
+    beat: Heartbeat,
+    on_eval: OnEval | None,
 ) -> PackedTrainer:
     from qaz_llm.rows.dataset import pad_id_of
     from qaz_llm.train.arguments import training_arguments
@@ -213,6 +239,7 @@ def _run_trainer(
     from qaz_llm.train.warm_rows import warm_rows
 
     config = plan.config
+    beat.mark("loading the model", is_long=True)
     model, new_tokens = make_model_to_train(plan, run)
     done_steps = resumed.step if resumed else 0
     collator = Collator(
@@ -224,7 +251,7 @@ def _run_trainer(
     stop = StopCallback(flag, watch)
     with ExitStack() as stack:
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
-        callbacks = _callbacks(plan, run, collator, advance, done_steps, flag, on_eval)
+        callbacks = _callbacks(plan, run, collator, advance, done_steps, flag, beat, on_eval)
         make_dir(config.run_dir / "checkpoints")
         trainer = PackedTrainer(
             model,
@@ -241,6 +268,7 @@ def _run_trainer(
             collator=collator,
             identity=run.identity,
             watch=watch,
+            beat=beat,
             callbacks=[*callbacks, *warm_rows(model, new_tokens, config), stop],
         )
         keep_bad_rows(plan, run, trainer)
@@ -266,6 +294,7 @@ def _callbacks(
     advance: Callable[[float], None],
     done_steps: int,
     flag: Stop,
+    beat: Heartbeat,
     on_eval: OnEval | None,
 ) -> list[Any]:
     """What looks at the training between its steps, in the order it does."""
@@ -279,7 +308,7 @@ def _callbacks(
     if on_eval is not None:
         path, every = config.run_dir / EVALS_FILE, config.eval_every_steps or run.steps
         evaluation = EvalCallback(on_eval, run.tokenizer, path, every)
-        callbacks.append(BreakableCallback(evaluation, flag, path, every))
+        callbacks.append(BreakableCallback(evaluation, flag, beat, path=path, every_steps=every))
     return callbacks
 
 
@@ -310,6 +339,7 @@ def _finish(
     from qaz_llm.train.save import save_result
 
     config = plan.config
+    trainer.beat.mark("writing the model", is_long=True)
     trainer.check_weights()
     save_result(plan, run, trainer)
     last = (read_metrics(config.run_dir / METRICS_FILE) or [{"loss": float("nan"), "tokens": 0, "seconds": 0.0}])[-1]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
     from qaz_llm.train.divergence import StepWatch
+    from qaz_llm.train.heartbeat import Heartbeat
 
 _logger = get_logger("train")
 
@@ -59,9 +60,12 @@ class BreakableCallback(TrainerCallback):  # type: ignore[misc]  # transformers 
     the run goes on. Several processes evaluate to the end: they compute it together, and hear of a signal one by one.
     """
 
-    def __init__(self, evaluation: TrainerCallback, flag: Stop, path: Path, every_steps: int) -> None:
+    def __init__(
+        self, evaluation: TrainerCallback, flag: Stop, beat: Heartbeat, *, path: Path, every_steps: int
+    ) -> None:
         self.evaluation = evaluation
         self.flag = flag
+        self.beat = beat
         self.path = path
         self.every_steps = every_steps
 
@@ -69,10 +73,12 @@ class BreakableCallback(TrainerCallback):  # type: ignore[misc]  # transformers 
         step = state.global_step
         is_due = step > 0 and (step % self.every_steps == 0 or step == state.max_steps)
         if is_due and step not in {row["step"] for row in read_metrics(self.path)}:
+            self.beat.mark("evaluating", step=step, is_long=True)
             _logger.info("evaluating step %d, which was broken off", step)
             self.evaluation.on_step_end(args, state, control, **kw)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any) -> None:
+        self.beat.mark("evaluating", step=state.global_step, is_long=True)
         if args.world_size > 1:
             self.evaluation.on_step_end(args, state, control, **kw)
             return

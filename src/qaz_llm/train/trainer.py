@@ -32,6 +32,7 @@ from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.distributed import barrier, on_main
 from qaz_llm.train.divergence import StepWatch
 from qaz_llm.train.health import check_weights
+from qaz_llm.train.heartbeat import Heartbeat
 from qaz_llm.train.loss import share_of_step
 from qaz_llm.train.schedule import lr_factor
 
@@ -58,9 +59,12 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         collator: Collator,
         identity: dict[str, Any],
         watch: StepWatch,
+        beat: Heartbeat,
         callbacks: list[TrainerCallback],
     ) -> None:
         self.settings = config
+        self.beat = beat
+        self._first_step: int | None = None
         self._last_inputs: dict[str, Any] | None = None
         self.watch = watch
         self.sampler = sampler
@@ -112,6 +116,27 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         elif self.args.should_save:
             super()._save(output_dir, state_dict)
 
+    def _mark(self, what: str) -> None:
+        """Tell the heartbeat what begins. The first step compiles and warms up, and may take long."""
+        step = self.state.global_step + 1
+        if self._first_step is None:
+            self._first_step = step
+        self.beat.mark(what, step=step, is_long=step == self._first_step)
+
+    def get_batch_samples(self, *arguments: Any, **named: Any) -> Any:
+        self._mark("reading rows")
+        return super().get_batch_samples(*arguments, **named)
+
+    def _get_num_items_in_batch(self, *arguments: Any, **named: Any) -> Any:
+        self._mark("counting tokens")
+        return super()._get_num_items_in_batch(*arguments, **named)
+
+    def compute_loss(self, *arguments: Any, **named: Any) -> Any:
+        self._mark("the forward pass")
+        loss = super().compute_loss(*arguments, **named)
+        self._mark("the backward pass")
+        return loss
+
     def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any) -> torch.Tensor:
         """A micro-batch's forward and backward pass, whose loss StepWatch adds up."""
         self._last_inputs = dict(inputs)
@@ -121,6 +146,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         """The gradient's norm, known just before the update: then the step is judged (divergence.py)."""
+        self._mark("the update")
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         self._tr_loss = self.watch.judge(self.state.global_step + 1, norm, self.optimizer)
         return norm
@@ -128,6 +154,8 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     def _maybe_log_save_evaluate(self, *arguments: Any, **named: Any) -> None:
         """What Trainer does at the end of a step. Nothing is saved before the verdicts of all steps are known."""
         self.watch.look(at_all=self.control.should_save)
+        if self.control.should_save:
+            self.beat.mark("saving", step=self.state.global_step, is_long=True)
         if self.control.should_save and self._last_inputs is not None:
             self.watch.look_again(self._loss_again(self._last_inputs), step=self.state.global_step)
             self._last_inputs = None

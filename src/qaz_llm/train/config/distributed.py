@@ -18,6 +18,8 @@ class DistributedConfig(StrictModel):
     """Path of a DeepSpeed JSON, for instance configs/deepspeed/zero3.json; null: none."""
     timeout_minutes: int = Field(default=10, gt=0)
     """After so many minutes without an answer from the other processes a run fails."""
+    silent_rank_s: float = Field(default=120.0, gt=0)
+    """A process that gives no sign of life for so many seconds, or does not get on within a step while others wait for it, is named, and the others end."""
 
     @model_validator(mode="after")
     def _check_backend(self) -> DistributedConfig:
