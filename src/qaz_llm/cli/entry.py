@@ -15,6 +15,8 @@ from qaz_llm.cli.model import chat, export
 from qaz_llm.cli.run import run
 from qaz_llm.cli.tokenizer import tokenizer_app
 from qaz_llm.cli.train import plan, train
+from qaz_llm.cluster.preemption import PreemptedError
+from qaz_llm.cluster.stopping import INTERRUPTED, told_behind
 from qaz_llm.errors import QazError, WriteError
 from qaz_llm.progress import get_logger, set_up_logging
 
@@ -50,27 +52,32 @@ def options(
     """Options of all commands."""
 
 
-def main() -> NoReturn:
-    """Run the command line; every error becomes one readable message and an exit code."""
+def run_command_line() -> NoReturn:
+    """Parse sys.argv and run the command; every error becomes one readable message and an exit code.
+
+    Raises:
+        SystemExit: always, but where a signal ended it, which is left to the caller: PreemptedError, Told.
+    """
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     set_up_logging(debug=debug)
     try:
         app(args=arguments, standalone_mode=True)
     except SystemExit as end:
+        if told_behind(end) is not None:
+            raise
         if end.__context__ is not None and isinstance(end.__context__.__cause__, KeyboardInterrupt):
-            _fail(_INTERRUPTED, 1)  # typer ends without a word
+            _fail(INTERRUPTED, 1)  # typer ends without a word
         raise
     except Exception as error:
+        if isinstance(error, PreemptedError) or told_behind(error) is not None:
+            raise
         if isinstance(error, SystemError) and isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
-            _fail(_INTERRUPTED, 1)  # Ctrl-C while numba was calling a kernel
+            _fail(INTERRUPTED, 1)  # Ctrl-C while numba was calling a kernel
         if debug:
             raise
         _fail_readably(error)
     sys.exit(0)
-
-
-_INTERRUPTED = "interrupted; run the same command again to go on where it stopped"
 
 
 def _fail_readably(error: Exception) -> NoReturn:

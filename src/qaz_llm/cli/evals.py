@@ -29,6 +29,7 @@ def eval_run(
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a suite in kk, ru and en."""
+    from qaz_llm.cluster.stopping import stopped_by_signals
     from qaz_llm.config import config_from_values, load_config
     from qaz_llm.evals.config import EvalConfig
     from qaz_llm.evals.run import run_eval
@@ -43,7 +44,10 @@ def eval_run(
         settings = load_config(
             EvalConfig, config, [*(f"{k}={json.dumps(v)}" for k, v in named.items()), *(overrides or ())]
         )
-    result = run_eval(settings)
+    with stopped_by_signals(
+        lambda name: f"stopped by {name}: finished tasks stay in {out / 'tasks'}; the same command scores the rest"
+    ):
+        result = run_eval(settings)
     if as_json:
         print_json(result.to_dict())
     else:

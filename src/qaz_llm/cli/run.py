@@ -23,9 +23,10 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """The main job: corpus, tokenizer, training, evaluation, report; unchanged stages are skipped."""
+    from qaz_llm.cluster.stopping import stopped_by_signals
     from qaz_llm.config import load_config
     from qaz_llm.pipeline.config import RunConfig
-    from qaz_llm.pipeline.run import plan_job, run_job
+    from qaz_llm.pipeline.run import plan_job, run_job, what_is_saved
 
     settings = load_config(RunConfig, config, overrides or ())
     if dry_run:
@@ -35,7 +36,8 @@ def run(
         else:
             print_stages([vars(stage) for stage in planned])
         return
-    result = run_job(settings, first=first, last=last, forced=force or ())
+    with stopped_by_signals(lambda name: what_is_saved(settings.run_dir, name)):
+        result = run_job(settings, first=first, last=last, forced=force or ())
     if not is_main_process():
         return
     if as_json:

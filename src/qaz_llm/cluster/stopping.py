@@ -1,8 +1,12 @@
 """Ending in time: at a signal, and with the process that started us.
 
-Work without a natural pause (a corpus being cleaned or sorted) cannot look at a flag as training does. A signal interrupts it
-where it stands, as Ctrl-C does; where Python cannot be interrupted, because a library works on, the process ends all the
-same after GRACE_S seconds. What has been renamed into place by then is whole, and the same command goes on from there.
+A signal interrupts work where it stands, as Ctrl-C does; where Python cannot be interrupted, because a library works on, the
+process ends all the same after GRACE_S seconds. What has been renamed into place by then is whole, and the same command goes
+on from there. This counts from the first instruction of a command (cli/__init__.py): imports, loading, compiling, export.
+
+A training has more to lose between its steps: from its first step on it holds the signal, looks at it after each step, agrees
+with all other ranks (they get it at slightly different moments), saves one checkpoint and ends. Agreement by one reduction
+per step, not a timer per rank: ranks that stop at different steps wait for each other for ever.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from qaz_llm.cluster.preemption import EXIT_REQUEUE, PreemptedError
+from qaz_llm.errors import QazError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
@@ -32,23 +37,96 @@ _PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that the kernel sends when the parent is gone."""
 
 
-class _Stop:
-    """The first signal that came, and what it does: it interrupts the main thread once, later ones do nothing more."""
+class Told(KeyboardInterrupt):
+    """A stop signal where it met the main thread: an interruption, which hardly any code takes for an error of its own."""
 
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-        self.is_over = threading.Event()
+    def __init__(self, signal_name: str) -> None:
+        super().__init__(signal_name)
+        self.signal_name = signal_name
+
+
+def told_behind(error: BaseException | None) -> Told | None:
+    """The signal that an error goes back to: typer makes an exit code of an interruption, numba a SystemError."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen and not isinstance(error, QazError):
+        if isinstance(error, Told):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _is_an_answer(error: BaseException) -> bool:
+    """Whether an error has its own message and exit code, and is not what a signal made of the work."""
+    return isinstance(error, QazError) or (isinstance(error, SystemExit) and told_behind(error) is None)
+
+
+class Stop:
+    """The first signal that came, and what it does: it interrupts the main thread once, later ones do nothing more.
+
+    A training holds it while it has steps that are not saved: then a signal is only written down, and the training looks.
+    Ctrl-C interrupts all the same.
+    """
+
+    def __init__(self, outer: Stop | None = None) -> None:
+        self.outer = outer
+        self.signal_name: str | None = None
+        self.is_over: threading.Event = outer.is_over if outer is not None else threading.Event()
+        self._free = threading.Event()
+        self._free.set()
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal is None:
-            self.signal = signal.Signals(number)
+        is_interrupt = number == signal.SIGINT
+        if self.signal_name is not None and not (is_interrupt and self.is_held):
+            return
+        self._write_down(signal.Signals(number).name)
+        if is_interrupt:
             raise KeyboardInterrupt
+        if not self.is_held:
+            raise Told(signal.Signals(number).name)
+
+    def _write_down(self, name: str) -> None:
+        """Also for the blocks around this one, which are not to be interrupted once more while they end."""
+        self.signal_name = name
+        if self.outer is not None:
+            self.outer._write_down(name)
+
+    @property
+    def is_held(self) -> bool:
+        return not self._free.is_set()
+
+    def hold(self) -> None:
+        """From now on a signal is written down in `signal_name`, and interrupts nothing."""
+        self._free.clear()
+
+    def let_go(self) -> None:
+        """From now on a signal interrupts, and one that came has GRACE_S from now."""
+        self._free.set()
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """While the block runs a signal interrupts it (raises Told), also one that came before; then it is held again."""
+        self.let_go()
+        try:
+            self.check()
+            yield
+        finally:
+            self.hold()
+
+    def check(self) -> None:
+        """Raises Told where a signal came."""
+        if self.signal_name is not None:
+            raise Told(self.signal_name)
+
+    def wait_until_free(self) -> None:
+        self._free.wait()
 
 
 @contextmanager
-def stopped_by_signals(message: Callable[[str], str]) -> Iterator[None]:
+def stopped_by_signals(message: Callable[[str], str]) -> Iterator[Stop]:
     """While the block runs, SIGTERM, SIGHUP and SIGUSR1 end it, and Ctrl-C does even where Python cannot be interrupted.
 
+    Blocks may lie in each other: the innermost one's message is said, and GRACE_S counts until the outermost has ended.
     Outside the main thread, where Python installs no handlers, nothing changes.
 
     Args:
@@ -59,30 +137,29 @@ def stopped_by_signals(message: Callable[[str], str]) -> Iterator[None]:
         KeyboardInterrupt: Ctrl-C.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield Stop()
         return
-    stop = _Stop()
+    outer = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    stop = Stop(outer if isinstance(outer, Stop) else None)
     ignored = {number for number in STOP_SIGNALS if signal.getsignal(number) is signal.SIG_IGN}  # nohup
     former = {number: signal.signal(number, stop.handle) for number in STOP_SIGNALS if number not in ignored}
     try:
         with _watched(stop, message):
-            yield
-    except KeyboardInterrupt:
-        if stop.signal in (None, signal.SIGINT):
+            yield stop
+    except BaseException as error:
+        name = stop.signal_name
+        if name is None or name == signal.SIGINT.name or _is_an_answer(error):
             raise
-        raise PreemptedError(message(_name(stop.signal))) from None
+        raise PreemptedError(message(name)) from None  # whatever else ended the block: it was to end
     finally:
-        stop.is_over.set()
+        if stop.outer is None:
+            stop.is_over.set()
         for number, handler in former.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-def _name(number: signal.Signals | None) -> str:
-    return number.name if number is not None else ""
-
-
 @contextmanager
-def _watched(stop: _Stop, message: Callable[[str], str]) -> Iterator[None]:
+def _watched(stop: Stop, message: Callable[[str], str]) -> Iterator[None]:
     """A thread that hears of signals through a pipe, also while the main thread is in a library, and ends the process where
     the block has not ended GRACE_S after one."""
     reading, writing = os.pipe()
@@ -92,11 +169,8 @@ def _watched(stop: _Stop, message: Callable[[str], str]) -> Iterator[None]:
     def watch() -> None:
         while numbers := os.read(reading, 64):
             found = [signal.Signals(number) for number in numbers if number in STOP_SIGNALS]
-            if found and not stop.is_over.wait(GRACE_S):
-                is_interrupt = found[0] is signal.SIGINT
-                line = INTERRUPTED if is_interrupt else message(found[0].name)
-                os.write(sys.stderr.fileno(), f"error: {line}\n".encode())
-                os._exit(EXIT_INTERRUPTED if is_interrupt else EXIT_REQUEUE)
+            if found:
+                _end_after_grace(stop, found[0], message)
         os.close(reading)
 
     threading.Thread(target=watch, name="signals", daemon=True).start()
@@ -105,6 +179,18 @@ def _watched(stop: _Stop, message: Callable[[str], str]) -> Iterator[None]:
     finally:
         signal.set_wakeup_fd(former)
         os.close(writing)
+        stop.let_go()
+
+
+def _end_after_grace(stop: Stop, number: signal.Signals, message: Callable[[str], str]) -> None:
+    is_interrupt = number is signal.SIGINT
+    if not is_interrupt:
+        stop.wait_until_free()
+    if stop.is_over.wait(GRACE_S):
+        return
+    line = INTERRUPTED if is_interrupt else message(number.name)
+    os.write(sys.stderr.fileno(), f"error: {line}\n".encode())
+    os._exit(EXIT_INTERRUPTED if is_interrupt else EXIT_REQUEUE)
 
 
 def end_with(parent: int) -> None:

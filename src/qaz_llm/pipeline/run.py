@@ -16,7 +16,7 @@ from qaz_llm.io import CORPUS_DIR_VARIABLE, check_writable, only_one, write_json
 from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.pipeline.job import check_inputs, make_stages
 from qaz_llm.pipeline.layout import Layout
-from qaz_llm.pipeline.stages import STAGES_FOLDER, PlannedStage, Stage, StageResult, StageRunner
+from qaz_llm.pipeline.stages import STAGES_FOLDER, PlannedStage, Stage, StageResult, StageRunner, read_stage_manifests
 from qaz_llm.progress import format_duration, get_logger, is_main_process, log_to_file
 from qaz_llm.provenance import git_commit, package_versions
 
@@ -74,6 +74,12 @@ def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: S
             check_writable(layout.run_dir)
             held.enter_context(only_one(layout.run_dir))
         return _run_selected(config, layout, runner, selected, forced)
+
+
+def what_is_saved(run_dir: Path, signal_name: str) -> str:
+    """The one line of a job that was told to stop outside a training, which says more."""
+    done = ", ".join(read_stage_manifests(run_dir)) or "none yet"
+    return f"stopped by {signal_name}: the stages that were done stay in {run_dir} ({done}); the same command goes on"
 
 
 def _run_selected(

@@ -1,4 +1,4 @@
-"""What happens between two steps: a row of metrics, progress, an evaluation, and whether to stop."""
+"""What happens between two steps: a row of metrics, progress, an evaluation. Whether to stop: stopping.py."""
 
 from __future__ import annotations
 
@@ -11,15 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
-from qaz_llm.cluster.preemption import StopFlag
-from qaz_llm.progress import get_logger
-from qaz_llm.train.distributed import any_process
 from qaz_llm.train.metrics import append_metrics
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast, TrainerControl, TrainerState, TrainingArguments
-
-_logger = get_logger("train")
 
 OnEval = Callable[["PreTrainedModel", "PreTrainedTokenizerFast", int], Mapping[str, float]]
 """(model, tokenizer, step) → named numbers. Called on every rank, since a sharded model needs all of them."""
@@ -78,6 +73,8 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]  # transformers is
             "tokens_per_s": round(rate, 1),
             "seconds": round(self.seconds_before + now - self._started, 3),
         }
+        if "skipped_steps" in logs:
+            row["skipped_steps"] = int(logs["skipped_steps"])
         if self.peak_flops:
             row["mfu_frac"] = round(rate * self.flops_per_token / (self.peak_flops * args.world_size), 4)
         self._logged_at, self._tokens_logged, self.last_loss = now, self.tokens, logs["loss"]
@@ -93,23 +90,6 @@ class ProgressCallback(TrainerCallback):  # type: ignore[misc]  # transformers i
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.advance(1)
-
-
-class StopCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """Saves and stops at the first step boundary after any rank was told to; all ranks agree at each step."""
-
-    def __init__(self, flag: StopFlag) -> None:
-        self.flag = flag
-        self.stopped_at: int | None = None
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if any_process(self.flag.signal_name is not None):
-            _logger.warning(
-                "told to stop (%s): saving step %d", self.flag.signal_name or "other rank", state.global_step
-            )
-            control.should_save = True
-            control.should_training_stop = True
-            self.stopped_at = state.global_step
 
 
 @dataclass

@@ -1,12 +1,11 @@
-"""Whether a training still has numbers: looked at after every step, and in all weights before they are written.
+"""Whether a training's weights and moments are still numbers: looked at before they are written.
 
-A loss or gradient that is no number (NaN, infinite) makes all weights so at the next step or two, and checkpoints
-written from then on would push the good ones out. So the run ends at the step where it happens, and nothing is written.
+What is no number (NaN, infinite) in a loss or gradient makes all weights so at the next step or two, and checkpoints written
+from then on would push the good ones out. Each step's loss and gradient are looked at in divergence.py.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -17,15 +16,6 @@ from qaz_llm.model.finite import LARGEST_WEIGHT, count_bad
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import any_process
 from qaz_llm.train.sharding import own_part
-
-
-def check_step(loss: float, grad_norm: float | None, *, step: int, folder: Path) -> None:
-    """Raises WorkError on all processes where the loss or the gradient of any of them is no number."""
-    bad = {"loss": loss, "norm of the gradient": grad_norm if grad_norm is not None else 0.0}
-    found = {name: value for name, value in bad.items() if not math.isfinite(value)}
-    if any_process(bool(found)):
-        shown = ", ".join(f"{name} {value}" for name, value in found.items()) or "on another process"
-        raise diverged(f"no longer a number: {shown}", step, folder)
 
 
 def check_weights(model: Any, optimizer: Any, *, step: int, folder: Path) -> None:

@@ -33,6 +33,7 @@ from qaz_llm.progress import format_duration
 from qaz_llm.rows.sources import declared_entries, training_files
 from qaz_llm.train.config import TrainConfig, TrainSettings
 from qaz_llm.train.metrics import flops_per_token, peak_flops
+from qaz_llm.train.schedule import warm_up_line
 from qaz_llm.train.sharding import engine_name, memory_stage
 
 ASSUMED_MFU_FRAC = 0.40
@@ -115,6 +116,7 @@ class TrainPlan:
             f"compute: {self.flops:.2e} FLOPs ({k} per parameter and token), about {format_duration(self.seconds)} "
             f"at {self.flops_per_s:.1e} FLOP/s",
             f"disk: about {self.disk_bytes / 2**30:,.2f} GiB in {config.run_dir}",
+            *([line] if (line := warm_up_line(config, self.steps)) is not None else []),
         ]
         return "\n".join(lines)
 

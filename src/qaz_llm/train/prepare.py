@@ -16,6 +16,7 @@ from qaz_llm.io import write_json, write_text
 from qaz_llm.progress import get_logger
 from qaz_llm.provenance import git_commit, package_versions
 from qaz_llm.rows.dataset import MixedDataset, PackedDataset, StepSampler, mix_rows
+from qaz_llm.train.left_out import make_sampler
 from qaz_llm.train.plan import TrainPlan
 from qaz_llm.train.sharding import sharded_identity
 from qaz_llm.train.tokenize import PreparedFiles, make_files
@@ -30,7 +31,7 @@ _logger = get_logger("train")
 
 FREE_KEYS = (
     "run_dir", "resume", "device", "log_every_steps", "checkpoint_every_steps", "keep_checkpoints", "async_save", "eval_every_steps", "heldout",
-    "micro_batch_size", "grad_accum_steps", "gradient_checkpointing", "max_steps", "epochs",
+    "micro_batch_size", "grad_accum_steps", "gradient_checkpointing", "max_steps", "epochs", "on_divergence", "divergence",
 )  # fmt: skip
 """Keys that may change between a run and its resumption: they change no step. Rows per step and the number of steps are
 compared by their values, so that 8×1 may go on as 4×2 and `max_steps` may stand for `epochs`."""
@@ -66,7 +67,9 @@ def open_prepared(plan: TrainPlan, files: PreparedFiles) -> PreparedRun:
     passes = {entry.name: entry.passes for entry in mix.entries}
     rows = mix_rows([len(part) for part in parts], [passes.get(e.name, 0.0) for e in files.entries], seed=config.seed)
     steps = config.max_steps or max(round(config.epochs * len(rows) / plan.rows_per_step), 1)
-    sampler = StepSampler(rows, num_rows=steps * plan.rows_per_step, seed=config.seed)
+    sampler = make_sampler(
+        rows, steps=steps, rows_per_step=plan.rows_per_step, seed=config.seed, run_dir=config.run_dir
+    )
     fingerprints = {e.name: part.meta["fingerprint"] for e, part in zip(files.entries, parts, strict=True)}
     identity = _identity(plan, fingerprints, steps=steps, tokenizer=tokenizer)
     return PreparedRun(tokenizer, files.tokenizer, files.entries, MixedDataset(parts), mix, sampler, steps, identity)

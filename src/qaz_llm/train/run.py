@@ -16,7 +16,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -24,17 +24,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from qaz_llm.cluster.preemption import PreemptedError, StopFlag, stop_on_signal
+from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.preflight import preflight
+from qaz_llm.cluster.stopping import Stop, Told, stopped_by_signals
 from qaz_llm.errors import CheckpointError, ConfigError, DataError, InputError
 from qaz_llm.io import make_dir, only_one, read_json, write_json
 from qaz_llm.progress import format_duration, get_logger, log_to_file, progress
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
+from qaz_llm.train.heartbeat import Heartbeat, heartbeat
 from qaz_llm.train.isolation import isolated
 from qaz_llm.train.loading import with_older_ones
 from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
+from qaz_llm.train.schedule import warm_up_line
 from qaz_llm.train.sharding import uses_fsdp2
 from qaz_llm.train.waiting import make_files_first
 
@@ -75,37 +78,58 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
         CheckpointError: run_dir belongs to a run with another config or other data; the keys are named.
         PreemptedError: told to stop by SIGTERM or SIGUSR1; a checkpoint was saved, the same command goes on from it.
         ConfigError: `eval_every_steps` with nothing to evaluate on; or documents of a batch would see each other; what works is named.
-        WorkError: the loss is no longer a number.
+        DivergedError: a step was no good, and `on_divergence` does not go on past it, or no longer.
     """
-    with isolated(plan.environment) as ignored:
-        return _train_among_others(plan, on_eval, ignored)
+    from qaz_llm.train.stopping import what_is_saved
+
+    shared = plan.config.distributed
+    with (
+        stopped_by_signals(partial(what_is_saved, plan.config.run_dir)) as flag,
+        isolated(plan.environment) as ignored,
+        heartbeat(
+            plan.config.run_dir,
+            plan.environment,
+            silent_rank_s=shared.silent_rank_s,
+            timeout_s=60 * shared.timeout_minutes,
+        ) as beat,
+    ):
+        return _train_among_others(plan, flag, beat, on_eval, ignored)
 
 
-def _train_among_others(plan: TrainPlan, on_eval: OnEval | None, ignored: Sequence[str]) -> TrainResult:
+def _train_among_others(
+    plan: TrainPlan, flag: Stop, beat: Heartbeat, on_eval: OnEval | None, ignored: Sequence[str]
+) -> TrainResult:
     """`train` once the environment is its own: meet the other processes, work, part from them."""
     config = plan.config
     on_cpu = plan.device == "cpu"
     started_before = _quiet_libraries(on_cpu=on_cpu, with_deepspeed=plan.deepspeed_path is not None)
     make_files_first(plan)
-    start_process_group(
-        plan.environment,
-        on_cpu=on_cpu,
-        sharded=plan.deepspeed_path is not None or uses_fsdp2(config),
-        timeout_minutes=config.distributed.timeout_minutes,
-    )
     stopped: PreemptedError | None = None
     try:
+        start_process_group(
+            plan.environment,
+            on_cpu=on_cpu,
+            sharded=plan.deepspeed_path is not None or uses_fsdp2(config),
+            timeout_minutes=config.distributed.timeout_minutes,
+        )
+        beat.met()
         on_main(lambda: preflight(config.run_dir, needed_bytes=plan.disk_bytes))
         with ExitStack() as held:
             on_main(lambda: held.enter_context(only_one(config.run_dir)))
             held.enter_context(log_to_file(config.run_dir / "train.log"))
             if ignored:
                 _logger.warning("environment variables ignored, the config decides: %s", ", ".join(ignored))
-            flag = held.enter_context(stop_on_signal())
-            return _train(plan, flag, on_eval)
+            return _train(plan, flag, beat, on_eval)
     except PreemptedError as error:
         # Raised anew below: the traceback's frames hold the model, which is to be gone before the process group is.
         stopped = PreemptedError(error.message, hint=error.hint)
+    except Told:
+        raise
+    except Exception as error:
+        flag.hold()  # a launcher ends the processes that are left by a signal: they are to say first whom they follow
+        if (explained := beat.explained(error)) is error:
+            raise
+        raise explained from None
     except KeyboardInterrupt:
         newest = checkpoints.newest_complete(config.run_dir / "checkpoints")
         where = f"from step {newest.step}" if newest else "from the start"
@@ -117,8 +141,10 @@ def _train_among_others(plan: TrainPlan, on_eval: OnEval | None, ignored: Sequen
     raise stopped
 
 
-def _train(plan: TrainPlan, flag: StopFlag, on_eval: OnEval | None) -> TrainResult:
+def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, on_eval: OnEval | None) -> TrainResult:
+    from qaz_llm.train.divergence import DivergedError
     from qaz_llm.train.prepare import describe_data, open_prepared, prepare_files, write_run_facts
+    from qaz_llm.train.rollback import clear_up, given_up, may_roll_back, roll_back
 
     if plan.config.eval_every_steps is not None and on_eval is None:
         raise ConfigError(
@@ -129,23 +155,34 @@ def _train(plan: TrainPlan, flag: StopFlag, on_eval: OnEval | None) -> TrainResu
         _logger.info(line)
     if not plan.fits:
         _logger.warning("the estimate says that this does not fit; trying all the same")
-    run = open_prepared(plan, on_main(lambda: prepare_files(plan)))
+    files = on_main(lambda: prepare_files(plan))
+    run = open_prepared(plan, files)
+    if (warm_up := warm_up_line(plan.config, run.steps)) is not None:
+        _logger.warning(warm_up)
     done = _completed(plan, run)
     if done is not None:
         _logger.info("complete: %d steps are done, the model is in %s; nothing to do", done.steps, done.model_dir)
         return done
-    resumed = _checkpoint_to_resume(plan, run)
-    on_main(lambda: write_run_facts(plan, run))
-    for line in describe_data(plan, run):
-        _logger.info(line)
-    if flag.signal_name is not None and resumed is None:
-        raise PreemptedError(f"told to stop ({flag.signal_name}) before the first step", hint="start again")
-    trainer = with_older_ones(
-        lambda found, loaded: _run_trainer(plan, run, found, flag, on_eval, loaded),
-        resumed,
-        lambda failed: _checkpoint_to_resume(plan, run, without=failed),
-    )
-    return _finish(plan, run, trainer, resumed)
+    while True:
+        resumed = _checkpoint_to_resume(plan, run)
+        on_main(partial(write_run_facts, plan, run))
+        for line in describe_data(plan, run):
+            _logger.info(line)
+        try:
+            trainer = with_older_ones(
+                partial(_run_trainer, plan, run, flag, beat, on_eval),
+                resumed,
+                partial(_next_older, plan, run),
+            )
+            return _finish(plan, run, trainer, resumed)
+        except DivergedError as error:
+            flag.let_go()
+            if not on_main(partial(may_roll_back, plan)):
+                raise given_up(plan, error) from None
+            verdict = error.verdict
+        on_main(partial(roll_back, plan, run, verdict))
+        clear_up()
+        run = open_prepared(plan, files)
 
 
 def _completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:
@@ -198,27 +235,34 @@ def _checkpoint_to_resume(
     return newest
 
 
+def _next_older(plan: TrainPlan, run: PreparedRun, failed: Mapping[Path, str]) -> checkpoints.Checkpoint | None:
+    return _checkpoint_to_resume(plan, run, without=failed)
+
+
 def _run_trainer(
     plan: TrainPlan,
     run: PreparedRun,
-    resumed: checkpoints.Checkpoint | None,
-    flag: StopFlag,
+    flag: Stop,
+    beat: Heartbeat,
     on_eval: OnEval | None,
+    resumed: checkpoints.Checkpoint | None,
     loaded: Callable[[], None],
 ) -> PackedTrainer:
     from qaz_llm.rows.dataset import pad_id_of
     from qaz_llm.train.arguments import training_arguments
-    from qaz_llm.train.callbacks import StopCallback
     from qaz_llm.train.collate import Collator, needs_lengths
+    from qaz_llm.train.rollback import keep_bad_rows, make_watch
     from qaz_llm.train.saving import saves_beside
     from qaz_llm.train.sharded_trainer import ShardedTrainer
     from qaz_llm.train.sharding import shard
     from qaz_llm.train.start_model import make_model_to_train
+    from qaz_llm.train.stopping import StopCallback
     from qaz_llm.train.trainer import PackedTrainer
     from qaz_llm.train.universal import start_point
     from qaz_llm.train.warm_rows import warm_rows
 
     config = plan.config
+    beat.mark("loading the model", is_long=True)
     start = start_point(plan, resumed)
     model, new_tokens = make_model_to_train(plan, run)
     done_steps = resumed.step if resumed else 0
@@ -227,10 +271,11 @@ def _run_trainer(
         packs=config.packing == "on",
         flash=needs_lengths(model.config._attn_implementation),
     )
-    stop = StopCallback(flag)
+    watch = make_watch(plan, run, flag)
+    stop = StopCallback(flag, watch)
     with ExitStack() as stack:
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
-        callbacks = _callbacks(plan, run, collator, advance, done_steps, on_eval)
+        callbacks = _callbacks(plan, run, collator, advance, done_steps, flag, beat, on_eval)
         make_dir(config.run_dir / "checkpoints")
         trainer = (ShardedTrainer if uses_fsdp2(config) else PackedTrainer)(
             shard(model, config, plan.device),
@@ -248,15 +293,22 @@ def _run_trainer(
             identity=run.identity,
             saves_beside=saves_beside(plan),
             on_loaded=loaded,
+            watch=watch,
+            beat=beat,
             callbacks=[*start.callbacks, *callbacks, *warm_rows(model, new_tokens, config), stop],
         )
+        keep_bad_rows(plan, run, trainer)
         started = time.monotonic()
         trainer.train(resume_from_checkpoint=start.folder)
-    if stop.stopped_at is not None and stop.stopped_at < run.steps:
+    flag.let_go()
+    if stop.stopped_at is not None:
         raise PreemptedError(
             f"told to stop; step {stop.stopped_at} of {run.steps} is saved in {config.run_dir / 'checkpoints'}",
             hint="the same command goes on from there",
         )
+    flag.check()
+    for line in watch.lines():
+        _logger.warning(line)
     _logger.info("trained steps %d to %d in %s", done_steps + 1, run.steps, format_duration(time.monotonic() - started))
     return trainer
 
@@ -267,18 +319,22 @@ def _callbacks(
     collator: Collator,
     advance: Callable[[float], None],
     done_steps: int,
+    flag: Stop,
+    beat: Heartbeat,
     on_eval: OnEval | None,
 ) -> list[Any]:
     """What looks at the training between its steps, in the order it does."""
     from qaz_llm.train.callbacks import EvalCallback, ProgressCallback
     from qaz_llm.train.packing_probe import PackingProbe
+    from qaz_llm.train.stopping import BreakableCallback
 
     config = plan.config
     probe = PackingProbe(collator, run.rows, micro_batch_size=config.micro_batch_size)
     callbacks: list[Any] = [probe, _metrics(plan, run, done_steps), ProgressCallback(advance)]
     if on_eval is not None:
-        path = config.run_dir / EVALS_FILE
-        callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps or run.steps))
+        path, every = config.run_dir / EVALS_FILE, config.eval_every_steps or run.steps
+        evaluation = EvalCallback(on_eval, run.tokenizer, path, every)
+        callbacks.append(BreakableCallback(evaluation, flag, beat, path=path, every_steps=every))
     return callbacks
 
 
@@ -309,6 +365,7 @@ def _finish(
     from qaz_llm.train.save import save_result
 
     config = plan.config
+    trainer.beat.mark("writing the model", is_long=True)
     trainer.check_weights()
     save_result(plan, run, trainer)
     last = (read_metrics(config.run_dir / METRICS_FILE) or [{"loss": float("nan"), "tokens": 0, "seconds": 0.0}])[-1]

@@ -30,3 +30,14 @@ def lr_factor(step: int, settings: TrainSettings, *, total_steps: int) -> float:
             decay_steps = max(round(settings.decay_frac * total_steps), 1)
             left_frac = min((total_steps - step) / decay_steps, 1.0)
             return floor + (1 - floor) * left_frac
+
+
+def warm_up_line(settings: TrainSettings, total_steps: int) -> str | None:
+    """What is to be said where the learning rate is still rising when the run ends."""
+    if settings.warmup_steps < total_steps:
+        return None
+    reached = min(total_steps / settings.warmup_steps, 1.0) * settings.lr
+    return (
+        f"warm-up of {settings.warmup_steps:,} steps is as long as the run of {total_steps:,} or longer: the learning "
+        f"rate ends at {reached:.2g} of {settings.lr:.2g} and never falls; lower warmup_steps, or train longer"
+    )

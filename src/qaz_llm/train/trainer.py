@@ -11,26 +11,30 @@ same; a mean of means would not, wherever the micro-batches have different numbe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PrinterCallback, Trainer
 
 from qaz_llm.model.adapters import save_adapter
 from qaz_llm.progress import get_logger
+from qaz_llm.records import IGNORE_INDEX
 from qaz_llm.train.collate import Collator
 from qaz_llm.train.config import TrainConfig
-from qaz_llm.train.health import check_step, check_weights
+from qaz_llm.train.divergence import StepWatch
+from qaz_llm.train.health import check_weights
+from qaz_llm.train.heartbeat import Heartbeat
 from qaz_llm.train.loading import naming_checkpoint
 from qaz_llm.train.loss import share_of_step
 from qaz_llm.train.saving import CheckpointSaver
 from qaz_llm.train.schedule import lr_factor
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 
     from qaz_llm.rows.dataset import MixedDataset, StepSampler
@@ -54,9 +58,15 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         identity: dict[str, Any],
         saves_beside: bool,
         on_loaded: Callable[[], None],
+        watch: StepWatch,
+        beat: Heartbeat,
         callbacks: list[TrainerCallback],
     ) -> None:
         self.settings = config
+        self.beat = beat
+        self._first_step: int | None = None
+        self._last_inputs: dict[str, Any] | None = None
+        self.watch = watch
         self.sampler = sampler
         self.on_loaded = on_loaded
         self.checkpoints = config.run_dir / "checkpoints"
@@ -74,7 +84,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
             train_dataset=rows,
             data_collator=collator,
             compute_loss_func=share_of_step,
-            callbacks=callbacks,
+            callbacks=[*callbacks, watch],
         )
         self.model_accepts_loss_kwargs = False  # the model is asked for logits, the loss is ours
         self.remove_callback(PrinterCallback)  # our own lines say it
@@ -112,15 +122,70 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         elif self.args.should_save:
             super()._save(output_dir, state_dict)
 
-    def _maybe_log_save_evaluate(self, tr_loss: torch.Tensor, grad_norm: Any, *rest: Any, **named: Any) -> None:
-        """What Trainer does at the end of a step, if the step's loss and gradient are numbers. The losses since the last
-        row of metrics are summed in `tr_loss`; both have been waited for by now."""
-        norm = None if grad_norm is None else float(grad_norm)
+    def _mark(self, what: str) -> None:
+        """Tell the heartbeat what begins. The first step compiles and warms up, and may take long."""
+        step = self.state.global_step + 1
+        if self._first_step is None:
+            self._first_step = step
+        self.beat.mark(what, step=step, is_long=step == self._first_step)
+
+    def get_batch_samples(self, *arguments: Any, **named: Any) -> Any:
+        self._mark("reading rows")
+        return super().get_batch_samples(*arguments, **named)
+
+    def _get_num_items_in_batch(self, *arguments: Any, **named: Any) -> Any:
+        self._mark("counting tokens")
+        return super()._get_num_items_in_batch(*arguments, **named)
+
+    def compute_loss(self, *arguments: Any, **named: Any) -> Any:
+        self._mark("the forward pass")
+        loss = super().compute_loss(*arguments, **named)
+        self._mark("the backward pass")
+        return loss
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any) -> torch.Tensor:
+        """A micro-batch's forward and backward pass, whose loss StepWatch adds up."""
+        self._last_inputs = dict(inputs)
+        loss: torch.Tensor = super().training_step(model, inputs, *rest)
+        self.watch.add(loss, self._tr_loss)
+        return loss
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """The gradient's norm, known just before the update: then the step is judged (divergence.py)."""
+        self._mark("the update")
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        self._tr_loss = self.watch.judge(self.state.global_step + 1, norm, self.optimizer)
+        return norm
+
+    def _maybe_log_save_evaluate(self, *arguments: Any, **named: Any) -> None:
+        """What Trainer does at the end of a step. Nothing is saved before the verdicts of all steps are known."""
         self.saver.poll()
         if self.args.should_save and not self.is_deepspeed_enabled:  # DeepSpeed makes its state anew at each save
             self.saver.warm(lambda: [self.optimizer.state_dict(), self._trained_state()])
-        check_step(float(tr_loss), norm, step=self.state.global_step, folder=self.checkpoints)
-        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *rest, **named)
+        self.watch.look(at_all=self.control.should_save)
+        if self.control.should_save:
+            self.beat.mark("saving", step=self.state.global_step, is_long=True)
+        if self.control.should_save and self._last_inputs is not None:
+            self.watch.look_again(self._loss_again(self._last_inputs), step=self.state.global_step)
+            self._last_inputs = None
+        super()._maybe_log_save_evaluate(*arguments, **named)
+
+    def _loss_again(self, inputs: dict[str, Any]) -> float:
+        """Nats per learned token of the micro-batch that was learned last, by the weights as they are now."""
+        model, batch = self.model_wrapped, dict(self._prepare_inputs(inputs))
+        labels_BL = batch.pop("labels")
+        learned = (labels_BL[:, 1:] != IGNORE_INDEX).sum().clamp(min=1)
+        was_training = model.training
+        model.eval()
+        with torch.no_grad(), self.compute_loss_context_manager():
+            loss = float(share_of_step(model(**batch), labels_BL, learned))
+        model.train(was_training)
+        return loss
+
+    def log(self, logs: dict[str, float], *arguments: Any, **named: Any) -> None:
+        """The numbers of a row of metrics, with what is not a number left out and how many steps were skipped."""
+        counted = {"skipped_steps": float(len(self.watch.skipped))} if self.watch.skipped else {}
+        super().log({k: v for k, v in logs.items() if math.isfinite(v)} | counted, *arguments, **named)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         with naming_checkpoint(resume_from_checkpoint):

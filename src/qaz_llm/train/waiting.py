@@ -1,7 +1,8 @@
 """Rows are made before the processes of a run meet, since making them may take longer than they wait for each other.
 
 The first process makes what is missing, the others look at the disk until it is there. The launcher ends them where the
-first one fails; where nothing has moved for `distributed.timeout_minutes`, they fail themselves and say what they missed.
+first one fails; where neither a file nor the first one's heartbeat has moved for `distributed.timeout_minutes`, they fail
+themselves and say what they missed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from qaz_llm.cluster.stopping import stopped_by_signals
 from qaz_llm.errors import WorkError
 from qaz_llm.io import only_one
 from qaz_llm.progress import format_duration, get_logger, log_to_file
+from qaz_llm.train.heartbeat import first_beat
 from qaz_llm.train.plan import TrainPlan
 from qaz_llm.train.tokenize import MB_PER_SECOND, Files, make_files
 
@@ -45,7 +47,12 @@ def make_files_first(plan: TrainPlan) -> None:
     with stopped_by_signals(lambda name: f"stopped by {name} while waiting for the rows; start again"):
         if plan.environment.local_rank == 0 and not files.are_there:
             _logger.warning(f"{plan.environment.host} waits until the first process has made the rows in {files.cache}")
-        wait_for(lambda: files.are_there, lambda: _signs(files), files, plan.config.distributed.timeout_minutes * 60)
+        wait_for(
+            lambda: files.are_there,
+            lambda: (_signs(files), first_beat(plan.config.run_dir)),
+            files,
+            plan.config.distributed.timeout_minutes * 60,
+        )
 
 
 def wait_for(

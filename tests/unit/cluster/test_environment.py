@@ -1,12 +1,10 @@
 """Where a process runs, told by what torchrun and srun say."""
 
 import os
-import signal
 
 import pytest
 
 from qaz_llm.cluster.environment import Environment, export_variables, read_environment, tasks_on_node
-from qaz_llm.cluster.preemption import stop_on_signal
 from qaz_llm.cluster.preflight import preflight
 from qaz_llm.errors import ConfigError, InputError
 
@@ -65,15 +63,6 @@ def test_variables_are_exported_only_when_launched(monkeypatch: pytest.MonkeyPat
     assert os.environ == {}
     export_variables(Environment(world_size=2, rank=1, local_world_size=1, launcher="slurm", master_addr="n1"))
     assert os.environ["RANK"] == "1" and os.environ["MASTER_ADDR"] == "n1"
-
-
-def test_a_signal_raises_a_flag_and_the_former_handler_comes_back() -> None:
-    former = signal.getsignal(signal.SIGUSR1)
-    with stop_on_signal() as flag:
-        assert flag.signal_name is None
-        os.kill(os.getpid(), signal.SIGUSR1)
-        assert flag.signal_name == "SIGUSR1"
-    assert signal.getsignal(signal.SIGUSR1) is former
 
 
 def test_preflight_asks_for_room_and_a_folder(tmp_path) -> None:

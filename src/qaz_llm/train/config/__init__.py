@@ -2,7 +2,8 @@
 
 from qaz_llm.train.config.adapter import AdapterConfig
 from qaz_llm.train.config.distributed import DistributedConfig
+from qaz_llm.train.config.divergence import DivergenceConfig
 from qaz_llm.train.config.run import TrainConfig
 from qaz_llm.train.config.settings import TrainSettings
 
-__all__ = ["AdapterConfig", "DistributedConfig", "TrainConfig", "TrainSettings"]
+__all__ = ["AdapterConfig", "DistributedConfig", "DivergenceConfig", "TrainConfig", "TrainSettings"]

@@ -18,8 +18,10 @@ class DistributedConfig(StrictModel):
     """Path of a DeepSpeed JSON, for instance configs/deepspeed/zero3.json; null: none."""
     reshard_after_forward: bool = True
     """FSDP2: free each layer's gathered weights after its forward pass and gather them again for the backward; false: keep them, more memory for less traffic."""
-    timeout_minutes: int = Field(default=360, gt=0)
+    timeout_minutes: int = Field(default=10, gt=0)
     """After so many minutes without an answer from the other processes a run fails."""
+    silent_rank_s: float = Field(default=120.0, gt=0)
+    """A process that gives no sign of life for so many seconds, or does not get on within a step while others wait for it, is named, and the others end."""
 
     @model_validator(mode="after")
     def _check_backend(self) -> DistributedConfig:

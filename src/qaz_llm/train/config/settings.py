@@ -10,6 +10,7 @@ from qaz_llm.config import StrictModel
 from qaz_llm.rows.config import RowShape
 from qaz_llm.train.config.adapter import AdapterConfig
 from qaz_llm.train.config.distributed import DistributedConfig
+from qaz_llm.train.config.divergence import DivergenceConfig
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -69,6 +70,10 @@ class TrainSettings(StrictModel):
     """All weights, or LoRA."""
     distributed: DistributedConfig = DistributedConfig()
     """How several processes share the work."""
+    on_divergence: Literal["stop", "skip", "rollback"] = "stop"
+    """A step whose loss or gradient says that training has diverged ends the run (`stop`), is left out without an update (`skip`; not with DeepSpeed), or the run goes back to its newest checkpoint and leaves the step's rows out (`rollback`). Its rows are kept in `run_dir/diverged/`."""
+    divergence: DivergenceConfig = DivergenceConfig()
+    """What counts as divergence, and how often the run tries to get past it."""
     seed: int = Field(default=0, ge=0)
     """Of the order of the data, of fresh weights and of dropout."""
 
@@ -103,5 +108,10 @@ class TrainSettings(StrictModel):
         if self.warm_rows_steps and (self.distributed.deepspeed is not None or self.distributed.backend == "fsdp2"):
             raise ValueError(
                 "warm_rows_steps needs gradients by tensor, which DeepSpeed and FSDP2 do not show; leave one of the two out"
+            )
+        if self.on_divergence == "skip" and self.distributed.deepspeed is not None:
+            raise ValueError(
+                "on_divergence skip needs an update that can be withheld, and DeepSpeed makes it within the backward pass; "
+                "take rollback or stop"
             )
         return self
