@@ -56,7 +56,10 @@ def _moments(optimizer: Any) -> Iterator[Any]:
     import torch
 
     for state in dict(getattr(optimizer, "state", None) or {}).values():
-        yield from (value for value in state.values() if isinstance(value, torch.Tensor))
+        values = (value for value in state.values() if isinstance(value, torch.Tensor))
+        yield from (
+            value if type(value) is torch.Tensor else value.dequantize() for value in values
+        )  # torchao's 8 bits
 
 
 def _count_bad(tensors: Iterable[Any]) -> int:

@@ -32,6 +32,7 @@ from qaz_llm.progress import format_duration
 from qaz_llm.rows.sources import declared_entries, training_files
 from qaz_llm.train.config import TrainConfig, TrainSettings
 from qaz_llm.train.metrics import flops_per_token, peak_flops
+from qaz_llm.train.state_bytes import frozen_bytes, trained_bytes
 
 ASSUMED_MFU_FRAC = 0.40
 """Share of a GPU's peak that a training run reaches; what published 7–8 B runs in bf16 report lies at 39–46 %."""
@@ -220,6 +221,12 @@ def _deepspeed(settings: TrainSettings) -> tuple[Path | None, int]:
 
 
 def _check_combination(config: TrainConfig, device: str) -> None:
+    from qaz_llm.model.quantised import check_quantised
+    from qaz_llm.train.optimizer import check_packages
+
+    check_packages(config)
+    if config.adapter.quantised:
+        check_quantised(device, deepspeed=config.distributed.deepspeed is not None)
     if config.model.attn_implementation == "flash_attention_2" and (device == "cpu" or config.precision == "fp32"):
         raise ConfigError("flash_attention_2 needs a GPU and precision bf16", hint="use model.attn_implementation=sdpa")
 
@@ -279,6 +286,7 @@ def count_model(config: TrainConfig, model_config: Any, new_tokens: tuple[int, .
         ConfigError: an attention or target_modules that the model does not have.
     """
     from qaz_llm.model.architecture import choose_attention, count_active, model_without_weights
+    from qaz_llm.model.frozen import freeze_parts
     from qaz_llm.model.targets import find_targets
 
     trust, adapter = config.model.trust_remote_code, config.adapter
@@ -290,7 +298,7 @@ def count_model(config: TrainConfig, model_config: Any, new_tokens: tuple[int, .
         with suppress(ConfigError):  # not used, but part of what identifies a run since before there was auto
             targets = targets or find_targets(model, "auto").names
         count = sum(p.numel() for p in model.parameters())
-        return CountedModel(count, count, active, attention, targets)
+        return CountedModel(count, count - freeze_parts(model, config.freeze), active, attention, targets)
     from qaz_llm.model.adapters import add_lora
 
     targets = find_targets(model, adapter.target_modules).names
@@ -310,7 +318,7 @@ def _memory(config: TrainConfig, model_config: Any, counted: CountedModel, stage
         case 3:
             state = (wide * frozen + 16 * trainable) / world_size
         case _:
-            state = wide * frozen + 16 * trainable
+            state = frozen_bytes(config, model_config, frozen) + trained_bytes(config) * trainable
     layers = model_config.num_hidden_layers
     matrix = 2 * wide * model_config.num_attention_heads * config.seq_len if counted.attention == "eager" else 0
     full_layer = 17 * wide * model_config.hidden_size + matrix

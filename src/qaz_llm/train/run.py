@@ -192,6 +192,7 @@ def _run_trainer(
     from qaz_llm.train.arguments import training_arguments
     from qaz_llm.train.callbacks import StopCallback
     from qaz_llm.train.collate import Collator, needs_lengths
+    from qaz_llm.train.pull import pull_to_base
     from qaz_llm.train.start_model import make_model_to_train
     from qaz_llm.train.trainer import PackedTrainer
     from qaz_llm.train.warm_rows import warm_rows
@@ -223,7 +224,7 @@ def _run_trainer(
             sampler=run.sampler,
             collator=collator,
             identity=run.identity,
-            callbacks=[*callbacks, *warm_rows(model, new_tokens, config), stop],
+            callbacks=[*callbacks, *warm_rows(model, new_tokens, config), *pull_to_base(model, config), stop],
         )
         started = time.monotonic()
         trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)

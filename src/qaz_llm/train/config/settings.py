@@ -10,6 +10,8 @@ from qaz_llm.config import StrictModel
 from qaz_llm.rows.config import RowShape
 from qaz_llm.train.config.adapter import AdapterConfig
 from qaz_llm.train.config.distributed import DistributedConfig
+from qaz_llm.train.config.optimizer import OptimizerConfig
+from qaz_llm.train.config.parts import Part, part_problems
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -67,6 +69,12 @@ class TrainSettings(StrictModel):
     """Compute activations twice and keep few: less memory, about a third more time."""
     adapter: AdapterConfig = AdapterConfig()
     """All weights, or LoRA."""
+    freeze: tuple[Part, ...] = ()
+    """Parts of a model that is trained whole which stay as they are: `embeddings`, `head`, `norms`, `layers 0-7` (also `layers 3`), or the end of a module's name, for instance `mlp` or `self_attn.k_proj`."""
+    pull_to_base: float = Field(default=0.0, ge=0)
+    """Each step moves all trained weights towards those that training began with, by lr × this × the distance (L2-SP, arXiv 1802.01483, decoupled as AdamW's decay is); 0: not at all. It takes 4 bytes per trained parameter and the place of `weight_decay`."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """How gradients become steps."""
     distributed: DistributedConfig = DistributedConfig()
     """How several processes share the work."""
     seed: int = Field(default=0, ge=0)
@@ -102,4 +110,11 @@ class TrainSettings(StrictModel):
             raise ValueError(
                 "warm_rows_steps needs gradients by tensor, which DeepSpeed does not show; leave one of the two out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> TrainSettings:
+        deepspeed = self.distributed.deepspeed is not None
+        for problem in (*part_problems(self), *self.optimizer.problems(self.adapter, deepspeed=deepspeed)):
+            raise ValueError(problem)
         return self
