@@ -107,5 +107,5 @@ def test_beside_weights_in_four_bits(settings, text, base_model: Path, monkeypat
 
 
 def test_four_bits_without_a_gpu_are_refused_before_any_work(settings, text) -> None:
-    with pytest.raises(ConfigError, match="adapter.quantised nf4 needs a GPU, this run is on cpu"):
+    with pytest.raises(ConfigError, match="quantised nf4 needs a GPU, this run is on cpu"):
         run_here(settings("run", **text, adapter=LORA | {"quantised": "nf4"}))

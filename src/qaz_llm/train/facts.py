@@ -22,7 +22,7 @@ EVALS_FILE = "evals.jsonl"
 def card_facts(plan: TrainPlan, run: PreparedRun, entries: tuple[MixEntry, ...]) -> dict[str, Any]:
     """Base, data sets with their licences, and how the model was trained; see model/card.py for what is done with them."""
     config = plan.config
-    datasets = [_dataset(entry, chat=config.method == "sft") for entry in entries]
+    datasets = [_dataset(entry, chat=config.is_chat) for entry in entries]
     shares = {entry.name: entry.share_frac for entry in run.mix.entries}
     base = config.model.checkpoint
     rows = read_metrics(config.run_dir / METRICS_FILE)

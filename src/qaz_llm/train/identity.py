@@ -8,7 +8,7 @@ from typing import Any
 from qaz_llm.config import StrictModel
 from qaz_llm.train.config import AdapterConfig, TrainSettings
 
-LATER_KEYS = ("freeze", "pull_to_base", "optimizer")
+LATER_KEYS = ("freeze", "pull_to_base", "optimizer", "preference")
 LATER_ADAPTER_KEYS = ("weight_decomposed", "lora_plus_ratio", "quantised")
 
 

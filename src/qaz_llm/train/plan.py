@@ -29,6 +29,7 @@ from qaz_llm.errors import ConfigError
 from qaz_llm.io import read_json
 from qaz_llm.model.config import ModelConfig
 from qaz_llm.progress import format_duration
+from qaz_llm.rows.preference.read import check_first_pairs
 from qaz_llm.rows.sources import declared_entries, training_files
 from qaz_llm.train.config import TrainConfig, TrainSettings
 from qaz_llm.train.metrics import flops_per_token, peak_flops
@@ -68,6 +69,8 @@ class TrainPlan:
     flops_per_s: float
     zero_stage: int
     deepspeed_path: Path | None
+    reference_tokens: int = 0
+    """Method dpo: tokens that the reference pass goes through, once and forward only."""
 
     @property
     def rows_per_step(self) -> int:
@@ -79,7 +82,7 @@ class TrainPlan:
 
     @property
     def flops(self) -> float:
-        return float(self.tokens) * self.flops_per_token
+        return float(self.tokens) * self.flops_per_token + 2.0 * self.parameters * self.reference_tokens
 
     @property
     def seconds(self) -> float:
@@ -121,7 +124,7 @@ class TrainPlan:
         """The mix as far as it can be told before the text is tokenised; of a recipe this counts the corpus."""
         data = self.config.data
         if data.recipe is not None:
-            return describe_mix(data.recipe, chat=self.config.method == "sft").lines()
+            return describe_mix(data.recipe, chat=self.config.is_chat).lines()
         whole = sum(entry.weight for entry in data.mix or ())
         shares = ", ".join(f"{entry.name} {entry.weight / whole:.1%}" for entry in data.mix or ())
         return [f"mix: {shares} of the tokens, no text more than {data.max_passes:g} times"]
@@ -151,7 +154,9 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
     available_tokens = _estimate_tokens(config)  # also says which files are missing, before any work
     steps = config.max_steps or max(round(config.epochs * available_tokens / tokens_per_step), 1)
-    _check_tokenizer(config.model, chat=config.method == "sft")
+    _check_tokenizer(config.model, chat=config.is_chat)
+    for entry in declared_entries(config.data) if config.method == "dpo" else ():
+        check_first_pairs(entry)
     return TrainPlan(
         config=config,
         environment=environment,
@@ -171,6 +176,7 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
         flops_per_s=_speed(environment, device),
         zero_stage=stage,
         deepspeed_path=deepspeed_path,
+        reference_tokens=available_tokens if config.method == "dpo" else 0,
     )
 
 
@@ -332,7 +338,7 @@ def _estimate_tokens(config: TrainConfig) -> int:
     """Tokens of one traversal of the mix, from the sizes of the files."""
     # the parts of a mix may be languages of the same files, which count once
     entries = declared_entries(config.data)
-    files = {path for entry in entries for path in training_files(entry, chat=config.method == "sft")}
+    files = {path for entry in entries for path in training_files(entry, chat=config.is_chat)}
     size_bytes = sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in files)
     total = max(int(size_bytes / BYTES_PER_TOKEN), 1)
     limits = config.data.recipe or config.data

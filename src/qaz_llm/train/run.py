@@ -192,9 +192,9 @@ def _run_trainer(
     from qaz_llm.train.arguments import training_arguments
     from qaz_llm.train.callbacks import StopCallback
     from qaz_llm.train.collate import Collator, needs_lengths
+    from qaz_llm.train.over import training_over
     from qaz_llm.train.pull import pull_to_base
     from qaz_llm.train.start_model import make_model_to_train
-    from qaz_llm.train.trainer import PackedTrainer
     from qaz_llm.train.warm_rows import warm_rows
 
     config = plan.config
@@ -205,12 +205,13 @@ def _run_trainer(
         packs=config.packing == "on",
         flash=needs_lengths(model.config._attn_implementation),
     )
+    trainer_class, rows, collate = training_over(plan, run.rows, model, collator, flag)
     stop = StopCallback(flag)
     with ExitStack() as stack:
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
         callbacks = _callbacks(plan, run, collator, advance, done_steps, on_eval)
         make_dir(config.run_dir / "checkpoints")
-        trainer = PackedTrainer(
+        trainer = trainer_class(
             model,
             training_arguments(
                 config,
@@ -220,9 +221,9 @@ def _run_trainer(
                 deepspeed=str(plan.deepspeed_path) if plan.deepspeed_path else None,
             ),
             config=config,
-            rows=run.rows,
+            rows=rows,
             sampler=run.sampler,
-            collator=collator,
+            collator=collate,
             identity=run.identity,
             callbacks=[*callbacks, *warm_rows(model, new_tokens, config), *pull_to_base(model, config), stop],
         )
