@@ -276,6 +276,10 @@ def _precision(logits_BLV: torch.Tensor, model: Any) -> str:
     names.add(str(logits_BLV.dtype).removeprefix("torch."))
     if torch.is_autocast_enabled(device):
         names.add(str(torch.get_autocast_dtype(device)).removeprefix("torch."))
+    if hasattr(
+        getattr(model, "module", model), "_original_forward"
+    ):  # accelerate's: the forward has an autocast of its own
+        names.add("bfloat16")
     return max(names & TOLERANCE_FRAC.keys() or {"float32"}, key=TOLERANCE_FRAC.__getitem__)
 
 

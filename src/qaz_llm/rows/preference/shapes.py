@@ -113,9 +113,9 @@ def _prompt(row: Mapping[str, Any]) -> list[Any]:
     name = _name(row, (*PROMPT_FIELDS, *TURN_LISTS))
     value = row[name] if name is not None else None
     if isinstance(value, str) and not _HH_TURN.match(value):
-        value = [{"role": "user", "content": value}]
-    listed = _listed(value) if value else []
-    if not any(str(turn).strip() for turn in listed):
+        value = [{"role": "user", "content": value}] if value.strip() else []
+    listed = _listed(value)
+    if not listed:
         raise _NoPairError("missing_prompt")
     return listed
 

@@ -67,6 +67,4 @@ def _pieces(row: Row) -> list[dict[str, Any]]:
     """What lies between restarts of the positions."""
     keys = ("input_ids", "labels", "position_ids")
     bounds = [*np.flatnonzero(np.asarray(row["position_ids"]) == 0).tolist(), len(row["input_ids"])]
-    return [
-        {key: np.asarray(row[key])[start:end] for key in keys} for start, end in pairwise(bounds)
-    ]
+    return [{key: np.asarray(row[key])[start:end] for key in keys} for start, end in pairwise(bounds)]
