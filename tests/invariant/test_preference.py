@@ -118,13 +118,10 @@ def read_rows(run_dir: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("adapter", [{"type": "full"}, {"type": "lora", "r": 4, "dropout": 0.2}])
-def test_interrupted_is_uninterrupted_and_the_reference_is_made_once(
-    pairs, adapter: dict, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_is_uninterrupted_and_the_reference_is_made_once(pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed in the reference pass, and again between checkpoints."""
     monkeypatch.setattr(reference, "CHUNK_ROWS", 2)
-    common = {"max_steps": 4, "checkpoint_every_steps": 2, "eval_every_steps": 1, "adapter": adapter}
+    common = {"max_steps": 4, "checkpoint_every_steps": 2, "eval_every_steps": 1}
     whole, broken = pairs("whole", **common), pairs("broken", **common)
     write = reference._write
 
@@ -168,10 +165,7 @@ def test_other_weights_have_a_reference_of_their_own(pairs, base_model: Path, tm
     assert reference.fingerprint_weights(model) == before
 
 
-@pytest.mark.parametrize(
-    "preference", [{"loss": "ipo"}, {"loss": "robust", "label_smoothing": 0.1}, {"sft_weight": 1.0}]
-)
-def test_other_losses_train(pairs, preference: dict) -> None:
-    values = pairs("run", preference=preference, micro_batch_size=4)
+def test_another_loss_trains(pairs) -> None:
+    values = pairs("run", preference={"loss": "ipo", "sft_weight": 1.0}, micro_batch_size=4)
     run_here(values)
     assert losses(values)[-1] < losses(values)[0]

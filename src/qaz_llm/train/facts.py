@@ -27,7 +27,8 @@ def card_facts(plan: TrainPlan, run: PreparedRun, entries: tuple[MixEntry, ...])
     base = config.model.checkpoint
     rows = read_metrics(config.run_dir / METRICS_FILE)
     adapter = config.adapter
-    whole = "all weights" if adapter.type == "full" else f"LoRA, rank {adapter.r}, alpha {adapter.alpha:g}, merged"
+    low_rank = f"{'DoRA' if adapter.weight_decomposed else 'LoRA'}, rank {adapter.r}, alpha {adapter.alpha:g}, merged"
+    whole = low_rank if adapter.type == "lora" else "all weights" + "".join(f", not {part}" for part in config.freeze)
     facts = {
         **(facts_of_base(base) if base is not None else {"base_model": FRESH}),
         "languages": sorted({language for dataset in datasets for language in dataset["languages"]}),
