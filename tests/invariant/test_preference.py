@@ -11,9 +11,14 @@ import pytest
 import torch
 from conftest import Settings, losses, run_here, run_launched, weights
 
+from qaz_llm.cluster.environment import read_environment
+from qaz_llm.config import config_from_values
+from qaz_llm.errors import InputError
 from qaz_llm.model.load import load_model
 from qaz_llm.records import IGNORE_INDEX
 from qaz_llm.rows.dataset import PackedDataset, StepSampler
+from qaz_llm.train.config import TrainConfig
+from qaz_llm.train.plan import make_plan
 from qaz_llm.train.preference import reference
 
 
@@ -169,3 +174,15 @@ def test_another_loss_trains(pairs) -> None:
     values = pairs("run", preference={"loss": "ipo", "sft_weight": 1.0}, micro_batch_size=4)
     run_here(values)
     assert losses(values)[-1] < losses(values)[0]
+
+
+def test_the_plan_counts_the_reference_pass(pairs) -> None:
+    """Once over all tokens, forward only: 2 FLOPs per parameter and token beside the 6 of each trained one."""
+    plan = make_plan(config_from_values(TrainConfig, pairs("run"), where="test"), read_environment({}))
+    assert plan.reference_tokens > 0
+    assert plan.flops == plan.tokens * plan.flops_per_token + 2 * plan.parameters * plan.reference_tokens
+
+
+def test_text_in_place_of_pairs_is_refused_before_any_work(pairs) -> None:
+    with pytest.raises(InputError, match=r"a chosen and a rejected answer; the fields found are: .*messages"):
+        run_here(pairs("run", data={"mix": [{"name": "kk", "path": "embedded:dialogues.jsonl"}]}))
