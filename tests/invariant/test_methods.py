@@ -22,9 +22,8 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 METHODS = {
-    "dora": {"adapter": LORA | {"weight_decomposed": True, "dropout": 0.2}},
     "muon_dora_plus": {
-        "adapter": LORA | {"weight_decomposed": True, "lora_plus_ratio": 4.0, "rank_stabilised": True},
+        "adapter": LORA | {"weight_decomposed": True, "lora_plus_ratio": 4.0, "rank_stabilised": True, "dropout": 0.2},
         "optimizer": {"type": "muon", "muon_momentum": 0.9},
     },
     "freeze": {"freeze": ["embeddings", "norms", "layers 1", "self_attn.k_proj"], "gradient_checkpointing": True},

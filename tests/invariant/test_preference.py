@@ -1,6 +1,8 @@
 """Learning from preference pairs through the public commands: exact whatever shares, interrupts or packs the work."""
 
 import json
+import os
+import signal
 from itertools import pairwise
 from math import log
 from pathlib import Path
@@ -12,6 +14,7 @@ import torch
 from conftest import Settings, losses, run_here, run_launched, weights
 
 from qaz_llm.cluster.environment import read_environment
+from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.config import config_from_values
 from qaz_llm.errors import InputError
 from qaz_llm.model.load import load_model
@@ -91,7 +94,10 @@ def test_the_second_loss_by_hand(pairs, base_model: Path) -> None:
 
 def test_wide_is_deep_is_padded(pairs) -> None:
     """Four rows at once or one by one: the same losses; pairs in rows of their own, in the same order: the same too."""
-    wide, deep = pairs("wide", micro_batch_size=4), pairs("deep", micro_batch_size=1, grad_accum_steps=4)
+    wide, deep = (
+        pairs(name, micro_batch_size=rows, grad_accum_steps=4 // rows, max_steps=3)
+        for name, rows in (("wide", 4), ("deep", 1))
+    )
     run_here(wide)
     run_here(deep)
     assert losses(deep) == pytest.approx(losses(wide), abs=2e-5)
@@ -124,16 +130,16 @@ def read_rows(run_dir: Path) -> list[dict[str, Any]]:
 
 
 def test_interrupted_is_uninterrupted_and_the_reference_is_made_once(pairs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed in the reference pass, and again between checkpoints."""
+    """Told to stop in the reference pass, and killed between checkpoints."""
     monkeypatch.setattr(reference, "CHUNK_ROWS", 2)
     common = {"max_steps": 4, "checkpoint_every_steps": 2, "eval_every_steps": 1}
     whole, broken = pairs("whole", **common), pairs("broken", **common)
     write = reference._write
 
-    def write_two(path: Path, values: Any) -> None:
-        if path.name == "00002.npy":
-            raise CrashError
+    def stop_after_two(path: Path, values: Any) -> None:
         write(path, values)
+        if path.name == "00001.npy":
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def crash(_model: Any, _tokenizer: Any, step: int) -> dict[str, float]:
         if step == 3:
@@ -141,8 +147,8 @@ def test_interrupted_is_uninterrupted_and_the_reference_is_made_once(pairs, monk
         return {}
 
     with monkeypatch.context() as patched:
-        patched.setattr(reference, "_write", write_two)
-        with pytest.raises(CrashError):
+        patched.setattr(reference, "_write", stop_after_two)
+        with pytest.raises(PreemptedError, match=r"SIGTERM. in the reference pass"):
             run_here(broken, on_eval=crash)
     (folder,) = reference_folders(broken)
     first = {path: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
