@@ -47,15 +47,14 @@ def sequence_logps(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Summed log-probability of the learned tokens of each of `count` sequences, and how many there are; (S,) each.
 
-    Labels are unshifted; the first of each sequence is ignored (packing.py), so that none is predicted from another sequence.
+    Labels are unshifted; the first of each sequence is ignored (packing.make_row), so that none is predicted from another sequence.
     """
     shifted_BL = pad(labels_BL, (0, 1), value=IGNORE_INDEX)[..., 1:]
-    owners_BL = pad(sequences_BL, (0, 1), value=-1)[..., 1:]
     logps_T = -cross_entropy(
         logits_BLV.float().flatten(0, 1), shifted_BL.flatten(), ignore_index=IGNORE_INDEX, reduction="none"
     )
     learned_T = shifted_BL.flatten() != IGNORE_INDEX
-    owners = owners_BL.flatten()[learned_T]
+    owners = sequences_BL.flatten()[learned_T]  # that of the position before a token, which is in the token's sequence
     zeros_S = logps_T.new_zeros(count)
     return (
         zeros_S.index_add(0, owners, logps_T[learned_T]),
