@@ -21,6 +21,7 @@ DOCUMENTS = {
 CLEAN_FILES = (
     *(name for names in DOCUMENTS.values() for name in names),
     "dialogues.jsonl",
+    "preferences.jsonl",
     "mc_items.jsonl",
     "parallel_sentences.jsonl",
 )

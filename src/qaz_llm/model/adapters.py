@@ -1,6 +1,7 @@
 """Low-rank adapters by PEFT, with what a grown vocabulary and tied embeddings need.
 
     W' = W + (alpha / r) · B A          A: r × in, random   B: out × r, zero at the start, so W' = W
+    DoRA   W' = m · (W + (alpha / r) · B A) / ‖W + (alpha / r) · B A‖    by rows, m = ‖W‖ at the start (arXiv 2402.09353)
 
 New rows of an extended vocabulary get one of three treatments:
 
@@ -44,6 +45,7 @@ def add_lora(
     dropout: float,
     target_modules: TargetModules = "auto",
     rank_stabilised: bool = False,
+    weight_decomposed: bool = False,
     new_tokens: Sequence[int] | None = None,
     new_embeddings: NewEmbeddings = "trainable_token_indices",
 ) -> PeftModel:
@@ -53,14 +55,15 @@ def add_lora(
 
     Raises:
         ConfigError: `target_modules` names what the model does not have, or an embedding table that is trained whole; or
-            dropout where the weights of experts are adapted, which have no input of their own to drop.
+            dropout or DoRA where the weights of experts are adapted: they have no input of their own to drop, and PEFT
+            learns no lengths of them.
     """
     from peft import LoraConfig, get_peft_model
 
     tables = _tables(model)
     whole = bool(new_tokens) and new_embeddings == "modules_to_save"
     targets = find_targets(model, target_modules)
-    _check_targets(targets, tables if whole else {}, dropout)
+    _check_targets(targets, tables if whole else {}, dropout, weight_decomposed)
     extra: dict[str, Any] = {}
     if new_tokens and new_embeddings == "trainable_token_indices":
         extra["trainable_token_indices"] = {name: list(new_tokens) for name in tables}
@@ -72,6 +75,7 @@ def add_lora(
         lora_dropout=dropout,
         target_modules=list(targets.modules),
         use_rslora=rank_stabilised,
+        use_dora=weight_decomposed,
         task_type="CAUSAL_LM",
         **extra,
     )
@@ -87,18 +91,19 @@ def add_lora(
     return cast("PeftModel", adapted)
 
 
-def _check_targets(targets: Targets, whole: Mapping[str, Any], dropout: float) -> None:
-    """Raises ConfigError where a table is adapted and trained whole at once, and for dropout beside experts' weights."""
+def _check_targets(targets: Targets, whole: Mapping[str, Any], dropout: float, weight_decomposed: bool) -> None:
+    """Raises ConfigError where a table is adapted and trained whole at once, and for dropout or DoRA of experts' weights."""
     if twice := sorted(set(whole) & set(targets.modules)):
         raise ConfigError(
             f"adapter.target_modules names {', '.join(twice)}, which adapter.new_embeddings modules_to_save trains whole",
             hint=f"leave {', '.join(twice)} out of adapter.target_modules",
         )
-    if targets.parameters and dropout:
-        raise ConfigError(
-            f"adapter.dropout {dropout} cannot be had beside the weights of experts ({', '.join(targets.parameters)})",
-            hint="set adapter.dropout to 0",
-        )
+    for key, value, none in (("dropout", dropout, 0), ("weight_decomposed", weight_decomposed, False)):
+        if targets.parameters and value:
+            raise ConfigError(
+                f"adapter.{key} {value} cannot be had beside the weights of experts ({', '.join(targets.parameters)})",
+                hint=f"set adapter.{key} to {none}",
+            )
 
 
 def _train_in_float32(model: PeftModel, tables: Iterable[Any]) -> None:

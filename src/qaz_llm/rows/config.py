@@ -25,6 +25,8 @@ class RowShape:
     part_bytes: int = PART_BYTES
     packs: bool = True
     """False: a row holds one example and padding."""
+    pairs: bool = False
+    """Dialogues come in pairs, one preferred to the other, and stay together in a row."""
 
 
 class MixEntry(StrictModel):
@@ -37,7 +39,8 @@ class MixEntry(StrictModel):
     """What metrics and reports call this part."""
     path: str
     """A file, a glob, a folder (with `.txt`, `.jsonl`, Parquet or shards of `qaz data build`), or `embedded:NAME`. For
-    method sft dialogues: shards of a build, or rows as OpenAI, ShareGPT and Alpaca have them."""
+    method sft dialogues: shards of a build, or rows as OpenAI, ShareGPT and Alpaca have them. For method dpo rows with
+    `chosen` and `rejected`."""
     language: LanguageCode | None = None
     """Take only rows in this language."""
     source: str | None = None

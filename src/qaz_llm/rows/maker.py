@@ -17,6 +17,9 @@ from qaz_llm.rows.encode import SpecialTokens, TextEncoder
 from qaz_llm.rows.packed import RowWriter, Tokens, pad_id_of
 from qaz_llm.rows.packing import Overflow, one_by_one, pack
 from qaz_llm.rows.parts import PART_FILE, RowPart, is_part_done
+from qaz_llm.rows.preference.packing import RenderedPair, pack_pairs
+from qaz_llm.rows.preference.read import read_pairs_of
+from qaz_llm.rows.preference.render import rendered_pairs
 from qaz_llm.rows.sources import read_dialogues_of, read_text_rows, recognised_encoding
 
 if TYPE_CHECKING:
@@ -58,7 +61,10 @@ class RowMaker:
                     counts.note("encoding_recognised", f"{path.name}: {encoding}")
         with atomic_dir(folder) as temporary:
             with RowWriter(temporary, seq_len=shape.seq_len, pad_id=pad_id_of(self.tokenizer)) as writer:
-                if shape.splits and shape.packs and not shape.chat:
+                if shape.pairs:
+                    pairs = self._pairs(entry, part, counts)
+                    writer.write_rows(pack_pairs(pairs, seq_len=shape.seq_len, packs=shape.packs, counts=counts))
+                elif shape.splits and shape.packs and not shape.chat:
                     writer.write_filled(ids for _, ids in self._texts(entry, part, counts))
                 else:
                     dialogues = self._dialogues(entry, shape.seq_len, part, counts)
@@ -103,6 +109,11 @@ class RowMaker:
         for path in part.paths:
             dialogues = read_dialogues_of(entry, path, part.piece)
             yield from chat_examples(dialogues, self.renderer, seq_len=seq_len, counts=counts)
+
+    def _pairs(self, entry: MixEntry, part: RowPart, counts: Counts) -> Iterator[RenderedPair]:
+        """Each preference pair rendered; those that cannot be are counted."""
+        for path in part.paths:
+            yield from rendered_pairs(read_pairs_of(entry, path, part.piece), self.renderer, counts)
 
 
 def _packed(examples: Iterator[TokenizedExample], shape: RowShape, counts: Counts) -> Iterator[PackedRow]:

@@ -15,9 +15,11 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Literal
+from typing import Literal, TypeVar
 
 from qaz_llm.records import IGNORE_INDEX, PackedRow, TokenizedExample
+
+T = TypeVar("T")
 
 Overflow = Literal["split", "drop"]
 
@@ -92,15 +94,23 @@ def _fill(examples: Iterable[TokenizedExample], seq_len: int) -> Iterator[Packed
 def _best_fit(
     examples: Iterable[TokenizedExample], seq_len: int, on_drop: Callable[[TokenizedExample], None] | None
 ) -> Iterator[PackedRow]:
-    stream = iter(examples)
+    for row in best_fit(examples, lambda example: len(example.input_ids), seq_len, on_drop):
+        yield make_row(row)
+
+
+def best_fit(
+    items: Iterable[T], size: Callable[[T], int], room_in_all: int, on_drop: Callable[[T], None] | None
+) -> Iterator[list[T]]:
+    """Whole items together, as many as there is room for, longest first; empty ones are left out, too long ones handed to `on_drop`."""
+    stream = iter(items)
     while window := list(islice(stream, WINDOW_EXAMPLES)):
-        rows: list[list[TokenizedExample]] = []
-        rooms: list[tuple[int, int]] = []  # (tokens of room, index of row), ascending
-        for example in sorted(window, key=lambda e: -len(e.input_ids)):
-            length = len(example.input_ids)
-            if length > seq_len:
+        rows: list[list[T]] = []
+        rooms: list[tuple[int, int]] = []  # (room that is left, index of row), ascending
+        for item in sorted(window, key=lambda item: -size(item)):
+            length = size(item)
+            if length > room_in_all:
                 if on_drop is not None:
-                    on_drop(example)
+                    on_drop(item)
                 continue
             if length == 0:
                 continue
@@ -108,8 +118,8 @@ def _best_fit(
             if place < len(rooms):
                 room, index = rooms.pop(place)
             else:
-                room, index = seq_len, len(rows)
+                room, index = room_in_all, len(rows)
                 rows.append([])
-            rows[index].append(example)
+            rows[index].append(item)
             insort(rooms, (room - length, index))
-        yield from map(make_row, rows)
+        yield from rows

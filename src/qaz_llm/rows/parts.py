@@ -82,6 +82,7 @@ def dataset_fingerprint(entry: MixEntry, tokenizer: PreTrainedTokenizerFast, sha
         {
             **{key: value for key, value in chosen.items() if value is not None},
             **({} if shape.packs else {"packs": False}),
+            **({"pairs": True} if shape.pairs else {}),
             "format": FORMAT_VERSION,
             "files": fingerprint_inputs(files),
             "language": entry.language,

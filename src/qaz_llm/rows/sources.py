@@ -103,7 +103,7 @@ def _read_text(row: Row, entry: MixEntry, path: Path) -> ReadText | None:
     where = f"{path.name}, row {number}"
     if row.problem is not None:
         return ReadText("", "", where, row.problem, row.problem)
-    wanted = _chosen(fields, entry, where)
+    wanted = is_wanted(fields, entry, where)
     if wanted is False:
         return None
     reason, found = wanted if wanted is not True else _text_problem(fields)
@@ -214,7 +214,7 @@ def read_dialogues_of(entry: MixEntry, path: Path, part: Part | None = None) -> 
     for row in chain(head, rows):
         fields = dict(row.fields)
         where = f"{path.name}, row {row.number + 1}"
-        wanted = _chosen(fields, entry, where) if row.problem is None else True
+        wanted = is_wanted(fields, entry, where) if row.problem is None else True
         if wanted is True:
             yield _dialogue(row, fields, entry, path)
         elif wanted is not False:
@@ -261,7 +261,7 @@ def read_conversations(entry: MixEntry) -> Iterator[Conversation]:
     return (read.conversation for read in read_dialogues(entry) if read.reason is None)
 
 
-def _chosen(fields: Mapping[str, Any], entry: MixEntry, where: str) -> bool | tuple[str, str]:
+def is_wanted(fields: Mapping[str, Any], entry: MixEntry, where: str) -> bool | tuple[str, str]:
     """Whether a row is one that the mix asks for; the reason and what was found where it does not say so."""
     for name, value in (("language", entry.language), ("source", entry.source)):
         if value is not None and fields.get(name) is None:

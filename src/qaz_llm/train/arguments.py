@@ -8,6 +8,7 @@ from transformers import TrainingArguments
 
 from qaz_llm.train.checkpoint import staging_folder
 from qaz_llm.train.config import TrainConfig
+from qaz_llm.train.optimizer import TRAINER_NAMES
 
 
 def training_arguments(
@@ -25,7 +26,7 @@ def training_arguments(
         adam_beta2=config.adam_beta2,
         adam_epsilon=config.adam_eps,
         max_grad_norm=config.max_grad_norm,
-        optim="adamw_torch_fused",
+        optim=TRAINER_NAMES[config.optimizer.states],
         bf16=config.precision == "bf16",
         seed=config.seed,
         data_seed=config.seed,

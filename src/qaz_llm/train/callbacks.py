@@ -75,6 +75,7 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]  # transformers is
         }
         if "skipped_steps" in logs:
             row["skipped_steps"] = int(logs["skipped_steps"])
+        row |= {name: value for name, value in logs.items() if name.startswith("reward_")}  # of preference pairs
         if self.peak_flops:
             row["mfu_frac"] = round(rate * self.flops_per_token / (self.peak_flops * args.world_size), 4)
         self._logged_at, self._tokens_logged, self.last_loss = now, self.tokens, logs["loss"]

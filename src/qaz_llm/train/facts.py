@@ -22,12 +22,13 @@ EVALS_FILE = "evals.jsonl"
 def card_facts(plan: TrainPlan, run: PreparedRun, entries: tuple[MixEntry, ...]) -> dict[str, Any]:
     """Base, data sets with their licences, and how the model was trained; see model/card.py for what is done with them."""
     config = plan.config
-    datasets = [_dataset(entry, chat=config.method == "sft") for entry in entries]
+    datasets = [_dataset(entry, chat=config.is_chat) for entry in entries]
     shares = {entry.name: entry.share_frac for entry in run.mix.entries}
     base = config.model.checkpoint
     rows = read_metrics(config.run_dir / METRICS_FILE)
     adapter = config.adapter
-    whole = "all weights" if adapter.type == "full" else f"LoRA, rank {adapter.r}, alpha {adapter.alpha:g}, merged"
+    low_rank = f"{'DoRA' if adapter.weight_decomposed else 'LoRA'}, rank {adapter.r}, alpha {adapter.alpha:g}, merged"
+    whole = low_rank if adapter.type == "lora" else "all weights" + "".join(f", not {part}" for part in config.freeze)
     facts = {
         **(facts_of_base(base) if base is not None else {"base_model": FRESH}),
         "languages": sorted({language for dataset in datasets for language in dataset["languages"]}),

@@ -64,4 +64,5 @@ def _moments(optimizer: Any) -> Iterator[Any]:
     import torch
 
     for state in dict(getattr(optimizer, "state", None) or {}).values():
-        yield from (own_part(value) for value in state.values() if isinstance(value, torch.Tensor))
+        values = (own_part(value) for value in state.values() if isinstance(value, torch.Tensor))
+        yield from (v if type(v) is torch.Tensor else v.dequantize() for v in values)  # torchao's 8 bits

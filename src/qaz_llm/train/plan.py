@@ -30,11 +30,13 @@ from qaz_llm.errors import ConfigError
 from qaz_llm.io import read_json
 from qaz_llm.model.config import ModelConfig
 from qaz_llm.progress import format_duration
+from qaz_llm.rows.preference.read import check_first_pairs
 from qaz_llm.rows.sources import declared_entries, training_files
 from qaz_llm.train.config import TrainConfig, TrainSettings
 from qaz_llm.train.metrics import flops_per_token, peak_flops
 from qaz_llm.train.schedule import warm_up_line
 from qaz_llm.train.sharding import engine_name, memory_stage
+from qaz_llm.train.state_bytes import frozen_bytes, trained_bytes
 
 ASSUMED_MFU_FRAC = 0.40
 """Share of a GPU's peak that a training run reaches; what published 7–8 B runs in bf16 report lies at 39–46 %."""
@@ -70,6 +72,8 @@ class TrainPlan:
     flops_per_s: float
     zero_stage: int
     deepspeed_path: Path | None
+    reference_tokens: int = 0
+    """Method dpo: tokens that the reference pass goes through, once and forward only."""
 
     @property
     def rows_per_step(self) -> int:
@@ -81,7 +85,7 @@ class TrainPlan:
 
     @property
     def flops(self) -> float:
-        return float(self.tokens) * self.flops_per_token
+        return float(self.tokens) * self.flops_per_token + 2.0 * self.parameters * self.reference_tokens
 
     @property
     def seconds(self) -> float:
@@ -124,7 +128,7 @@ class TrainPlan:
         """The mix as far as it can be told before the text is tokenised; of a recipe this counts the corpus."""
         data = self.config.data
         if data.recipe is not None:
-            return describe_mix(data.recipe, chat=self.config.method == "sft").lines()
+            return describe_mix(data.recipe, chat=self.config.is_chat).lines()
         whole = sum(entry.weight for entry in data.mix or ())
         shares = ", ".join(f"{entry.name} {entry.weight / whole:.1%}" for entry in data.mix or ())
         return [f"mix: {shares} of the tokens, no text more than {data.max_passes:g} times"]
@@ -154,7 +158,9 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
     available_tokens = _estimate_tokens(config)  # also says which files are missing, before any work
     steps = config.max_steps or max(round(config.epochs * available_tokens / tokens_per_step), 1)
-    _check_tokenizer(config.model, chat=config.method == "sft")
+    _check_tokenizer(config.model, chat=config.is_chat)
+    for entry in declared_entries(config.data) if config.method == "dpo" else ():
+        check_first_pairs(entry)
     return TrainPlan(
         config=config,
         environment=environment,
@@ -174,6 +180,7 @@ def make_plan(config: TrainConfig, environment: Environment) -> TrainPlan:
         flops_per_s=_speed(environment, device),
         zero_stage=stage,
         deepspeed_path=deepspeed_path,
+        reference_tokens=available_tokens if config.method == "dpo" else 0,
     )
 
 
@@ -224,6 +231,12 @@ def _deepspeed(settings: TrainSettings) -> tuple[Path | None, int]:
 
 
 def _check_combination(config: TrainConfig, device: str) -> None:
+    from qaz_llm.model.quantised import check_quantised
+    from qaz_llm.train.optimizer import check_packages
+
+    check_packages(config)
+    if config.adapter.quantised:
+        check_quantised(device, deepspeed=config.distributed.deepspeed is not None)
     if config.model.attn_implementation == "flash_attention_2" and (device == "cpu" or config.precision == "fp32"):
         raise ConfigError("flash_attention_2 needs a GPU and precision bf16", hint="use model.attn_implementation=sdpa")
 
@@ -283,6 +296,7 @@ def count_model(config: TrainConfig, model_config: Any, new_tokens: tuple[int, .
         ConfigError: an attention or target_modules that the model does not have.
     """
     from qaz_llm.model.architecture import choose_attention, count_active, model_without_weights
+    from qaz_llm.model.frozen import freeze_parts
     from qaz_llm.model.targets import find_targets
 
     trust, adapter = config.model.trust_remote_code, config.adapter
@@ -294,7 +308,7 @@ def count_model(config: TrainConfig, model_config: Any, new_tokens: tuple[int, .
         with suppress(ConfigError):  # not used, but part of what identifies a run since before there was auto
             targets = targets or find_targets(model, "auto").names
         count = sum(p.numel() for p in model.parameters())
-        return CountedModel(count, count, active, attention, targets)
+        return CountedModel(count, count - freeze_parts(model, config.freeze), active, attention, targets)
     from qaz_llm.model.adapters import add_lora
 
     targets = find_targets(model, adapter.target_modules).names
@@ -314,7 +328,7 @@ def _memory(config: TrainConfig, model_config: Any, counted: CountedModel, stage
         case 3:
             state = (wide * frozen + 16 * trainable) / world_size
         case _:
-            state = wide * frozen + 16 * trainable
+            state = frozen_bytes(config, model_config, frozen) + trained_bytes(config) * trainable
     layers = model_config.num_hidden_layers
     matrix = 2 * wide * model_config.num_attention_heads * config.seq_len if counted.attention == "eager" else 0
     full_layer = 17 * wide * model_config.hidden_size + matrix
@@ -328,7 +342,7 @@ def _estimate_tokens(config: TrainConfig) -> int:
     """Tokens of one traversal of the mix, from the sizes of the files."""
     # the parts of a mix may be languages of the same files, which count once
     entries = declared_entries(config.data)
-    files = {path for entry in entries for path in training_files(entry, chat=config.method == "sft")}
+    files = {path for entry in entries for path in training_files(entry, chat=config.is_chat)}
     size_bytes = sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in files)
     total = max(int(size_bytes / BYTES_PER_TOKEN), 1)
     limits = config.data.recipe or config.data

@@ -16,6 +16,7 @@ from qaz_llm.io import write_json, write_text
 from qaz_llm.progress import get_logger
 from qaz_llm.provenance import git_commit, package_versions
 from qaz_llm.rows.dataset import MixedDataset, PackedDataset, StepSampler, mix_rows
+from qaz_llm.train.identity import without_unused
 from qaz_llm.train.left_out import make_sampler
 from qaz_llm.train.plan import TrainPlan
 from qaz_llm.train.sharding import sharded_identity
@@ -112,6 +113,7 @@ def _identity(
         del values["packing"]  # so that a run begun before there was this key can be resumed
     if not config.warm_rows_steps:
         del values["warm_rows_steps"]  # a run begun before there was this key can be resumed
+    values = without_unused(values)
     values["data"] = _without_places(values["data"])
     values["model"] = {k: v for k, v in values["model"].items() if k != "tokenizer" and (k, v) != ("new_rows", "auto")}
     values["model"]["attn_implementation"] = plan.attn_implementation  # what auto came to, as earlier versions wrote it

@@ -251,13 +251,13 @@ def _run_trainer(
     from qaz_llm.rows.dataset import pad_id_of
     from qaz_llm.train.arguments import training_arguments
     from qaz_llm.train.collate import Collator, needs_lengths
+    from qaz_llm.train.over import training_over
+    from qaz_llm.train.pull import pull_to_base
     from qaz_llm.train.rollback import keep_bad_rows, make_watch
     from qaz_llm.train.saving import saves_beside
-    from qaz_llm.train.sharded_trainer import ShardedTrainer
     from qaz_llm.train.sharding import shard
     from qaz_llm.train.start_model import make_model_to_train
     from qaz_llm.train.stopping import StopCallback
-    from qaz_llm.train.trainer import PackedTrainer
     from qaz_llm.train.universal import start_point
     from qaz_llm.train.warm_rows import warm_rows
 
@@ -271,13 +271,14 @@ def _run_trainer(
         packs=config.packing == "on",
         flash=needs_lengths(model.config._attn_implementation),
     )
+    trainer_class, rows, collate = training_over(plan, run.rows, model, collator, flag)
     watch = make_watch(plan, run, flag)
     stop = StopCallback(flag, watch)
     with ExitStack() as stack:
         advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
         callbacks = _callbacks(plan, run, collator, advance, done_steps, flag, beat, on_eval)
         make_dir(config.run_dir / "checkpoints")
-        trainer = (ShardedTrainer if uses_fsdp2(config) else PackedTrainer)(
+        trainer = trainer_class(
             shard(model, config, plan.device),
             training_arguments(
                 config,
@@ -287,15 +288,17 @@ def _run_trainer(
                 deepspeed=start.deepspeed,
             ),
             config=config,
-            rows=run.rows,
+            rows=rows,
             sampler=run.sampler,
-            collator=collator,
+            collator=collate,
             identity=run.identity,
             saves_beside=saves_beside(plan),
             on_loaded=loaded,
             watch=watch,
             beat=beat,
-            callbacks=[*start.callbacks, *callbacks, *warm_rows(model, new_tokens, config), stop],
+            callbacks=[
+                *start.callbacks, *callbacks, *warm_rows(model, new_tokens, config), *pull_to_base(model, config), stop,
+            ],
         )
         keep_bad_rows(plan, run, trainer)
         started = time.monotonic()

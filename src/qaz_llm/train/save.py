@@ -92,7 +92,7 @@ def _write_adapter(
 
 def _end_of_turn(plan: TrainPlan, run: PreparedRun) -> int | None:
     """The token that ends an answer, for a model that answers."""
-    if plan.config.method != "sft":
+    if not plan.config.is_chat:
         return None
     try:
         return end_of_turn_id(run.tokenizer)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from transformers import set_seed
 
 from qaz_llm.model.adapters import add_lora
 from qaz_llm.model.architecture import make_model
+from qaz_llm.model.frozen import freeze_parts
 from qaz_llm.model.load import describe_model, extension_of, fit_vocabulary, load_model, mark_rows
+from qaz_llm.model.quantised import quantise_blocks
 from qaz_llm.progress import get_logger
 from qaz_llm.train.warm_rows import fit_new_rows
 
@@ -53,7 +56,10 @@ def make_model_to_train(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[i
     if getattr(model.config, "output_router_logits", False):
         _logger.warning("output_router_logits is set: the loss that balances experts is not added to ours")
     if adapter.type == "full":
+        freeze_parts(model, config.freeze)
         return model.train(), new_tokens
+    if adapter.quantised:
+        quantise_blocks(model, torch.bfloat16 if config.precision == "bf16" else torch.float32)
     if config.gradient_checkpointing:
         model.enable_input_require_grads()  # frozen embeddings would cut the graph off at the first layer
     set_seed(config.seed)  # the adapters start from random numbers, the same on every rank and after a resume

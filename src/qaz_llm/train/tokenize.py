@@ -81,7 +81,7 @@ class Files:
     @cached_property
     def recipe_file(self) -> Path:
         """Where the parts of a corpus are kept once they are counted, under a name that changes with corpus and recipe."""
-        recipe, chat = self.config.data.recipe, self.config.method == "sft"
+        recipe, chat = self.config.data.recipe, self.config.is_chat
         assert recipe is not None
         values = {k: v for k, v in recipe.to_dict().items() if k not in ("corpus", "tokenizer")}
         key = fingerprint_value([fingerprint_inputs(corpus_files(recipe, chat=chat)), values, chat])
@@ -101,7 +101,7 @@ class Files:
         if not self.lacks_entries:
             kept = (MixEntry.model_validate(values) for values in read_json(self.recipe_file))
             return tuple(entry.model_copy(update={"path": recipe.corpus}) for entry in kept)
-        entries = recipe_entries(count_parts(recipe, chat=self.config.method == "sft"), recipe)
+        entries = recipe_entries(count_parts(recipe, chat=self.config.is_chat), recipe)
         write_json(self.recipe_file, [entry.to_dict() for entry in entries])
         return entries
 

@@ -31,6 +31,7 @@ from qaz_llm.train.health import check_weights
 from qaz_llm.train.heartbeat import Heartbeat
 from qaz_llm.train.loading import naming_checkpoint
 from qaz_llm.train.loss import share_of_step
+from qaz_llm.train.optimizer import has_own_groups, make_optimizer
 from qaz_llm.train.saving import CheckpointSaver
 from qaz_llm.train.schedule import lr_factor
 
@@ -97,6 +98,15 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def _get_train_sampler(self, train_dataset: Any = None) -> StepSampler:
         return self.sampler
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Trainer's own, unless the config asks for groups that it does not know (optimizer.py)."""
+        if getattr(self, "optimizer", None) is None and has_own_groups(self.settings):
+            trained = self.model if model is None else model
+            adamw = self.get_optimizer_cls_and_kwargs(self.args, trained)
+            self.optimizer = make_optimizer(trained, self.get_decay_parameter_names(trained), self.settings, *adamw)
+        optimizer: torch.optim.Optimizer = super().create_optimizer(model)
+        return optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
         """The schedule of schedule.py, in place of those that transformers knows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -28,17 +29,30 @@ class AdapterConfig(StrictModel):
     """Linear layers that get matrices, by the end of their names; `auto`: all projections of the blocks."""
     rank_stabilised: bool = False
     """Scale by alpha / √r instead (arXiv 2312.03732)."""
+    weight_decomposed: bool = False
+    """Learn the length of each weight's columns beside their direction (DoRA, arXiv 2402.09353): nearer to full tuning at small ranks, slower steps."""
+    lora_plus_ratio: float = Field(default=1.0, ge=1.0)
+    """Learning rate of the B matrices over that of the A matrices (LoRA+, arXiv 2402.12354, which proposes about 16); 1: the same."""
+    quantised: Literal["nf4"] | None = None
+    """Keep the frozen weights in 4 bits while training (QLoRA, arXiv 2305.14314), by bitsandbytes on a GPU; null: as they are. What is merged in the end are the weights as they are."""
     new_embeddings: Literal["trainable_token_indices", "modules_to_save", "frozen"] = "trainable_token_indices"
     """Rows of new tokens under LoRA: trained alone (`trainable_token_indices`), as whole tables (`modules_to_save`), or left as they start (`frozen`)."""
 
     @property
     def lora_options(self) -> dict[str, Any]:
         """What `add_lora` takes of it."""
-        names = ("r", "alpha", "dropout", "target_modules", "rank_stabilised", "new_embeddings")
+        names = ("r", "alpha", "dropout", "target_modules", "rank_stabilised", "weight_decomposed", "new_embeddings")
         return {name: getattr(self, name) for name in names}
 
     @model_validator(mode="after")
     def _check_targets(self) -> AdapterConfig:
         if self.type == "lora" and not self.target_modules:
             raise ValueError("adapter.type lora needs target_modules, for instance [q_proj, v_proj]")
+        if self.type == "full" and (key := next(self._keys_of_lora(), None)):
+            raise ValueError(f"adapter.{key} belongs to LoRA; leave it out, or type adapter.type=lora")
         return self
+
+    def _keys_of_lora(self) -> Iterator[str]:
+        """Those that are set and would do nothing for a model that is trained whole."""
+        yield from (key for key in ("weight_decomposed", "quantised") if getattr(self, key))
+        yield from (key for key in ("lora_plus_ratio",) if self.lora_plus_ratio != 1)

@@ -37,6 +37,8 @@ class TrainConfig(TrainSettings):
             raise ValueError(
                 f"method {self.method} goes on from model.checkpoint; an architecture is trained with pretrain"
             )
+        if self.method == "dpo" and self.data.recipe is not None:
+            raise ValueError("data.recipe divides a corpus of text and dialogues; dpo takes its pairs from data.mix")
         if architecture is not None and architecture.max_position_embeddings < self.seq_len:
             raise ValueError(
                 f"seq_len {self.seq_len} exceeds the architecture's max_position_embeddings "

@@ -11,6 +11,9 @@ from qaz_llm.rows.config import RowShape
 from qaz_llm.train.config.adapter import AdapterConfig
 from qaz_llm.train.config.distributed import DistributedConfig
 from qaz_llm.train.config.divergence import DivergenceConfig
+from qaz_llm.train.config.optimizer import OptimizerConfig
+from qaz_llm.train.config.parts import Part, part_problems
+from qaz_llm.train.config.preference import PreferenceConfig
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -18,12 +21,12 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 class TrainSettings(StrictModel):
     """The hyperparameters of one training run. tokens per step = seq_len × micro_batch_size × grad_accum_steps × processes.
 
-    `method`: `pretrain` (fresh weights, plain text), `cpt` (continued pretraining, plain text) or `sft` (dialogues, only
-    the assistant's words are learned). `max_steps` wins over `epochs` where both are given.
+    `method`: `pretrain` (fresh weights, plain text), `cpt` (continued pretraining, plain text), `sft` (dialogues, only
+    the assistant's words are learned) or `dpo` (pairs of answers, one of them preferred). `max_steps` wins over `epochs` where both are given.
     """
 
-    method: Literal["pretrain", "cpt", "sft"]
-    """`pretrain`: fresh weights on plain text; `cpt`: a checkpoint on plain text; `sft`: a checkpoint on dialogues, where only the assistant's words are learned."""
+    method: Literal["pretrain", "cpt", "sft", "dpo"]
+    """`pretrain`: fresh weights on plain text; `cpt`: a checkpoint on plain text; `sft`: a checkpoint on dialogues, where only the assistant's words are learned; `dpo`: a checkpoint on pairs of answers, of which one is preferred."""
     seq_len: int = Field(default=1024, ge=8)
     """Tokens of one packed row."""
     micro_batch_size: int = Field(default=8, gt=0)
@@ -68,6 +71,14 @@ class TrainSettings(StrictModel):
     """Compute activations twice and keep few: less memory, about a third more time."""
     adapter: AdapterConfig = AdapterConfig()
     """All weights, or LoRA."""
+    freeze: tuple[Part, ...] = ()
+    """Parts of a model that is trained whole which stay as they are: `embeddings`, `head`, `norms`, `layers 0-7` (also `layers 3`), or the end of a module's name, for instance `mlp` or `self_attn.k_proj`."""
+    pull_to_base: float = Field(default=0.0, ge=0)
+    """Each step moves all trained weights towards those that training began with, by lr × this × the distance (L2-SP, arXiv 1802.01483, decoupled as AdamW's decay is); 0: not at all. It takes 4 bytes per trained parameter and the place of `weight_decay`."""
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """How gradients become steps."""
+    preference: PreferenceConfig = PreferenceConfig()
+    """Method dpo: how the answers of a pair are compared."""
     distributed: DistributedConfig = DistributedConfig()
     """How several processes share the work."""
     on_divergence: Literal["stop", "skip", "rollback"] = "stop"
@@ -89,17 +100,22 @@ class TrainSettings(StrictModel):
     """Steps between evaluations on held-out text (`heldout` in `qaz train`, the suite's sentences in `qaz run`); null: `heldout` is scored once, at the end."""
 
     @property
+    def is_chat(self) -> bool:
+        """Whether it learns from dialogues, not from plain text."""
+        return self.method in ("sft", "dpo")
+
+    @property
     def row_shape(self) -> RowShape:
         """Long examples are cut and continued in the next row in plain text, and dropped in dialogues, unless `overflow` says so."""
-        chat = self.method == "sft"
+        chat = self.is_chat
         splits = (self.overflow or ("drop" if chat else "split")) == "split"
-        return RowShape(self.seq_len, chat, splits, packs=self.packing == "on")
+        return RowShape(self.seq_len, chat, splits, packs=self.packing == "on", pairs=self.method == "dpo")
 
     @model_validator(mode="after")
     def _check_method(self) -> TrainSettings:
-        if self.method == "sft" and self.overflow == "split":
+        if self.is_chat and self.overflow == "split":
             raise ValueError(
-                "overflow split would cut dialogues in the middle of an answer; sft needs drop (the default)"
+                f"overflow split would cut dialogues in the middle of an answer; {self.method} needs drop (the default)"
             )
         if self.method == "pretrain" and self.adapter.type == "lora":
             raise ValueError("pretrain starts from fresh weights, LoRA needs trained ones; use adapter.type full")
@@ -114,4 +130,14 @@ class TrainSettings(StrictModel):
                 "on_divergence skip needs an update that can be withheld, and DeepSpeed makes it within the backward pass; "
                 "take rollback or stop"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> TrainSettings:
+        sharded = self.distributed.deepspeed is not None or self.distributed.backend == "fsdp2"
+        of_optimizer = self.optimizer.problems(self.adapter, deepspeed=sharded)
+        if self.method == "dpo" and self.distributed.backend == "fsdp2":
+            raise ValueError("dpo makes its reference pass over a whole model, which fsdp2 shares out; take ddp or deepspeed")
+        for problem in (*part_problems(self), *of_optimizer, *self.preference.problems(self.method)):
+            raise ValueError(problem)
         return self
