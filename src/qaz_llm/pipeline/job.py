@@ -22,7 +22,7 @@ from qaz_llm.progress import get_logger
 
 if TYPE_CHECKING:
     from qaz_llm.tokenizer.curve import ModelCost
-    from qaz_llm.train.config import TrainConfig
+    from qaz_llm.train.config import TrainConfig, TrainSettings
     from qaz_llm.train.plan import TrainPlan
 
 _logger = get_logger("run")
@@ -250,7 +250,8 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         from qaz_llm.train.run import train
 
         watch = watch_bits(config) if section.eval_every_steps else None
-        result = train(_plan(config, layout, name), on_eval=watch)
+        prompts = watch.prompts if watch else None
+        result = train(_plan(config, layout, name), on_eval=watch, prompts=prompts)
         return {"steps": result.steps, "tokens": result.tokens, "final_loss": result.final_loss}
 
     return Stage(
@@ -258,7 +259,7 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         folder=layout.training(name),
         rooms=("tokenizer", "data/mix", "model", "train", "pipeline/watch"),
         after=before,
-        settings={**_without(section.to_dict(), *KEYS_WITHOUT_EFFECT), "model": config.model.to_dict()},
+        settings={**_training_settings(section), "model": config.model.to_dict()},
         inputs=lambda: [
             *_folder_files(config.model.checkpoint, ""),
             *(_heldout_files(config) if section.eval_every_steps else ()),
@@ -268,6 +269,15 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         estimate_s=lambda: _training_estimate_s(config, layout, name),
         distributed=True,
     )
+
+
+def _training_settings(section: TrainSettings) -> dict[str, Any]:
+    """What decides a training's result. Of `watch`, keys that choose the model are named where they are not at their default,
+    so that a run begun before there were such keys goes on."""
+    default = type(section.watch)()
+    choosing = {key: getattr(section.watch, key) for key in ("keep_best", "final_model", "patience", "min_gain")}
+    chosen = {key: value for key, value in choosing.items() if value != getattr(default, key)}
+    return _without(section.to_dict(), *KEYS_WITHOUT_EFFECT, "watch") | ({"watch": chosen} if chosen else {})
 
 
 def _stages_before(config: RunConfig, name: str) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from qaz_llm.progress import format_duration, get_logger, is_main_process
 Status = Literal["done", "unchanged", "resumed"]
 
 STAGES_FOLDER = "stages"
-TIMED_FILES = ("metrics.jsonl", "run.json", "complete.json")
+TIMED_FILES = ("metrics.jsonl", "run.json", "complete.json", "status.json")
 """Outputs that say how long something took, and so differ between two runs that make the same."""
 
 _logger = get_logger("run")
@@ -85,11 +85,14 @@ class PlannedStage:
 
 
 class StageRunner:
-    """Runs stages in order below one run folder."""
+    """Runs stages in order below one run folder; `on_stage` is told the name, number and total of each as it begins."""
 
-    def __init__(self, run_dir: Path, stages: Sequence[Stage]) -> None:
+    def __init__(
+        self, run_dir: Path, stages: Sequence[Stage], *, on_stage: Callable[[str, int, int], None] | None = None
+    ) -> None:
         self.run_dir = run_dir
         self.stages = tuple(stages)
+        self.on_stage = on_stage or (lambda _name, _number, _total: None)
 
     def select(self, first: str | None, last: str | None) -> tuple[Stage, ...]:
         """The stages from `first` until `last`. Raises InputError for unknown names or an empty range."""
@@ -151,6 +154,7 @@ class StageRunner:
 
     def _run_stage(self, stage: Stage, number: int, total: int, force: bool) -> StageResult:
         label = f"[{number}/{total}] {stage.name}"
+        self.on_stage(stage.name, number, total)
         action, reason = self._look(stage)
         if action == "unchanged" and not force:
             manifest = self.manifest(stage.name) or {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,13 +71,18 @@ def newest_complete(checkpoints: Path) -> Checkpoint | None:
     return None
 
 
-def prune(checkpoints: Path, *, keep: int) -> None:
-    """Delete all but the newest `keep` whole checkpoints, and what an interrupted save left behind."""
+def prune(checkpoints: Path, *, keep: int, spare: Collection[int] = ()) -> None:
+    """Delete all but the newest `keep` whole checkpoints and those of the steps `spare`, and what an interrupted save left behind."""
     shutil.rmtree(staging_folder(checkpoints), ignore_errors=True)
     whole = [path for path in sorted(_folders(checkpoints), key=_step, reverse=True) if _problem(path) is None]
-    for path in whole[keep:]:
+    for path in (path for path in whole[keep:] if _step(path) not in spare):
         (path / MARKER_FILE).unlink()  # first of all: half deleted must not look whole
         shutil.rmtree(path, ignore_errors=True)
+
+
+def problem_of(checkpoint: Path) -> str | None:
+    """Why a checkpoint cannot be used, a folder that is not there included; None where it can."""
+    return _problem(checkpoint)
 
 
 def check_same_run(identity: Mapping[str, Any], recorded: Mapping[str, Any], *, where: Path) -> None:

@@ -4,6 +4,7 @@ run_dir/
   config.yaml run.json        what was asked for, and what it ran on
   tokenizer/ packed/          made once
   metrics.jsonl evals.jsonl   one row per logged step; one per evaluation
+  samples.jsonl status.json   what the model wrote meanwhile; what the run is doing, or how it ended
   checkpoints/step-<n>/       to go on from
   adapter/                    LoRA only: the adapter by itself
   model/                      the result, adapter merged
@@ -16,7 +17,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -26,26 +27,28 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qaz_llm.cluster.preemption import PreemptedError, StopFlag, stop_on_signal
 from qaz_llm.cluster.preflight import preflight
-from qaz_llm.errors import CheckpointError, ConfigError, InputError
+from qaz_llm.errors import CheckpointError, InputError
 from qaz_llm.io import make_dir, only_one, read_json, write_json
-from qaz_llm.progress import format_duration, get_logger, log_to_file, progress
+from qaz_llm.progress import format_duration, get_logger, log_to_file
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
 from qaz_llm.train.isolation import isolated
-from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
+from qaz_llm.train.metrics import KEPT_IN_STEP, METRICS_FILE, peak_flops, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
+from qaz_llm.train.status import STATUS_FILE, StatusFile, reported_status
 from qaz_llm.train.waiting import make_files_first
 
 if TYPE_CHECKING:
-    from qaz_llm.train.callbacks import MetricsCallback, OnEval
     from qaz_llm.train.collate import Collator
     from qaz_llm.train.prepare import PreparedRun
     from qaz_llm.train.trainer import PackedTrainer
+    from qaz_llm.train.watching.live import LiveCallback
+    from qaz_llm.train.watching.metrics_callback import Counts, Listener
+    from qaz_llm.train.watching.watch import OnEval, Sight, Watch
 
 _logger = get_logger("train")
 
 COMPLETE_FILE = "complete.json"
-EVALS_FILE = "evals.jsonl"
 
 
 @dataclass(frozen=True)
@@ -61,25 +64,29 @@ class TrainResult:
     status: Literal["trained", "resumed", "complete"]
 
 
-def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
+def train(plan: TrainPlan, *, on_eval: OnEval | None = None, prompts: Mapping[str, str] | None = None) -> TrainResult:
     """Train until the last step of the plan, going on from the newest whole checkpoint in its run_dir.
 
     Args:
         on_eval: called as `on_eval(model, tokenizer, step)` on every rank each `eval_every_steps` and at the end;
             what it returns goes into evals.jsonl.
+        prompts: by name, what samples continue where the config gives no `watch.prompts`.
 
     Raises:
         InputError: run_dir cannot be written, the disk is too small, or it holds a run and `resume` is false.
         CheckpointError: run_dir belongs to a run with another config or other data; the keys are named.
         PreemptedError: told to stop by SIGTERM or SIGUSR1; a checkpoint was saved, the same command goes on from it.
-        ConfigError: `eval_every_steps` with nothing to evaluate on; or documents of a batch would see each other; what works is named.
+        ConfigError: `eval_every_steps` with nothing to evaluate on, a tracker that is not installed; or documents of a batch would see each other; what works is named.
         WorkError: the loss is no longer a number.
     """
+    from qaz_llm.train.watching.watch import Sight
+
+    sight = Sight(on_eval, prompts or {})
     with isolated(plan.environment) as ignored:
-        return _train_among_others(plan, on_eval, ignored)
+        return _train_among_others(plan, sight, ignored)
 
 
-def _train_among_others(plan: TrainPlan, on_eval: OnEval | None, ignored: Sequence[str]) -> TrainResult:
+def _train_among_others(plan: TrainPlan, sight: Sight, ignored: Sequence[str]) -> TrainResult:
     """`train` once the environment is its own: meet the other processes, work, part from them."""
     config = plan.config
     on_cpu = plan.device == "cpu"
@@ -96,11 +103,12 @@ def _train_among_others(plan: TrainPlan, on_eval: OnEval | None, ignored: Sequen
         on_main(lambda: preflight(config.run_dir, needed_bytes=plan.disk_bytes))
         with ExitStack() as held:
             on_main(lambda: held.enter_context(only_one(config.run_dir)))
+            status = held.enter_context(reported_status(_status_path(plan), processes=plan.environment.world_size))
             held.enter_context(log_to_file(config.run_dir / "train.log"))
             if ignored:
                 _logger.warning("environment variables ignored, the config decides: %s", ", ".join(ignored))
             flag = held.enter_context(stop_on_signal())
-            return _train(plan, flag, on_eval)
+            return _train(plan, flag, sight, status)
     except PreemptedError as error:
         # Raised anew below: the traceback's frames hold the model, which is to be gone before the process group is.
         stopped = PreemptedError(error.message, hint=error.hint)
@@ -115,21 +123,27 @@ def _train_among_others(plan: TrainPlan, on_eval: OnEval | None, ignored: Sequen
     raise stopped
 
 
-def _train(plan: TrainPlan, flag: StopFlag, on_eval: OnEval | None) -> TrainResult:
-    from qaz_llm.train.prepare import describe_data, open_prepared, prepare_files, write_run_facts
+def _status_path(plan: TrainPlan) -> Path | None:
+    return plan.config.run_dir / STATUS_FILE if plan.environment.is_main else None
 
-    if plan.config.eval_every_steps is not None and on_eval is None:
-        raise ConfigError(
-            f"eval_every_steps is {plan.config.eval_every_steps}, and there is nothing to evaluate on",
-            hint="name held-out text, heldout={kk: FILE}, or leave eval_every_steps out",
-        )
+
+def _train(plan: TrainPlan, flag: StopFlag, sight: Sight, status: StatusFile) -> TrainResult:
+    from qaz_llm.train.prepare import describe_data, open_prepared, prepare_files, write_run_facts
+    from qaz_llm.train.watching.checks import check_watching
+    from qaz_llm.train.watching.ending import ended_before
+    from qaz_llm.train.watching.watch import Watch
+
+    check_watching(plan.config, has_eval=sight.on_eval is not None, prompts=sight.prompts)
     for line in plan.describe().splitlines():
         _logger.info(line)
     if not plan.fits:
         _logger.warning("the estimate says that this does not fit; trying all the same")
+    status.phase("preparing")
     run = open_prepared(plan, on_main(lambda: prepare_files(plan)))
+    status.set(at_once=True, phase="loading", steps=run.steps)
     done = _completed(plan, run)
     if done is not None:
+        status.set(step=done.steps, loss=done.final_loss, tokens=done.tokens)
         _logger.info("complete: %d steps are done, the model is in %s; nothing to do", done.steps, done.model_dir)
         return done
     resumed = _checkpoint_to_resume(plan, run)
@@ -138,19 +152,26 @@ def _train(plan: TrainPlan, flag: StopFlag, on_eval: OnEval | None) -> TrainResu
         _logger.info(line)
     if flag.signal_name is not None and resumed is None:
         raise PreemptedError(f"told to stop ({flag.signal_name}) before the first step", hint="start again")
-    trainer = _run_trainer(plan, run, resumed, flag, on_eval)
-    return _finish(plan, run, trainer, resumed)
+    watch = Watch.begin(plan.config, status, run.entries, sight)
+    run = ended_before(run, plan, resumed.step if resumed else 0)
+    trainer = _run_trainer(plan, run, resumed, flag, watch)
+    status.phase("exporting")
+    return _finish(plan, ended_before(run, plan, trainer.state.global_step), trainer, resumed)
 
 
 def _completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:
     """The result of a run that is done. Raises CheckpointError where it is another run's."""
+    from qaz_llm.train.watching.best import why_ended
+
     marker = plan.config.run_dir / COMPLETE_FILE
     if not marker.is_file():
         return None
     facts = read_json(marker)
     checkpoints.check_same_run(run.identity, facts["identity"], where=plan.config.run_dir)
-    if facts["steps"] < run.steps:
+    if facts["steps"] < run.steps and why_ended(plan.config.run_dir, plan.config.watch) is None:
         return None  # a constant schedule may go further
+    if facts.get("final_model", "last") != plan.config.watch.final_model:
+        return None  # the other model is to be made, of a checkpoint that is there
     return TrainResult(
         plan.config.run_dir / "model",
         facts["steps"],
@@ -180,13 +201,13 @@ def _checkpoint_to_resume(plan: TrainPlan, run: PreparedRun) -> checkpoints.Chec
             )
         _logger.info("resuming from %s", newest.path)
     last_step = newest.step if newest else 0
-    for name in (METRICS_FILE, EVALS_FILE):
+    for name in KEPT_IN_STEP:
         on_main(partial(truncate_metrics, config.run_dir / name, last_step=last_step))
     return newest
 
 
 def _run_trainer(
-    plan: TrainPlan, run: PreparedRun, resumed: checkpoints.Checkpoint | None, flag: StopFlag, on_eval: OnEval | None
+    plan: TrainPlan, run: PreparedRun, resumed: checkpoints.Checkpoint | None, flag: StopFlag, watch: Watch
 ) -> PackedTrainer:
     from qaz_llm.rows.dataset import pad_id_of
     from qaz_llm.train.arguments import training_arguments
@@ -195,6 +216,7 @@ def _run_trainer(
     from qaz_llm.train.start_model import make_model_to_train
     from qaz_llm.train.trainer import PackedTrainer
     from qaz_llm.train.warm_rows import warm_rows
+    from qaz_llm.train.watching.live import live_training
 
     config = plan.config
     model, new_tokens = make_model_to_train(plan, run)
@@ -206,8 +228,8 @@ def _run_trainer(
     )
     stop = StopCallback(flag)
     with ExitStack() as stack:
-        advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
-        callbacks = _callbacks(plan, run, collator, advance, done_steps, on_eval)
+        live = stack.enter_context(live_training(run.steps, done_steps))
+        callbacks = _callbacks(plan, run, collator, done_steps, watch, live, stack)
         make_dir(config.run_dir / "checkpoints")
         trainer = PackedTrainer(
             model,
@@ -224,6 +246,7 @@ def _run_trainer(
             collator=collator,
             identity=run.identity,
             callbacks=[*callbacks, *warm_rows(model, new_tokens, config), stop],
+            watch=watch,
         )
         started = time.monotonic()
         trainer.train(resume_from_checkpoint=str(resumed.path) if resumed else None)
@@ -232,7 +255,9 @@ def _run_trainer(
             f"told to stop; step {stop.stopped_at} of {run.steps} is saved in {config.run_dir / 'checkpoints'}",
             hint="the same command goes on from there",
         )
-    _logger.info("trained steps %d to %d in %s", done_steps + 1, run.steps, format_duration(time.monotonic() - started))
+    done = trainer.state.global_step
+    _logger.info("trained steps %d to %d in %s%s", done_steps + 1, done, format_duration(time.monotonic() - started),
+                 watch.clock.in_words())  # fmt: skip
     return trainer
 
 
@@ -240,35 +265,52 @@ def _callbacks(
     plan: TrainPlan,
     run: PreparedRun,
     collator: Collator,
-    advance: Callable[[float], None],
     done_steps: int,
-    on_eval: OnEval | None,
+    watch: Watch,
+    live: LiveCallback,
+    held: ExitStack,
 ) -> list[Any]:
     """What looks at the training between its steps, in the order it does."""
-    from qaz_llm.train.callbacks import EvalCallback, ProgressCallback
     from qaz_llm.train.packing_probe import PackingProbe
+    from qaz_llm.train.watching.evaluation import EvalCallback
+    from qaz_llm.train.watching.metrics_callback import MetricsCallback
+    from qaz_llm.train.watching.samples import SampleCallback, prompts_of
 
     config = plan.config
     probe = PackingProbe(collator, run.rows, micro_batch_size=config.micro_batch_size)
-    callbacks: list[Any] = [probe, _metrics(plan, run, done_steps), ProgressCallback(advance)]
-    if on_eval is not None:
-        path = config.run_dir / EVALS_FILE
-        callbacks.append(EvalCallback(on_eval, run.tokenizer, path, config.eval_every_steps or run.steps))
+    listeners = [watch.tell_status, live.tell, *_tracker_listeners(plan, run, done_steps, held)]
+    metrics = MetricsCallback(config.run_dir / METRICS_FILE, _counts(plan, run, done_steps), watch, listeners)
+    callbacks: list[Any] = [probe, metrics, live]
+    if watch.sight.on_eval is not None:
+        every_steps = config.eval_every_steps or run.steps
+        callbacks.append(EvalCallback(watch, watch.sight.on_eval, run.tokenizer, every_steps))
+    if config.watch.samples_every_steps is not None:
+        prompts, chat = prompts_of(config.watch, watch.sight.prompts), config.method == "sft"
+        callbacks.append(SampleCallback(watch, run.tokenizer, prompts, config.watch.samples_every_steps, chat))
     return callbacks
 
 
-def _metrics(plan: TrainPlan, run: PreparedRun, done_steps: int) -> MetricsCallback:
-    from qaz_llm.train.callbacks import MetricsCallback
+def _tracker_listeners(plan: TrainPlan, run: PreparedRun, done_steps: int, held: ExitStack) -> list[Listener]:
+    from qaz_llm.train.watching.trackers import open_trackers, run_id, telling
+
+    if not plan.environment.is_main or not plan.config.watch.report_to:
+        return []
+    trackers = held.enter_context(
+        open_trackers(plan.config, run_id=run_id(plan.config, run.identity), first_step=done_steps)
+    )
+    return [telling(tracker) for tracker in trackers]
+
+
+def _counts(plan: TrainPlan, run: PreparedRun, done_steps: int) -> Counts:
+    from qaz_llm.train.watching.metrics_callback import Counts
 
     row_tokens_R = run.rows.row_tokens_R
-    path = plan.config.run_dir / METRICS_FILE
-    before = read_metrics(path)
+    before = read_metrics(plan.config.run_dir / METRICS_FILE)
 
     def tokens_of_step(step: int) -> int:
         return int(row_tokens_R[run.sampler.rows_of_step(step, plan.rows_per_step)].sum())
 
-    return MetricsCallback(
-        path,
+    return Counts(
         tokens_of_step=tokens_of_step,
         tokens_before=sum(tokens_of_step(step) for step in range(1, done_steps + 1)),
         seconds_before=before[-1]["seconds"] if before else 0.0,
@@ -282,8 +324,11 @@ def _finish(
 ) -> TrainResult:
     """Write the model, then the marker that says the run is done."""
     from qaz_llm.train.save import save_result
+    from qaz_llm.train.watching.curve import say_curve
+    from qaz_llm.train.watching.ending import to_final_weights
 
     config = plan.config
+    model_of_step = to_final_weights(trainer, config)
     trainer.check_weights()
     save_result(plan, run, trainer)
     last = (read_metrics(config.run_dir / METRICS_FILE) or [{"loss": float("nan"), "tokens": 0, "seconds": 0.0}])[-1]
@@ -292,9 +337,12 @@ def _finish(
         "tokens": last["tokens"],
         "final_loss": last["loss"],
         "seconds": last["seconds"],
+        "final_model": config.watch.final_model,
+        "model_of_step": model_of_step,
         "identity": run.identity,
     }
     on_main(lambda: write_json(config.run_dir / COMPLETE_FILE, facts))
+    on_main(partial(say_curve, config.run_dir))
     _logger.info(
         "done: %d steps, %s tokens, loss %.4f, %s of training",
         run.steps, f"{last['tokens']:,}", last["loss"], format_duration(last["seconds"]),

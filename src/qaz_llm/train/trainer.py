@@ -28,15 +28,15 @@ from qaz_llm.train.collate import Collator
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.distributed import barrier, on_main
 from qaz_llm.train.health import check_step, check_weights
-from qaz_llm.train.loss import share_of_step
 from qaz_llm.train.schedule import lr_factor
+from qaz_llm.train.watching.clock import timed
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 
     from qaz_llm.rows.dataset import MixedDataset, StepSampler
-
+    from qaz_llm.train.watching.watch import Watch
 
 _logger = get_logger("train")
 
@@ -55,8 +55,11 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         collator: Collator,
         identity: dict[str, Any],
         callbacks: list[TrainerCallback],
+        watch: Watch,
     ) -> None:
         self.settings = config
+        self.watch = watch
+        self.clock = watch.clock
         self.sampler = sampler
         self.identity = identity
         self.checkpoints = config.run_dir / "checkpoints"
@@ -73,7 +76,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
             args=arguments,
             train_dataset=rows,
             data_collator=collator,
-            compute_loss_func=share_of_step,
+            compute_loss_func=watch.losses,
             callbacks=callbacks,
         )
         self.model_accepts_loss_kwargs = False  # the model is asked for logits, the loss is ours
@@ -91,6 +94,11 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
             self.lr_scheduler = scheduler
             self._created_lr_scheduler = True
         return scheduler
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> Any:
+        """Trainer's, told of which parts of the mix the rows are."""
+        self.watch.losses.next_batch(inputs.pop("part_B", None))
+        return super().compute_loss(model, inputs, *rest, **named)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Nothing: FLOPs are counted by metrics.py from the tokens; Trainer's own count walks all parameters each time."""
@@ -117,6 +125,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         """Raises WorkError where what is about to be written is not all numbers."""
         check_weights(self.model, self.optimizer, step=self.state.global_step, folder=self.checkpoints)
 
+    @timed("saving")
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
         """Let Trainer write into the staging folder on all ranks, then commit it as `step-<n>` on the first."""
         self.check_weights()
@@ -138,4 +147,4 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         step = self.state.global_step
         staged = checkpoints.staging_folder(self.checkpoints) / f"checkpoint-{step}"
         checkpoints.commit(staged, self.checkpoints, step=step, identity=self.identity, world_size=self.args.world_size)
-        checkpoints.prune(self.checkpoints, keep=self.settings.keep_checkpoints)
+        checkpoints.prune(self.checkpoints, keep=self.settings.keep_checkpoints, spare=self.watch.spared_steps())

@@ -4,5 +4,6 @@ from qaz_llm.train.config.adapter import AdapterConfig
 from qaz_llm.train.config.distributed import DistributedConfig
 from qaz_llm.train.config.run import TrainConfig
 from qaz_llm.train.config.settings import TrainSettings
+from qaz_llm.train.config.watching import WatchConfig
 
-__all__ = ["AdapterConfig", "DistributedConfig", "TrainConfig", "TrainSettings"]
+__all__ = ["AdapterConfig", "DistributedConfig", "TrainConfig", "TrainSettings", "WatchConfig"]

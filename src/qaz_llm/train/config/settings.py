@@ -10,6 +10,7 @@ from qaz_llm.config import StrictModel
 from qaz_llm.rows.config import RowShape
 from qaz_llm.train.config.adapter import AdapterConfig
 from qaz_llm.train.config.distributed import DistributedConfig
+from qaz_llm.train.config.watching import WatchConfig
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -81,6 +82,9 @@ class TrainSettings(StrictModel):
     eval_every_steps: int | None = Field(default=None, gt=0)
     """Steps between evaluations on held-out text (`heldout` in `qaz train`, the suite's sentences in `qaz run`); null: `heldout` is scored once, at the end."""
 
+    watch: WatchConfig = WatchConfig()
+    """The best checkpoint, an early end, samples, trackers."""
+
     @property
     def row_shape(self) -> RowShape:
         """Long examples are cut and continued in the next row in plain text, and dropped in dialogues, unless `overflow` says so."""
@@ -94,6 +98,8 @@ class TrainSettings(StrictModel):
             raise ValueError(
                 "overflow split would cut dialogues in the middle of an answer; sft needs drop (the default)"
             )
+        if self.watch.keep_best is not None and self.eval_every_steps is None:
+            raise ValueError("watch.keep_best needs eval_every_steps: how often the held-out number is looked at")
         if self.method == "pretrain" and self.adapter.type == "lora":
             raise ValueError("pretrain starts from fresh weights, LoRA needs trained ones; use adapter.type full")
         if self.warm_rows_steps and self.method == "pretrain":

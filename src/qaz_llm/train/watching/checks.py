@@ -1,0 +1,37 @@
+"""What a config asks to watch, held against what there is; before any work, by `qaz train`, its --dry-run and `qaz plan` alike."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from qaz_llm.errors import ConfigError
+from qaz_llm.train.config import TrainConfig
+from qaz_llm.train.watching.best import MEAN
+from qaz_llm.train.watching.samples import prompts_of
+from qaz_llm.train.watching.trackers import check_trackers
+
+
+def check_watching(
+    config: TrainConfig, *, has_eval: bool, prompts: Mapping[str, str], names: Collection[str] = ()
+) -> None:
+    """Raise ConfigError where something is to be watched that is not there.
+
+    Args:
+        has_eval: there is something to evaluate on.
+        prompts: what samples may continue where the config gives no prompts.
+        names: those of the held-out numbers, where they are known beforehand.
+    """
+    if config.eval_every_steps is not None and not has_eval:
+        raise ConfigError(
+            f"eval_every_steps is {config.eval_every_steps}, and there is nothing to evaluate on",
+            hint="name held-out text, heldout={kk: FILE}, or leave eval_every_steps out",
+        )
+    best = config.watch.keep_best
+    if best is not None and names and best not in (*names, MEAN):
+        raise ConfigError(
+            f"watch.keep_best: '{best}' is no name of heldout, which has {', '.join(names)}",
+            hint=f"name one of them, or {MEAN}",
+        )
+    if config.watch.samples_every_steps is not None:
+        prompts_of(config.watch, prompts)
+    check_trackers(config.watch.report_to)
