@@ -109,6 +109,7 @@ def _report_status(held: ExitStack, layout: Layout, runner: StageRunner, process
     status = held.enter_context(reported_status(layout.run_dir / STATUS_FILE, processes=processes))
 
     def on_stage(name: str, number: int, total: int) -> None:
+        status.begin()
         status.set(at_once=True, phase=name, stage=number, stages=total)
 
     runner.on_stage = on_stage

@@ -85,7 +85,7 @@ class PlannedStage:
 
 
 class StageRunner:
-    """Runs stages in order below one run folder; `on_stage` is told the name, number and total of each as it begins."""
+    """Runs stages in order below one run folder; `on_stage` is told name, number and total of each that has work to do."""
 
     def __init__(
         self, run_dir: Path, stages: Sequence[Stage], *, on_stage: Callable[[str, int, int], None] | None = None
@@ -154,12 +154,12 @@ class StageRunner:
 
     def _run_stage(self, stage: Stage, number: int, total: int, force: bool) -> StageResult:
         label = f"[{number}/{total}] {stage.name}"
-        self.on_stage(stage.name, number, total)
         action, reason = self._look(stage)
         if action == "unchanged" and not force:
             manifest = self.manifest(stage.name) or {}
             _logger.info("%s: unchanged, skipped", label)
             return StageResult(stage.name, "unchanged", manifest["seconds"], manifest["summary"])
+        self.on_stage(stage.name, number, total)
         fingerprint = self.fingerprint(stage)
         if not is_main_process() and not stage.distributed:
             return self._wait_for(stage, fingerprint)

@@ -140,12 +140,12 @@ def _train(plan: TrainPlan, flag: StopFlag, sight: Sight, status: StatusFile) ->
         _logger.warning("the estimate says that this does not fit; trying all the same")
     status.phase("preparing")
     run = open_prepared(plan, on_main(lambda: prepare_files(plan)))
-    status.set(at_once=True, phase="loading", steps=run.steps)
     done = _completed(plan, run)
     if done is not None:
-        status.set(step=done.steps, loss=done.final_loss, tokens=done.tokens)
         _logger.info("complete: %d steps are done, the model is in %s; nothing to do", done.steps, done.model_dir)
         return done
+    status.set(steps=run.steps)
+    status.begin()
     resumed = _checkpoint_to_resume(plan, run)
     on_main(lambda: write_run_facts(plan, run))
     for line in describe_data(plan, run):

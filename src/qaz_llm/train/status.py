@@ -43,6 +43,7 @@ class StatusFile:
         self._written_at = -math.inf
         self._warned = False
         before = _read_if_there(path) if path is not None else None
+        self._is_kept = before is not None and before["state"] == "done"
         self.values: dict[str, Any] = {
             "state": "running",
             "phase": "loading",
@@ -58,7 +59,7 @@ class StatusFile:
     def set(self, *, at_once: bool = False, **values: Any) -> None:
         """Take note of `values`, and write them if it is time to. Values that are no finite numbers become null."""
         self.values |= {key: None if _is_no_number(value) else value for key, value in values.items()}
-        if self.path is None or (not at_once and time.monotonic() - self._written_at < WRITE_EVERY_S):
+        if self.path is None or self._is_kept or (not at_once and time.monotonic() - self._written_at < WRITE_EVERY_S):
             return
         self._written_at = time.monotonic()
         try:
@@ -67,6 +68,11 @@ class StatusFile:
             if not self._warned:
                 _logger.warning("%s could not be written (%s); the run goes on", self.path, error)
             self._warned = True
+
+    def begin(self) -> None:
+        """There is work to do. Until this is said the status of a run that is done stays as it is, untouched."""
+        self._is_kept = False
+        self.phase("loading")
 
     def phase(self, name: str) -> None:
         """Say at once what the run is doing now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +35,13 @@ class Counts:
     peak_flops: float | None
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Interval:
     """Where the last row was written: what has happened since is the next row's."""
 
-    at: float = field(default_factory=time.monotonic)
-    tokens: int = 0
-    apart: Mapping[str, float] = field(default_factory=dict)
+    at: float
+    tokens: int
+    apart: Mapping[str, float]
 
 
 class MetricsCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
@@ -53,14 +53,14 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]  # transformers is
         self.watch = watch
         self.listeners = listeners
         self.tokens = counts.tokens_before
-        self._began = time.monotonic()
         self._first_step = 0
-        self._last = _Interval(tokens=self.tokens)
+        self._began = time.monotonic()
+        self._last = _Interval(self._began, self.tokens, {})
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._began = time.monotonic()
         self._first_step = state.global_step
-        self._last = _Interval(tokens=self.tokens, apart=dict(self.watch.clock.seconds))
+        self._last = _Interval(self._began, self.tokens, dict(self.watch.clock.seconds))
         self.watch.status.phase("training")
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:

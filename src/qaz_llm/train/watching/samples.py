@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 _logger = get_logger("train")
 
 PROMPT_WORDS = 8
-"""Of a held-out text so many words are the prompt."""
+"""Of a held-out text at most so many words, and at most half of them, are the prompt."""
 
 
 def first_words(text: str) -> str:
     """The beginning of a text that a sample continues."""
-    return " ".join(text.split()[:PROMPT_WORDS])
+    words = text.split()
+    return " ".join(words[: max(min(PROMPT_WORDS, len(words) // 2), 1)])
 
 
 def prompts_of(settings: WatchConfig, heldout: Mapping[str, str]) -> dict[str, str]:
