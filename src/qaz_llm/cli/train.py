@@ -58,7 +58,7 @@ def train(config: ConfigPath, overrides: Overrides = None, dry_run: DryRun = Fal
     if dry_run:
         print_plan_of_training(plan, as_json)
         return
-    result = train_model(plan, on_eval=watch, prompts=watch.prompts if watch else None)
+    result = train_model(plan, on_eval=watch, heldout=watch.texts if watch else None)
     if as_json and is_main_process():
         print_json(vars(result))
 
@@ -92,6 +92,5 @@ def _settings(config: Path, overrides: Overrides) -> tuple[TrainConfig, HeldOut 
 
     settings = load_config(TrainConfig, config, overrides or ())
     watch = watch_files(settings.heldout) if settings.heldout else None
-    prompts = watch.prompts if watch else {}
-    check_watching(settings, has_eval=watch is not None, prompts=prompts, names=tuple(prompts))
+    check_watching(settings, has_eval=watch is not None, heldout=watch.texts if watch else {})
     return settings, watch

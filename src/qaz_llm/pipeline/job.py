@@ -250,8 +250,8 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         from qaz_llm.train.run import train
 
         watch = watch_bits(config) if section.eval_every_steps else None
-        prompts = watch.prompts if watch else None
-        result = train(_plan(config, layout, name), on_eval=watch, prompts=prompts)
+        heldout = watch.texts if watch else None
+        result = train(_plan(config, layout, name), on_eval=watch, heldout=heldout)
         return {"steps": result.steps, "tokens": result.tokens, "final_loss": result.final_loss}
 
     return Stage(

@@ -16,7 +16,6 @@ from qaz_llm.progress import without_progress
 from qaz_llm.records import Request
 from qaz_llm.rows.config import MixEntry
 from qaz_llm.rows.sources import read_texts
-from qaz_llm.train.watching.samples import first_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -44,11 +43,6 @@ class HeldOut:
                 scored = scorer.loglikelihood([Request("", text) for text in texts])
                 bits[name] = -sum(s.logprob for s in scored) / math.log(2) / sum(s.num_bytes for s in scored)
         return bits
-
-    @property
-    def prompts(self) -> dict[str, str]:
-        """The first text of each name, whose first words samples continue."""
-        return {name: first_words(texts[0]) for name, texts in self.texts.items()}
 
 
 def watch_bits(config: RunConfig) -> HeldOut:

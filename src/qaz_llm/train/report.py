@@ -19,6 +19,7 @@ from qaz_llm.report.page import Section, details, paragraph, preformatted, rende
 from qaz_llm.train.metrics import EVALS_FILE, METRICS_FILE, SAMPLES_FILE, read_metrics
 from qaz_llm.train.status import STATUS_FILE, read_status
 from qaz_llm.train.watching.clock import APART
+from qaz_llm.train.watching.overlap import OVERLAP_FILE, Overlap
 
 POINTS = 400
 SHOWN_STEPS = 4
@@ -41,7 +42,7 @@ def write_report(run_dir: Path, out: Path) -> Path:
     facts = read_json(run_dir / "run.json") if (run_dir / "run.json").is_file() else {}
     sections = [
         _loss(rows),
-        *([_held_out(evals, status)] if evals else []),
+        *([_held_out(evals, status, _overlap_lines(run_dir))] if evals else []),
         _step(rows),
         _speed(rows),
         *([_samples(samples)] if samples else []),
@@ -101,7 +102,15 @@ def _part_table(rows: Rows, key: str) -> str:
     return table([key.removesuffix("s"), "first", "last", "learned tokens (logged steps)"], lines)
 
 
-def _held_out(evals: Rows, status: Mapping[str, Any]) -> Section:
+def _overlap_lines(run_dir: Path) -> list[str]:
+    """What was found of the held-out text in the training data."""
+    path = run_dir / OVERLAP_FILE
+    found = dict(read_json(path)) if path.is_file() else {}
+    searched = found.pop("searched", "")
+    return [Overlap(**values).in_words(name, searched) for name, values in found.items() if values["found"]]
+
+
+def _held_out(evals: Rows, status: Mapping[str, Any], overlaps: Sequence[str]) -> Section:
     names = list(dict.fromkeys(name for row in evals for name in row if name != "step"))
     series = {name: _series(evals, name) for name in names}
     chart = line_chart(series, title="Held-out text", x_label="step", y_label="bits per byte")
@@ -161,8 +170,8 @@ def _sittings(status: Mapping[str, Any]) -> Section:
         return Section("Sittings", (paragraph("This run has no status.json; an earlier version made it."),))
     lines = [
         [
-            sitting["started"],
-            sitting.get("ended"),
+            _time(sitting["started"]),
+            _time(sitting.get("ended")),
             sitting.get("step"),
             sitting["how"],
             _first_line(sitting.get("message")),
@@ -170,13 +179,13 @@ def _sittings(status: Mapping[str, Any]) -> Section:
         for sitting in status["sittings"]
     ]
     last = [
-        status["started"],
-        status.get("ended"),
+        _time(status["started"]),
+        _time(status.get("ended")),
         status.get("step"),
         status["state"],
         _first_line(status.get("message")),
     ]
-    lead = f"The run was restarted {len(lines)} time{'' if len(lines) == 1 else 's'}."
+    lead = f"The run was restarted {len(lines)} time{'' if len(lines) == 1 else 's'}; times are UTC."
     return Section("Sittings", (table(["started", "ended", "step", "how it ended", "why"], [*lines, last]),), lead)
 
 
@@ -226,6 +235,11 @@ def _names(rows: Rows, key: str) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
+
+
+def _time(written: str | None) -> str:
+    """`2026-01-31 10:15` of a time as status.json has it."""
+    return (written or "").replace("T", " ")[:16]
 
 
 def _first_line(text: str | None) -> str:

@@ -64,13 +64,16 @@ class TrainResult:
     status: Literal["trained", "resumed", "complete"]
 
 
-def train(plan: TrainPlan, *, on_eval: OnEval | None = None, prompts: Mapping[str, str] | None = None) -> TrainResult:
+def train(
+    plan: TrainPlan, *, on_eval: OnEval | None = None, heldout: Mapping[str, Sequence[str]] | None = None
+) -> TrainResult:
     """Train until the last step of the plan, going on from the newest whole checkpoint in its run_dir.
 
     Args:
         on_eval: called as `on_eval(model, tokenizer, step)` on every rank each `eval_every_steps` and at the end;
             what it returns goes into evals.jsonl.
-        prompts: by name, what samples continue where the config gives no `watch.prompts`.
+        heldout: the texts it evaluates on, by name: samples continue their first words where the config gives no
+            `watch.prompts`, and those that are in the training data too are counted in a warning.
 
     Raises:
         InputError: run_dir cannot be written, the disk is too small, or it holds a run and `resume` is false.
@@ -81,7 +84,7 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None, prompts: Mapping[st
     """
     from qaz_llm.train.watching.watch import Sight
 
-    sight = Sight(on_eval, prompts or {})
+    sight = Sight(on_eval, heldout or {})
     with isolated(plan.environment) as ignored:
         return _train_among_others(plan, sight, ignored)
 
@@ -131,9 +134,10 @@ def _train(plan: TrainPlan, flag: StopFlag, sight: Sight, status: StatusFile) ->
     from qaz_llm.train.prepare import describe_data, open_prepared, prepare_files, write_run_facts
     from qaz_llm.train.watching.checks import check_watching
     from qaz_llm.train.watching.ending import ended_before
+    from qaz_llm.train.watching.overlap import say_overlaps
     from qaz_llm.train.watching.watch import Watch
 
-    check_watching(plan.config, has_eval=sight.on_eval is not None, prompts=sight.prompts)
+    check_watching(plan.config, has_eval=sight.on_eval is not None, heldout=sight.heldout)
     for line in plan.describe().splitlines():
         _logger.info(line)
     if not plan.fits:
@@ -150,6 +154,8 @@ def _train(plan: TrainPlan, flag: StopFlag, sight: Sight, status: StatusFile) ->
     on_main(lambda: write_run_facts(plan, run))
     for line in describe_data(plan, run):
         _logger.info(line)
+    if resumed is None and sight.heldout:
+        on_main(lambda: say_overlaps(plan.config.run_dir, sight.heldout, run.tokenizer, run.rows.parts))
     if flag.signal_name is not None and resumed is None:
         raise PreemptedError(f"told to stop ({flag.signal_name}) before the first step", hint="start again")
     watch = Watch.begin(plan.config, status, run.entries, sight)
@@ -285,7 +291,7 @@ def _callbacks(
         every_steps = config.eval_every_steps or run.steps
         callbacks.append(EvalCallback(watch, watch.sight.on_eval, run.tokenizer, every_steps))
     if config.watch.samples_every_steps is not None:
-        prompts, chat = prompts_of(config.watch, watch.sight.prompts), config.method == "sft"
+        prompts, chat = prompts_of(config.watch, watch.sight.heldout), config.method == "sft"
         callbacks.append(SampleCallback(watch, run.tokenizer, prompts, config.watch.samples_every_steps, chat))
     return callbacks
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,7 +21,7 @@ from qaz_llm.train.collate import Collator
 from qaz_llm.train.config import TrainConfig, TrainSettings, WatchConfig
 from qaz_llm.train.loss import share_of_step
 from qaz_llm.train.watching import clock as clock_module
-from qaz_llm.train.watching import metrics_callback
+from qaz_llm.train.watching import metrics_callback, overlap
 from qaz_llm.train.watching.best import Best, best_of
 from qaz_llm.train.watching.clock import PhaseClock, timed
 from qaz_llm.train.watching.curve import sparkline
@@ -288,3 +289,37 @@ def test_wandb_stays_offline_and_goes_on_as_the_same_run(tmp_path: Path, monkeyp
     assert [(c["mode"], c["id"], c["resume"]) for c in calls] == [("offline", "r-1", "allow")] * 2
     assert calls[0]["settings"]["x_disable_meta"] and calls[0]["settings"]["disable_git"]
     assert logged == [(1, {"loss": 2.0}), (-1, {}), (6, {"loss": 2.0}), (-1, {})]
+
+
+# ------------------------------------------------------------------------------------- held-out text that is trained on
+
+
+def packed(tokens: np.ndarray, seq_len: int = 16) -> Any:
+    padded = np.zeros(-(-len(tokens) // seq_len) * seq_len, np.int32)
+    padded[: len(tokens)] = tokens
+    return SimpleNamespace(tokens_RL=padded.reshape(-1, seq_len))
+
+
+def test_held_out_text_in_the_rows_is_found_wherever_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against a search token by token, with chunks and rows that the texts straddle."""
+    monkeypatch.setattr(overlap, "CHUNK_TOKENS", 64)
+    generator = np.random.default_rng(0)
+    rows = [generator.integers(1, 9, 700), generator.integers(1, 9, 300)]  # few different tokens: many near misses
+    texts = [rows[0][n : n + length] for n, length in ((0, 9), (60, 30), (640, 60), (5, 4))]
+    texts += [rows[1][200:240], generator.integers(1, 9, 20), np.concatenate([rows[0][10:30], [99]])]
+    tokenizer: Any = SimpleNamespace(encode=lambda text, **_: [int(i) for i in text.split()])
+    heldout = {"kk": [" ".join(map(str, text)) for text in texts], "ru": ["1 2", " ".join(map(str, range(100, 120)))]}
+
+    def is_in(text: np.ndarray) -> bool:
+        ids = list(text[1 : 1 + overlap.COMPARED_TOKENS])
+        return any(list(row[n : n + len(ids)]) == ids for row in rows for n in range(len(row)))
+
+    found = overlap.find_overlaps(heldout, tokenizer, [packed(row) for row in rows])
+    expected = sum(is_in(text) for text in texts if len(text) > overlap.KEY_TOKENS)
+    assert expected == 4
+    assert found == {"kk": overlap.Overlap(7, expected, 1), "ru": overlap.Overlap(2, 0, 1)}
+    words = found["kk"].in_words("kk", overlap.what_was_searched([packed(rows[0])]))
+    assert words == (
+        "held-out kk: 4 of 7 texts are also in the training data, so its numbers are too good; 1 too short to tell "
+        "(all rows were looked at)"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 
 from qaz_llm.errors import ConfigError
 from qaz_llm.train.config import TrainConfig
@@ -11,15 +11,12 @@ from qaz_llm.train.watching.samples import prompts_of
 from qaz_llm.train.watching.trackers import check_trackers
 
 
-def check_watching(
-    config: TrainConfig, *, has_eval: bool, prompts: Mapping[str, str], names: Collection[str] = ()
-) -> None:
+def check_watching(config: TrainConfig, *, has_eval: bool, heldout: Mapping[str, Sequence[str]]) -> None:
     """Raise ConfigError where something is to be watched that is not there.
 
     Args:
         has_eval: there is something to evaluate on.
-        prompts: what samples may continue where the config gives no prompts.
-        names: those of the held-out numbers, where they are known beforehand.
+        heldout: the texts to evaluate on, by the names of the numbers; empty where these are not known beforehand.
     """
     if config.eval_every_steps is not None and not has_eval:
         raise ConfigError(
@@ -27,11 +24,11 @@ def check_watching(
             hint="name held-out text, heldout={kk: FILE}, or leave eval_every_steps out",
         )
     best = config.watch.keep_best
-    if best is not None and names and best not in (*names, MEAN):
+    if best is not None and heldout and best not in (*heldout, MEAN):
         raise ConfigError(
-            f"watch.keep_best: '{best}' is no name of heldout, which has {', '.join(names)}",
+            f"watch.keep_best: '{best}' is no name of heldout, which has {', '.join(heldout)}",
             hint=f"name one of them, or {MEAN}",
         )
     if config.watch.samples_every_steps is not None:
-        prompts_of(config.watch, prompts)
+        prompts_of(config.watch, heldout)
     check_trackers(config.watch.report_to)

@@ -37,8 +37,8 @@ def first_words(text: str) -> str:
     return " ".join(words[: max(min(PROMPT_WORDS, len(words) // 2), 1)])
 
 
-def prompts_of(settings: WatchConfig, heldout: Mapping[str, str]) -> dict[str, str]:
-    """Prompts by name: the config's, numbered, or the beginnings of held-out texts. Raises ConfigError where there are none."""
+def prompts_of(settings: WatchConfig, heldout: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Prompts by name: the config's, numbered, or the beginning of each name's first held-out text. Raises ConfigError where there are none."""
     if settings.prompts:
         return {str(number): prompt for number, prompt in enumerate(settings.prompts, 1)}
     if not heldout:
@@ -46,7 +46,7 @@ def prompts_of(settings: WatchConfig, heldout: Mapping[str, str]) -> dict[str, s
             "watch.samples_every_steps is set, and there is nothing to continue",
             hint="give watch.prompts, or held-out text whose first words are continued",
         )
-    return dict(heldout)
+    return {name: first_words(texts[0]) for name, texts in heldout.items()}
 
 
 @dataclass

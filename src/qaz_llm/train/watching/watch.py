@@ -25,10 +25,10 @@ OnEval = Callable[["PreTrainedModel", "PreTrainedTokenizerFast", int], Mapping[s
 
 @dataclass(frozen=True)
 class Sight:
-    """What a caller hands to a training that it cannot have by itself: how to evaluate, and what samples continue, by name."""
+    """What a caller hands to a training that it cannot have by itself: how to evaluate, and on which texts, by name."""
 
     on_eval: OnEval | None = None
-    prompts: Mapping[str, str] = field(default_factory=dict)
+    heldout: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
