@@ -92,5 +92,5 @@ def _settings(config: Path, overrides: Overrides) -> tuple[TrainConfig, HeldOut 
 
     settings = load_config(TrainConfig, config, overrides or ())
     watch = watch_files(settings.heldout) if settings.heldout else None
-    check_watching(settings, has_eval=watch is not None, heldout=watch.texts if watch else {})
+    check_watching(settings, has_eval=watch is not None, names=tuple(watch.texts) if watch else ())
     return settings, watch

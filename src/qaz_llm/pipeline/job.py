@@ -58,6 +58,7 @@ def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
     from qaz_llm.cluster.environment import read_environment
     from qaz_llm.model.load import check_model_folder
     from qaz_llm.train.plan import check_machine
+    from qaz_llm.train.watching.checks import check_watching
 
     for key, name in (("model.checkpoint", config.model.checkpoint), ("tokenizer.base", config.tokenizer.base)):
         if name and name.startswith(("/", ".", "~")) and not Path(name).expanduser().is_dir():
@@ -70,7 +71,10 @@ def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
     for stage in stages:
         stage.inputs()
         if stage.distributed:
-            check_machine(getattr(config, stage.name), config.device, environment)
+            section = getattr(config, stage.name)
+            check_machine(section, config.device, environment)
+            names = _heldout_names(config) if section.eval_every_steps else ()
+            check_watching(section, has_eval=True, names=names)
 
 
 def _check_dialogues(config: RunConfig) -> None:
@@ -407,6 +411,13 @@ def _eval_files(config: RunConfig) -> list[Path]:
 
     root = config.eval.root or config.data.root
     return [path for task in tasks for _language, path in task_files(task, root)]
+
+
+def _heldout_names(config: RunConfig) -> tuple[str, ...]:
+    """The languages of the sentences that bits per byte are measured on."""
+    from qaz_llm.evals.items import heldout_texts
+
+    return tuple(heldout_texts(config.eval.suite, root=config.eval.root or config.data.root))
 
 
 def _heldout_files(config: RunConfig) -> list[Path]:

@@ -30,6 +30,9 @@ STAGES_FOLDER = "stages"
 TIMED_FILES = ("metrics.jsonl", "run.json", "complete.json", "status.json")
 """Outputs that say how long something took, and so differ between two runs that make the same."""
 
+NO_OUTPUTS = frozenset({"checkpoints", "trackers"})
+"""Folders below a stage's whose files no other stage reads."""
+
 _logger = get_logger("run")
 
 
@@ -216,7 +219,7 @@ class StageRunner:
         files = sorted(
             p
             for p, top in made
-            if p.is_file() and not p.name.startswith(".") and "checkpoints" not in p.relative_to(top).parts
+            if p.is_file() and not p.name.startswith(".") and not NO_OUTPUTS & set(p.relative_to(top).parts)
         )
         if not files:
             raise WorkError(f"stage '{stage.name}' made nothing in {stage.folder}")

@@ -116,6 +116,7 @@ def _held_out(evals: Rows, status: Mapping[str, Any], overlaps: Sequence[str]) -
     chart = line_chart(series, title="Held-out text", x_label="step", y_label="bits per byte")
     lines = [[f"{row['step']:,}", *(_number(row.get(name)) for name in names)] for row in evals]
     parts = [chart, details("Held-out text, in numbers", table(["step", *names], lines))]
+    parts[:0] = [paragraph(line) for line in overlaps]
     best = status.get("best")
     if best:
         parts.insert(

@@ -137,7 +137,7 @@ def _train(plan: TrainPlan, flag: StopFlag, sight: Sight, status: StatusFile) ->
     from qaz_llm.train.watching.overlap import say_overlaps
     from qaz_llm.train.watching.watch import Watch
 
-    check_watching(plan.config, has_eval=sight.on_eval is not None, heldout=sight.heldout)
+    check_watching(plan.config, has_eval=sight.on_eval is not None, names=tuple(sight.heldout))
     for line in plan.describe().splitlines():
         _logger.info(line)
     if not plan.fits:
@@ -159,10 +159,10 @@ def _train(plan: TrainPlan, flag: StopFlag, sight: Sight, status: StatusFile) ->
     if flag.signal_name is not None and resumed is None:
         raise PreemptedError(f"told to stop ({flag.signal_name}) before the first step", hint="start again")
     watch = Watch.begin(plan.config, status, run.entries, sight)
-    run = ended_before(run, plan, resumed.step if resumed else 0)
+    run = ended_before(run, plan, resumed.step if resumed else 0, status)
     trainer = _run_trainer(plan, run, resumed, flag, watch)
     status.phase("exporting")
-    return _finish(plan, ended_before(run, plan, trainer.state.global_step), trainer, resumed)
+    return _finish(plan, ended_before(run, plan, trainer.state.global_step, status), trainer, resumed)
 
 
 def _completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:

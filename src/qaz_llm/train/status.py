@@ -84,21 +84,21 @@ def reported_status(path: Path | None, **facts: Any) -> Iterator[StatusFile]:
     """A StatusFile while the block runs, which says afterwards how it ended."""
     status = StatusFile(path, **facts)
     status.phase("loading")
-    how, message = "done", None
+    ending: dict[str, Any] = {"state": "done"}
     try:
         yield status
     except BaseException as error:
         match error:
             case PreemptedError():
-                how = "preempted"
+                ending["state"] = "preempted"
             case KeyboardInterrupt():
-                how = "interrupted"
+                ending["state"] = "interrupted"
             case _:
-                how = "failed"
-        message = str(error) or type(error).__name__
+                ending["state"] = "failed"
+        ending["message"] = str(error) or type(error).__name__
         raise
     finally:
-        status.set(at_once=True, state=how, message=message, ended=_now(), left_s=None)
+        status.set(at_once=True, **ending, ended=_now(), left_s=None)
 
 
 # ----------------------------------------------------------------------------------------------------------- reading

@@ -16,17 +16,20 @@ if TYPE_CHECKING:
     from qaz_llm.train.config import TrainConfig
     from qaz_llm.train.plan import TrainPlan
     from qaz_llm.train.prepare import PreparedRun
+    from qaz_llm.train.status import StatusFile
     from qaz_llm.train.trainer import PackedTrainer
 
 _logger = get_logger("train")
 
 
-def ended_before(run: PreparedRun, plan: TrainPlan, step: int) -> PreparedRun:
-    """The run as one of `step` steps, where its evaluations up to there have ended it; else as it was."""
+def ended_before(run: PreparedRun, plan: TrainPlan, step: int, status: StatusFile) -> PreparedRun:
+    """The run as one of `step` steps, where its evaluations up to there have ended it, which is said; else as it was."""
     why = on_main(lambda: why_ended(plan.config.run_dir, plan.config.watch))
     if why is None or step >= run.steps:
         return run
-    _logger.info("the run has ended at step %d of %d: %s", step, run.steps, why)
+    message = f"the run has ended at step {step:,} of {run.steps:,}: {why}"
+    _logger.info(message)
+    status.set(message=message, steps=step)
     sampler = StepSampler(run.sampler.rows, num_rows=step * plan.rows_per_step, seed=run.sampler.seed)
     return replace(run, steps=step, sampler=sampler)
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
-from qaz_llm.errors import ConfigError
 from qaz_llm.progress import get_logger
 from qaz_llm.train.distributed import on_main
 from qaz_llm.train.metrics import SAMPLES_FILE, append_metrics
@@ -38,14 +37,9 @@ def first_words(text: str) -> str:
 
 
 def prompts_of(settings: WatchConfig, heldout: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Prompts by name: the config's, numbered, or the beginning of each name's first held-out text. Raises ConfigError where there are none."""
+    """Prompts by name: the config's, numbered, or the beginning of each name's first held-out text."""
     if settings.prompts:
         return {str(number): prompt for number, prompt in enumerate(settings.prompts, 1)}
-    if not heldout:
-        raise ConfigError(
-            "watch.samples_every_steps is set, and there is nothing to continue",
-            hint="give watch.prompts, or held-out text whose first words are continued",
-        )
     return {name: first_words(texts[0]) for name, texts in heldout.items()}
 
 
