@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -323,3 +324,22 @@ def test_held_out_text_in_the_rows_is_found_wherever_it_lies(monkeypatch: pytest
         "held-out kk: 4 of 7 texts are also in the training data, so its numbers are too good; 1 too short to tell "
         "(all rows were looked at)"
     )
+
+
+def test_trackio_writes_below_the_run_and_prints_nothing_for_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[Any] = []
+    fake = ModuleType("trackio")
+    fake.init = lambda **options: (print("* hello"), calls.append(options))  # type: ignore[attr-defined]
+    fake.log = lambda numbers, step: calls.append((step, numbers))  # type: ignore[attr-defined]
+    fake.finish = lambda: (print("* bye"), calls.append("end"))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "trackio", fake)
+    monkeypatch.setenv("TRACKIO_DIR", "")
+    monkeypatch.delenv("TRACKIO_DIR")
+    with open_trackers(config(tmp_path, report_to=["trackio"]), run_id="r-1", first_step=0) as (tracker,):
+        tracker.log(3, {"loss": 2.0})
+    assert os.environ["TRACKIO_DIR"] == str((tmp_path / "trackers/trackio").resolve())
+    assert calls[1:] == [(3, {"loss": 2.0}), "end"] and not calls[0]["auto_log_cpu"]
+    said = capsys.readouterr()
+    assert said.out == "" and "* hello" in said.err

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -112,21 +113,25 @@ class TensorBoard:
 
 
 class Trackio:
-    """A local database, in RUN_DIR/trackers unless TRACKIO_DIR names another place. No space of the hub is written to."""
+    """A local database, in RUN_DIR/trackers unless TRACKIO_DIR names another place. What it prints goes to stderr, as all else."""
 
     def __init__(self, folder: Path, config: TrainConfig, run_id: str, first_step: int) -> None:
         os.environ.setdefault("TRACKIO_DIR", str(folder.resolve()))
         import trackio
 
-        self.run = trackio.init(
-            project=config.watch.project, name=run_id, config=hyperparameters(config), resume="allow", embed=False
-        )
+        with redirect_stdout(sys.stderr):
+            trackio.init(
+                project=config.watch.project, name=run_id, config=hyperparameters(config), resume="allow", embed=False,
+                auto_log_gpu=False, auto_log_cpu=False,
+            )  # fmt: skip
+        self.trackio = trackio
 
     def log(self, step: int, numbers: Mapping[str, float]) -> None:
-        self.run.log(dict(numbers), step=step)
+        self.trackio.log(dict(numbers), step=step)
 
     def close(self) -> None:
-        self.run.finish()
+        with redirect_stdout(sys.stderr):
+            self.trackio.finish()
 
 
 class Wandb:
