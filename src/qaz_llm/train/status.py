@@ -30,7 +30,9 @@ STATUS_FILE = "status.json"
 WRITE_EVERY_S = 3.0
 
 SILENT_S = 900.0
-"""A process that has written nothing for so long hangs, or is gone where it was on another host; it writes at each step."""
+"""A training that has written nothing for so long hangs, or is gone where it was on another host; it writes at each step."""
+STEPPING = ("training", "saving", "evaluation", "sampling")
+"""Phases in which steps are to be expected; the others write when they begin and end, and may be long."""
 
 _logger = get_logger("status")
 
@@ -105,8 +107,8 @@ def reported_status(path: Path | None, **facts: Any) -> Iterator[StatusFile]:
 
 
 def read_status(run_dir: Path, *, now: datetime | None = None) -> dict[str, Any]:
-    """What status.json says, with `state` judged: `gone` where it says running and its process is no more, `silent` after
-    SILENT_S without a word; `why` says what that rests on, `age_s` how old the file is.
+    """What status.json says, with `state` judged: `gone` where it says running and its process is no more, `silent` where
+    a training has not written for SILENT_S; `why` says what that rests on, `age_s` how old the file is.
 
     A process of this host is looked for by its number and start; of another host only the age of the file is known.
 
@@ -130,7 +132,12 @@ def _judged(status: Mapping[str, Any]) -> dict[str, str]:
         return {"state": "gone", "why": why}
     if status["age_s"] > SILENT_S:
         where = "which is still there" if _is_here(status) else f"which was on {status['host']}"
-        return {"state": "silent", "why": f"nothing written since {status['updated']} by its process, {where}"}
+        why = f"nothing written since {status['updated']} by its process, {where}"
+        return (
+            {"state": "silent", "why": why}
+            if status["phase"] in STEPPING
+            else {"why": f"{why}; this phase may be long"}
+        )
     return {}
 
 

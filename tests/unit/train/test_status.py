@@ -94,6 +94,9 @@ def test_another_host_is_judged_by_the_age_of_the_file(tmp_path: Path) -> None:
     later = datetime.now(UTC) + timedelta(seconds=SILENT_S + 5)
     found = read_status(tmp_path, now=later)
     assert found["state"] == "silent" and "elsewhere" in found["why"]
+    change(tmp_path, phase="corpus")  # which may take hours, and writes when it ends
+    found = read_status(tmp_path, now=later)
+    assert found["state"] == "running" and "may be long" in found["why"]
 
 
 def test_restarts_and_why(tmp_path: Path) -> None:
