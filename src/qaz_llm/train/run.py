@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from qaz_llm.cluster.preemption import PreemptedError, StopFlag, stop_on_signal
 from qaz_llm.cluster.preflight import preflight
@@ -33,17 +33,14 @@ from qaz_llm.progress import format_duration, get_logger, log_to_file
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
 from qaz_llm.train.isolation import isolated
-from qaz_llm.train.metrics import KEPT_IN_STEP, METRICS_FILE, peak_flops, read_metrics, truncate_metrics
+from qaz_llm.train.metrics import KEPT_IN_STEP, METRICS_FILE, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
 from qaz_llm.train.status import STATUS_FILE, StatusFile, reported_status
 from qaz_llm.train.waiting import make_files_first
 
 if TYPE_CHECKING:
-    from qaz_llm.train.collate import Collator
     from qaz_llm.train.prepare import PreparedRun
     from qaz_llm.train.trainer import PackedTrainer
-    from qaz_llm.train.watching.live import LiveCallback
-    from qaz_llm.train.watching.metrics_callback import Counts, Listener
     from qaz_llm.train.watching.watch import OnEval, Sight, Watch
 
 _logger = get_logger("train")
@@ -222,7 +219,7 @@ def _run_trainer(
     from qaz_llm.train.start_model import make_model_to_train
     from qaz_llm.train.trainer import PackedTrainer
     from qaz_llm.train.warm_rows import warm_rows
-    from qaz_llm.train.watching.live import live_training
+    from qaz_llm.train.watching.callbacks import watching_callbacks
 
     config = plan.config
     model, new_tokens = make_model_to_train(plan, run)
@@ -234,8 +231,7 @@ def _run_trainer(
     )
     stop = StopCallback(flag)
     with ExitStack() as stack:
-        live = stack.enter_context(live_training(run.steps, done_steps))
-        callbacks = _callbacks(plan, run, collator, done_steps, watch, live, stack)
+        callbacks = watching_callbacks(plan, run, collator, watch, stack, done_steps=done_steps)
         make_dir(config.run_dir / "checkpoints")
         trainer = PackedTrainer(
             model,
@@ -265,64 +261,6 @@ def _run_trainer(
     _logger.info("trained steps %d to %d in %s%s", done_steps + 1, done, format_duration(time.monotonic() - started),
                  watch.clock.in_words())  # fmt: skip
     return trainer
-
-
-def _callbacks(
-    plan: TrainPlan,
-    run: PreparedRun,
-    collator: Collator,
-    done_steps: int,
-    watch: Watch,
-    live: LiveCallback,
-    held: ExitStack,
-) -> list[Any]:
-    """What looks at the training between its steps, in the order it does."""
-    from qaz_llm.train.packing_probe import PackingProbe
-    from qaz_llm.train.watching.evaluation import EvalCallback
-    from qaz_llm.train.watching.metrics_callback import MetricsCallback
-    from qaz_llm.train.watching.samples import SampleCallback, prompts_of
-
-    config = plan.config
-    probe = PackingProbe(collator, run.rows, micro_batch_size=config.micro_batch_size)
-    listeners = [watch.tell_status, live.tell, *_tracker_listeners(plan, run, done_steps, held)]
-    metrics = MetricsCallback(config.run_dir / METRICS_FILE, _counts(plan, run, done_steps), watch, listeners)
-    callbacks: list[Any] = [probe, metrics, live]
-    if watch.sight.on_eval is not None:
-        every_steps = config.eval_every_steps or run.steps
-        callbacks.append(EvalCallback(watch, watch.sight.on_eval, run.tokenizer, every_steps))
-    if config.watch.samples_every_steps is not None:
-        prompts, chat = prompts_of(config.watch, watch.sight.heldout), config.method == "sft"
-        callbacks.append(SampleCallback(watch, run.tokenizer, prompts, config.watch.samples_every_steps, chat))
-    return callbacks
-
-
-def _tracker_listeners(plan: TrainPlan, run: PreparedRun, done_steps: int, held: ExitStack) -> list[Listener]:
-    from qaz_llm.train.watching.trackers import open_trackers, run_id, telling
-
-    if not plan.environment.is_main or not plan.config.watch.report_to:
-        return []
-    trackers = held.enter_context(
-        open_trackers(plan.config, run_id=run_id(plan.config, run.identity), first_step=done_steps)
-    )
-    return [telling(tracker) for tracker in trackers]
-
-
-def _counts(plan: TrainPlan, run: PreparedRun, done_steps: int) -> Counts:
-    from qaz_llm.train.watching.metrics_callback import Counts
-
-    row_tokens_R = run.rows.row_tokens_R
-    before = read_metrics(plan.config.run_dir / METRICS_FILE)
-
-    def tokens_of_step(step: int) -> int:
-        return int(row_tokens_R[run.sampler.rows_of_step(step, plan.rows_per_step)].sum())
-
-    return Counts(
-        tokens_of_step=tokens_of_step,
-        tokens_before=sum(tokens_of_step(step) for step in range(1, done_steps + 1)),
-        seconds_before=before[-1]["seconds"] if before else 0.0,
-        flops_per_token=plan.flops_per_token,
-        peak_flops=peak_flops(plan.environment.device_name) if plan.device == "cuda" else None,
-    )
 
 
 def _finish(
