@@ -148,6 +148,7 @@ def _train(plan: TrainPlan, flag: StopFlag, sight: Sight, status: StatusFile) ->
     status.set(steps=run.steps)
     status.begin()
     resumed = _checkpoint_to_resume(plan, run)
+    status.set(step=resumed.step if resumed else 0)
     on_main(lambda: write_run_facts(plan, run))
     for line in describe_data(plan, run):
         _logger.info(line)
