@@ -343,3 +343,24 @@ def test_trackio_writes_below_the_run_and_prints_nothing_for_programs(
     assert calls[1:] == [(3, {"loss": 2.0}), "end"] and not calls[0]["auto_log_cpu"]
     said = capsys.readouterr()
     assert said.out == "" and "* hello" in said.err
+
+
+def test_a_tracker_that_fails_does_not_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+
+    def log(step: int, _numbers: Any) -> None:
+        steps.append(step)
+        if step == 2:
+            raise ConnectionError("no route")
+
+    tell = telling(SimpleNamespace(log=log))  # type: ignore[arg-type]
+    for step in (1, 2, 3):
+        tell({"step": step, "loss": 1.0}, None)
+    assert steps == [1, 2]
+    broken = ModuleType("wandb")  # without what is asked of it
+    monkeypatch.setitem(sys.modules, "wandb", broken)
+    with (
+        pytest.raises(ConfigError, match="wandb could not be started"),
+        open_trackers(config(tmp_path, report_to=["wandb"]), run_id="r", first_step=0),
+    ):
+        pass

@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from qaz_llm.errors import ConfigError
 from qaz_llm.io import fingerprint_value, make_dir
+from qaz_llm.progress import get_logger
 
 if TYPE_CHECKING:
     from qaz_llm.train.config import TrainConfig
+
+_logger = get_logger("train")
 
 TRACKERS_FOLDER = "trackers"
 
@@ -58,7 +61,13 @@ def open_trackers(config: TrainConfig, *, run_id: str, first_step: int) -> Itera
         trackers: list[Tracker] = []
         for name in config.watch.report_to:
             make_dir(folder / name)
-            tracker = makers[name](folder / name, config, run_id, first_step)
+            try:
+                tracker = makers[name](folder / name, config, run_id, first_step)
+            except Exception as error:  # no account, no network, another version
+                raise ConfigError(
+                    f"watch.report_to: {name} could not be started ({error})",
+                    hint="see to it, or leave it out of watch.report_to; metrics.jsonl has all rows in any case",
+                ) from error
             held.callback(tracker.close)
             trackers.append(tracker)
         yield trackers
@@ -70,8 +79,22 @@ def run_id(config: TrainConfig, identity: Mapping[str, Any]) -> str:
 
 
 def telling(tracker: Tracker) -> Callable[[Mapping[str, Any], float | None], None]:
-    """A listener for rows of metrics."""
-    return lambda row, _left_s: tracker.log(row["step"], numbers_of(row))
+    """A listener for rows of metrics. A tracker that fails is told nothing more, which is said; the run goes on."""
+    failed: list[Exception] = []
+
+    def tell(row: Mapping[str, Any], _left_s: float | None) -> None:
+        if failed:
+            return
+        try:
+            tracker.log(row["step"], numbers_of(row))
+        except Exception as error:  # whatever a library or its network raises
+            failed.append(error)
+            name = type(tracker).__name__.lower()
+            _logger.warning(
+                "step %d: %s fails (%s) and is told nothing more; the run goes on", row["step"], name, error
+            )
+
+    return tell
 
 
 def hyperparameters(config: TrainConfig) -> dict[str, Any]:
