@@ -11,8 +11,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -21,6 +23,9 @@ FILE_ONLY = "file_only"
 
 LOG_EVERY_S = 15.0
 """Seconds between two plain lines of progress where there is no terminal."""
+
+
+_silent: ContextVar[bool] = ContextVar("silent", default=False)
 
 
 def get_logger(name: str) -> logging.Logger:
@@ -89,8 +94,9 @@ def progress(
 
     On a terminal a rich bar with rate and remaining time; elsewhere a line at most every LOG_EVERY_S seconds.
     `done` units were done in an earlier sitting: they count towards the total, not towards the rate.
+    Shows nothing inside `without_progress`.
     """
-    if not is_main_process():
+    if not is_main_process() or _silent.get():
         yield lambda _done: None
     elif sys.stderr.isatty():
         log_line = _line_logger(description, total, unit, done, file_only=True)
@@ -103,6 +109,57 @@ def progress(
             yield advance
     else:
         yield _line_logger(description, total, unit, done)
+
+
+@contextmanager
+def without_progress() -> Iterator[None]:
+    """Show no `progress` while the block runs: it is a small part of work that is shown as a whole."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
+
+
+@dataclass(frozen=True)
+class LiveLine:
+    """One line of a terminal that is written anew. `is_shown` is false where there is no terminal, and `show` does nothing."""
+
+    is_shown: bool
+    update: Callable[[float | None, str | None], None]
+
+    def show(self, *, done: float | None = None, text: str | None = None) -> None:
+        """Say how far the work is, or what stands beside it; what is not given stays."""
+        self.update(done, text)
+
+
+@contextmanager
+def live_line(description: str, *, total: float, done: float = 0.0) -> Iterator[LiveLine]:
+    """`description done/total`, a bar, and a text of the caller's, on a terminal while the block runs; else nothing.
+
+    Log lines appear above it. What does not fit the terminal's width is cut at its end.
+    """
+    if not is_main_process() or not sys.stderr.isatty():
+        yield LiveLine(False, lambda _done, _text: None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
+
+    cut = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    columns = (
+        TextColumn("{task.description} {task.completed:,.0f}/{task.total:,.0f}"),
+        BarColumn(bar_width=12),
+        TextColumn("{task.fields[text]}", markup=False, table_column=cut),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
+        task = bar.add_task(description, total=total, completed=int(done), text="")
+
+        def update(now: float | None, text: str | None) -> None:
+            changed: dict[str, Any] = {} if text is None else {"text": text}
+            bar.update(task, completed=now, **changed)
+
+        yield LiveLine(True, update)
 
 
 def track(items: Iterable[T], description: str, *, total: int | None = None, unit: str = "items") -> Iterator[T]:

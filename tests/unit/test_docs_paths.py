@@ -32,6 +32,10 @@ def code_of(text: str) -> Iterator[str]:
         yield f"`{match.group(2)}`" if match.group(2) else match.group(1) or match.group(0)
 
 
+ASSUMED = " "
+"""The command of a group that is meant where none is named: `qaz train CONFIG` beside `qaz train report RUN_DIR`."""
+
+
 def anchors_of(page: Path) -> set[str]:
     """Headings as links call them: lower case, without punctuation, hyphens for spaces."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
@@ -59,7 +63,12 @@ def fault(words: list[str]) -> str | None:
     """What is wrong with a command: a name that is none, or an option that it has not."""
     command: Any = typer.main.get_command(app)
     rest = list(words)
-    while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
+    while hasattr(command, "commands"):
+        if ASSUMED in command.commands and (not rest or rest[0] not in command.commands):
+            command = command.commands[ASSUMED]
+            break
+        if not rest or rest[0].startswith("-"):
+            break
         name = rest.pop(0)
         if name not in command.commands:
             return f"no command {name}"
@@ -85,6 +94,8 @@ def test_the_checks_see_what_is_wrong() -> None:
     assert missing_paths(text) == ["data/nothing.py", "configs/none.yaml"]
     assert [fault(words) for words in commands_of(text)] == ["no command bild", "no option --shares"]
     assert fault(["data", "build", "C", "--share", "0/2"]) is None
+    assert fault(["train", "C", "--shares"]) == "no option --shares"
+    assert fault(["train", "C", "--dry-run"]) is fault(["train", "report", "D", "--out", "F"]) is None
 
 
 def test_every_page_is_linked_from_the_readme_or_a_page_that_is() -> None:

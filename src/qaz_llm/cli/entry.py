@@ -13,8 +13,9 @@ from qaz_llm.cli.doctor import doctor
 from qaz_llm.cli.evals import eval_app
 from qaz_llm.cli.model import chat, export
 from qaz_llm.cli.run import run
+from qaz_llm.cli.status import status
 from qaz_llm.cli.tokenizer import tokenizer_app
-from qaz_llm.cli.train import plan, train
+from qaz_llm.cli.train import plan, train_app
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.stopping import INTERRUPTED, told_behind
 from qaz_llm.errors import QazError, WriteError
@@ -28,8 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Add --debug to any command for the traceback of an error. Overrides have the form section.key=value.",
 )
-for command in (run, train, plan, export, chat, doctor):
+for command in (run, plan, status, export, chat, doctor):
     app.command()(command)
+app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
 app.add_typer(tokenizer_app, name="tokenizer")
 app.add_typer(eval_app, name="eval")

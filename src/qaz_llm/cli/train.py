@@ -1,38 +1,96 @@
-"""`qaz train` and `qaz plan`."""
+"""`qaz train CONFIG`, `qaz train report RUN_DIR` and `qaz plan`."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
 
 from qaz_llm.cli.options import AsJson, ConfigPath, DryRun, Overrides
 from qaz_llm.cli.printing import print_json, print_plan_of_training
 from qaz_llm.progress import is_main_process
 
-
-def train(config: ConfigPath, overrides: Overrides = None, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Train a model; run again with the same arguments, it goes on where it stopped."""
-    from qaz_llm.cluster.environment import read_environment
-    from qaz_llm.config import load_config
-    from qaz_llm.pipeline.watch import watch_files
+if TYPE_CHECKING:
+    from qaz_llm.pipeline.watch import HeldOut
     from qaz_llm.train.config import TrainConfig
+
+REPORT = "report"
+TRAIN = " "
+"""Name of the command that is meant where none is named; it shows as nothing in its help."""
+
+
+class TrainGroup(TyperGroup):
+    """`qaz train CONFIG` as it always was, and `qaz train report RUN_DIR` beside it.
+
+    The first word decides: `report` is the command, anything else is the training's. A config named so is `./report`.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] != REPORT:
+            return super().parse_args(ctx, [TRAIN, *args])
+        if Path(REPORT).is_file() and not any(Path(word).is_dir() for word in args[1:]):
+            from qaz_llm.errors import InputError
+
+            raise InputError(
+                "`qaz train report` is a command, and a file named report lies here",
+                hint="to train by that file: qaz train ./report; for the report of a run: qaz train report RUN_DIR",
+            )
+        return super().parse_args(ctx, args)
+
+
+train_app = typer.Typer(cls=TrainGroup, add_completion=False, pretty_exceptions_enable=False)
+
+
+@train_app.command(TRAIN)
+def train(config: ConfigPath, overrides: Overrides = None, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Train a model; run again with the same arguments, it goes on where it stopped.
+
+    What a run has done: qaz train report RUN_DIR. What it does now: qaz status RUN_DIR.
+    """
+    from qaz_llm.cluster.environment import read_environment
     from qaz_llm.train.plan import make_plan
     from qaz_llm.train.run import train as train_model
 
-    settings = load_config(TrainConfig, config, overrides or ())
+    settings, watch = _settings(config, overrides)
     plan = make_plan(settings, read_environment())
     if dry_run:
         print_plan_of_training(plan, as_json)
         return
-    watch = watch_files(settings.heldout) if settings.heldout else None
-    result = train_model(plan, on_eval=watch)
+    result = train_model(plan, on_eval=watch, heldout=watch.texts if watch else None)
     if as_json and is_main_process():
         print_json(vars(result))
+
+
+@train_app.command(REPORT)
+def report(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The run_dir of a training, done or not.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The HTML file; else RUN_DIR/report.html.")] = None,
+) -> None:
+    """Write what a training did as one HTML file: losses, held-out numbers, speed, restarts, samples, config, versions."""
+    from qaz_llm.train.report import write_report
+
+    typer.echo(f"report: {write_report(run_dir, out or run_dir / 'report.html')}")
 
 
 def plan(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Memory, compute and time of a training config, without starting it."""
     from qaz_llm.cluster.environment import read_environment
-    from qaz_llm.config import load_config
-    from qaz_llm.train.config import TrainConfig
     from qaz_llm.train.plan import make_plan
 
-    made = make_plan(load_config(TrainConfig, config, overrides or ()), read_environment())
-    print_plan_of_training(made, as_json)
+    settings, _ = _settings(config, overrides)
+    print_plan_of_training(make_plan(settings, read_environment()), as_json)
+
+
+def _settings(config: Path, overrides: Overrides) -> tuple[TrainConfig, HeldOut | None]:
+    """The config, and its held-out texts; what it asks to watch is there."""
+    from qaz_llm.config import load_config
+    from qaz_llm.pipeline.watch import watch_files
+    from qaz_llm.train.config import TrainConfig
+    from qaz_llm.train.watching.checks import check_watching
+
+    settings = load_config(TrainConfig, config, overrides or ())
+    watch = watch_files(settings.heldout) if settings.heldout else None
+    check_watching(settings, has_eval=watch is not None, names=tuple(watch.texts) if watch else ())
+    return settings, watch

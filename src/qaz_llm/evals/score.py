@@ -54,7 +54,8 @@ class HFScorer:
         self.batch_tokens = batch_tokens
         self._shares: bool | None = None
         self.max_length = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 1 << 20)
-        rows = model.get_input_embeddings().weight.shape[0]
+        weight = model.get_input_embeddings().weight
+        rows = getattr(weight, "ds_shape", weight.shape)[0]  # under ZeRO-3 a process holds a part, whose shape is (0,)
         if len(tokenizer) > rows:
             raise InputError(
                 f"the tokenizer has {len(tokenizer):,} tokens, the model {rows:,} embedding rows",

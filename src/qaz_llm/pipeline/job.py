@@ -22,7 +22,7 @@ from qaz_llm.progress import get_logger
 
 if TYPE_CHECKING:
     from qaz_llm.tokenizer.curve import ModelCost
-    from qaz_llm.train.config import TrainConfig
+    from qaz_llm.train.config import TrainConfig, TrainSettings
     from qaz_llm.train.plan import TrainPlan
 
 _logger = get_logger("run")
@@ -58,6 +58,7 @@ def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
     from qaz_llm.cluster.environment import read_environment
     from qaz_llm.model.load import check_model_folder
     from qaz_llm.train.plan import check_machine
+    from qaz_llm.train.watching.checks import check_watching
 
     for key, name in (("model.checkpoint", config.model.checkpoint), ("tokenizer.base", config.tokenizer.base)):
         if name and name.startswith(("/", ".", "~")) and not Path(name).expanduser().is_dir():
@@ -70,7 +71,10 @@ def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
     for stage in stages:
         stage.inputs()
         if stage.distributed:
-            check_machine(getattr(config, stage.name), config.device, environment)
+            section = getattr(config, stage.name)
+            check_machine(section, config.device, environment)
+            names = _heldout_names(config) if section.eval_every_steps else ()
+            check_watching(section, has_eval=True, names=names)
 
 
 def _check_dialogues(config: RunConfig) -> None:
@@ -250,7 +254,8 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         from qaz_llm.train.run import train
 
         watch = watch_bits(config) if section.eval_every_steps else None
-        result = train(_plan(config, layout, name), on_eval=watch)
+        heldout = watch.texts if watch else None
+        result = train(_plan(config, layout, name), on_eval=watch, heldout=heldout)
         return {"steps": result.steps, "tokens": result.tokens, "final_loss": result.final_loss}
 
     return Stage(
@@ -258,7 +263,7 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         folder=layout.training(name),
         rooms=("tokenizer", "data/mix", "model", "train", "pipeline/watch"),
         after=before,
-        settings={**_without(section.to_dict(), *KEYS_WITHOUT_EFFECT), "model": config.model.to_dict()},
+        settings={**_training_settings(section), "model": config.model.to_dict()},
         inputs=lambda: [
             *_folder_files(config.model.checkpoint, ""),
             *(_heldout_files(config) if section.eval_every_steps else ()),
@@ -268,6 +273,15 @@ def _training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         estimate_s=lambda: _training_estimate_s(config, layout, name),
         distributed=True,
     )
+
+
+def _training_settings(section: TrainSettings) -> dict[str, Any]:
+    """What decides a training's result. Of `watch`, keys that choose the model are named where they are not at their default,
+    so that a run begun before there were such keys goes on."""
+    default = type(section.watch)()
+    choosing = {key: getattr(section.watch, key) for key in ("keep_best", "final_model", "patience", "min_gain")}
+    chosen = {key: value for key, value in choosing.items() if value != getattr(default, key)}
+    return _without(section.to_dict(), *KEYS_WITHOUT_EFFECT, "watch") | ({"watch": chosen} if chosen else {})
 
 
 def _stages_before(config: RunConfig, name: str) -> tuple[str, ...]:
@@ -397,6 +411,13 @@ def _eval_files(config: RunConfig) -> list[Path]:
 
     root = config.eval.root or config.data.root
     return [path for task in tasks for _language, path in task_files(task, root)]
+
+
+def _heldout_names(config: RunConfig) -> tuple[str, ...]:
+    """The languages of the sentences that bits per byte are measured on."""
+    from qaz_llm.evals.items import heldout_texts
+
+    return tuple(heldout_texts(config.eval.suite, root=config.eval.root or config.data.root))
 
 
 def _heldout_files(config: RunConfig) -> list[Path]:

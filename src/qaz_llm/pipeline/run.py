@@ -19,6 +19,7 @@ from qaz_llm.pipeline.layout import Layout
 from qaz_llm.pipeline.stages import STAGES_FOLDER, PlannedStage, Stage, StageResult, StageRunner, read_stage_manifests
 from qaz_llm.progress import format_duration, get_logger, is_main_process, log_to_file
 from qaz_llm.provenance import git_commit, package_versions
+from qaz_llm.train.status import STATUS_FILE, reported_status
 
 _logger = get_logger("run")
 
@@ -73,6 +74,7 @@ def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: S
         if is_main_process():
             check_writable(layout.run_dir)
             held.enter_context(only_one(layout.run_dir))
+            _report_status(held, layout, runner, environment.world_size)
         return _run_selected(config, layout, runner, selected, forced)
 
 
@@ -106,6 +108,17 @@ def _run_selected(
         report if report.exists() else None,
         layout.model if layout.model.exists() else None,
     )
+
+
+def _report_status(held: ExitStack, layout: Layout, runner: StageRunner, processes: int) -> None:
+    """Keep status.json of the whole run while `held` is open: which stage it is at; a training's own has the steps."""
+    status = held.enter_context(reported_status(layout.run_dir / STATUS_FILE, processes=processes))
+
+    def on_stage(name: str, number: int, total: int) -> None:
+        status.begin()
+        status.set(at_once=True, phase=name, stage=number, stages=total)
+
+    runner.on_stage = on_stage
 
 
 def _check_own(run_dir: Path, stages: Sequence[Stage]) -> None:

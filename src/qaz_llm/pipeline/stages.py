@@ -27,8 +27,11 @@ from qaz_llm.progress import format_duration, get_logger, is_main_process
 Status = Literal["done", "unchanged", "resumed"]
 
 STAGES_FOLDER = "stages"
-TIMED_FILES = ("metrics.jsonl", "run.json", "complete.json")
+TIMED_FILES = ("metrics.jsonl", "run.json", "complete.json", "status.json")
 """Outputs that say how long something took, and so differ between two runs that make the same."""
+
+NO_OUTPUTS = frozenset({"checkpoints", "trackers"})
+"""Folders below a stage's whose files no other stage reads."""
 
 _logger = get_logger("run")
 
@@ -85,11 +88,14 @@ class PlannedStage:
 
 
 class StageRunner:
-    """Runs stages in order below one run folder."""
+    """Runs stages in order below one run folder; `on_stage` is told name, number and total of each that has work to do."""
 
-    def __init__(self, run_dir: Path, stages: Sequence[Stage]) -> None:
+    def __init__(
+        self, run_dir: Path, stages: Sequence[Stage], *, on_stage: Callable[[str, int, int], None] | None = None
+    ) -> None:
         self.run_dir = run_dir
         self.stages = tuple(stages)
+        self.on_stage = on_stage or (lambda _name, _number, _total: None)
 
     def select(self, first: str | None, last: str | None) -> tuple[Stage, ...]:
         """The stages from `first` until `last`. Raises InputError for unknown names or an empty range."""
@@ -156,6 +162,7 @@ class StageRunner:
             manifest = self.manifest(stage.name) or {}
             _logger.info("%s: unchanged, skipped", label)
             return StageResult(stage.name, "unchanged", manifest["seconds"], manifest["summary"])
+        self.on_stage(stage.name, number, total)
         fingerprint = self.fingerprint(stage)
         if not is_main_process() and not stage.distributed:
             return self._wait_for(stage, fingerprint)
@@ -212,7 +219,7 @@ class StageRunner:
         files = sorted(
             p
             for p, top in made
-            if p.is_file() and not p.name.startswith(".") and "checkpoints" not in p.relative_to(top).parts
+            if p.is_file() and not p.name.startswith(".") and not NO_OUTPUTS & set(p.relative_to(top).parts)
         )
         if not files:
             raise WorkError(f"stage '{stage.name}' made nothing in {stage.folder}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,13 @@ from qaz_llm.errors import InputError
 from qaz_llm.evals.items import heldout_texts
 from qaz_llm.evals.score import HFScorer
 from qaz_llm.pipeline.config import RunConfig
+from qaz_llm.progress import without_progress
 from qaz_llm.records import Request
 from qaz_llm.rows.config import MixEntry
 from qaz_llm.rows.sources import read_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-Watch = Callable[["PreTrainedModel", "PreTrainedTokenizerFast", int], Mapping[str, float]]
 
 SENTENCES = 64
 """Sentences per language that are scored each time: enough to see a trend, few enough not to slow training down."""
@@ -27,14 +27,32 @@ BATCH_TOKENS = 2048
 """Tokens of one forward pass beside a training in `qaz train`, whose own memory is to be enough for it."""
 
 
-def watch_bits(config: RunConfig) -> Watch:
-    """A function of model, tokenizer and step that returns `{"kk": bits per byte, "ru": …, "en": …}`."""
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out texts by name, of which bits per byte are measured; called as training calls an evaluation."""
+
+    texts: Mapping[str, Sequence[str]]
+    batch_tokens: int
+
+    def __call__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, _step: int) -> Mapping[str, float]:
+        """`{"kk": bits per byte, "ru": …, "en": …}` of the model as it is."""
+        scorer = HFScorer(model, tokenizer, batch_tokens=self.batch_tokens)
+        bits: dict[str, float] = {}
+        with without_progress():
+            for name, texts in self.texts.items():
+                scored = scorer.loglikelihood([Request("", text) for text in texts])
+                bits[name] = -sum(s.logprob for s in scored) / math.log(2) / sum(s.num_bytes for s in scored)
+        return bits
+
+
+def watch_bits(config: RunConfig) -> HeldOut:
+    """The first SENTENCES held-out sentences of each language of the suite that the run is scored on."""
     texts = heldout_texts(config.eval.suite, root=config.eval.root or config.data.root)
-    return _watch({language: lines[:SENTENCES] for language, lines in texts.items()}, config.eval.batch_tokens)
+    return HeldOut({language: lines[:SENTENCES] for language, lines in texts.items()}, config.eval.batch_tokens)
 
 
-def watch_files(files: Mapping[str, str]) -> Watch:
-    """The same for a file of text per name, of which the first SENTENCES texts are scored.
+def watch_files(files: Mapping[str, str]) -> HeldOut:
+    """A file of text per name, of which the first SENTENCES texts are scored.
 
     Raises:
         InputError: a file that is not there, or holds no text.
@@ -45,16 +63,4 @@ def watch_files(files: Mapping[str, str]) -> Watch:
         watched[name] = [text for _, text in islice(read_texts(entry), SENTENCES)]
         if not watched[name]:
             raise InputError(f"heldout.{name}: {path} holds no text", hint="name a file of text, a document per line")
-    return _watch(watched, BATCH_TOKENS)
-
-
-def _watch(watched: Mapping[str, Sequence[str]], batch_tokens: int) -> Watch:
-    def score(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, _step: int) -> Mapping[str, float]:
-        scorer = HFScorer(model, tokenizer, batch_tokens=batch_tokens)
-        bits: dict[str, float] = {}
-        for language, lines in watched.items():
-            scored = scorer.loglikelihood([Request("", line) for line in lines])
-            bits[language] = -sum(s.logprob for s in scored) / math.log(2) / sum(s.num_bytes for s in scored)
-        return bits
-
-    return score
+    return HeldOut(watched, BATCH_TOKENS)

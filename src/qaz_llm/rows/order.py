@@ -30,9 +30,10 @@ class MixedDataset:
         return sum(map(len, self.parts))
 
     def __getitem__(self, row: int) -> dict[str, np.ndarray[Any, Any]]:
-        for part in self.parts:
+        """As of a PackedDataset, with `part`: the number of the part that the row is of."""
+        for number, part in enumerate(self.parts):
             if row < len(part):
-                return part[row]
+                return part[row] | {"part": np.array(number)}
             row -= len(part)
         raise IndexError(row)
 

@@ -137,8 +137,8 @@ def set_aside(path: Path, problem: str) -> None:
         _logger.warning("%s: %s; passed over (it could not be set aside: %s)", path, problem, error.strerror)
 
 
-def prune(checkpoints: Path, *, keep: int) -> None:
-    """Delete all but the newest `keep` whole checkpoints, and what an interrupted save left behind.
+def prune(checkpoints: Path, *, keep: int, spare: Collection[int] = ()) -> None:
+    """Delete all but the newest `keep` whole checkpoints and those of the steps `spare`, and what an interrupted save left behind.
 
     Damaged ones are not counted; they are deleted too, and named, once there are `keep` whole ones.
     """
@@ -151,7 +151,7 @@ def prune(checkpoints: Path, *, keep: int) -> None:
         except DamagedCheckpointError as problem:
             damaged.append(path)
             _logger.warning("%s: %s; it does not count as one of the kept", path, problem)
-    for path in whole[keep:]:
+    for path in (path for path in whole[keep:] if int(path.name.removeprefix("step-")) not in spare):
         (path / MARKER_FILE).unlink(missing_ok=True)  # first of all: half deleted must not look whole
         shutil.rmtree(path, ignore_errors=True)
     if damaged and len(whole) >= keep:
@@ -160,6 +160,15 @@ def prune(checkpoints: Path, *, keep: int) -> None:
         )
         for path in damaged:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def problem_of(checkpoint: Path) -> str | None:
+    """Why a checkpoint cannot be used, a folder that is not there included; None where it can."""
+    try:
+        _look_at(checkpoint)
+    except DamagedCheckpointError as problem:
+        return str(problem)
+    return None
 
 
 def check_same_run(identity: Mapping[str, Any], recorded: Mapping[str, Any], *, where: Path) -> None:

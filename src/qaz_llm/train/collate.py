@@ -40,9 +40,16 @@ class Collator:
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> Batch:
         if not self.packs:
-            return collate_alone(rows, pad_id=self.pad_id)
-        batch = collate(rows, pad_id=self.pad_id)
+            return collate_alone(rows, pad_id=self.pad_id) | parts_of_rows(rows)
+        batch = collate(rows, pad_id=self.pad_id) | parts_of_rows(rows)
         return batch | document_lengths(batch["position_ids"]) if self.flash else batch
+
+
+def parts_of_rows(rows: Sequence[Mapping[str, Any]]) -> Batch:
+    """`part_B`, the part of the mix that each row is of, where the rows say it; the trainer takes it out of the batch."""
+    import torch
+
+    return {"part_B": torch.tensor([int(row["part"]) for row in rows])} if "part" in rows[0] else {}
 
 
 def needs_lengths(attn_implementation: str | None) -> bool:

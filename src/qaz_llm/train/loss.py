@@ -17,12 +17,17 @@ from torch.nn.functional import cross_entropy, pad
 from qaz_llm.records import IGNORE_INDEX
 
 
-def share_of_step(outputs: Any, labels_BL: torch.Tensor, num_items_in_batch: torch.Tensor | int) -> torch.Tensor:
-    """Summed loss of the micro-batch in nats, divided by the learned tokens of the step over all ranks.
+def token_losses(outputs: Any, labels_BL: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Loss of each token in nats, 0 where none is learned, and which tokens are: both (B, L), by the position that predicts.
 
     Labels are unshifted: here, and nowhere else, each is moved to the position that predicts it.
     """
     logits_BLV = outputs["logits"].float()  # exp and sum over the vocabulary lose too much in bfloat16
     shifted_BL = pad(labels_BL, (0, 1), value=IGNORE_INDEX)[..., 1:]
-    total = cross_entropy(logits_BLV.flatten(0, 1), shifted_BL.flatten(), ignore_index=IGNORE_INDEX, reduction="sum")
-    return total / num_items_in_batch
+    nll = cross_entropy(logits_BLV.flatten(0, 1), shifted_BL.flatten(), ignore_index=IGNORE_INDEX, reduction="none")
+    return nll.view_as(shifted_BL), shifted_BL != IGNORE_INDEX
+
+
+def share_of_step(outputs: Any, labels_BL: torch.Tensor, num_items_in_batch: torch.Tensor | int) -> torch.Tensor:
+    """Summed loss of the micro-batch in nats, divided by the learned tokens of the step over all ranks."""
+    return token_losses(outputs, labels_BL)[0].sum() / num_items_in_batch

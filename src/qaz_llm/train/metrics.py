@@ -2,9 +2,13 @@
 
     {"step": 20, "loss": 3.41, "lr": 0.0003, "grad_norm": 0.8, "tokens": 81920, "tokens_per_s": 10400.0, "seconds": 7.9}
 
-`loss` is the mean over all learned tokens of the steps since the last row, in nats; `tokens` counts from the run's
-start, padding left out; `tokens_per_s` is over the steps since the last row; `mfu_frac`, on a GPU whose peak is known,
-is the share of that peak which the model's own FLOPs reach.
+All but `step`, `tokens` and `seconds` is over the steps since the last row. `loss` is the mean over the steps of each
+one's mean over its learned tokens, in nats; `tokens` counts from the run's start, padding left out. `tokens_per_s` leaves
+out the time of saving, evaluation and samples, which `saving_s`, `evaluation_s` and `sampling_s` give; `seconds`, from the
+run's start, has them in. `mfu_frac`, on a GPU whose peak is known, is the share of that peak which the model's own FLOPs
+reach at that rate. `languages` and `sources` have `loss` and `learned_tokens` of each, and `learned_tokens` is their sum:
+
+    Σ loss × learned_tokens over the sources = loss × learned_tokens of the row   (exactly so with a row for each step)
 """
 
 from __future__ import annotations
@@ -22,6 +26,10 @@ from qaz_llm.progress import get_logger
 _logger = get_logger("train")
 
 METRICS_FILE = "metrics.jsonl"
+EVALS_FILE = "evals.jsonl"
+SAMPLES_FILE = "samples.jsonl"
+KEPT_IN_STEP = (METRICS_FILE, EVALS_FILE, SAMPLES_FILE)
+"""Files of rows by step, which a resumed run brings back to its own step."""
 
 PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12}
 """Dense bf16 FLOP/s by the makers' data sheets, by a part of the device's name."""
@@ -72,7 +80,7 @@ def truncate_metrics(path: Path, *, last_step: int) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     kept = [row for row in read_metrics(path) if row["step"] <= last_step]
-    write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
     return kept
 
 
@@ -80,7 +88,7 @@ def append_metrics(path: Path, row: Mapping[str, Any]) -> None:
     """Add one row and hand it to the operating system, so that a killed run has all rows before."""
     try:
         with path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:

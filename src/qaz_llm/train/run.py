@@ -4,6 +4,7 @@ run_dir/
   config.yaml run.json        what was asked for, and what it ran on
   tokenizer/ packed/          made once
   metrics.jsonl evals.jsonl   one row per logged step; one per evaluation
+  samples.jsonl status.json   what the model wrote meanwhile; what the run is doing, or how it ended
   checkpoints/step-<n>/       to go on from
   adapter/                    LoRA only: the adapter by itself
   model/                      the result, adapter merged
@@ -14,43 +15,41 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.preflight import preflight
 from qaz_llm.cluster.stopping import Stop, Told, stopped_by_signals
-from qaz_llm.errors import CheckpointError, ConfigError, DataError, InputError
-from qaz_llm.io import make_dir, only_one, read_json, write_json
-from qaz_llm.progress import format_duration, get_logger, log_to_file, progress
+from qaz_llm.errors import CheckpointError, DataError, InputError
+from qaz_llm.io import only_one, read_json, write_json
+from qaz_llm.progress import format_duration, get_logger, log_to_file
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
 from qaz_llm.train.heartbeat import Heartbeat, heartbeat
 from qaz_llm.train.isolation import isolated
 from qaz_llm.train.loading import with_older_ones
-from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
+from qaz_llm.train.metrics import KEPT_IN_STEP, METRICS_FILE, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
 from qaz_llm.train.schedule import warm_up_line
 from qaz_llm.train.sharding import uses_fsdp2
+from qaz_llm.train.status import STATUS_FILE, StatusFile, reported_status
 from qaz_llm.train.waiting import make_files_first
 
 if TYPE_CHECKING:
-    from qaz_llm.train.callbacks import MetricsCallback, OnEval
-    from qaz_llm.train.collate import Collator
     from qaz_llm.train.prepare import PreparedRun
     from qaz_llm.train.trainer import PackedTrainer
+    from qaz_llm.train.watching.watch import OnEval, Sight
 
 _logger = get_logger("train")
 
 COMPLETE_FILE = "complete.json"
-EVALS_FILE = "evals.jsonl"
 
 
 @dataclass(frozen=True)
@@ -66,23 +65,28 @@ class TrainResult:
     status: Literal["trained", "resumed", "complete"]
 
 
-def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
+def train(
+    plan: TrainPlan, *, on_eval: OnEval | None = None, heldout: Mapping[str, Sequence[str]] | None = None
+) -> TrainResult:
     """Train until the last step of the plan, going on from the newest whole checkpoint in its run_dir.
 
     Args:
         on_eval: called as `on_eval(model, tokenizer, step)` on every rank each `eval_every_steps` and at the end;
             what it returns goes into evals.jsonl.
+        heldout: the texts it evaluates on, by name: samples continue their first words where the config gives no
+            `watch.prompts`, and those that are in the training data too are counted in a warning.
 
     Raises:
         InputError: run_dir cannot be written, the disk is too small, or it holds a run and `resume` is false.
         CheckpointError: run_dir belongs to a run with another config or other data; the keys are named.
         PreemptedError: told to stop by SIGTERM or SIGUSR1; a checkpoint was saved, the same command goes on from it.
-        ConfigError: `eval_every_steps` with nothing to evaluate on; or documents of a batch would see each other; what works is named.
+        ConfigError: `eval_every_steps` with nothing to evaluate on, a tracker that is not installed; or documents of a batch would see each other; what works is named.
         DivergedError: a step was no good, and `on_divergence` does not go on past it, or no longer.
     """
     from qaz_llm.train.stopping import what_is_saved
+    from qaz_llm.train.watching.watch import Sight
 
-    shared = plan.config.distributed
+    shared, sight = plan.config.distributed, Sight(on_eval, heldout or {})
     with (
         stopped_by_signals(partial(what_is_saved, plan.config.run_dir)) as flag,
         isolated(plan.environment) as ignored,
@@ -93,11 +97,11 @@ def train(plan: TrainPlan, *, on_eval: OnEval | None = None) -> TrainResult:
             timeout_s=60 * shared.timeout_minutes,
         ) as beat,
     ):
-        return _train_among_others(plan, flag, beat, on_eval, ignored)
+        return _train_among_others(plan, flag, beat, sight, ignored)
 
 
 def _train_among_others(
-    plan: TrainPlan, flag: Stop, beat: Heartbeat, on_eval: OnEval | None, ignored: Sequence[str]
+    plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, ignored: Sequence[str]
 ) -> TrainResult:
     """`train` once the environment is its own: meet the other processes, work, part from them."""
     config = plan.config
@@ -116,10 +120,11 @@ def _train_among_others(
         on_main(lambda: preflight(config.run_dir, needed_bytes=plan.disk_bytes))
         with ExitStack() as held:
             on_main(lambda: held.enter_context(only_one(config.run_dir)))
+            status = held.enter_context(reported_status(_status_path(plan), processes=plan.environment.world_size))
             held.enter_context(log_to_file(config.run_dir / "train.log"))
             if ignored:
                 _logger.warning("environment variables ignored, the config decides: %s", ", ".join(ignored))
-            return _train(plan, flag, beat, on_eval)
+            return _train(plan, flag, beat, sight, status)
     except PreemptedError as error:
         # Raised anew below: the traceback's frames hold the model, which is to be gone before the process group is.
         stopped = PreemptedError(error.message, hint=error.hint)
@@ -141,20 +146,22 @@ def _train_among_others(
     raise stopped
 
 
-def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, on_eval: OnEval | None) -> TrainResult:
-    from qaz_llm.train.divergence import DivergedError
-    from qaz_llm.train.prepare import describe_data, open_prepared, prepare_files, write_run_facts
-    from qaz_llm.train.rollback import clear_up, given_up, may_roll_back, roll_back
+def _status_path(plan: TrainPlan) -> Path | None:
+    return plan.config.run_dir / STATUS_FILE if plan.environment.is_main else None
 
-    if plan.config.eval_every_steps is not None and on_eval is None:
-        raise ConfigError(
-            f"eval_every_steps is {plan.config.eval_every_steps}, and there is nothing to evaluate on",
-            hint="name held-out text, heldout={kk: FILE}, or leave eval_every_steps out",
-        )
+
+def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, status: StatusFile) -> TrainResult:
+    from qaz_llm.train.divergence import DivergedError
+    from qaz_llm.train.prepare import open_prepared, prepare_files
+    from qaz_llm.train.rollback import clear_up, given_up, may_roll_back, roll_back
+    from qaz_llm.train.watching.checks import check_watching
+
+    check_watching(plan.config, has_eval=sight.on_eval is not None, names=tuple(sight.heldout))
     for line in plan.describe().splitlines():
         _logger.info(line)
     if not plan.fits:
         _logger.warning("the estimate says that this does not fit; trying all the same")
+    status.phase("preparing")
     files = on_main(lambda: prepare_files(plan))
     run = open_prepared(plan, files)
     if (warm_up := warm_up_line(plan.config, run.steps)) is not None:
@@ -163,18 +170,11 @@ def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, on_eval: OnEval | None)
     if done is not None:
         _logger.info("complete: %d steps are done, the model is in %s; nothing to do", done.steps, done.model_dir)
         return done
+    status.set(steps=run.steps)
+    status.begin()
     while True:
-        resumed = _checkpoint_to_resume(plan, run)
-        on_main(partial(write_run_facts, plan, run))
-        for line in describe_data(plan, run):
-            _logger.info(line)
         try:
-            trainer = with_older_ones(
-                partial(_run_trainer, plan, run, flag, beat, on_eval),
-                resumed,
-                partial(_next_older, plan, run),
-            )
-            return _finish(plan, run, trainer, resumed)
+            return _sitting(plan, run, flag, beat, sight, status)
         except DivergedError as error:
             flag.let_go()
             if not on_main(partial(may_roll_back, plan)):
@@ -185,8 +185,36 @@ def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, on_eval: OnEval | None)
         run = open_prepared(plan, files)
 
 
+def _sitting(
+    plan: TrainPlan, run: PreparedRun, flag: Stop, beat: Heartbeat, sight: Sight, status: StatusFile
+) -> TrainResult:
+    """From the newest checkpoint that can be used to the model."""
+    from qaz_llm.train.prepare import describe_data, write_run_facts
+    from qaz_llm.train.sitting import run_trainer
+    from qaz_llm.train.watching.ending import ended_before
+    from qaz_llm.train.watching.overlap import say_overlaps
+    from qaz_llm.train.watching.watch import Watch
+
+    resumed = _checkpoint_to_resume(plan, run)
+    status.set(step=resumed.step if resumed else 0)
+    on_main(partial(write_run_facts, plan, run))
+    for line in describe_data(plan, run):
+        _logger.info(line)
+    if resumed is None and sight.heldout:
+        on_main(lambda: say_overlaps(plan.config.run_dir, sight.heldout, run.tokenizer, run.rows.parts))
+    watching = Watch.begin(plan.config, status, run.entries, sight)
+    run = ended_before(run, plan, resumed.step if resumed else 0, status)
+    trainer = with_older_ones(
+        partial(run_trainer, plan, run, flag, beat, watching), resumed, partial(_next_older, plan, run)
+    )
+    status.phase("exporting")
+    return _finish(plan, ended_before(run, plan, trainer.state.global_step, status), trainer, resumed)
+
+
 def _completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:
     """The result of a run that is done. Raises CheckpointError where it is another run's."""
+    from qaz_llm.train.watching.best import why_ended
+
     marker = plan.config.run_dir / COMPLETE_FILE
     if not marker.is_file():
         return None
@@ -197,8 +225,10 @@ def _completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:
         _logger.warning("%s: damaged; the end of the run is done again", marker)
         return None
     checkpoints.check_same_run(run.identity, identity, where=plan.config.run_dir)
-    if facts["steps"] < run.steps:
+    if facts["steps"] < run.steps and why_ended(plan.config.run_dir, plan.config.watch) is None:
         return None  # a constant schedule may go further
+    if facts.get("final_model", "last") != plan.config.watch.final_model:
+        return None  # the other model is to be made, of a checkpoint that is there
     return TrainResult(
         plan.config.run_dir / "model",
         facts["steps"],
@@ -230,7 +260,7 @@ def _checkpoint_to_resume(
             )
         _logger.info("resuming from %s", newest.path)
     last_step = newest.step if newest else 0
-    for name in (METRICS_FILE, EVALS_FILE):
+    for name in KEPT_IN_STEP:
         on_main(partial(truncate_metrics, config.run_dir / name, last_step=last_step))
     return newest
 
@@ -239,136 +269,17 @@ def _next_older(plan: TrainPlan, run: PreparedRun, failed: Mapping[Path, str]) -
     return _checkpoint_to_resume(plan, run, without=failed)
 
 
-def _run_trainer(
-    plan: TrainPlan,
-    run: PreparedRun,
-    flag: Stop,
-    beat: Heartbeat,
-    on_eval: OnEval | None,
-    resumed: checkpoints.Checkpoint | None,
-    loaded: Callable[[], None],
-) -> PackedTrainer:
-    from qaz_llm.rows.dataset import pad_id_of
-    from qaz_llm.train.arguments import training_arguments
-    from qaz_llm.train.collate import Collator, needs_lengths
-    from qaz_llm.train.over import training_over
-    from qaz_llm.train.pull import pull_to_base
-    from qaz_llm.train.rollback import keep_bad_rows, make_watch
-    from qaz_llm.train.saving import saves_beside
-    from qaz_llm.train.sharding import shard
-    from qaz_llm.train.start_model import make_model_to_train
-    from qaz_llm.train.stopping import StopCallback
-    from qaz_llm.train.universal import start_point
-    from qaz_llm.train.warm_rows import warm_rows
-
-    config = plan.config
-    beat.mark("loading the model", is_long=True)
-    start = start_point(plan, resumed)
-    model, new_tokens = make_model_to_train(plan, run)
-    done_steps = resumed.step if resumed else 0
-    collator = Collator(
-        pad_id_of(run.tokenizer),
-        packs=config.packing == "on",
-        flash=needs_lengths(model.config._attn_implementation),
-    )
-    trainer_class, rows, collate = training_over(plan, run.rows, model, collator, flag)
-    watch = make_watch(plan, run, flag)
-    stop = StopCallback(flag, watch)
-    with ExitStack() as stack:
-        advance = stack.enter_context(progress("training", total=run.steps, unit="steps", done=done_steps))
-        callbacks = _callbacks(plan, run, collator, advance, done_steps, flag, beat, on_eval)
-        make_dir(config.run_dir / "checkpoints")
-        trainer = trainer_class(
-            shard(model, config, plan.device),
-            training_arguments(
-                config,
-                total_steps=run.steps,
-                on_cpu=plan.device == "cpu",
-                world_size=plan.environment.world_size,
-                deepspeed=start.deepspeed,
-            ),
-            config=config,
-            rows=rows,
-            sampler=run.sampler,
-            collator=collate,
-            identity=run.identity,
-            saves_beside=saves_beside(plan),
-            on_loaded=loaded,
-            watch=watch,
-            beat=beat,
-            callbacks=[
-                *start.callbacks, *callbacks, *warm_rows(model, new_tokens, config), *pull_to_base(model, config), stop,
-            ],
-        )
-        keep_bad_rows(plan, run, trainer)
-        started = time.monotonic()
-        trainer.train(resume_from_checkpoint=start.folder)
-    flag.let_go()
-    if stop.stopped_at is not None:
-        raise PreemptedError(
-            f"told to stop; step {stop.stopped_at} of {run.steps} is saved in {config.run_dir / 'checkpoints'}",
-            hint="the same command goes on from there",
-        )
-    flag.check()
-    for line in watch.lines():
-        _logger.warning(line)
-    _logger.info("trained steps %d to %d in %s", done_steps + 1, run.steps, format_duration(time.monotonic() - started))
-    return trainer
-
-
-def _callbacks(
-    plan: TrainPlan,
-    run: PreparedRun,
-    collator: Collator,
-    advance: Callable[[float], None],
-    done_steps: int,
-    flag: Stop,
-    beat: Heartbeat,
-    on_eval: OnEval | None,
-) -> list[Any]:
-    """What looks at the training between its steps, in the order it does."""
-    from qaz_llm.train.callbacks import EvalCallback, ProgressCallback
-    from qaz_llm.train.packing_probe import PackingProbe
-    from qaz_llm.train.stopping import BreakableCallback
-
-    config = plan.config
-    probe = PackingProbe(collator, run.rows, micro_batch_size=config.micro_batch_size)
-    callbacks: list[Any] = [probe, _metrics(plan, run, done_steps), ProgressCallback(advance)]
-    if on_eval is not None:
-        path, every = config.run_dir / EVALS_FILE, config.eval_every_steps or run.steps
-        evaluation = EvalCallback(on_eval, run.tokenizer, path, every)
-        callbacks.append(BreakableCallback(evaluation, flag, beat, path=path, every_steps=every))
-    return callbacks
-
-
-def _metrics(plan: TrainPlan, run: PreparedRun, done_steps: int) -> MetricsCallback:
-    from qaz_llm.train.callbacks import MetricsCallback
-
-    row_tokens_R = run.rows.row_tokens_R
-    path = plan.config.run_dir / METRICS_FILE
-    before = read_metrics(path)
-
-    def tokens_of_step(step: int) -> int:
-        return int(row_tokens_R[run.sampler.rows_of_step(step, plan.rows_per_step)].sum())
-
-    return MetricsCallback(
-        path,
-        tokens_of_step=tokens_of_step,
-        tokens_before=sum(tokens_of_step(step) for step in range(1, done_steps + 1)),
-        seconds_before=before[-1]["seconds"] if before else 0.0,
-        flops_per_token=plan.flops_per_token,
-        peak_flops=peak_flops(plan.environment.device_name) if plan.device == "cuda" else None,
-    )
-
-
 def _finish(
     plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer, resumed: checkpoints.Checkpoint | None
 ) -> TrainResult:
     """Write the model, then the marker that says the run is done."""
     from qaz_llm.train.save import save_result
+    from qaz_llm.train.watching.curve import say_curve
+    from qaz_llm.train.watching.ending import to_final_weights
 
     config = plan.config
     trainer.beat.mark("writing the model", is_long=True)
+    model_of_step = to_final_weights(trainer, config)
     trainer.check_weights()
     save_result(plan, run, trainer)
     last = (read_metrics(config.run_dir / METRICS_FILE) or [{"loss": float("nan"), "tokens": 0, "seconds": 0.0}])[-1]
@@ -377,9 +288,12 @@ def _finish(
         "tokens": last["tokens"],
         "final_loss": last["loss"],
         "seconds": last["seconds"],
+        "final_model": config.watch.final_model,
+        "model_of_step": model_of_step,
         "identity": run.identity,
     }
     on_main(lambda: write_json(config.run_dir / COMPLETE_FILE, facts))
+    on_main(partial(say_curve, config.run_dir))
     _logger.info(
         "done: %d steps, %s tokens, loss %.4f, %s of training",
         run.steps, f"{last['tokens']:,}", last["loss"], format_duration(last["seconds"]),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -71,10 +71,19 @@ def saves_beside(plan: TrainPlan) -> bool:
 class CheckpointSaver:
     """Saves whole checkpoints of one run into `folder`. All its methods are called on all ranks."""
 
-    def __init__(self, folder: Path, *, identity: Mapping[str, Any], keep: int, beside: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        identity: Mapping[str, Any],
+        keep: int,
+        beside: bool,
+        spare: Callable[[], Collection[int]] = lambda: (),
+    ) -> None:
         self.folder = folder
         self.identity = identity
         self.keep = keep
+        self.spare = spare
         self.beside = not any_process(not beside)
         self.waits = 0
         self._thread: Thread | None = None
@@ -179,7 +188,7 @@ class CheckpointSaver:
         checkpoints.commit(
             staged, self.folder, step=step, identity=self.identity, world_size=rank_and_size()[1], files=files
         )
-        checkpoints.prune(self.folder, keep=self.keep)
+        checkpoints.prune(self.folder, keep=self.keep, spare=self.spare())
 
     def _attempt(self, step: int, work: Callable[[], Any]) -> Exception | None:
         """Do it, and give what it raised."""

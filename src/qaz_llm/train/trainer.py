@@ -34,12 +34,13 @@ from qaz_llm.train.loss import share_of_step
 from qaz_llm.train.optimizer import has_own_groups, make_optimizer
 from qaz_llm.train.saving import CheckpointSaver
 from qaz_llm.train.schedule import lr_factor
+from qaz_llm.train.watching.clock import timed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 
     from qaz_llm.rows.dataset import MixedDataset, StepSampler
-
+    from qaz_llm.train.watching.watch import Watch
 
 _logger = get_logger("train")
 
@@ -61,6 +62,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         on_loaded: Callable[[], None],
         watch: StepWatch,
         beat: Heartbeat,
+        watching: Watch,
         callbacks: list[TrainerCallback],
     ) -> None:
         self.settings = config
@@ -68,6 +70,8 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         self._first_step: int | None = None
         self._last_inputs: dict[str, Any] | None = None
         self.watch = watch
+        self.watching = watching
+        self.clock = watching.clock
         self.sampler = sampler
         self.on_loaded = on_loaded
         self.checkpoints = config.run_dir / "checkpoints"
@@ -84,7 +88,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
             args=arguments,
             train_dataset=rows,
             data_collator=collator,
-            compute_loss_func=share_of_step,
+            compute_loss_func=watching.losses,
             callbacks=[*callbacks, watch],
         )
         self.model_accepts_loss_kwargs = False  # the model is asked for logits, the loss is ours
@@ -93,6 +97,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
             self.checkpoints,
             identity=identity,
             keep=config.keep_checkpoints,
+            spare=watching.spared_steps,
             beside=saves_beside,
         )
 
@@ -147,9 +152,11 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         self._mark("counting tokens")
         return super()._get_num_items_in_batch(*arguments, **named)
 
-    def compute_loss(self, *arguments: Any, **named: Any) -> Any:
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> Any:
+        """Trainer's, told of which parts of the mix the rows are."""
         self._mark("the forward pass")
-        loss = super().compute_loss(*arguments, **named)
+        self.watching.losses.next_batch(inputs.pop("part_B", None))
+        loss = super().compute_loss(model, inputs, *rest, **named)
         self._mark("the backward pass")
         return loss
 
@@ -184,6 +191,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         """Nats per learned token of the micro-batch that was learned last, by the weights as they are now."""
         model, batch = self.model_wrapped, dict(self._prepare_inputs(inputs))
         labels_BL = batch.pop("labels")
+        batch.pop("part_B", None)
         learned = (labels_BL[:, 1:] != IGNORE_INDEX).sum().clamp(min=1)
         was_training = model.training
         model.eval()
@@ -223,6 +231,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         """Raises WorkError where what is about to be written is not all numbers."""
         check_weights(self.model, self.optimizer, step=self.state.global_step, folder=self.checkpoints)
 
+    @timed("saving")
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
         """Let Trainer write into the staging folder on all ranks; saving.py makes that a whole checkpoint."""
         write = partial(super()._save_checkpoint, model, trial)

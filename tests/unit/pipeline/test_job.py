@@ -128,6 +128,18 @@ def test_a_changed_value_changes_the_settings_of_its_stage_alone(override: str, 
     assert {name for name in before if before[name] != after[name]} == changed
 
 
+def test_a_stage_is_done_again_for_what_chooses_its_model_but_not_for_what_only_looks_on() -> None:
+    def settings(*overrides: str) -> Any:
+        stages = {stage.name: stage for stage in make_stages(demo("cpt.eval_every_steps=5", *overrides))}
+        return stages["cpt"].settings
+
+    assert "watch" not in settings()  # as a run begun before there were such keys has it
+    assert settings("cpt.watch.samples_every_steps=5", "cpt.watch.report_to=[wandb]") == settings()
+    assert settings("cpt.watch.keep_best=kk", "cpt.watch.final_model=best")["watch"] == {
+        "keep_best": "kk", "final_model": "best",
+    }  # fmt: skip
+
+
 def test_files_that_are_not_there_are_found_before_any_work(tmp_path: Path) -> None:
     config = from_checkpoint(data={"sources": [SOURCE | {"path": str(tmp_path / "missing.jsonl")}]})
     (corpus, *_rest) = make_stages(config)

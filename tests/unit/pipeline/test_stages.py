@@ -82,6 +82,17 @@ def job(tmp_path: Path) -> Job:
 ALL = ["corpus", "model", "extra", "report"]
 
 
+def test_each_stage_that_has_work_is_told_of(job: Job) -> None:
+    told: list[tuple[str, int, int]] = []
+    runner = job.runner()
+    runner.on_stage = lambda *stage: told.append(stage)
+    runner.run(runner.select(None, None), ("report",))
+    assert told == [("corpus", 1, 4), ("model", 2, 4), ("extra", 3, 4), ("report", 4, 4)]
+    told.clear()
+    runner.run(runner.select(None, None), ("report",))
+    assert told == [("report", 4, 4)]
+
+
 def test_a_second_run_skips_everything(job: Job) -> None:
     assert job.run() == dict.fromkeys(ALL, "done")
     assert job.calls == ALL

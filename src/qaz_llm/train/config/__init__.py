@@ -5,5 +5,13 @@ from qaz_llm.train.config.distributed import DistributedConfig
 from qaz_llm.train.config.divergence import DivergenceConfig
 from qaz_llm.train.config.run import TrainConfig
 from qaz_llm.train.config.settings import TrainSettings
+from qaz_llm.train.config.watching import WatchConfig
 
-__all__ = ["AdapterConfig", "DistributedConfig", "DivergenceConfig", "TrainConfig", "TrainSettings"]
+__all__ = [
+    "AdapterConfig",
+    "DistributedConfig",
+    "DivergenceConfig",
+    "TrainConfig",
+    "TrainSettings",
+    "WatchConfig",
+]

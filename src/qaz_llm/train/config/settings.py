@@ -14,6 +14,7 @@ from qaz_llm.train.config.divergence import DivergenceConfig
 from qaz_llm.train.config.optimizer import OptimizerConfig
 from qaz_llm.train.config.parts import Part, part_problems
 from qaz_llm.train.config.preference import PreferenceConfig
+from qaz_llm.train.config.watching import WatchConfig
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -99,6 +100,9 @@ class TrainSettings(StrictModel):
     eval_every_steps: int | None = Field(default=None, gt=0)
     """Steps between evaluations on held-out text (`heldout` in `qaz train`, the suite's sentences in `qaz run`); null: `heldout` is scored once, at the end."""
 
+    watch: WatchConfig = WatchConfig()
+    """The best checkpoint, an early end, samples, trackers."""
+
     @property
     def is_chat(self) -> bool:
         """Whether it learns from dialogues, not from plain text."""
@@ -117,6 +121,8 @@ class TrainSettings(StrictModel):
             raise ValueError(
                 f"overflow split would cut dialogues in the middle of an answer; {self.method} needs drop (the default)"
             )
+        if self.watch.keep_best is not None and self.eval_every_steps is None:
+            raise ValueError("watch.keep_best needs eval_every_steps: how often the held-out number is looked at")
         if self.method == "pretrain" and self.adapter.type == "lora":
             raise ValueError("pretrain starts from fresh weights, LoRA needs trained ones; use adapter.type full")
         if self.warm_rows_steps and self.method == "pretrain":
@@ -137,7 +143,9 @@ class TrainSettings(StrictModel):
         sharded = self.distributed.deepspeed is not None or self.distributed.backend == "fsdp2"
         of_optimizer = self.optimizer.problems(self.adapter, deepspeed=sharded)
         if self.method == "dpo" and self.distributed.backend == "fsdp2":
-            raise ValueError("dpo makes its reference pass over a whole model, which fsdp2 shares out; take ddp or deepspeed")
+            raise ValueError(
+                "dpo makes its reference pass over a whole model, which fsdp2 shares out; take ddp or deepspeed"
+            )
         for problem in (*part_problems(self), *of_optimizer, *self.preference.problems(self.method)):
             raise ValueError(problem)
         return self

@@ -38,7 +38,7 @@ class PairTrainer(PackedTrainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """This micro-batch's share of the step's loss, times the ranks, over which the reduction of gradients averages."""
-        inputs = dict(inputs)
+        inputs = {key: value for key, value in inputs.items() if key != "part_B"}
         labels_BL, sequences_BL, reference = (inputs.pop(key) for key in ("labels", "sequences", "reference"))
         outputs = model(**inputs)
         logps_S, tokens_S = sequence_logps(outputs["logits"], labels_BL, sequences_BL, len(reference))

@@ -1,0 +1,78 @@
+"""The status of a run of any kind: a training's, or that of a whole job with the training it is at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from qaz_llm.pipeline.config import TRAINING_STAGES
+from qaz_llm.progress import format_duration
+from qaz_llm.train.status import STATUS_FILE, read_status
+
+IN_WORDS = {
+    "done": "done",
+    "preempted": "stopped, told to by a signal",
+    "interrupted": "stopped, interrupted",
+    "failed": "failed",
+    "gone": "stopped, its process is gone",
+    "silent": "not known, silent",
+}
+
+
+def find_status(run_dir: Path) -> dict[str, Any]:
+    """`read_status` of a folder; of a job at a training stage, `training` is that one's. Raises as `read_status`."""
+    found = read_status(run_dir)
+    stage = found.get("phase")
+    if "stages" in found and stage in TRAINING_STAGES and (run_dir / stage / STATUS_FILE).is_file():
+        found["training"] = read_status(run_dir / stage)
+    return found
+
+
+def describe_status(found: Mapping[str, Any]) -> Iterator[str]:
+    """The status as lines for a person."""
+    yield _headline(found)
+    if found.get("why") or found.get("message"):
+        yield f"  {str(found.get('why') or found['message']).splitlines()[0]}"
+    if found.get("step") is not None:
+        yield "  " + _progress(found)
+    if found.get("held_out"):
+        scores = {name: value for name, value in found["held_out"].items() if name != "step"}
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if value is not None)
+        yield f"  held out at step {found['held_out']['step']:,}: {shown}"
+    if found.get("best"):
+        best = found["best"]
+        yield f"  best held-out {best['by']}: {best['value']:.4f} at step {best['step']:,}"
+    job = f", job {found['job_id']}" if found.get("job_id") else ""
+    yield f"  process {found['pid']} on {found['host']}{job}, started {found['started']}"
+    yield f"  last word {format_duration(found['age_s'])} ago"
+    for sitting in found["sittings"]:
+        why = f": {str(sitting['message']).splitlines()[0]}" if sitting.get("message") else ""
+        at = f" at step {sitting['step']:,}" if sitting.get("step") is not None else ""
+        yield f"  before: {sitting['started']} to {sitting['ended']}, {sitting['how']}{at}{why}"
+    if "training" in found:
+        yield f"stage {found['phase']}:"
+        yield from (f"  {line}" for line in describe_status(found["training"]))
+
+
+def _headline(found: Mapping[str, Any]) -> str:
+    state = str(found["state"])
+    of_stages = f" (stage {found['stage']} of {found['stages']})" if "stages" in found else ""
+    if state == "running":
+        return f"running: {found['phase']}{of_stages}"
+    at = f"; it was at: {found['phase']}{of_stages}" if state != "done" else ""
+    return IN_WORDS.get(state, state) + at
+
+
+def _progress(found: Mapping[str, Any]) -> str:
+    of = f" of {found['steps']:,}" if found.get("steps") else ""
+    parts = [f"step {found['step']:,}{of}"]
+    if found.get("loss") is not None:
+        parts.append(f"loss {found['loss']:.4f}")
+    if found.get("tokens_per_s") is not None:
+        parts.append(f"{found['tokens_per_s']:,.0f} tokens/s without saving, evaluation and samples")
+    if found.get("mfu_frac") is not None:
+        parts.append(f"MFU {found['mfu_frac']:.0%}".replace("%", " %"))
+    if found.get("left_s") is not None and found["state"] == "running":
+        parts.append(f"{format_duration(found['left_s'])} left")
+    return ", ".join(parts)

@@ -1,0 +1,46 @@
+"""What is looked at while a model is trained, and what follows from it; nothing here changes a step's weights."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from qaz_llm.config import StrictModel
+
+Tracker = Literal["tensorboard", "trackio", "wandb"]
+
+
+class WatchConfig(StrictModel):
+    """The best checkpoint, an early end, samples, trackers. A run may be resumed with other values: they decide which
+    checkpoint is kept and when a run ends, never what a step does.
+
+    An evaluation is better than the best before it if its number is lower by more than `min_gain`.
+    """
+
+    keep_best: str | None = None
+    """Held-out number (bits per byte, lower is better) whose best checkpoint is kept beside the newest: a name of `heldout`, for instance kk, or `mean` of all; null: none is. Needs `eval_every_steps`."""
+    final_model: Literal["last", "best"] = "last"
+    """The result in RUN_DIR/model is the `last` step's, or that of the `best` checkpoint."""
+    patience: int | None = Field(default=None, gt=0)
+    """The run ends as done after so many evaluations in a row that are no better than the best; null: it goes to its last step."""
+    min_gain: float = Field(default=0.0, ge=0)
+    """By more than this the number must fall to be better, in its own unit."""
+    samples_every_steps: int | None = Field(default=None, gt=0)
+    """Steps between greedy continuations of the prompts, which go into samples.jsonl; null: none."""
+    prompts: tuple[str, ...] = ()
+    """What samples continue (for method sft: what the user says); empty: the first words of held-out texts."""
+    sample_tokens: int = Field(default=48, gt=0)
+    """Longest continuation, in tokens."""
+    report_to: tuple[Tracker, ...] = ()
+    """Also send metrics to these, each of which must be installed. wandb stays offline unless WANDB_MODE says otherwise; files lie in RUN_DIR/trackers. Sent are numbers and hyperparameters, no texts, no paths."""
+    project: str = Field(default="qaz-llm", min_length=1)
+    """Name of the project at trackio and wandb."""
+
+    @model_validator(mode="after")
+    def _check_best(self) -> WatchConfig:
+        needs = {"patience": self.patience is not None, "final_model best": self.final_model == "best"}
+        for key, is_set in needs.items():
+            if is_set and self.keep_best is None:
+                raise ValueError(f"{key} needs keep_best, the held-out number to go by, for instance keep_best: kk")
+        return self

@@ -1,0 +1,70 @@
+"""Held-out numbers between two steps: what they say goes into evals.jsonl, the best is kept, and no progress ends the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+
+from qaz_llm.progress import format_duration, get_logger
+from qaz_llm.train.distributed import on_main
+from qaz_llm.train.metrics import EVALS_FILE, append_metrics
+from qaz_llm.train.watching.best import Best, best_so_far, why_ended
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast, TrainerControl, TrainerState, TrainingArguments
+
+    from qaz_llm.train.watching.watch import OnEval, Watch
+
+_logger = get_logger("train")
+
+
+class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+    """Evaluates every so many steps and at the last; the first process's numbers decide for all."""
+
+    def __init__(self, watch: Watch, on_eval: OnEval, tokenizer: PreTrainedTokenizerFast, every_steps: int) -> None:
+        self.watch = watch
+        self.on_eval = on_eval
+        self.tokenizer = tokenizer
+        self.every_steps = every_steps
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
+    ) -> None:
+        step = state.global_step
+        if step % self.every_steps and step != state.max_steps:
+            return
+        with self.watch.clock.phase("evaluation"):
+            started = time.monotonic()
+            scores = self._scores(model, step)
+            best, ended = on_main(lambda: self._record(step, scores))
+            _logger.info("step %d, held out: %s", step, in_words(scores, time.monotonic() - started))
+        if best is not None and best.step == step:
+            _logger.info("%s so far; its checkpoint is kept", best.in_words())
+            control.should_save = True
+        if ended is not None:
+            control.should_save = control.should_training_stop = control.should_log = True
+
+    def _scores(self, model: Any, step: int) -> Mapping[str, float]:
+        was_training = model.training
+        model.eval()
+        try:
+            return self.on_eval(model, self.tokenizer, step)
+        finally:
+            model.train(was_training)
+
+    def _record(self, step: int, scores: Mapping[str, float]) -> tuple[Best | None, str | None]:
+        """Write the row; the best evaluation since then, and why the run ends if it does."""
+        append_metrics(self.watch.run_dir / EVALS_FILE, {"step": step, **scores})
+        best = best_so_far(self.watch.run_dir, self.watch.settings)
+        shown = {"by": best.by, "step": best.step, "value": best.value} if best is not None else None
+        self.watch.status.set(held_out={"step": step, **scores}, best=shown)
+        return best, why_ended(self.watch.run_dir, self.watch.settings)
+
+
+def in_words(scores: Mapping[str, float], seconds: float) -> str:
+    """`kk 1.9012, ru 1.4410 (took 4 s)`."""
+    named = ", ".join(f"{name} {value:.4f}" for name, value in scores.items()) or "no numbers"
+    return f"{named} (took {format_duration(seconds)})"
