@@ -12,9 +12,10 @@ from qaz_llm.cli.data import data_app
 from qaz_llm.cli.doctor import doctor
 from qaz_llm.cli.evals import eval_app
 from qaz_llm.cli.model import chat, export
+from qaz_llm.cli.plan import plan
 from qaz_llm.cli.run import run
 from qaz_llm.cli.tokenizer import tokenizer_app
-from qaz_llm.cli.train import plan, train
+from qaz_llm.cli.train import train
 from qaz_llm.errors import QazError, WriteError
 from qaz_llm.progress import get_logger, set_up_logging
 

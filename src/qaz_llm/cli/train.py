@@ -1,4 +1,4 @@
-"""`qaz train` and `qaz plan`."""
+"""`qaz train`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,3 @@ def train(config: ConfigPath, overrides: Overrides = None, dry_run: DryRun = Fal
     result = train_model(plan, on_eval=watch)
     if as_json and is_main_process():
         print_json(vars(result))
-
-
-def plan(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Memory, compute and time of a training config, without starting it."""
-    from qaz_llm.cluster.environment import read_environment
-    from qaz_llm.config import load_config
-    from qaz_llm.train.config import TrainConfig
-    from qaz_llm.train.plan import make_plan
-
-    made = make_plan(load_config(TrainConfig, config, overrides or ()), read_environment())
-    print_plan_of_training(made, as_json)

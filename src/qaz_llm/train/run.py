@@ -24,6 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from qaz_llm.cluster.machines import peak_flops
 from qaz_llm.cluster.preemption import PreemptedError, StopFlag, stop_on_signal
 from qaz_llm.cluster.preflight import preflight
 from qaz_llm.errors import CheckpointError, ConfigError, InputError
@@ -32,7 +33,7 @@ from qaz_llm.progress import format_duration, get_logger, log_to_file, progress
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
 from qaz_llm.train.isolation import isolated
-from qaz_llm.train.metrics import METRICS_FILE, peak_flops, read_metrics, truncate_metrics
+from qaz_llm.train.metrics import METRICS_FILE, read_metrics, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
 from qaz_llm.train.waiting import make_files_first
 
