@@ -48,7 +48,7 @@ def make_plan(
     _check_length(config, model_config)
     counted = count_model(config, model_config, new_tokens)
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
-    steps = _steps(config, tokens_per_step, notes if is_draft else None)
+    steps, has_text = _steps(config, tokens_per_step, notes if is_draft else None)
     if not is_draft:
         _check_tokenizer(config.model, chat=config.method == "sft")
     sharing = sharing_of(stage)
@@ -69,6 +69,7 @@ def make_plan(
         zero_stage=stage,
         deepspeed_path=deepspeed_path,
         machine=machine,
+        has_text=has_text,
         notes=(*notes, *_limits(model_config, device)),
     )
 
@@ -90,8 +91,9 @@ def _token_flops(config: TrainConfig, counted: CountedModel) -> TokenFlops:
     )
 
 
-def _steps(config: TrainConfig, tokens_per_step: int, notes: list[str] | None) -> int:
-    """Optimizer steps: as many as are asked for, or as the text makes, whose files are looked for in any case."""
+def _steps(config: TrainConfig, tokens_per_step: int, notes: list[str] | None) -> tuple[int, bool]:
+    """Optimizer steps: as many as are asked for, or as the text makes; and whether the text is there, which is looked for
+    in any case."""
     try:
         tokens = _estimate_tokens(config)  # also says which files are missing, before any work
     except InputError as error:
@@ -102,8 +104,8 @@ def _steps(config: TrainConfig, tokens_per_step: int, notes: list[str] | None) -
                 f"{error.message}: without the text its tokens are not known", hint="give max_steps=N"
             ) from error
         notes.append(f"the text is not at hand ({error.message}); the steps are those that were asked for")
-        return config.max_steps
-    return config.max_steps or max(round(config.epochs * tokens / tokens_per_step), 1)
+        return config.max_steps, False
+    return config.max_steps or max(round(config.epochs * tokens / tokens_per_step), 1), True
 
 
 def _limits(model_config: Any, device: str) -> list[str]:

@@ -18,7 +18,7 @@ logits' gradient), measured on train/loss.py; under bf16 four more bytes, the lo
 CPU: `process` is the interpreter with its libraries, measured; `allocator` is freed memory that glibc keeps. torch asks for
 blocks on 64-byte bounds, so a freed block is just too small for the next tensor of its size; under 32 MiB (malloc's largest
 threshold for mmap) such holes stay in the process. Measured against the tensors alive: ALLOCATOR_FRAC of the activations, more
-with adapters, which leave three freed results for each projection. Scripts/bench/plan.py measures all of it again.
+with adapters, which leave three freed results for each projection. scripts/bench/plan.py measures the sum again.
 
 GPU: by the same formulas; the process is CUDA's context and the communication buffers. Not measured.
 """
@@ -127,7 +127,7 @@ def _fixed(settings: TrainSettings, counted: CountedModel, layout: Layout, state
         parts["weights cast to bf16"] = precision.wide * trained
     if world > 1:
         # DDP keeps a copy of all gradients in its buckets; DeepSpeed two buckets, one being filled, one being summed
-        bucket = 2 * min(counted.trainable, layout_bucket(sharing, counted)) if sharing.gradients else trained
+        bucket = 2 * min(counted.trainable, _bucket_numbers(sharing, counted)) if sharing.gradients else trained
         parts["gradient buckets"] = held * bucket
     if sharing.weights:
         parts["gathered layers"] = precision.residual * min(
@@ -136,7 +136,7 @@ def _fixed(settings: TrainSettings, counted: CountedModel, layout: Layout, state
     return parts
 
 
-def layout_bucket(sharing: Sharing, counted: CountedModel) -> int:
+def _bucket_numbers(sharing: Sharing, counted: CountedModel) -> int:
     """Numbers in one bucket: 2 · 10⁸ in configs/deepspeed/zero2.json; `auto`, of zero3.json, is hidden_size²."""
     return counted.structure.hidden_size**2 if sharing.weights else 200_000_000
 

@@ -44,6 +44,7 @@ class TrainPlan:
     zero_stage: int
     deepspeed_path: Path | None
     machine: Machine | None = None
+    has_text: bool = True
     notes: tuple[str, ...] = ()
 
     @property
@@ -124,8 +125,11 @@ class TrainPlan:
         return describe_plan(self)
 
     def mix_lines(self) -> list[str]:
-        """The mix as far as it can be told before the text is tokenised; of a recipe this counts the corpus."""
+        """The mix as far as it can be told before the text is tokenised; of a recipe this counts the corpus.
+        Nothing where the text is not at hand."""
         data = self.config.data
+        if not self.has_text:
+            return []
         if data.recipe is not None:
             return describe_mix(data.recipe, chat=self.config.method == "sft").lines()
         whole = sum(entry.weight for entry in data.mix or ())
