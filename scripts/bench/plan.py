@@ -9,7 +9,6 @@ that makes two steps; the peak is the kernel's count of its resident memory (VmH
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys

@@ -65,7 +65,10 @@ def test_flops_are_those_that_torch_counts(name: str, how: str) -> None:
     with FlopCounterMode(display=False) as counter:
         model(input_ids=torch.randint(5, 100, (ROWS, SEQ_LEN)), use_cache=False).logits.sum().backward()
     counted = count_flops(structure, SEQ_LEN, trains_all=how == "full", input_gets_gradient=how != "lora", causal=False)
-    assert counted.model == pytest.approx(counter.get_total_flops() / (ROWS * SEQ_LEN), rel=0.02)
+    added = sum(m.total for m in structure.matrices if m.is_stack) * 6 * RANK if how != "full" else 0
+    # the adapters' product is added to stacks of experts once a micro-batch, however many tokens it has: no part of a token
+    wanted = (counter.get_total_flops() - added) / (ROWS * SEQ_LEN)
+    assert counted.model == pytest.approx(wanted, rel=0.02)
 
 
 @pytest.mark.parametrize(("window", "chunk"), [(None, None), (3, None), (1, None), (100, None), (None, 4)])
@@ -105,4 +108,5 @@ def test_activations_are_those_that_autograd_keeps(name: str, how: str) -> None:
     attention = "eager" if name.startswith("gemma 2") else "sdpa"
     model, structure = prepared(CONFIGS[name], how, attention)
     counted = count_activations(structure, SEQ_LEN, Precision(), attention=attention).kept(checkpointing=False)
-    assert counted * SEQ_LEN * ROWS == pytest.approx(packed_bytes(model), rel=0.1)
+    added = sum(m.total for m in structure.matrices if m.is_stack) * 4 if how == "lora" else 0  # no part of a token
+    assert counted * SEQ_LEN * ROWS + added == pytest.approx(packed_bytes(model), rel=0.1)

@@ -26,7 +26,7 @@ OUTPUT_PROJECTIONS = ("o_proj", "out_proj", "down_proj", "c_proj", "dense_4h_to_
 
 @dataclass(frozen=True)
 class Matrix:
-    """One matrix (of experts: the stack of them). `numel` are the numbers that one token is multiplied with.
+    """One matrix (of experts: the stack of them). `numel` are the numbers that one token is multiplied with, `total` all of it.
 
     `uses`: how many of a stack a token goes through. `is_last`: it has an input of its own (see above). `rank`: of the
     adapter beside it, 0 for none. `gets_gradient`: a gradient as large as the weight is computed, though maybe only some
@@ -43,6 +43,7 @@ class Matrix:
     is_last: bool = False
     rank: int = 0
     gets_gradient: bool = True
+    total: int = 0
 
     @property
     def parent(self) -> str:
@@ -161,7 +162,14 @@ def _matrices(model: PreTrainedModel, hidden: int) -> Iterator[Matrix]:
             outputs, inputs = inputs, outputs
         uses = taken if stacked and taken else share
         yield Matrix(
-            name.removesuffix(".weight"), _block_of(name), inputs, outputs, weight.numel() * share, uses, stacked
+            name.removesuffix(".weight"),
+            _block_of(name),
+            inputs,
+            outputs,
+            weight.numel() * share,
+            uses,
+            stacked,
+            total=weight.numel(),
         )
 
 

@@ -157,6 +157,12 @@ def _passing(settings: TrainSettings, counted: CountedModel, layout: Layout) -> 
     ).kept(checkpointing=layout.checkpointing)
     entry = 12 + (4 if precision.wide == 2 else 0) + (4 if structure.caps_logits else 0)
     parts = {"activations": tokens * per_token, "logits": tokens * structure.vocab_size * entry}
+    if (
+        settings.adapter.type == "lora"
+    ):  # PEFT adds adapters to the stacks themselves: a copy of each lives until its backward
+        stacks = sum(m.total for m in structure.matrices if m.is_stack and m.gets_gradient)
+        layers = max(len(structure.blocks), 1) if layout.checkpointing else 1
+        parts["experts with adapters added"] = precision.wide * stacks / layers
     largest = max((m.outputs for m in structure.matrices if m.block), default=0)
     if layout.on_cpu and tokens * largest * precision.wide < HEAP_LIMIT_BYTES:
         parts["allocator"] = ALLOCATOR_FRAC[settings.adapter.type] * parts["activations"]
