@@ -12,10 +12,11 @@ from qaz_llm.cli.data import data_app
 from qaz_llm.cli.doctor import doctor
 from qaz_llm.cli.evals import eval_app
 from qaz_llm.cli.model import chat, export
+from qaz_llm.cli.plan import plan
 from qaz_llm.cli.run import run
 from qaz_llm.cli.status import status
 from qaz_llm.cli.tokenizer import tokenizer_app
-from qaz_llm.cli.train import plan, train_app
+from qaz_llm.cli.train import train_app
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.stopping import INTERRUPTED, told_behind
 from qaz_llm.errors import QazError, WriteError

@@ -1,4 +1,4 @@
-"""`qaz train CONFIG`, `qaz train report RUN_DIR` and `qaz plan`."""
+"""`qaz train CONFIG` and `qaz train report RUN_DIR`."""
 
 from __future__ import annotations
 
@@ -72,15 +72,6 @@ def report(
     from qaz_llm.train.report import write_report
 
     typer.echo(f"report: {write_report(run_dir, out or run_dir / 'report.html')}")
-
-
-def plan(config: ConfigPath, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Memory, compute and time of a training config, without starting it."""
-    from qaz_llm.cluster.environment import read_environment
-    from qaz_llm.train.plan import make_plan
-
-    settings, _ = _settings(config, overrides)
-    print_plan_of_training(make_plan(settings, read_environment()), as_json)
 
 
 def _settings(config: Path, overrides: Overrides) -> tuple[TrainConfig, HeldOut | None]:

@@ -32,8 +32,8 @@ OLD_MARK = "qaz_vocab_size"
 WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
 
 
-def check_model_folder(folder: Path) -> None:
-    """Raises InputError, saying what is missing, where `folder` is no whole model."""
+def check_model_folder(folder: Path, *, needs_weights: bool = True) -> None:
+    """Raises InputError, saying what is missing, where `folder` is no whole model; or has no config, which a plan does with."""
     present = sorted(p.name for p in folder.iterdir())
     hint = "name a folder that holds config.json, model.safetensors and tokenizer.json, for instance a run's model/"
     if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
@@ -45,20 +45,24 @@ def check_model_folder(folder: Path) -> None:
         if any(name.endswith(".gguf") for name in present):
             hint = "GGUF is quantised and for running alone; name the Hugging Face folder that it was made from"
         raise InputError(f"{folder}: no model, config.json is missing; it holds {shown}", hint=hint)
-    if not any((folder / name).is_file() for name in WEIGHT_FILES):
+    if needs_weights and not any((folder / name).is_file() for name in WEIGHT_FILES):
         raise InputError(f"{folder}: the weights are missing, none of {', '.join(WEIGHT_FILES)}", hint=hint)
 
 
-def load_config_of(checkpoint: str, *, trust_remote_code: bool = False) -> PretrainedConfig:
+def load_config_of(checkpoint: str, *, trust_remote_code: bool = False, needs_weights: bool = True) -> PretrainedConfig:
     """The transformers config of a folder or hub id; of a multimodal model that of the text model inside.
+
+    `needs_weights` false: a folder with a config.json alone will do.
 
     Raises:
         InputError: there is none, it is of no causal language model, it needs code of its own, or it says quantised.
     """
-    return _configs(checkpoint, trust_remote_code=trust_remote_code)[1]
+    return _configs(checkpoint, trust_remote_code=trust_remote_code, needs_weights=needs_weights)[1]
 
 
-def _configs(checkpoint: str, *, trust_remote_code: bool) -> tuple[PretrainedConfig, PretrainedConfig]:
+def _configs(
+    checkpoint: str, *, trust_remote_code: bool, needs_weights: bool = True
+) -> tuple[PretrainedConfig, PretrainedConfig]:
     """The config as it stands in the file, and the one of the language model in it."""
     from transformers import AutoConfig
 
@@ -66,7 +70,7 @@ def _configs(checkpoint: str, *, trust_remote_code: bool) -> tuple[PretrainedCon
     from qaz_llm.model.stored import refuse_quantised
 
     if Path(checkpoint).is_dir():
-        check_model_folder(Path(checkpoint))
+        check_model_folder(Path(checkpoint), needs_weights=needs_weights)
     try:
         whole = AutoConfig.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, ImportError) as error:

@@ -31,23 +31,6 @@ SAMPLES_FILE = "samples.jsonl"
 KEPT_IN_STEP = (METRICS_FILE, EVALS_FILE, SAMPLES_FILE)
 """Files of rows by step, which a resumed run brings back to its own step."""
 
-PEAK_FLOPS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12}
-"""Dense bf16 FLOP/s by the makers' data sheets, by a part of the device's name."""
-
-
-def flops_per_token(parameters: int, *, trains_all: bool) -> int:
-    """Model FLOPs of one training token: 6N for full training, 4N for LoRA.
-
-    Forward 2N, gradient of the activations 2N, gradient of the weights 2N, which frozen weights do not need
-    (Kaplan et al. 2020, arXiv 2001.08361, section 2.1; attention's own share is left out, as is customary).
-    """
-    return (6 if trains_all else 4) * parameters
-
-
-def peak_flops(device_name: str) -> float | None:
-    """The device's peak in FLOP/s, None where it is not in the table."""
-    return next((peak for part, peak in PEAK_FLOPS.items() if part in device_name), None)
-
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The rows of a metrics file. Empty where there is no file.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from transformers.trainer import SCHEDULER_NAME
 
@@ -56,15 +56,19 @@ class ShardedTrainer(PackedTrainer):
         if checkpoint is None:
             return
         import torch
+        from torch.distributed.checkpoint.api import CheckpointException
         from torch.distributed.checkpoint.state_dict import StateDictOptions, set_state_dict
         from torch.distributed.checkpoint.state_dict_loader import load
 
         with naming_checkpoint(checkpoint):
             state = self._state()
-            load(state, checkpoint_id=Path(checkpoint) / SHARDS_FOLDER)
+            try:
+                load(state, checkpoint_id=Path(checkpoint) / SHARDS_FOLDER)
+            except CheckpointException as error:  # no Exception by its class
+                raise OSError(str(error)) from error
             set_state_dict(
                 self.model,
-                self.optimizer.optimizer,
+                self._inner_optimizer,
                 model_state_dict=state["model"],
                 optim_state_dict=state["optimizer"],
                 options=StateDictOptions(ignore_frozen_params=True, strict=False),
@@ -72,11 +76,16 @@ class ShardedTrainer(PackedTrainer):
             self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER_NAME, weights_only=True))
             self.on_loaded()
 
+    @property
+    def _inner_optimizer(self) -> Any:
+        """Torch's own, within accelerate's."""
+        return cast(Any, self.optimizer).optimizer
+
     def _state(self) -> dict[str, Any]:
         """Weights that are trained and all of the optimizer, by the names of the tensors, as this process holds them."""
         from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict
 
         reshard(self.model)
         options = StateDictOptions(ignore_frozen_params=True)
-        weights, moments = get_state_dict(self.model, self.optimizer.optimizer, options=options)
+        weights, moments = get_state_dict(self.model, self._inner_optimizer, options=options)
         return {"model": weights, "optimizer": moments}

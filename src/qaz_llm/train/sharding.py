@@ -29,18 +29,6 @@ def uses_fsdp2(config: TrainConfig) -> bool:
     return config.distributed.backend == "fsdp2"
 
 
-def memory_stage(config: TrainConfig, zero_stage: int) -> int:
-    """The ZeRO stage whose sharing-out the memory follows: FSDP2 shares what stage 3 does."""
-    return 3 if uses_fsdp2(config) else zero_stage
-
-
-def engine_name(config: TrainConfig, zero_stage: int) -> str:
-    """What shares a run out, as the plan's line about the machine ends."""
-    if uses_fsdp2(config):
-        return ", FSDP2"
-    return f", ZeRO-{zero_stage}" if zero_stage else ""
-
-
 def sharded_identity(config: TrainConfig) -> dict[str, str]:
     """What a checkpoint's form adds to what identifies a run: nothing for the engines that were there before FSDP2."""
     return {"backend": "fsdp2"} if uses_fsdp2(config) else {}

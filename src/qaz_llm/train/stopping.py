@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 
 from qaz_llm.cluster.stopping import Stop, Told
 from qaz_llm.progress import get_logger
-from qaz_llm.train.checkpoint import MARKER_FILE
+from qaz_llm.train.marker import MARKER_FILE
 from qaz_llm.train.metrics import read_metrics
 
 if TYPE_CHECKING:

@@ -1,11 +1,15 @@
 """What a run will take, against the model that is really made."""
 
 import dataclasses
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import Gemma2Config, LlamaConfig, Phi3Config, PretrainedConfig, Qwen3MoeConfig
+from typer.testing import CliRunner
 
+from qaz_llm.cli.entry import app
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.config import config_from_values
 from qaz_llm.errors import ConfigError, InputError
@@ -53,8 +57,12 @@ def test_llama_3_8b_has_the_published_number_of_parameters() -> None:
 def test_tokens_flops_and_time_by_hand() -> None:
     made = plan(H200)
     assert made.tokens_per_step == 4096 * 8 and made.tokens == 100 * 4096 * 8
-    assert made.flops == 6 * 8_030_261_248 * 100 * 4096 * 8
-    assert made.seconds == pytest.approx(made.flops / (8 * 989e12 * 0.4))
+    multiplied = 8_030_261_248 - 128256 * 4096 - 65 * 4096  # but for the lookup and the norms
+    attention = 12 * 32 * 4096 * 4097 / 2  # layers × hidden × tokens seen on average
+    assert made.flops_per_token == pytest.approx(6 * multiplied + attention, rel=1e-9)
+    assert made.flops == made.flops_per_token * 100 * 4096 * 8
+    blocks_again = 2 * (multiplied - 128256 * 4096) + attention / 3
+    assert made.seconds == pytest.approx((made.flops + blocks_again * made.tokens) / (8 * 989e12 * 0.4), rel=1e-9)
 
 
 def test_eight_gpus_hold_8b_in_full_only_when_sharded() -> None:
@@ -148,8 +156,9 @@ def test_rows_of_a_grown_vocabulary_by_hand(tied: bool, new_embeddings: str, tmp
 def test_a_token_goes_through_some_experts_by_hand(tmp_path: Path) -> None:
     experts = {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "head_dim": 8}
     made = of_checkpoint(write(Qwen3MoeConfig(**SMALL, **experts), tmp_path))
-    one_expert = 3 * 32 * 16
-    assert made.flops_per_token == 6 * (made.parameters - 3 * 6 * one_expert)
+    one_expert, norms = 3 * 32 * 16, 3 * (2 * 32 + 2 * 8) + 32
+    multiplied = made.parameters - 3 * 6 * one_expert - norms - (0 if made.counted.tables == 400 * 32 else 400 * 32)
+    assert made.flops_per_token == 6 * multiplied + 3 * 12 * 32 * 65 / 2
 
 
 def test_attention_is_what_the_architecture_has(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -164,12 +173,14 @@ def test_attention_is_what_the_architecture_has(tmp_path: Path, caplog: pytest.L
     llama = write(LlamaConfig(**SMALL), tmp_path / "llama")
     sdpa, eager = of_checkpoint(llama), of_checkpoint(llama, "model.attn_implementation=eager")
     assert (sdpa.attn_implementation, eager.attn_implementation) == ("sdpa", "eager")
-    # 8 bytes for each head, token and token looked at, in each of 3 layers, in float32; checkpointing keeps one layer's
-    assert eager.memory_bytes - sdpa.memory_bytes == 8 * 4 * 64 * 64
+    # 4 bytes for each head, token and token looked at, against a mask and the sums of each head; checkpointing keeps one layer's
+    apart = 64 * (4 * 4 * 64 - 4 * 64 - 4 * 4)
+    assert eager.memory.peak.parts["activations"] - sdpa.memory.peak.parts["activations"] == apart
     full = [
-        of_checkpoint(llama, f"model.attn_implementation={a}", gradient_checkpointing=False) for a in ("sdpa", "eager")
+        of_checkpoint(llama, f"model.attn_implementation={a}", gradient_checkpointing=False).memory.peak.parts
+        for a in ("sdpa", "eager")
     ]
-    assert full[1].memory_bytes - full[0].memory_bytes == 3 * 8 * 4 * 64 * 64
+    assert full[1]["activations"] - full[0]["activations"] == 3 * apart
 
 
 def test_what_cannot_be_trained_is_said_by_the_plan(tmp_path: Path) -> None:
@@ -179,3 +190,66 @@ def test_what_cannot_be_trained_is_said_by_the_plan(tmp_path: Path) -> None:
     folder = write(LlamaConfig(**SMALL | {"vocab_size": 300}), tmp_path / "s")
     with pytest.raises(InputError, match="400 tokens, the model 300 embedding rows"):
         of_checkpoint(folder)
+
+
+def test_memory_of_an_8b_model_by_hand_under_every_way_to_share() -> None:
+    """Rajbhandari et al. 2020, figure 1, with 8 devices: 16 bytes a parameter, of which each way shares its part."""
+    n = 8_030_261_248
+    held = {"none": (4, 4, 8), "zero2": (2, 2 / 8, 12 / 8), "zero3": (2 / 8, 2 / 8, 12 / 8)}
+    for way, (weights, gradients, states) in held.items():
+        extra = [] if way == "none" else [f"distributed.deepspeed={ROOT}/configs/deepspeed/{way}.json"]
+        update = next(moment for moment in plan(H200, *extra).memory.moments if moment.name == "update")
+        assert update.parts["weights"] == round(weights * n)
+        assert update.parts["gradients"] == round(gradients * n)
+        assert update.parts["states"] == round(states * n)
+        assert update.parts.get("weights cast to bf16", 0) == (2 * n if way == "none" else 0)
+    loss = plan(H200).memory.moments[0]
+    assert loss.parts["logits"] == 4096 * 128256 * 16 and "gradients" not in loss.parts
+    assert "gradients" in plan(H200, "grad_accum_steps=2").memory.moments[0].parts
+
+
+def test_what_is_suggested_fits_and_keeps_the_tokens_of_a_step() -> None:
+    made = plan(H200, "micro_batch_size=8", "gradient_checkpointing=false")
+    assert not made.fits and made.suggestion is not None and made.suggestion.fits
+    overrides = [o.replace("=configs/", f"={ROOT}/configs/") for o in made.suggestion.overrides]
+    then = plan(H200, "micro_batch_size=8", "gradient_checkpointing=false", *overrides)
+    assert then.fits and then.memory_bytes == made.suggestion.memory_bytes
+    assert then.tokens_per_step == made.tokens_per_step
+    assert " ".join(made.suggestion.overrides) in made.describe()
+    small = dataclasses.replace(H200, gpu_memory_bytes=10**9)
+    assert "nothing that keeps the tokens per step fits" in plan(small).describe()
+
+
+def test_disk_by_hand() -> None:
+    """Adam's moments and weights are 12 bytes a parameter; two checkpoints stay, a third is there while it is written."""
+    made = plan(Environment(), "precision=fp32", "max_steps=1000", "checkpoint_every_steps=100")
+    assert made.disk.checkpoint_bytes == 12 * made.parameters and made.disk.result_bytes == 4 * made.parameters
+    assert made.disk.kept_bytes == 28 * made.parameters and made.disk_bytes == 36 * made.parameters
+
+
+def run_plan(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["plan", *arguments])
+
+
+def test_a_config_json_alone_is_enough_for_a_described_machine(tmp_path: Path) -> None:
+    LlamaConfig(**SMALL).save_pretrained(tmp_path / "m")
+    (tmp_path / "site.yaml").write_text("gpu: h200\ngpus: 16\nnodes: 2\nprice_per_gpu_hour: 3\ncurrency: KZT\n")
+    site = ["--site", str(tmp_path / "site.yaml"), "max_steps=1000000", "seq_len=64"]
+    values = json.loads(run_plan(str(tmp_path / "m"), *site, "--json").stdout)
+    assert values["world_size"] == 16 and values["nodes"] == 2 and values["fits"] and values["currency"] == "KZT"
+    assert values["cost"] == pytest.approx(16 * 3 * values["seconds"] / 3600)
+    shown = run_plan(str(tmp_path / "m"), *site).stdout
+    assert "16 × NVIDIA H200 on 2 nodes" in shown and "the text is not at hand" in shown
+    missing = run_plan(str(tmp_path / "m"), "--gpu", "h200", "seq_len=64")
+    assert isinstance(missing.exception, ConfigError) and "give max_steps=N" in str(missing.exception)
+
+
+def test_exit_1_where_it_does_not_fit_and_a_word_where_this_machine_is_meant(tmp_path: Path) -> None:
+    LlamaConfig(**SMALL).save_pretrained(tmp_path / "m")
+    (tmp_path / "site.yaml").write_text("gpu: toy\nmemory_gb: 0.5\npeak_tflops: 1\n")
+    arguments = [str(tmp_path / "m"), "max_steps=10", "seq_len=64", "micro_batch_size=1"]
+    tight = run_plan(*arguments, "--site", str(tmp_path / "site.yaml"))
+    assert tight.exit_code == 1 and "does NOT fit" in tight.stdout
+    here = run_plan(*arguments)
+    assert here.exit_code == 0 and here.stdout.startswith("planned for this machine")
+    assert isinstance(run_plan(*arguments, "--gpus", "2").exception, ConfigError)

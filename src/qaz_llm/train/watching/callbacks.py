@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.train.metrics import EVALS_FILE, METRICS_FILE, peak_flops, read_metrics
+from qaz_llm.cluster.machines import peak_flops
+from qaz_llm.train.metrics import EVALS_FILE, METRICS_FILE, read_metrics
 from qaz_llm.train.packing_probe import PackingProbe
 from qaz_llm.train.stopping import BreakableCallback
 from qaz_llm.train.watching.evaluation import EvalCallback

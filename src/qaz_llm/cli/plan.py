@@ -1,0 +1,88 @@
+"""`qaz plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qaz_llm.cli.options import AsJson, Overrides
+from qaz_llm.cli.printing import print_plan_of_training
+from qaz_llm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from qaz_llm.cluster.machines import Machine
+    from qaz_llm.train.config import TrainConfig
+
+ConfigOrModel = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="A YAML config, or a model folder (or its config.json).")
+]
+GpuName = Annotated[
+    str | None, typer.Option("--gpu", metavar="NAME", help="Plan for this GPU: h200, h100, a100-80, a100-40, l40s …")
+]
+NumGpus = Annotated[int | None, typer.Option("--gpus", min=1, help="GPUs in all; 1 unless given.")]
+NumNodes = Annotated[int | None, typer.Option("--nodes", min=1, help="Nodes that they stand in; 1 unless given.")]
+SiteFile = Annotated[
+    Path | None,
+    typer.Option("--site", metavar="FILE", help="A YAML file: gpu, gpus, nodes, price_per_gpu_hour, currency …"),
+]
+
+
+def plan(
+    config: ConfigOrModel,
+    overrides: Overrides = None,
+    gpu: GpuName = None,
+    gpus: NumGpus = None,
+    nodes: NumNodes = None,
+    site: SiteFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Memory, time, cost and disk of a training, without starting it, for this machine or one that is described. Exit 1
+    where it does not fit."""
+    from qaz_llm.cluster.environment import read_environment
+    from qaz_llm.train.plan import make_plan
+    from qaz_llm.train.watching.checks import check_watching
+
+    machine = _machine(gpu, gpus, nodes, site)
+    settings = _read(config, list(overrides or ()))
+    held = tuple(settings.heldout or {})
+    check_watching(settings, has_eval=bool(held), names=held)
+    made = make_plan(settings, machine.environment if machine else read_environment(), machine=machine, is_draft=True)
+    if machine is None and not as_json:
+        typer.echo("planned for this machine; for another: --gpu h200 --gpus 8 --nodes 1, or --site FILE")
+    print_plan_of_training(made, as_json)
+    if not made.fits:
+        raise typer.Exit(1)
+
+
+def _machine(gpu: str | None, gpus: int | None, nodes: int | None, site: Path | None) -> Machine | None:
+    from qaz_llm.cluster.machines import describe_gpus, read_site
+
+    if gpu is not None and site is not None:
+        raise ConfigError("--gpu and --site both say what the GPU is", hint="leave one of them out")
+    if site is not None:
+        return read_site(site, gpus=gpus, nodes=nodes)
+    if gpu is not None:
+        return describe_gpus(gpu, gpus=gpus or 1, nodes=nodes or 1)
+    if gpus is not None or nodes is not None:
+        raise ConfigError("--gpus and --nodes need --gpu NAME or --site FILE", hint="for instance --gpu h200")
+    return None
+
+
+def _read(path: Path, overrides: list[str]) -> TrainConfig:
+    """A training config; of a model folder one with the defaults for going on from it."""
+    from qaz_llm.config import config_from_values, load_config
+    from qaz_llm.train.config import TrainConfig
+
+    folder = path.parent if path.name == "config.json" else path
+    if not folder.is_dir() or (folder is path and not (path / "config.json").is_file()):
+        return load_config(TrainConfig, path, overrides)
+    values = {
+        "run_dir": "out/plan",
+        "method": "cpt",
+        "model": {"checkpoint": str(folder)},
+        "data": {"mix": [{"name": "text", "path": "text"}]},
+        "precision": "bf16",
+    }
+    return config_from_values(TrainConfig, values, where=str(path), overrides=overrides)

@@ -1,0 +1,131 @@
+"""Machines that are not at hand, described: GPUs by name, or a site's own file.
+
+    qaz plan CONFIG --gpu h200 --gpus 16 --nodes 2
+    qaz plan CONFIG --site site.yaml
+
+A site file holds `gpu` (a name of the table, or any name with `memory_gb` and `peak_tflops` beside it), `gpus`, `nodes`,
+`price_per_gpu_hour`, `currency` and `interconnect`; what is left out is as in the table, or not known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from qaz_llm.cluster.environment import Environment
+from qaz_llm.config import StrictModel, load_config
+from qaz_llm.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """`memory_bytes` as sold (10⁹), `peak_flops`: dense bf16 with float32 sums, by the maker's data sheet `source`."""
+
+    name: str
+    memory_bytes: int
+    peak_flops: float
+    source: str
+
+
+GPUS = {
+    "h200": Gpu("NVIDIA H200", 141 * 10**9, 989e12, "NVIDIA H200 data sheet, SXM: 1,979 with sparsity"),
+    "h100": Gpu("NVIDIA H100", 80 * 10**9, 989e12, "NVIDIA H100 data sheet, SXM: 1,979 with sparsity"),
+    "a100-80": Gpu("NVIDIA A100 80GB", 80 * 10**9, 312e12, "NVIDIA A100 data sheet: 312 (624 with sparsity)"),
+    "a100-40": Gpu("NVIDIA A100 40GB", 40 * 10**9, 312e12, "NVIDIA A100 data sheet: 312 (624 with sparsity)"),
+    "l40s": Gpu("NVIDIA L40S", 48 * 10**9, 362e12, "NVIDIA L40S data sheet: 362.05 (733 with sparsity)"),
+    "a10": Gpu("NVIDIA A10", 24 * 10**9, 125e12, "NVIDIA A10 data sheet: 125 (250 with sparsity)"),
+    "4090": Gpu("NVIDIA GeForce RTX 4090", 24 * 10**9, 165.2e12, "NVIDIA Ada whitepaper, appendix A: 165.2"),
+    "3090": Gpu("NVIDIA GeForce RTX 3090", 24 * 10**9, 71e12, "NVIDIA GA102 whitepaper, appendix A: 71"),
+}
+"""Names for --gpu."""
+
+_DEVICE_NAMES = {"H200": "h200", "H100": "h100", "A100": "a100-80", "L40S": "l40s", "A10": "a10", "4090": "4090",
+                 "3090": "3090"}  # fmt: skip
+"""A part of what the driver calls a device, longer ones first where one holds another."""
+
+
+class SiteConfig(StrictModel):
+    """A machine and its price, as `--site FILE` reads it."""
+
+    gpu: str
+    """A name of the table, or any other with `memory_gb` and `peak_tflops`."""
+    gpus: int = Field(default=1, gt=0)
+    """GPUs in all; --gpus wins."""
+    nodes: int = Field(default=1, gt=0)
+    """Nodes that they stand in; --nodes wins."""
+    memory_gb: float | None = Field(default=None, gt=0)
+    """Memory of one GPU in 10⁹ bytes; null: the table's."""
+    peak_tflops: float | None = Field(default=None, gt=0)
+    """Dense bf16 peak of one GPU in 10¹² FLOP/s; null: the table's."""
+    price_per_gpu_hour: float | None = Field(default=None, ge=0)
+    """What one GPU costs for an hour; null: no cost is given."""
+    currency: str = "USD"
+    """Of the price."""
+    interconnect: str | None = None
+    """What joins the nodes; shown with the plan, which reckons no time for it."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A described machine: the environment of one of its processes, one a GPU, and what an hour of it costs."""
+
+    environment: Environment
+    peak_flops: float
+    source: str
+    price_per_gpu_hour: float | None = None
+    currency: str = "USD"
+    interconnect: str | None = None
+
+    @property
+    def price_per_hour(self) -> float | None:
+        """Of all GPUs."""
+        return None if self.price_per_gpu_hour is None else self.price_per_gpu_hour * self.environment.world_size
+
+
+def peak_flops(device_name: str) -> float | None:
+    """A device's dense bf16 peak in FLOP/s by a part of its name, None where it is not in the table.
+
+    >>> peak_flops("NVIDIA H200")
+    989000000000000.0
+    """
+    return next((GPUS[key].peak_flops for part, key in _DEVICE_NAMES.items() if part in device_name), None)
+
+
+def describe_gpus(gpu: str, *, gpus: int = 1, nodes: int = 1) -> Machine:
+    """A machine of GPUs of the table. Raises ConfigError for a name that it has not, and where nodes do not divide gpus."""
+    return _machine(SiteConfig(gpu=gpu, gpus=gpus, nodes=nodes))
+
+
+def read_site(path: Path, *, gpus: int | None = None, nodes: int | None = None) -> Machine:
+    """A machine by a site file. Raises ConfigError where the file is none, or does not say what its GPU is."""
+    given = {key: value for key, value in (("gpus", gpus), ("nodes", nodes)) if value is not None}
+    return _machine(load_config(SiteConfig, path).model_copy(update=given))
+
+
+def _machine(site: SiteConfig) -> Machine:
+    known = GPUS.get(site.gpu.lower())
+    if known is None and (site.memory_gb is None or site.peak_tflops is None):
+        raise ConfigError(
+            f"gpu {site.gpu}: not in the table, which has {', '.join(GPUS)}",
+            hint="take one of these, or write a site file with gpu, memory_gb and peak_tflops and give it as --site FILE",
+        )
+    if site.gpus < 1 or site.nodes < 1 or site.gpus % site.nodes:
+        raise ConfigError(
+            f"{site.gpus} GPUs on {site.nodes} nodes: every node needs as many, --gpus is their number in all",
+            hint=f"for 8 on each node: --gpus {8 * max(site.nodes, 1)} --nodes {max(site.nodes, 1)}",
+        )
+    memory = known.memory_bytes if site.memory_gb is None and known else int((site.memory_gb or 0) * 1e9)
+    peak = known.peak_flops if site.peak_tflops is None and known else (site.peak_tflops or 0) * 1e12
+    environment = Environment(
+        world_size=site.gpus,
+        local_world_size=site.gpus // site.nodes,
+        launcher="alone" if site.gpus == 1 else "slurm",
+        device="cuda",
+        device_name=known.name if known else site.gpu,
+        gpu_memory_bytes=memory,
+        host="a machine described, not seen",
+    )
+    source = known.source if known and site.peak_tflops is None else "the site file"
+    return Machine(environment, peak, source, site.price_per_gpu_hour, site.currency, site.interconnect)

@@ -1,0 +1,89 @@
+"""What is counted on the model without weights: parameters, those that are trained, those that a token goes through."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qaz_llm.errors import ConfigError
+from qaz_llm.train.plan.matrices import Structure, structure_of
+
+if TYPE_CHECKING:
+    from qaz_llm.train.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class CountedModel:
+    """`active`: parameters that one token goes through. `largest_block` and `tables`: parameters of the largest block, and of
+    input and output table."""
+
+    parameters: int
+    trainable: int
+    active: int
+    attention: str
+    targets: tuple[str, ...]
+    structure: Structure
+    largest_block: int
+    tables: int
+    input_gets_gradient: bool
+
+
+def count_model(config: TrainConfig, model_config: Any, new_tokens: tuple[int, ...] = ()) -> CountedModel:
+    """Make the model with its adapters, shapes alone, and count.
+
+    Raises:
+        ConfigError: an attention or target_modules that the model does not have.
+    """
+    from qaz_llm.model.adapters import add_lora
+    from qaz_llm.model.architecture import choose_attention, count_active, model_without_weights
+    from qaz_llm.model.frozen import freeze_parts
+    from qaz_llm.model.targets import find_targets
+
+    trust, adapter = config.model.trust_remote_code, config.adapter
+    attention = choose_attention(model_config, config.model.attn_implementation, trust_remote_code=trust)
+    model = model_without_weights(model_config, trust_remote_code=trust)
+    active, structure = int(count_active(model)), structure_of(model)
+    block, tables = _largest_block(model, structure), _tables(model)
+    if adapter.type == "full":
+        targets: tuple[str, ...] = () if adapter.target_modules == "auto" else adapter.target_modules
+        with suppress(ConfigError):  # not used, but part of what identifies a run since before there was auto
+            targets = targets or find_targets(model, "auto").names
+        count = sum(p.numel() for p in model.parameters())
+        return CountedModel(
+            count,
+            count - freeze_parts(model, config.freeze),
+            active,
+            attention,
+            targets,
+            structure,
+            block,
+            tables,
+            True,
+        )
+    targets = find_targets(model, adapter.target_modules).names
+    adapted = add_lora(model, **adapter.lora_options, new_tokens=new_tokens)
+    trains_rows = bool(new_tokens) and adapter.new_embeddings != "frozen"
+    return CountedModel(
+        parameters=sum(p.numel() for p in adapted.parameters()),
+        trainable=sum(p.numel() for p in adapted.parameters() if p.requires_grad),
+        active=active,
+        attention=attention,
+        targets=targets,
+        structure=structure.adapted(targets, rank=adapter.r, trains_tables=trains_rows),
+        largest_block=block,
+        tables=tables,
+        input_gets_gradient=trains_rows or config.gradient_checkpointing,
+    )
+
+
+def _largest_block(model: Any, structure: Structure) -> int:
+    sizes = [sum(p.numel() for p in model.get_submodule(block).parameters()) for block in structure.blocks]
+    return max(sizes, default=0)
+
+
+def _tables(model: Any) -> int:
+    tables = {
+        id(t.weight): t.weight for t in (model.get_input_embeddings(), model.get_output_embeddings()) if t is not None
+    }
+    return sum(weight.numel() for weight in tables.values())

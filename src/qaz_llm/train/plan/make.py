@@ -1,0 +1,235 @@
+"""A config met with a machine: checked, counted, and never a weight or a text read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qaz_llm.cluster.environment import Environment
+from qaz_llm.cluster.machines import Machine
+from qaz_llm.errors import ConfigError, InputError
+from qaz_llm.io import read_json
+from qaz_llm.model.config import ModelConfig
+from qaz_llm.rows.preference.read import check_first_pairs
+from qaz_llm.rows.sources import declared_entries, training_files
+from qaz_llm.train.config import TrainConfig, TrainSettings
+from qaz_llm.train.plan.counts import CountedModel, count_model
+from qaz_llm.train.plan.disk import count_disk
+from qaz_llm.train.plan.duration import find_speed
+from qaz_llm.train.plan.flops import TokenFlops, count_flops
+from qaz_llm.train.plan.memory import count_memory
+from qaz_llm.train.plan.record import TrainPlan, layout_of
+from qaz_llm.train.plan.sharing import SHARINGS, sharing_of
+from qaz_llm.train.sharding import uses_fsdp2
+
+BYTES_PER_TOKEN = 3.0
+"""UTF-8 bytes of a token of mixed Kazakh, Russian and English text, for estimates before the text is tokenised."""
+
+COMPRESSION = {".zst": 4.0, ".gz": 3.5, ".xz": 5.0, ".bz2": 4.5}
+
+
+def make_plan(
+    config: TrainConfig, environment: Environment, *, machine: Machine | None = None, is_draft: bool = False
+) -> TrainPlan:
+    """Meet a config with a machine. Reads the model's config and the sizes of the files, never the weights or the text.
+
+    Args:
+        machine: a described one in place of `environment`, which is then that of one of its processes.
+        is_draft: plan with a config.json alone; text, tokenizer and weights that are not at hand become notes.
+
+    Raises:
+        ConfigError: what the config asks for this machine cannot do; or of a draft without text, max_steps is not given.
+        InputError: a model, tokenizer or text that is not there.
+    """
+    environment = machine.environment if machine else environment
+    device = _device(config.device, environment)
+    deepspeed_path, stage = _deepspeed(config)
+    _check_combination(config, device)
+    notes: list[str] = []
+    model_config, new_tokens = _model_config(config.model, notes if is_draft else None)
+    _check_length(config, model_config)
+    counted = count_model(config, model_config, new_tokens)
+    tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
+    steps, has_text = _steps(config, tokens_per_step, notes if is_draft else None)
+    if not is_draft:
+        _check_tokenizer(config.model, chat=config.is_chat)
+    pairs = declared_entries(config.data) if config.method == "dpo" and has_text else ()
+    for entry in pairs:
+        check_first_pairs(entry)
+    sharing = SHARINGS["fsdp2"] if uses_fsdp2(config) else sharing_of(stage)
+    return TrainPlan(
+        config=config,
+        environment=environment,
+        device=device,
+        counted=counted,
+        steps=steps,
+        steps_are_exact=config.max_steps is not None,
+        tokens_per_step=tokens_per_step,
+        memory=count_memory(config, counted, layout_of(config, sharing, environment, device)),
+        available_bytes=_available(environment, device),
+        token_flops=_token_flops(config, counted),
+        speed=find_speed(environment, device, machine),
+        disk=count_disk(config, counted, sharing, steps=steps),
+        sharing=sharing,
+        zero_stage=stage,
+        deepspeed_path=deepspeed_path,
+        machine=machine,
+        has_text=has_text,
+        reference_tokens=_estimate_tokens(config) if pairs else 0,
+        notes=(*notes, *_limits(model_config, device)),
+    )
+
+
+def _available(environment: Environment, device: str) -> int:
+    """Memory of one process: its GPU's, or its share of the host's."""
+    if device == "cuda":
+        return environment.gpu_memory_bytes
+    return environment.memory_bytes // environment.local_world_size
+
+
+def _token_flops(config: TrainConfig, counted: CountedModel) -> TokenFlops:
+    return count_flops(
+        counted.structure,
+        config.seq_len,
+        trains_all=config.adapter.type == "full",
+        input_gets_gradient=counted.input_gets_gradient,
+        checkpointing=config.gradient_checkpointing,
+    )
+
+
+def _steps(config: TrainConfig, tokens_per_step: int, notes: list[str] | None) -> tuple[int, bool]:
+    """Optimizer steps: as many as are asked for, or as the text makes; and whether the text is there, which is looked for
+    in any case."""
+    try:
+        tokens = _estimate_tokens(config)  # also says which files are missing, before any work
+    except InputError as error:
+        if notes is None:
+            raise
+        if config.max_steps is None:
+            raise ConfigError(
+                f"{error.message}: without the text its tokens are not known", hint="give max_steps=N"
+            ) from error
+        notes.append(f"the text is not at hand ({error.message}); the steps are those that were asked for")
+        return config.max_steps, False
+    return config.max_steps or max(round(config.epochs * tokens / tokens_per_step), 1), True
+
+
+def _limits(model_config: Any, device: str) -> list[str]:
+    """What the counts leave out, for this model on this device."""
+    kinds = set(getattr(model_config, "layer_types", None) or ())
+    recurrent = sorted(kind for kind in kinds if "attention" not in kind or "linear" in kind)
+    said = [f"what {', '.join(recurrent)} layers compute beside their matrices is not counted"] if recurrent else []
+    if device == "cuda":
+        said.append("memory on GPUs is by formulas that were checked against measurements on CPU only")
+    return said
+
+
+def check_machine(settings: TrainSettings, device: str, environment: Environment) -> None:
+    """What can be said of a training before its model and text exist: the device and the DeepSpeed file are there.
+
+    Raises:
+        ConfigError: one of them is not.
+    """
+    _device(device, environment)
+    _deepspeed(settings)
+
+
+def _check_length(config: TrainConfig, model_config: Any) -> None:
+    longest = getattr(model_config, "max_position_embeddings", None)
+    if longest is not None and config.seq_len > longest:
+        raise ConfigError(
+            f"seq_len {config.seq_len} exceeds the {longest} positions of {config.model.checkpoint or 'the architecture'}",
+            hint=f"set seq_len to at most {longest}",
+        )
+
+
+def _device(device: str, environment: Environment) -> str:
+    if device == "cuda" and environment.device != "cuda":
+        raise ConfigError(
+            "device: cuda was asked for, but torch sees no GPU here", hint="use device=auto or device=cpu"
+        )
+    return environment.device if device == "auto" else device
+
+
+def _deepspeed(settings: TrainSettings) -> tuple[Path | None, int]:
+    """The DeepSpeed file and its ZeRO stage; (None, 0) for DDP."""
+    if settings.distributed.deepspeed is None:
+        return None, 0
+    path = Path(settings.distributed.deepspeed).expanduser()
+    if not path.is_file():
+        raise ConfigError(
+            f"distributed.deepspeed: {path}: no such file",
+            hint="ready ones are configs/deepspeed/zero2.json and configs/deepspeed/zero3.json",
+        )
+    values = read_json(path)
+    if "optimizer" in values or "scheduler" in values:
+        raise ConfigError(
+            f"{path}: 'optimizer' and 'scheduler' belong to the training config, not to DeepSpeed's",
+            hint="take them out; a fused optimizer would be compiled for minutes and the schedule run twice",
+        )
+    return path.resolve(), int(values.get("zero_optimization", {}).get("stage", 0))
+
+
+def _check_combination(config: TrainConfig, device: str) -> None:
+    from qaz_llm.model.quantised import check_quantised
+    from qaz_llm.train.optimizer import check_packages
+
+    check_packages(config)
+    if config.adapter.quantised:
+        check_quantised(device, deepspeed=config.distributed.deepspeed is not None or uses_fsdp2(config))
+    if config.model.attn_implementation == "flash_attention_2" and (device == "cpu" or config.precision == "fp32"):
+        raise ConfigError("flash_attention_2 needs a GPU and precision bf16", hint="use model.attn_implementation=sdpa")
+
+
+def _model_config(model: ModelConfig, notes: list[str] | None) -> tuple[Any, tuple[int, ...]]:
+    """The transformers config of the model that is trained, its vocabulary grown, and the ids of the rows to be made.
+
+    With a tokenizer still to be trained the vocabulary is the size asked for. `notes`: a list for what is not at hand, where
+    a config.json alone is to do.
+    """
+    from qaz_llm.model.architecture import llama_config
+    from qaz_llm.model.load import check_rows, extension_of, load_config_of, load_tokenizer, needs_rows
+
+    if model.architecture is None:
+        assert model.checkpoint is not None
+        found = load_config_of(model.checkpoint, trust_remote_code=model.trust_remote_code, needs_weights=notes is None)
+        extended = extension_of(model.tokenizer)
+        if extended is not None and needs_rows(found, found.vocab_size, extended, model.new_rows):
+            multiple = extended.pad_to_multiple_of or 1
+            found.vocab_size = -(-max(found.vocab_size, extended.size) // multiple) * multiple
+            return found, extended.new_ids
+        try:
+            check_rows(found.vocab_size, len(load_tokenizer(model.tokenizer or model.checkpoint)))
+        except InputError as error:
+            if notes is None or model.tokenizer is not None:
+                raise
+            notes.append(f"the tokenizer is not at hand ({error.message}); the vocabulary is the model's")
+        return found, ()
+    size = model.train_vocab_size
+    if size is None:
+        assert model.tokenizer is not None
+        size = len(load_tokenizer(model.tokenizer))
+    return llama_config(model.architecture, vocab_size=size), ()
+
+
+def _check_tokenizer(model: ModelConfig, *, chat: bool) -> None:
+    """Fail before any work where a tokenizer folder is none, or dialogues cannot be learned with its chat template."""
+    from qaz_llm.model.load import load_tokenizer
+    from qaz_llm.rows.chat import check_chat_template
+
+    name = model.tokenizer or model.checkpoint
+    if name is not None:
+        tokenizer = load_tokenizer(name, chat_template=model.chat_template)
+        if chat:
+            check_chat_template(tokenizer, name)
+
+
+def _estimate_tokens(config: TrainConfig) -> int:
+    """Tokens of one traversal of the mix, from the sizes of the files."""
+    # the parts of a mix may be languages of the same files, which count once
+    entries = declared_entries(config.data)
+    files = {path for entry in entries for path in training_files(entry, chat=config.is_chat)}
+    size_bytes = sum(path.stat().st_size * COMPRESSION.get(path.suffix, 1.0) for path in files)
+    total = max(int(size_bytes / BYTES_PER_TOKEN), 1)
+    limits = config.data.recipe or config.data
+    return min(limits.total_tokens or total, int(total * limits.max_passes))
