@@ -2,11 +2,12 @@
 
 Rows that are mixtures of old ones (embeddings.py) say what a token is like, and nothing about how often it comes: together they take
 probability from Russian text, where none of them ever comes, and too much or too little from one another. With h the last hidden
-state before a token, and rows w, two corrections are read off a few thousand positions of text:
+state before a token, and rows w, two corrections are read off text:
 
     shift   w + d for all new rows: the logit of "a new token comes" changes by d · h, whatever the token. d is the ridge
             regression (logistic, Newton's method) of new or old on h, with what the rows say already as an offset
-    counts  w + b c: c · h is nearly 1 everywhere, so b is a bias of its own token, log (seen / expected by the model)
+    counts  w + b c: c · h is nearly 1 everywhere, so b is a bias of its own token, log (seen / expected by the model). What is
+            expected takes a model and a few thousand positions; what is seen is counted in a million tokens (fit_samples.py)
 
 One step of iterative scaling (Darroch and Ratcliff 1972) each, computed in closed form but for Newton's few steps. Every part of the text counts
 alike for the shift, whatever its length, so a language with little text is not given away. Where the tables are tied, what changes the
