@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,14 @@ MAX_ROW_TOKENS = 256
 _BATCH_TEXTS = 200
 
 Row = Sequence[int]
+
+
+class PackedPart(Protocol):
+    """Packed rows by number, each with `input_ids` and `position_ids`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int, /) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -75,12 +83,12 @@ def text_samples(tokenizer: PreTrainedTokenizerFast, texts: Iterable[Iterable[st
     return [FitSample.of(encoded(part)) for part in texts]
 
 
-def packed_samples(parts: Iterable[Sequence[Mapping[str, Any]]]) -> list[FitSample]:
+def packed_samples(parts: Iterable[PackedPart]) -> list[FitSample]:
     """The same from packed rows, spread over the whole part; a document begins where position_ids are 0."""
     return [FitSample.of(document for row in _spread(part) for document in _documents(row)) for part in parts]
 
 
-def _spread(part: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+def _spread(part: PackedPart) -> Iterator[Mapping[str, Any]]:
     """As many rows as make COUNTED_TOKENS, evenly from the first to the last."""
     if not len(part):
         return

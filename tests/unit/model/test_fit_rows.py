@@ -11,7 +11,7 @@ from transformers import LlamaForCausalLM
 
 from qaz_llm.model.architecture import llama_config
 from qaz_llm.model.config import ArchitectureConfig
-from qaz_llm.model.fit_rows import _expected, _log_odds, _seen, _shift, fit_rows
+from qaz_llm.model.fit_rows import _constant, _expected, _log_odds, _seen, _shift, fit_rows
 from qaz_llm.model.fit_samples import FitSample
 
 OLD, NEW = 40, 12
@@ -137,3 +137,14 @@ def test_seen_counts_are_scaled_to_what_was_read() -> None:
     seen_N, prior = _seen([first, second], [10, 30], torch.tensor([7, 9]))
     torch.testing.assert_close(seen_N, torch.tensor([10 * 2 / 4 + 30 * 1 / 6, 0.0]).double())
     assert prior == pytest.approx(0.5 * 40 / 10)
+
+
+def test_a_bias_takes_a_short_direction() -> None:
+    """30 columns around 2 and one that is 0.3 everywhere: least squares takes that one alone, 1 / 0.3 long, exact everywhere."""
+    generator = torch.Generator().manual_seed(2)
+    hidden_TD = torch.cat([2 + torch.randn(500, 30, generator=generator), torch.full((500, 1), 0.3)], dim=1)
+    exact = torch.linalg.lstsq(hidden_TD.double(), torch.ones(500, 1).double(), driver="gelsd").solution
+    assert exact.norm() == pytest.approx(1 / 0.3)
+    found_D = _constant(hidden_TD)
+    assert found_D.norm() < 1.1 / (2 * math.sqrt(30))  # the shortest with c · mean = 1 is 1 / |mean|
+    assert (hidden_TD.double() @ found_D).mean() == pytest.approx(1, abs=0.1)
