@@ -230,7 +230,8 @@ class House:
         return found
 
     def untrained(self, model: Path, tokenizer: Path) -> dict[str, Any]:
-        from qaz_llm.model.fit_rows import fit_rows, text_samples
+        from qaz_llm.model.fit_rows import fit_rows
+        from qaz_llm.model.fit_samples import text_samples
         from qaz_llm.model.load import extension_of, fit_vocabulary, load_model, load_tokenizer
         from qaz_llm.tokenizer.corpus import read_texts
 

@@ -45,7 +45,7 @@ def tokenizer_extend(
     ] = None,
     keep_weight: Annotated[
         float, typer.Option(min=0, help="How much a merge's use in the kept languages counts against it.")
-    ] = 3.0,
+    ] = 10.0,
     language: Annotated[str, typer.Option(help="Rows that name another language are passed over.")] = "kk",
     min_frequency: Annotated[int, typer.Option(min=1, help="A new token joins a pair seen at least this often.")] = 2,
     planned_tokens: Annotated[

@@ -31,7 +31,8 @@ def price_of_growing(
     Raises:
         InputError: the model or a tokenizer cannot be loaded, or they do not belong together.
     """
-    from qaz_llm.model.fit_rows import fit_rows, text_samples
+    from qaz_llm.model.fit_rows import fit_rows
+    from qaz_llm.model.fit_samples import text_samples
     from qaz_llm.model.load import extension_of, fit_vocabulary, load_model, load_tokenizer
 
     samples = {code: sample(islice(read_texts(path, language=code), 0, None, 2)) for code, path in kept.items()}

@@ -2,11 +2,12 @@
 
 Rows that are mixtures of old ones (embeddings.py) say what a token is like, and nothing about how often it comes: together they take
 probability from Russian text, where none of them ever comes, and too much or too little from one another. With h the last hidden
-state before a token, and rows w, two corrections are read off a few thousand positions of text:
+state before a token, and rows w, two corrections are read off text:
 
     shift   w + d for all new rows: the logit of "a new token comes" changes by d · h, whatever the token. d is the ridge
             regression (logistic, Newton's method) of new or old on h, with what the rows say already as an offset
-    counts  w + b c: c · h is nearly 1 everywhere, so b is a bias of its own token, log (seen / expected by the model)
+    counts  w + b c: c · h is nearly 1 everywhere, so b is a bias of its own token, log (seen / expected by the model). What is
+            expected takes a model and a few thousand positions; what is seen is counted in a million tokens (fit_samples.py)
 
 One step of iterative scaling (Darroch and Ratcliff 1972) each, computed in closed form but for Newton's few steps. Every part of the text counts
 alike for the shift, whatever its length, so a language with little text is not given away. Where the tables are tied, what changes the
@@ -17,41 +18,39 @@ Shape legend: T positions, V rows of the vocabulary, N new tokens, D hidden size
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.progress import get_logger
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel
+
+    from qaz_llm.model.fit_samples import FitSample
 
 _logger = get_logger("model")
 
 SHIFT_RIDGE = 0.1
 """Times the mean square of a hidden state's numbers, in the mean over positions. 0.03 to 0.3 gave nearly the same."""
-CONSTANT_RIDGE = 1e-3
+CONSTANT_RIDGE = 1.0
+"""Likewise. With 0.001 c · h is no nearer to 1 where it matters, and c is six times as long: as input a row was pushed out of place."""
 PRIOR_COUNT = 0.5
-"""Added to seen and expected counts, so that a token seen once or never moves little."""
+"""Occurrences in the counted text, added to what was seen and to what is expected: a token that never comes has a bias, too."""
 NEWTON_STEPS = 8
 BLOCK_POSITIONS = 128
 """Positions whose logits are in memory together: 134 MB with 262,144 rows."""
 TOLERANCE = 1e-2
 """How far logits may be from the product of hidden states and table, as a share of the largest one: bfloat16 rounds."""
 
-TOKENS_PER_PART = 6_000
-MAX_ROW_TOKENS = 512
-"""So much text of each part is read: enough for the common tokens, and a minute for a model of 135 M on one core."""
 
-
-def fit_rows(model: PreTrainedModel, new_ids: Sequence[int], samples: Sequence[Sequence[Sequence[int]]]) -> bool:
+def fit_rows(model: PreTrainedModel, new_ids: Sequence[int], samples: Sequence[FitSample]) -> bool:
     """Correct the rows of new tokens in place; whether it was done.
 
     Args:
         model: on one device and whole; old rows, and all other weights, stay as they are.
         new_ids: whose rows have been made.
-        samples: of each part of the text (a language, a source), rows of token ids, each read from its own start.
+        samples: of each part of the text (a language, a source), what is read of it and what is counted.
 
     It is not done, and said so, where the model's logits are no product of its last hidden states and its output table (soft
     caps, scaling), or where one of new and old tokens does not come in the text.
@@ -59,8 +58,9 @@ def fit_rows(model: PreTrainedModel, new_ids: Sequence[int], samples: Sequence[S
     import torch
 
     with torch.no_grad():
-        parts = [_read(model, rows) for rows in samples if any(len(row) > 1 for row in rows)]
-        if not parts or not _is_plain_product(model, samples):
+        samples = [sample for sample in samples if any(len(row) > 1 for row in sample.rows)]
+        parts = [_read(model, sample.rows) for sample in samples]
+        if not parts or not _is_plain_product(model, samples[0].rows):
             _logger.warning(
                 "new rows are not fitted: the model's logits are no plain product of its last hidden states"
             )
@@ -80,43 +80,12 @@ def fit_rows(model: PreTrainedModel, new_ids: Sequence[int], samples: Sequence[S
         shift_D = _shift(hidden_TD, offset_T, is_new_T, share_T)
         table_VD[new_N] += shift_D.to(table_VD)
         p_new_T = torch.sigmoid(offset_T + hidden_TD.double() @ shift_D)
-        seen_N = torch.bincount(next_T, minlength=len(table_VD))[new_N]
         expected_N = _expected(hidden_TD, table_VD[new_N], p_new_T)  # a shift leaves the new ones' shares as they are
-        bias_N = ((seen_N + PRIOR_COUNT) / (expected_N + PRIOR_COUNT)).log()
+        seen_N, prior = _seen(samples, [len(ids) for _hidden, ids in parts], new_N)
+        bias_N = ((seen_N + prior) / (expected_N + prior)).log()
         table_VD[new_N] += (bias_N[:, None] * _constant(hidden_TD)).to(table_VD)
     _logger.info("new rows fitted on %s tokens, %s of them new", f"{len(next_T):,}", f"{int(is_new_T.sum()):,}")
     return True
-
-
-def text_samples(tokenizer: PreTrainedTokenizerFast, texts: Iterable[Iterable[str]]) -> list[list[list[int]]]:
-    """Rows of ids for `fit_rows`: of each part the first texts, each from the tokenizer's start token."""
-    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    first = [] if start is None else [start]
-    encoded = ((first + tokenizer(text, add_special_tokens=False)["input_ids"] for text in part) for part in texts)
-    return [_enough(rows) for rows in encoded]
-
-
-def packed_samples(rows: Iterable[Iterable[Mapping[str, Any]]]) -> list[list[list[int]]]:
-    """The same from packed rows: documents, which begin where position_ids are 0; padding is a document too, of one token."""
-    return [_enough(document for row in part for document in _documents(row)) for part in rows]
-
-
-def _documents(row: Mapping[str, Any]) -> Iterator[list[int]]:
-    starts = [*(i for i, position in enumerate(row["position_ids"]) if position == 0), len(row["position_ids"])]
-    for start, end in pairwise(starts):
-        ids = [int(index) for index in row["input_ids"][start:end]]
-        if len(set(ids)) > 1:  # else padding
-            yield ids
-
-
-def _enough(rows: Iterable[list[int]]) -> list[list[int]]:
-    """The first rows, cut to MAX_ROW_TOKENS, until they hold TOKENS_PER_PART."""
-    taken: list[list[int]] = []
-    for row in rows:
-        taken.append(row[:MAX_ROW_TOKENS])
-        if sum(map(len, taken)) >= TOKENS_PER_PART:
-            break
-    return taken
 
 
 def _read(model: Any, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -135,11 +104,27 @@ def _read(model: Any, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torc
     return torch.cat(hidden), torch.cat(following)
 
 
-def _is_plain_product(model: Any, samples: Sequence[Sequence[Sequence[int]]]) -> bool:
+def _seen(samples: Sequence[FitSample], read: Sequence[int], new_N: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """How often each new token would come in what was read (`read` tokens of each part), if it came as often as in all that
+    was counted; float64, N. And PRIOR_COUNT, on the same scale.
+
+        of 10 tokens read, of 1,000 counted, 50 times this one    →   0.5, and 0.005
+    """
+    import torch
+
+    seen_N = torch.zeros(len(new_N), dtype=torch.double)
+    for sample, tokens in zip(samples, read, strict=True):
+        counts_V = torch.from_numpy(sample.counts_V).double()
+        known_N = new_N < len(counts_V)
+        seen_N[known_N] += counts_V[new_N[known_N]] * (tokens / counts_V.sum())
+    return seen_N, PRIOR_COUNT * sum(read) / sum(int(sample.counts_V.sum()) for sample in samples)
+
+
+def _is_plain_product(model: Any, rows: Sequence[Sequence[int]]) -> bool:
     """Whether the logits of a few positions are hidden states times the output table."""
     import torch
 
-    row = next(row for rows in samples for row in rows if len(row) > 1)
+    row = next(row for row in rows if len(row) > 1)
     ids = torch.tensor([list(row[:16])], device=model.get_input_embeddings().weight.device)
     outputs = model.get_output_embeddings()
     if getattr(outputs, "bias", None) is not None:

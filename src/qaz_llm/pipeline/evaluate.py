@@ -93,7 +93,8 @@ def _evaluate_extended(config: RunConfig, layout: Layout, base: str) -> EvalResu
 def extended_scorer(config: RunConfig, layout: Layout, base: str) -> tuple[HFScorer, PreTrainedTokenizerFast]:
     """The base model with rows for the new tokens, in memory."""
     from qaz_llm.model.embeddings import resize_embeddings
-    from qaz_llm.model.fit_rows import fit_rows, text_samples
+    from qaz_llm.model.fit_rows import fit_rows
+    from qaz_llm.model.fit_samples import text_samples
     from qaz_llm.model.load import load_model
     from qaz_llm.tokenizer.corpus import read_texts
     from qaz_llm.tokenizer.extension import ExtendedTokenizer

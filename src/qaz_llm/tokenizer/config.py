@@ -30,7 +30,7 @@ class ExtensionConfig(StrictModel):
     )
     min_seen: int = Field(100, ge=1, description="how often each new token is to be seen in planned_tokens")
     keep_weight: float = Field(
-        3.0, ge=0, description="how much a merge's use in the kept languages counts against it; 0 learns without them"
+        10.0, ge=0, description="how much a merge's use in the kept languages counts against it; 0 learns without them"
     )
     swap: bool = Field(False, description="give new tokens the ids of old ones that no text here uses")
     pad_to_multiple_of: int | None = Field(None, ge=1, description="rows of the model's tables, for instance 64 or 128")

@@ -39,7 +39,8 @@ def fit_new_rows(model: Any, new_tokens: Sequence[int], parts: Sequence[PackedDa
 
     Rows that LoRA leaves frozen are made again when the adapter is exported, without any text: they stay as blend made them.
     """
-    from qaz_llm.model.fit_rows import fit_rows, packed_samples
+    from qaz_llm.model.fit_rows import fit_rows
+    from qaz_llm.model.fit_samples import packed_samples
 
     if config.model.embedding_init != "fitted":
         return
@@ -49,7 +50,7 @@ def fit_new_rows(model: Any, new_tokens: Sequence[int], parts: Sequence[PackedDa
         )
         return
     model.to("cuda" if config.device != "cpu" and _fits_on_gpu(model) else "cpu")
-    fit_rows(model, new_tokens, packed_samples((part[n] for n in range(len(part))) for part in parts))
+    fit_rows(model, new_tokens, packed_samples(parts))
     model.to("cpu")  # where the engine that is made next expects it
 
 

@@ -11,7 +11,8 @@ from transformers import LlamaForCausalLM
 
 from qaz_llm.model.architecture import llama_config
 from qaz_llm.model.config import ArchitectureConfig
-from qaz_llm.model.fit_rows import _expected, _log_odds, _shift, fit_rows, packed_samples, text_samples
+from qaz_llm.model.fit_rows import _constant, _expected, _log_odds, _seen, _shift, fit_rows
+from qaz_llm.model.fit_samples import FitSample
 
 OLD, NEW = 40, 12
 SHAPE = ArchitectureConfig(
@@ -36,6 +37,10 @@ def samples() -> list[list[list[int]]]:
     return [new, old]
 
 
+def parts(rows: list[list[list[int]]]) -> list[FitSample]:
+    return [FitSample.of(part) for part in rows]
+
+
 def logprobs(model: Any, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     """The plain way: every row through the whole model; T × V, and the tokens that came."""
     with torch.no_grad():
@@ -53,7 +58,7 @@ def test_text_gets_likelier_and_old_weights_stay(tied: bool) -> None:
     model, rows = small_model(tied=tied), samples()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     losses = [nll(model, part) for part in rows]
-    assert fit_rows(model, range(OLD, OLD + NEW), rows)
+    assert fit_rows(model, range(OLD, OLD + NEW), parts(rows))
     assert sum(nll(model, part) for part in rows) < sum(losses)
     for name, tensor in model.state_dict().items():
         if name in ("lm_head.weight", "model.embed_tokens.weight"):
@@ -76,7 +81,7 @@ def test_expected_counts_become_those_seen() -> None:
         return float((expected_V[often] / seen_V[often]).log().abs().mean())
 
     before = distance()
-    fit_rows(model, range(OLD, OLD + NEW), rows)
+    fit_rows(model, range(OLD, OLD + NEW), parts(rows))
     assert distance() < before / 2
 
 
@@ -112,7 +117,7 @@ def test_logits_that_are_no_product_are_left_alone(caplog: pytest.LogCaptureFixt
     head = model.lm_head.forward
     model.lm_head.forward = lambda hidden: 5 * torch.tanh(head(hidden) / 5)  # as Gemma 2 caps them
     before = model.lm_head.weight.clone()
-    assert not fit_rows(model, range(OLD, OLD + NEW), samples())
+    assert not fit_rows(model, range(OLD, OLD + NEW), parts(samples()))
     assert torch.equal(model.lm_head.weight, before)
     assert "no plain product" in caplog.text
 
@@ -121,20 +126,25 @@ def test_logits_that_are_no_product_are_left_alone(caplog: pytest.LogCaptureFixt
 def test_text_of_one_kind_fits_nothing(part: list[list[int]], caplog: pytest.LogCaptureFixture) -> None:
     model = small_model()
     before = model.lm_head.weight.clone()
-    assert not fit_rows(model, range(OLD, OLD + NEW), [part, [[5]]])
+    assert not fit_rows(model, range(OLD, OLD + NEW), parts([part, [[5]]]))
     assert torch.equal(model.lm_head.weight, before)
     assert "not fitted" in caplog.text
 
 
-def test_samples_are_whole_documents_from_the_start_token() -> None:
-    row = {"input_ids": [0, 5, 6, 0, 7, 2, 2, 2], "position_ids": [0, 1, 2, 0, 1, 0, 1, 2]}
-    assert packed_samples([[row], []]) == [[[0, 5, 6], [0, 7]], []]
+def test_seen_counts_are_scaled_to_what_was_read() -> None:
+    """By hand: 10 tokens read of a text where id 7 is 2 of 4, 30 of one where it is 1 of 6; id 9 is in neither."""
+    first, second = FitSample.of([[0, 7, 7, 3, 3]]), FitSample.of([[0, 7, 1, 1, 1, 1, 1]])
+    seen_N, prior = _seen([first, second], [10, 30], torch.tensor([7, 9]))
+    torch.testing.assert_close(seen_N, torch.tensor([10 * 2 / 4 + 30 * 1 / 6, 0.0]).double())
+    assert prior == pytest.approx(0.5 * 40 / 10)
 
-    class Letters:
-        bos_token_id, eos_token_id = None, 9
 
-        def __call__(self, text: str, *, add_special_tokens: bool) -> dict[str, list[int]]:
-            assert not add_special_tokens
-            return {"input_ids": [ord(char) for char in text]}
-
-    assert text_samples(Letters(), [["ab"], iter(["c"])]) == [[[9, 97, 98]], [[9, 99]]]  # type: ignore[arg-type]
+def test_a_bias_takes_a_short_direction() -> None:
+    """30 columns around 2 and one that is 0.3 everywhere: least squares takes that one alone, 1 / 0.3 long, exact everywhere."""
+    generator = torch.Generator().manual_seed(2)
+    hidden_TD = torch.cat([2 + torch.randn(500, 30, generator=generator), torch.full((500, 1), 0.3)], dim=1)
+    exact = torch.linalg.lstsq(hidden_TD.double(), torch.ones(500, 1).double(), driver="gelsd").solution
+    assert exact.norm() == pytest.approx(1 / 0.3)
+    found_D = _constant(hidden_TD)
+    assert found_D.norm() < 1.1 / (2 * math.sqrt(30))  # the shortest with c · mean = 1 is 1 / |mean|
+    assert (hidden_TD.double() @ found_D).mean() == pytest.approx(1, abs=0.1)
