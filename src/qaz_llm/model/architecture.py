@@ -60,11 +60,6 @@ def llama_config(architecture: ArchitectureConfig, *, vocab_size: int, **token_i
     )
 
 
-def count_parameters(config: Any) -> int:
-    """The parameters of a model by its transformers config, tied ones once; nothing is allocated."""
-    return sum(parameter.numel() for parameter in model_without_weights(config).parameters())
-
-
 def count_active(model: PreTrainedModel) -> float:
     """The parameters that one token goes through: of a mixture of experts those that the router takes, else all.
 

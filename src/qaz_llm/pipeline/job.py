@@ -83,7 +83,9 @@ def _check_dialogues(config: RunConfig) -> None:
 
     name = config.tokenizer.base or config.model.checkpoint
     if name is not None and Path(name).expanduser().is_dir():
-        check_chat_template(load_tokenizer(name, chat_template=config.model.chat_template), name)
+        trust = config.model.trust_remote_code
+        tokenizer = load_tokenizer(name, chat_template=config.model.chat_template, trust_remote_code=trust)
+        check_chat_template(tokenizer, name)
 
 
 def last_training(config: RunConfig) -> str:

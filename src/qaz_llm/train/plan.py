@@ -230,17 +230,21 @@ def _model_config(model: ModelConfig) -> tuple[Any, tuple[int, ...]]:
     With a tokenizer still to be trained the vocabulary is the size asked for.
     """
     from qaz_llm.model.architecture import llama_config
-    from qaz_llm.model.load import check_rows, extension_of, load_config_of, load_tokenizer, needs_rows
+    from qaz_llm.model.load import check_rows, check_weights, extension_of, load_config_of, load_tokenizer, needs_rows
 
     if model.architecture is None:
         assert model.checkpoint is not None
         found = load_config_of(model.checkpoint, trust_remote_code=model.trust_remote_code)
+        check_weights(model.checkpoint, trust_remote_code=model.trust_remote_code)
         extended = extension_of(model.tokenizer)
         if extended is not None and needs_rows(found, found.vocab_size, extended, model.new_rows):
             multiple = extended.pad_to_multiple_of or 1
             found.vocab_size = -(-max(found.vocab_size, extended.size) // multiple) * multiple
             return found, extended.new_ids
-        check_rows(found.vocab_size, len(load_tokenizer(model.tokenizer or model.checkpoint)))
+        check_rows(
+            found.vocab_size,
+            len(load_tokenizer(model.tokenizer or model.checkpoint, trust_remote_code=model.trust_remote_code)),
+        )
         return found, ()
     size = model.train_vocab_size
     if size is None:
@@ -267,7 +271,7 @@ def _check_tokenizer(model: ModelConfig, *, chat: bool) -> None:
 
     name = model.tokenizer or model.checkpoint
     if name is not None:
-        tokenizer = load_tokenizer(name, chat_template=model.chat_template)
+        tokenizer = load_tokenizer(name, chat_template=model.chat_template, trust_remote_code=model.trust_remote_code)
         if chat:
             check_chat_template(tokenizer, name)
 

@@ -76,7 +76,10 @@ class Files:
     def tokenizer(self) -> PreTrainedTokenizerFast:
         from qaz_llm.model.load import load_tokenizer
 
-        return load_tokenizer(self.tokenizer_name, chat_template=self.config.model.chat_template)
+        model = self.config.model
+        return load_tokenizer(
+            self.tokenizer_name, chat_template=model.chat_template, trust_remote_code=model.trust_remote_code
+        )
 
     @cached_property
     def recipe_file(self) -> Path:

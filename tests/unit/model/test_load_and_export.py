@@ -10,10 +10,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 from qaz_llm.errors import InputError
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.model.adapters import add_lora, merge_adapter, save_adapter
-from qaz_llm.model.architecture import count_parameters, llama_config, make_model
+from qaz_llm.model.architecture import count_active, llama_config, make_model, model_without_weights
 from qaz_llm.model.config import ArchitectureConfig
 from qaz_llm.model.export import export_model, write_model
-from qaz_llm.model.load import fit_vocabulary, has_rows_for, load_model, load_tokenizer
+from qaz_llm.model.load import fit_vocabulary, has_mark, load_model, load_tokenizer
 from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extend import extend_tokenizer
 
@@ -46,7 +46,7 @@ def by_hand(shape: ArchitectureConfig, vocab: int) -> int:
 @pytest.mark.parametrize("tied", [True, False])
 def test_parameters_by_hand(tied: bool) -> None:
     shape = SHAPE.model_copy(update={"tie_embeddings": tied})
-    assert count_parameters(llama_config(shape, vocab_size=400)) == by_hand(shape, 400)
+    assert count_active(model_without_weights(llama_config(shape, vocab_size=400))) == by_hand(shape, 400)
 
 
 def test_the_seed_decides_the_weights_and_leaves_the_generator_alone(tokenizer) -> None:
@@ -134,7 +134,7 @@ def test_trained_rows_are_kept_where_the_mark_is_lost(folder: Path, tokenizer, t
     again = load_model(tmp_path)
     with caplog.at_level("INFO", logger="qaz"):
         assert fit_vocabulary(again, extended.tokenizer, extended, init="mean", seed=0) is None
-    assert (again.get_input_embeddings().weight[400:] == 7.0).all() and has_rows_for(again, extended)
+    assert (again.get_input_embeddings().weight[400:] == 7.0).all() and has_mark(again.config, extended)
     assert "its tokenizer has the new tokens, so their rows are kept" in caplog.text
 
 
