@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import LabelSpanError
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 GENERATION_MARKER = re.compile(r"{%-?\s*generation\s*-?%}")
 _TOKEN_LIKE = re.compile(r"<\|[^\s<>|]{1,40}\|>|<[a-z_]{1,30}>|\[/?[A-Z_]{2,30}\]")
 """How control tokens are spelled in the templates in use: <|im_start|>, <end_of_turn>, [INST]."""
+
+TODAY = datetime(2024, 7, 26, tzinfo=UTC)
+"""What templates that write the date are told, so that rows do not depend on when and where their parts are made. It is the
+day that Llama 3.1's template takes where it is told none."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -70,6 +75,7 @@ class Chat:
                 tools=list(self.tools) or None,
                 chat_template=self.source,
                 return_assistant_tokens_mask=True,
+                strftime_now=TODAY.strftime,
                 **self.tokenizer.special_tokens_map,
             )
         return [(start, end) for start, end in blocks if end > start]
@@ -77,7 +83,11 @@ class Chat:
     def _render(self, rows: Rows, *, prompt: bool) -> Any:
         with _Refusal(self.name, rows):
             return self.tokenizer.apply_chat_template(
-                self._plain(rows), tools=list(self.tools) or None, tokenize=False, add_generation_prompt=prompt
+                self._plain(rows),
+                tools=list(self.tools) or None,
+                tokenize=False,
+                add_generation_prompt=prompt,
+                strftime_now=TODAY.strftime,  # stands before what transformers gives templates under that name
             )
 
     def _plain(self, rows: Rows) -> list[dict[str, Any]]:
