@@ -227,7 +227,7 @@ def _warnings(config: EvalConfig) -> list[str]:
 def _model_identity(name: str) -> str:
     """A fingerprint of a local model's weights and tokenizer; a hub id stands for itself. Raises InputError for a folder
     that is no model."""
-    from qaz_llm.model.load import check_model_folder
+    from qaz_llm.model.folder import check_model_folder
 
     folder = Path(name)
     if not folder.is_dir():

@@ -56,7 +56,7 @@ def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
         ConfigError: what a training stage asks for this machine does not have.
     """
     from qaz_llm.cluster.environment import read_environment
-    from qaz_llm.model.load import check_model_folder
+    from qaz_llm.model.folder import check_model_folder
     from qaz_llm.train.plan import check_machine
 
     for key, name in (("model.checkpoint", config.model.checkpoint), ("tokenizer.base", config.tokenizer.base)):
