@@ -60,6 +60,11 @@ def llama_config(architecture: ArchitectureConfig, *, vocab_size: int, **token_i
     )
 
 
+def has_experts(config: PretrainedConfig) -> bool:
+    """True for a mixture of experts."""
+    return any((getattr(config, name, None) or 0) > 1 for name in EXPERT_COUNTS)
+
+
 def count_active(model: PreTrainedModel) -> float:
     """The parameters that one token goes through: of a mixture of experts those that the router takes, else all.
 

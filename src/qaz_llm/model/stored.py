@@ -47,7 +47,7 @@ class StoredTensor:
 
 
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
-    """All tensors of a folder's safetensors by name, from the heads of its files; an index decides which files count.
+    """All tensors of a folder's safetensors by name, from the heads of its files: one file, else those that an index names.
 
     Raises:
         SafetensorError, OSError: a file that is cut off or missing.
@@ -55,7 +55,8 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     from safetensors import safe_open
 
     index = folder / "model.safetensors.index.json"
-    names = sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else ["model.safetensors"]
+    is_one = (folder / "model.safetensors").is_file() or not index.is_file()  # as transformers chooses
+    names = ["model.safetensors"] if is_one else sorted(set(read_json(index)["weight_map"].values()))
     found: dict[str, StoredTensor] = {}
     for name in names:
         with safe_open(folder / name, "pt") as file:
