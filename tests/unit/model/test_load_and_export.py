@@ -1,13 +1,14 @@
 """Folders that are no model, parameters counted two ways, and what an exported folder holds."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
-from qaz_llm.errors import InputError
+from qaz_llm.errors import InputError, QazError
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.model.adapters import add_lora, merge_adapter, save_adapter
 from qaz_llm.model.architecture import count_active, llama_config, make_model, model_without_weights
@@ -221,3 +222,12 @@ def test_a_model_can_be_exported_in_another_precision(folder: Path, tmp_path: Pa
     assert load_model(out).dtype == torch.bfloat16
     with pytest.raises(InputError, match="no such folder"):
         export_model(tmp_path / "nothing", tmp_path / "x")
+
+
+@pytest.mark.parametrize("text", ['{"eos_token_id": ', '{"eos_token_id": "</s>"}', '{"eos_token_id": [1, "x"]}'])
+def test_broken_settings_of_generation_are_named(folder: Path, tmp_path: Path, text: str) -> None:
+    shutil.copytree(folder, tmp_path / "m")
+    (tmp_path / "m" / "generation_config.json").write_text(text)
+    with pytest.raises(QazError, match=r"generation_config\.json: ") as error:
+        export_model(tmp_path / "m", tmp_path / "out")
+    assert error.value.exit_code == 2 and not (tmp_path / "out").exists()

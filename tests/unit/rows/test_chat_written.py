@@ -24,7 +24,7 @@ TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {}
 
 @pytest.fixture(scope="module")
 def base() -> Any:
-    return train_base_tokenizer(["Сәлем! мен сен the weather in Almaty"] * 30, vocab_size=320)
+    return train_base_tokenizer(["Сәлем! мен сен the weather in Almaty"] * 30, vocab_size=280)
 
 
 def render(base: Any, template: str, *messages: Message, tools: Any = ()) -> Any:

@@ -22,6 +22,8 @@ TODAY = datetime(2024, 7, 26, tzinfo=UTC)
 """What templates that write the date are told, so that rows do not depend on when and where their parts are made. It is the
 day that Llama 3.1's template takes where it is told none."""
 
+_ASKS_THE_TIME = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
+
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -31,6 +33,15 @@ class DialogueError(LabelSpanError):
     def __init__(self, reason: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+
+
+def with_fixed_date(source: str) -> str:
+    """A template that writes TODAY where it would ask for the time; functions cannot be handed to it.
+
+    >>> with_fixed_date('{{ strftime_now("%d %b %Y") }}')
+    '{{ "26 Jul 2024" }}'
+    """
+    return _ASKS_THE_TIME.sub(lambda found: json.dumps(TODAY.strftime(found[2])), source)
 
 
 @dataclass(frozen=True)
@@ -45,14 +56,14 @@ class Chat:
     tools: Sequence[Mapping[str, Any]] = ()
     arguments_as_text: bool = False
     source: str = field(init=False)
-    """The template's own text."""
+    """The template's own text, its date fixed."""
 
     def __post_init__(self) -> None:
         try:
             source = self.tokenizer.get_chat_template(tools=list(self.tools) or None)
         except ValueError as error:
             raise DialogueError("no_chat_template", f"{self.name}: the tokenizer has no chat template") from error
-        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "source", with_fixed_date(source))
 
     @property
     def has_prompt(self) -> bool:
@@ -75,7 +86,6 @@ class Chat:
                 tools=list(self.tools) or None,
                 chat_template=self.source,
                 return_assistant_tokens_mask=True,
-                strftime_now=TODAY.strftime,
                 **self.tokenizer.special_tokens_map,
             )
         return [(start, end) for start, end in blocks if end > start]
@@ -87,7 +97,7 @@ class Chat:
                 tools=list(self.tools) or None,
                 tokenize=False,
                 add_generation_prompt=prompt,
-                strftime_now=TODAY.strftime,  # stands before what transformers gives templates under that name
+                chat_template=self.source,
             )
 
     def _plain(self, rows: Rows) -> list[dict[str, Any]]:
