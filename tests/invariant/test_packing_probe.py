@@ -164,3 +164,23 @@ def loss_alone(run_dir: Path, checkpoint: Path, *, num_rows: int) -> float:
         total -= sum(logprobs_LV[at - 1, labels[at]].item() for at in learned)
         count += len(learned)
     return total / count
+
+
+def test_in_float32_a_leak_far_below_the_largest_logit_is_found() -> None:
+    """Logits of 30 and more, as real weights make: a difference of 1e-3 is no rounding there, and no gradient shows it."""
+    model = make_family("llama", scale=4.0)
+    with torch.no_grad():
+        largest = float(model(input_ids=torch.as_tensor(TOKENS[None, :60])).logits.abs().max())
+        model.lm_head.weight.mul_(40 / largest)
+    assert probe(model, Collator(), TOKENS, num_rows=2).holds
+    forward = model.forward
+
+    def moved(*args, **kwargs):
+        out = forward(*args, **kwargs)
+        if kwargs.get("position_ids") is not None:
+            out.logits = out.logits + 1e-3
+        return out
+
+    model.forward = moved
+    result = probe(model, Collator(), TOKENS, num_rows=2)
+    assert result.difference > 5e-4 and not result.holds, result

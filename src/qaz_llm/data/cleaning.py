@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from qaz_llm.data.clean import Cleaner
 from qaz_llm.data.plan import Task
-from qaz_llm.data.processes import in_processes
+from qaz_llm.data.processes import here_or_in_processes
 from qaz_llm.data.spool import Spooled, is_done, open_spooled, run_task
 from qaz_llm.progress import get_logger, progress
 
@@ -26,20 +26,9 @@ def clean_parts(tasks: Sequence[Task], folders: Sequence[Path], cleaner: Cleaner
             shutil.rmtree(unfinished, ignore_errors=True)
     todo = [(task, folder) for task, folder, is_there in zip(tasks, folders, done, strict=True) if not is_there]
     with progress("cleaning", total=sum(task.text_bytes for task, _ in todo) / 1e6, unit="MB") as advance:
-        for number in _cleaned(todo, cleaner, workers):
+        for number, _ in here_or_in_processes(_clean, cleaner, todo, count=workers):
             advance(todo[number][0].text_bytes / 1e6)
     return [open_spooled(folder) for folder in folders]
-
-
-def _cleaned(todo: Sequence[tuple[Task, Path]], cleaner: Cleaner, workers: int) -> Iterator[int]:
-    """The number of each part, when it is done."""
-    if workers == 1 or len(todo) <= 1:
-        for number, part in enumerate(todo):
-            _clean(cleaner, part)
-            yield number
-        return
-    for number, _ in in_processes(_clean, cleaner, todo, count=workers):
-        yield number
 
 
 def _clean(cleaner: Cleaner, part: tuple[Task, Path]) -> None:

@@ -61,6 +61,15 @@ def in_processes(
         _end(workers)
 
 
+def here_or_in_processes(
+    work: Callable[[State, Job], Result], state: State, jobs: Sequence[Job], *, count: int
+) -> Iterator[tuple[int, Result]]:
+    """As `in_processes`; in this process, in their order, where `count` is 1 or there is but one job."""
+    if count == 1 or len(jobs) <= 1:
+        return ((number, work(state, job)) for number, job in enumerate(jobs))
+    return in_processes(work, state, jobs, count=count)
+
+
 def _start(work: Callable[..., Any], count: int) -> _Workers:
     workers: _Workers = {}
     with signals_held():
@@ -119,6 +128,7 @@ def _end(workers: _Workers) -> None:
 def serve(descriptor: int, parent: int) -> None:
     """What a process does: read the function, the state and then jobs from the pipe, until there are no more."""
     end_with(parent)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one thread in each, as there is a process for each core
     connection = Connection(descriptor)
     with suppress(EOFError, OSError):  # who started us is gone, or has seen enough
         work = connection.recv()

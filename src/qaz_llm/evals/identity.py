@@ -27,7 +27,8 @@ def model_identity(config: EvalConfig) -> str:
 
     Raises InputError for a folder that is no model.
     """
-    from qaz_llm.model.load import check_model_folder, load_config_of
+    from qaz_llm.model.folder import check_model_folder
+    from qaz_llm.model.load import load_config_of
 
     folder = Path(config.model)
     if not folder.is_dir():

@@ -156,7 +156,7 @@ def load_scorer(config: EvalConfig) -> tuple[HFScorer, PreTrainedTokenizerFast]:
     """The model of the config as a scorer, with its tokenizer. Raises InputError where it is no model."""
     from qaz_llm.model.load import load_model, load_tokenizer
 
-    tokenizer = load_tokenizer(config.model)
+    tokenizer = load_tokenizer(config.model, trust_remote_code=config.trust_remote_code)
     model = load_model(
         config.model,
         dtype=config.dtype,

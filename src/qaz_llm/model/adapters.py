@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qaz_llm.errors import ConfigError, InputError
-from qaz_llm.io import read_json
+from qaz_llm.model.adapter_file import check_adapter, trained_on
 from qaz_llm.model.embeddings import has_tied_tables
 from qaz_llm.model.targets import TargetModules, Targets, find_targets
 from qaz_llm.progress import get_logger
@@ -182,18 +182,22 @@ def merge_adapter(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
     """The base with the adapter's change added into its weights. `base` must have the grown vocabulary already.
 
     Raises:
-        InputError: the folder is no adapter, or one for a model of another shape.
+        InputError: the folder is no adapter, or one for another model (adapter_file.py).
     """
     from peft import PeftModel
 
     if not (adapter / "adapter_config.json").is_file():
         raise InputError(f"{adapter}: no adapter, adapter_config.json is missing", hint="name a run's adapter/ folder")
     try:
-        with_adapter = PeftModel.from_pretrained(base, str(adapter))
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message="Found missing adapter keys"
+            )  # check_adapter names them, and refuses
+            with_adapter = PeftModel.from_pretrained(base, str(adapter))
     except (RuntimeError, ValueError, KeyError) as error:
-        name = read_json(adapter / "adapter_config.json").get("base_model_name_or_path")
         raise InputError(
             f"{adapter}: does not fit this model ({str(error).splitlines()[0][:200]})",
-            hint=f"it was trained on {name}; merge it into that one",
+            hint=f"it was trained on {trained_on(adapter)}; merge it into that one",
         ) from error
+    check_adapter(with_adapter, adapter)
     return cast("PreTrainedModel", with_adapter.merge_and_unload())

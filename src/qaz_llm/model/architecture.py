@@ -60,9 +60,9 @@ def llama_config(architecture: ArchitectureConfig, *, vocab_size: int, **token_i
     )
 
 
-def count_parameters(config: Any) -> int:
-    """The parameters of a model by its transformers config, tied ones once; nothing is allocated."""
-    return sum(parameter.numel() for parameter in model_without_weights(config).parameters())
+def has_experts(config: PretrainedConfig) -> bool:
+    """True for a mixture of experts."""
+    return any((getattr(config, name, None) or 0) > 1 for name in EXPERT_COUNTS)
 
 
 def count_active(model: PreTrainedModel) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from qaz_llm.errors import InputError
 from qaz_llm.model.config import Attention
+from qaz_llm.model.export import model_folder
 from qaz_llm.model.load import load_model, load_tokenizer
 
 
@@ -20,7 +22,9 @@ def chat_session(
     """
     import torch
 
-    tokenizer = load_tokenizer(checkpoint)
+    if Path(checkpoint).is_dir():
+        checkpoint = str(model_folder(Path(checkpoint)))  # a run's model, where a run is named
+    tokenizer = load_tokenizer(checkpoint, trust_remote_code=trust_remote_code)
     if tokenizer.chat_template is None:
         raise InputError(
             f"{checkpoint}: a base model, its tokenizer has no chat template",

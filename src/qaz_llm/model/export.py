@@ -50,7 +50,7 @@ def export_model(
         model, tokenizer, name = _merged(source, base, dtype, trust_remote_code, rename_weights)
     else:
         model = load_model(source, dtype=dtype, trust_remote_code=trust_remote_code, rename_weights=rename_weights)
-        tokenizer, name = load_tokenizer(source), str(source)
+        tokenizer, name = load_tokenizer(source, trust_remote_code=trust_remote_code), str(source)
     known = read_facts(source) or facts_of_base(name)
     write_model(model, tokenizer, out, facts=known | dict(facts or {}), end_of_turn=end_of_turn, generation_from=source)
     return out
@@ -95,7 +95,10 @@ def _merged(
     name = base or facts.get("base") or read_json(adapter / "adapter_config.json").get("base_model_name_or_path")
     if not name:
         raise InputError(f"{adapter}: does not say which model it belongs to", hint="name it with --base")
-    tokenizer = load_tokenizer(adapter)
+    trained_with = facts.get("base", name)
+    if base is not None and Path(base).name != Path(trained_with).name:
+        _logger.warning("%s: trained on %s, merged into %s as was asked for", adapter, trained_with, base)
+    tokenizer = load_tokenizer(adapter, trust_remote_code=trust_remote_code)
     model = load_model(name, dtype=dtype, trust_remote_code=trust_remote_code, rename_weights=rename_weights)
     init, seed, rows = facts.get("embedding_init", "mean"), facts.get("seed", 0), facts.get("new_rows", "auto")
     fit_vocabulary(model, tokenizer, extension_of(adapter), init=init, seed=seed, new_rows=rows)

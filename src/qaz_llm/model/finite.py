@@ -35,3 +35,8 @@ def count_bad(tensors: Iterable[torch.Tensor], *, limit: float | None = None) ->
         if not (smallest > -bound and largest < bound):
             bad += int((~(values.abs() < bound)).sum())
     return bad
+
+
+def not_finite(weights: Iterable[tuple[str, torch.Tensor]]) -> list[str]:
+    """The names of those that hold NaN or infinity; weights without data hold none."""
+    return [name for name, weight in weights if not weight.is_meta and count_bad([weight])]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from qaz_llm.errors import InputError
+from qaz_llm.io import read_json
 from qaz_llm.progress import get_logger
 
 if TYPE_CHECKING:
@@ -35,10 +37,7 @@ def extended_generation_config(
 
     own = model.generation_config
     config = GenerationConfig.from_dict(own.to_dict()) if own is not None else GenerationConfig()
-    if beside is not None and (beside / GENERATION_FILE).is_file():
-        further = GenerationConfig.from_pretrained(beside)
-    else:
-        further = GenerationConfig()
+    further = _settings_in(beside) if beside is not None else GenerationConfig()
     rows = model.config.get_text_config().vocab_size  # a table may be sharded, or hold trained rows beside it
     ends = [
         *_ids(config.eos_token_id),
@@ -60,6 +59,24 @@ def extended_generation_config(
         config.do_sample = False
     _leave_out_what_contradicts(config)
     return config
+
+
+def _settings_in(folder: Path) -> GenerationConfig:
+    """The settings in a folder, none where it has none. Raises InputError where its file is no JSON, or stops at no ids."""
+    from transformers import GenerationConfig
+
+    path = folder / GENERATION_FILE
+    if not path.is_file():
+        return GenerationConfig()
+    ends = (values := read_json(path)).get("eos_token_id")
+    if not all(
+        isinstance(end, int) for end in (ends if isinstance(ends, list) else [ends] if ends is not None else [])
+    ):
+        raise InputError(
+            f"{path}: eos_token_id is {ends!r}, expected a token's id or a list of ids",
+            hint="write the number that tokenizer.json gives the token, or take the line out",
+        )
+    return cast("GenerationConfig", GenerationConfig.from_dict(values))
 
 
 def _leave_out_what_contradicts(config: Any) -> None:

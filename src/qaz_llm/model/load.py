@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qaz_llm.errors import InputError
+from qaz_llm.model.finite import not_finite
+from qaz_llm.model.folder import WEIGHT_FILES, check_model_folder
+from qaz_llm.model.stored import StoredTensor, check_loaded, refuse_quantised, shown, stored_tensors
 from qaz_llm.progress import get_logger
 from qaz_llm.tokenizer.chat_template import CHATML, DEFAULT_CHAT_TEMPLATE
 from qaz_llm.tokenizer.extension import EXTENSION_FILE, ExtendedTokenizer
@@ -29,25 +32,6 @@ EXTENSION_MARK = "qaz_extension"
 OLD_MARK = "qaz_vocab_size"
 """What version 0.1 wrote instead, when new ids were always appended: how many rows had been made for tokens."""
 
-WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json")
-
-
-def check_model_folder(folder: Path, *, needs_weights: bool = True) -> None:
-    """Raises InputError, saying what is missing, where `folder` is no whole model; or has no config, which a plan does with."""
-    present = sorted(p.name for p in folder.iterdir())
-    hint = "name a folder that holds config.json, model.safetensors and tokenizer.json, for instance a run's model/"
-    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
-        raise InputError(
-            f"{folder}: an adapter, not a model", hint=f"merge it into its base first: qaz export {folder} OUT"
-        )
-    if not (folder / "config.json").is_file():
-        shown = ", ".join(present[:6]) or "nothing"
-        if any(name.endswith(".gguf") for name in present):
-            hint = "GGUF is quantised and for running alone; name the Hugging Face folder that it was made from"
-        raise InputError(f"{folder}: no model, config.json is missing; it holds {shown}", hint=hint)
-    if needs_weights and not any((folder / name).is_file() for name in WEIGHT_FILES):
-        raise InputError(f"{folder}: the weights are missing, none of {', '.join(WEIGHT_FILES)}", hint=hint)
-
 
 def load_config_of(checkpoint: str, *, trust_remote_code: bool = False, needs_weights: bool = True) -> PretrainedConfig:
     """The transformers config of a folder or hub id; of a multimodal model that of the text model inside.
@@ -67,7 +51,6 @@ def _configs(
     from transformers import AutoConfig
 
     from qaz_llm.model.architecture import is_bidirectional, is_causal, text_config_of
-    from qaz_llm.model.stored import refuse_quantised
 
     if Path(checkpoint).is_dir():
         check_model_folder(Path(checkpoint), needs_weights=needs_weights)
@@ -106,18 +89,55 @@ def load_model(
 
     Raises:
         InputError: no such folder, a folder that is no model, a damaged file, a hub id that is not at hand, quantised
-            weights, or weights that the file does not hold.
+            weights, weights that the file does not hold, NaN in those it holds.
         ConfigError: an attention that the architecture does not have.
     """
+    name = str(checkpoint)
+    model, info, stored, part_of = _read(
+        name, dtype=dtype, attn_implementation=attn_implementation, trust_remote_code=trust_remote_code
+    )
+    check_loaded(model, info, name, stored, part_of=part_of, rename=rename_weights)
+    if odd := not_finite(model.named_parameters()):
+        raise InputError(
+            f"{name}: NaN or infinity in {len(odd)} of its weights: {shown(odd)}",
+            hint="fetch it again, or take an earlier checkpoint of the run that made it",
+        )
+    if part_of is not None:
+        _logger.info("%s: a %s model; its text model alone is used, a %s", name, part_of, type(model).__name__)
+    model.eval()
+    return cast("PreTrainedModel", model.to(device) if device is not None else model)
+
+
+def check_weights(checkpoint: str, *, trust_remote_code: bool = False) -> None:
+    """See that the files of a model hold its weights, by their names and shapes; no weight is read.
+
+    Those of a hub id are fetched when it is loaded, and looked at then.
+
+    Raises:
+        InputError: as load_model, before any work rests on it.
+    """
+    if not Path(checkpoint).is_dir():
+        return
+    model, info, stored, part_of = _read(checkpoint, trust_remote_code=trust_remote_code, shapes_alone=True)
+    check_loaded(model, info, checkpoint, stored, part_of=part_of, rename=False, fill=False)
+
+
+def _read(
+    name: str,
+    *,
+    dtype: Dtype = "auto",
+    attn_implementation: Attention = "auto",
+    trust_remote_code: bool,
+    shapes_alone: bool = False,
+) -> tuple[PreTrainedModel, dict[str, Any], dict[str, StoredTensor], str | None]:
+    """A model as transformers reads it, what it tells of that, the tensors of the files, and what it is the text model of."""
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging
 
     from qaz_llm.model.architecture import choose_attention
-    from qaz_llm.model.stored import check_loaded, refuse_quantised, stored_tensors
 
     transformers_logging.disable_progress_bar()  # our own lines say what is loaded
-    name = str(checkpoint)
     whole, config = _configs(name, trust_remote_code=trust_remote_code)
     attention = choose_attention(config, attn_implementation, trust_remote_code=trust_remote_code)
     try:
@@ -132,15 +152,11 @@ def load_model(
                 trust_remote_code=trust_remote_code,
                 ignore_mismatched_sizes=True,  # reported with names and shapes by check_loaded, in place of a table
                 output_loading_info=True,
+                **({"device_map": "meta"} if shapes_alone else {}),
             )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise _not_loadable(name, error) from error
-    part_of = None if whole is config else whole.model_type
-    check_loaded(model, info, name, stored, part_of=part_of, rename=rename_weights)
-    if part_of is not None:
-        _logger.info("%s: a %s model; its text model alone is used, a %s", name, part_of, type(model).__name__)
-    model.eval()
-    return cast("PreTrainedModel", model.to(device) if device is not None else model)
+    return model, info, stored, None if whole is config else whole.model_type
 
 
 @contextmanager
@@ -169,10 +185,12 @@ def _folder_of(name: str) -> Path:
     raise OSError(f"it holds none of {', '.join(WEIGHT_FILES)}")
 
 
-def load_tokenizer(checkpoint: str | Path, *, chat_template: str | None = None) -> PreTrainedTokenizerFast:
+def load_tokenizer(
+    checkpoint: str | Path, *, chat_template: str | None = None, trust_remote_code: bool = False
+) -> PreTrainedTokenizerFast:
     """The fast tokenizer of a folder or hub id, with its own chat template, or none where it has none.
 
-    `chat_template` gives another: a file with one, or `chatml`.
+    `chat_template` gives another: a file with one, or `chatml`. Code that it brings is run with `trust_remote_code` alone.
 
     Raises:
         InputError: where there is no tokenizer, or no such file.
@@ -180,7 +198,7 @@ def load_tokenizer(checkpoint: str | Path, *, chat_template: str | None = None) 
     name = str(checkpoint)
     if not Path(name).is_dir() and _looks_like_path(name):
         raise InputError(f"{name}: no such folder", hint="check the path of the model or tokenizer")
-    tokenizer = load_fast_tokenizer(name)
+    tokenizer = load_fast_tokenizer(name, trust_remote_code=trust_remote_code)
     if chat_template is not None:
         tokenizer.chat_template = _read_template(chat_template)
     return tokenizer
@@ -285,11 +303,6 @@ def _known_tokens(checkpoint: str, extended: ExtendedTokenizer) -> int | None:
     ids = list(extended.new_ids)
     pairs = zip(own.convert_ids_to_tokens(ids), extended.tokenizer.convert_ids_to_tokens(ids), strict=True)
     return sum(1 for a, b in pairs if a == b)
-
-
-def has_rows_for(model: PreTrainedModel, extended: ExtendedTokenizer) -> bool:
-    """True where the model says that its rows were made for this extension."""
-    return has_mark(model.config, extended)
 
 
 def has_mark(config: PretrainedConfig, extended: ExtendedTokenizer) -> bool:

@@ -47,7 +47,7 @@ class StoredTensor:
 
 
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
-    """All tensors of a folder's safetensors by name, from the heads of its files; an index decides which files count.
+    """All tensors of a folder's safetensors by name, from the heads of its files: one file, else those that an index names.
 
     Raises:
         SafetensorError, OSError: a file that is cut off or missing.
@@ -55,7 +55,8 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     from safetensors import safe_open
 
     index = folder / "model.safetensors.index.json"
-    names = sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else ["model.safetensors"]
+    is_one = (folder / "model.safetensors").is_file() or not index.is_file()  # as transformers chooses
+    names = ["model.safetensors"] if is_one else sorted(set(read_json(index)["weight_map"].values()))
     found: dict[str, StoredTensor] = {}
     for name in names:
         with safe_open(folder / name, "pt") as file:
@@ -84,7 +85,7 @@ def refuse_quantised(config: PretrainedConfig, checkpoint: str, stored: Mapping[
     odd = sorted(k for k, t in stored.items() if k.endswith(("weight", "weights")) and t.dtype not in FLOAT_DTYPES)
     if odd:
         raise InputError(
-            f"{checkpoint}: quantised weights, though config.json does not say so: {_shown(odd)} "
+            f"{checkpoint}: quantised weights, though config.json does not say so: {shown(odd)} "
             f"({stored[odd[0]].dtype} in {stored[odd[0]].file.name})",
             hint=hint,
         )
@@ -98,10 +99,12 @@ def check_loaded(
     *,
     part_of: str | None,
     rename: bool,
+    fill: bool = True,
 ) -> None:
     """See that every parameter came from the files; fill those that lie there under a wrapper's names.
 
-    `info` is what transformers says of its loading; `part_of` names the multimodal model whose text model this is.
+    `info` is what transformers says of its loading; `part_of` names the multimodal model whose text model this is. Without
+    `fill` nothing is read and nothing said but what is wrong, as for a model that is shapes alone.
 
     Raises:
         InputError: parameters that the files do not hold, or hold in another shape; the keys are named.
@@ -110,7 +113,7 @@ def check_loaded(
         shapes = [f"{key}: {list(file)} in the file, {list(own)} by config.json" for key, file, own in
                   sorted(info["mismatched_keys"])]  # fmt: skip
         raise InputError(
-            f"{checkpoint}: weights of another shape than config.json says: {_shown(shapes)}",
+            f"{checkpoint}: weights of another shape than config.json says: {shown(shapes)}",
             hint="put the config.json that belongs to these weights beside them",
         )
     own = {name for name, _ in model.named_parameters()} | {name for name, _ in model.named_buffers()}
@@ -118,16 +121,18 @@ def check_loaded(
     found = match_names(missing, unexpected, leftover=part_of is not None) if missing else {}
     if missing and found is None:
         raise _missing(checkpoint, missing, unexpected, stored)
+    if found and part_of is None and not rename:
+        raise _named_otherwise(checkpoint, found)
+    if not fill:
+        return
     if found:
-        if part_of is None and not rename:
-            raise _named_otherwise(checkpoint, found)
         _fill(model, found, stored)
         one = min(found)
         _logger.info("%s: %d weights read under other names, as %s from %s", checkpoint, len(found), one, found[one])
     rest = unexpected - set((found or {}).values())
     if rest:
         why = f"other parts of {part_of} than its text model" if part_of else "weights that the model has no place for"
-        _logger.warning("%s: %d %s are left out: %s", checkpoint, len(rest), why, _shown(rest))
+        _logger.warning("%s: %d %s are left out: %s", checkpoint, len(rest), why, shown(rest))
     _check_head(model, checkpoint)
 
 
@@ -209,12 +214,12 @@ def _missing(
     checkpoint: str, missing: set[str], unexpected: set[str], stored: Mapping[str, StoredTensor]
 ) -> InputError:
     files = ", ".join(sorted({tensor.file.name for tensor in stored.values()})) or "its files"
-    message = f"{checkpoint}: {len(missing)} of the model's weights are not in {files}: {_shown(missing)}"
+    message = f"{checkpoint}: {len(missing)} of the model's weights are not in {files}: {shown(missing)}"
     if unexpected:
-        message += f"; {len(unexpected)} other names are there: {_shown(unexpected)}"
+        message += f"; {len(unexpected)} other names are there: {shown(unexpected)}"
     nowhere = {name for name in missing if not any(key.endswith(f".{name}") for key in unexpected)}
     if nowhere and len(nowhere) < len(missing):
-        message += f"; under no name at all are {_shown(nowhere)}"
+        message += f"; under no name at all are {shown(nowhere)}"
     if any(".lora_" in key for key in unexpected):
         hint = "these are the weights of an adapter that was not merged; merge it with the tool that made it"
     elif missing == {"lm_head.weight"}:
@@ -227,13 +232,13 @@ def _missing(
 def _named_otherwise(checkpoint: str, found: Mapping[str, str]) -> InputError:
     one = min(found)
     return InputError(
-        f"{checkpoint}: {len(found)} of the model's weights are missing under their names: {_shown(found)}; the file "
+        f"{checkpoint}: {len(found)} of the model's weights are missing under their names: {shown(found)}; the file "
         f"holds as many under other names, {one} as {found[one]}",
         hint=f"if that is the whole model, write it under its own names: qaz export {checkpoint} OUT --rename-weights",
     )
 
 
-def _shown(names: Iterable[str]) -> str:
+def shown(names: Iterable[str]) -> str:
     """The first names in order, and how many more there are."""
     ordered = sorted(names)
     more = f" and {len(ordered) - SHOWN_KEYS} more" if len(ordered) > SHOWN_KEYS else ""

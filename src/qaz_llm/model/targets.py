@@ -96,15 +96,25 @@ def _check_names(model: PreTrainedModel, wanted: Iterable[str], linear: list[str
             f"adapter.target_modules: {past[0]} belongs to a Mamba block, whose kernels read it past any adapter",
             hint="use auto, or leave that name out",
         )
-    outputs = model.get_output_embeddings()
-    if outputs is not None and outputs.weight is model.get_input_embeddings().weight:
-        head = [name for name, module in model.named_modules() if module is outputs and _matches(name, wanted)]
-        if head:
-            raise ConfigError(
-                f"adapter.target_modules: {head[0]} shares its weights with the input table of {kind}, which an adapter "
-                "beside it would change too when merged",
-                hint=f"leave {head[0]} out; new rows are trained by adapter.new_embeddings",
-            )
+    _check_shared_table(model, wanted)
+
+
+def _check_shared_table(model: PreTrainedModel, wanted: tuple[str, ...]) -> None:
+    """Raises ConfigError for an adapter beside a table that is input and output at once: merging would change both uses.
+
+    PEFT puts it beside one use alone, so the merged model would not be the one that was trained.
+    """
+    tables = (model.get_input_embeddings(), model.get_output_embeddings())
+    if tables[1] is None or tables[0].weight is not tables[1].weight:
+        return
+    table = next((name for name, m in model.named_modules() if m in tables and _matches(name, wanted)), None)
+    if table is not None:
+        other = "input" if model.get_submodule(table) is tables[1] else "output"
+        raise ConfigError(
+            f"adapter.target_modules: {table} shares its weights with the {other} table of {type(model).__name__}, which an "
+            "adapter beside it would change too when merged",
+            hint=f"leave {table.rpartition('.')[2]} out; new rows are trained by adapter.new_embeddings",
+        )
 
 
 def _linear_layers(model: PreTrainedModel) -> list[str]:

@@ -56,7 +56,7 @@ def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
         ConfigError: what a training stage asks for this machine does not have.
     """
     from qaz_llm.cluster.environment import read_environment
-    from qaz_llm.model.load import check_model_folder
+    from qaz_llm.model.folder import check_model_folder
     from qaz_llm.train.plan import check_machine
     from qaz_llm.train.watching.checks import check_watching
 
@@ -87,7 +87,9 @@ def _check_dialogues(config: RunConfig) -> None:
 
     name = config.tokenizer.base or config.model.checkpoint
     if name is not None and Path(name).expanduser().is_dir():
-        check_chat_template(load_tokenizer(name, chat_template=config.model.chat_template), name)
+        trust = config.model.trust_remote_code
+        tokenizer = load_tokenizer(name, chat_template=config.model.chat_template, trust_remote_code=trust)
+        check_chat_template(tokenizer, name)
 
 
 def last_training(config: RunConfig) -> str:

@@ -59,6 +59,8 @@ NOTES: Mapping[str, str] = {
     **{key: f"{{}} {words}" for key, words in OF_DIALOGUES.items()},
     "encoding_recognised": "the encoding of {} files was recognised, as they do not say it",
     "special_tokens_spelled": "special tokens are spelled in {} texts, and stay text there",
+    "texts_not_ended": "{} texts have no end-of-text token behind them, since the tokenizer names none (eos_token); a model "
+    "that is trained on them does not learn to stop",
     "half_characters_replaced": "half a surrogate pair was replaced by U+FFFD in {} rows",
     "question_after_last_answer": "what was asked after the last answer was left out of {} dialogues",
 }

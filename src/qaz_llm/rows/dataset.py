@@ -8,7 +8,6 @@ Whatever ends it, the parts that are whole stay, and the next call goes on with 
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qaz_llm.cluster.stopping import stopped_by_signals
-from qaz_llm.data.processes import in_processes
+from qaz_llm.data.processes import here_or_in_processes
 from qaz_llm.data.share import Share
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.io import atomic_dir, only_one, read_json, write_json
@@ -146,29 +145,12 @@ def _make_parts(jobs: Sequence[tuple[RowSet, int]], maker: RowMaker, workers: in
     if (not missing[0][0].shape.chat) and (why := maker.encoder.why_plain):
         _logger.info(f"every text is tokenised whole, without a memo of words: {why}")
     with progress("tokenising", total=sum(sizes), unit="MB") as advance:
-        for number in _made(missing, maker, workers):
+        jobs_left = [(rows.entry, rows.shape, rows.parts[number], rows.part_folder(number)) for rows, number in missing]
+        for number, _ in here_or_in_processes(_make, maker, jobs_left, count=workers):
             advance(sizes[number])
 
 
-def _made(missing: Sequence[tuple[RowSet, int]], maker: RowMaker, workers: int) -> Iterator[int]:
-    """The number of each job, when it is done."""
-    jobs = [(rows.entry, rows.shape, rows.parts[number], rows.part_folder(number)) for rows, number in missing]
-    if workers == 1 or len(jobs) == 1:
-        for number, job in enumerate(jobs):
-            _make(maker, job)
-            yield number
-        return
-    for number, _ in in_processes(_make_alone, maker, jobs, count=workers):
-        yield number
-
-
 def _make(maker: RowMaker, job: tuple[MixEntry, RowShape, RowPart, Path]) -> None:
-    maker.make(*job)
-
-
-def _make_alone(maker: RowMaker, job: tuple[MixEntry, RowShape, RowPart, Path]) -> None:
-    """In a process of its own: one thread, as there is a process for each core."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     maker.make(*job)
 
 

@@ -40,16 +40,13 @@ _FIRST = "\n"
 class TextEncoder:
     """The ids of texts, each with what the tokenizer puts around a text and the end-of-text token behind it.
 
-    `why_plain` says why there is no memo, where there is none. Not to be shared by threads.
+    `why_plain` says why there is no memo, where there is none; `ends_texts` is False where no end-of-text token is named. Not to be shared by threads.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, *, memo: bool = True) -> None:
         self._backend: Any = tokenizer.backend_tokenizer
-        before, after = _around(tokenizer)
-        eos = tokenizer.eos_token_id
-        if eos is not None and after[-1:] != [eos]:
-            after = [*after, eos]
-        self._before, self._after = (np.array(ids, np.int32) for ids in (before, after))
+        self.ends_texts = tokenizer.eos_token_id is not None
+        self._before, self._after = (np.array(ids, np.int32) for ids in frame_of(tokenizer))
         cuts = cuts_of(tokenizer) if memo else Cuts(why_not="not asked for")
         self.why_plain = cuts.why_not
         self._memo = _Memo(self._backend, cuts) if cuts.why_not is None else None
@@ -82,6 +79,19 @@ class SpecialTokens:
             return None
         found = self._pattern.search(text)
         return found[0] if found is not None else None
+
+
+def frame_of(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
+    """The ids before and behind every text: what the tokenizer puts there, and the end-of-text token, once."""
+    backend: Any = tokenizer.backend_tokenizer
+    truncation, padding = backend.truncation, backend.padding
+    before, after = _around(tokenizer)
+    if truncation is not None:  # a call of the tokenizer takes them away; what it is known by is to stay
+        backend.enable_truncation(**truncation)
+    if padding is not None:
+        backend.enable_padding(**padding)
+    eos = tokenizer.eos_token_id
+    return before, after if eos is None or after[-1:] == [eos] else [*after, eos]
 
 
 def _around(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:

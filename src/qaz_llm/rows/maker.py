@@ -95,6 +95,8 @@ class RowMaker:
         for (where, _), ids in zip(batch, self.encoder([text for _, text in batch]), strict=True):
             if len(ids):
                 counts.examples += 1
+                if not self.encoder.ends_texts:
+                    counts.note("texts_not_ended", where)
                 yield where, ids
             else:
                 counts.drop("no_tokens", f"{where}: the tokenizer leaves nothing of it")

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from qaz_llm.data.config import SourceConfig
 from qaz_llm.data.readers import Part
@@ -20,7 +22,8 @@ from qaz_llm.data.readers.cuts import parts_of
 from qaz_llm.errors import QazError
 from qaz_llm.io import compression_of, fingerprint_inputs, fingerprint_value, read_json
 from qaz_llm.rows.config import MixEntry, RowShape
-from qaz_llm.rows.packed import META_FILE
+from qaz_llm.rows.encode import frame_of
+from qaz_llm.rows.packed import META_FILE, START, PackedDataset
 from qaz_llm.rows.sources import text_source, training_files
 from qaz_llm.tokenizer.fast import tokenizer_fingerprint
 
@@ -31,6 +34,8 @@ FORMAT_VERSION = 2
 """2: special tokens spelled in a text are text; rows begin anew with each part."""
 
 PART_FILE = "part.json"
+LOOKED_AT_ROWS = 1000
+"""Of rows by an earlier version, to see how their documents end."""
 COMPRESSED_TIMES = 4.5
 """How much longer than a compressed file its text usually is; for the estimate only."""
 
@@ -74,10 +79,17 @@ class RowSet:
         return self.work / f"{number:05d}"
 
 
-def dataset_fingerprint(entry: MixEntry, tokenizer: PreTrainedTokenizerFast, shape: RowShape) -> str:
-    """What the packed rows depend on: the files (large ones by size and time), the tokenizer, the packing."""
+def dataset_fingerprint(
+    entry: MixEntry, tokenizer: PreTrainedTokenizerFast, shape: RowShape, *, with_named: bool = True
+) -> str:
+    """What the packed rows depend on: the files (large ones by size and time), the tokenizer, the packing.
+
+    Without `with_named` as it was before it knew of the tokens that tokenizer_config.json names; see `row_set`.
+    """
     files = training_files(entry, chat=shape.chat)
     chosen = {"source": entry.source, "min_quality": entry.min_quality}
+    if with_named and (named := named_tokens(tokenizer, chat=shape.chat)):
+        chosen["named_tokens"] = named
     return fingerprint_value(
         {
             **{key: value for key, value in chosen.items() if value is not None},
@@ -96,9 +108,41 @@ def dataset_fingerprint(entry: MixEntry, tokenizer: PreTrainedTokenizerFast, sha
 
 
 def row_set(entry: MixEntry, tokenizer: PreTrainedTokenizerFast, shape: RowShape, *, cache: Path) -> RowSet:
-    """Where the rows of one part of the mix lie, or will lie. Raises InputError where it has no files."""
-    fingerprint = dataset_fingerprint(entry, tokenizer, shape)
-    return RowSet(entry, shape, fingerprint, cache / f"{entry.name}-{fingerprint[:16]}")
+    """Where the rows of one part of the mix lie, or will lie. Raises InputError where it has no files.
+
+    Rows of earlier versions, whose fingerprint did not hold what stands around a text, are taken where they have just that.
+    """
+    prints = [dataset_fingerprint(entry, tokenizer, shape, with_named=named) for named in (True, False)]
+    now, earlier = (RowSet(entry, shape, text, cache / f"{entry.name}-{text[:16]}") for text in prints)
+    return earlier if not now.is_done and earlier.is_done and _is_framed(earlier, tokenizer) else now
+
+
+def named_tokens(tokenizer: PreTrainedTokenizerFast, *, chat: bool) -> Any:
+    """What tokenizer_config.json decides of the rows, beside tokenizer.json and the chat template.
+
+    Of texts the ids before and behind each; of dialogues the tokens that the template takes by their name, as `eos_token`.
+    """
+    if not chat:
+        return list(frame_of(tokenizer))
+    template = str(tokenizer.chat_template)
+    return {name: str(token) for name, token in sorted(tokenizer.special_tokens_map.items()) if name in template}
+
+
+def _is_framed(rows: RowSet, tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether finished rows begin and end a document as one would now; those of dialogues, whether they hold the tokens."""
+    data = PackedDataset.open(rows.folder)
+    first = data.tokens_RL[0][: data.row_tokens_R[0]].tolist()
+    if rows.shape.chat:
+        names = named_tokens(tokenizer, chat=True).values()
+        return set(tokenizer.convert_tokens_to_ids(list(names))) <= set(first)
+    before, after = frame_of(tokenizer)
+    seen = data.flags_RL[:LOOKED_AT_ROWS]
+    inner = np.arange(seen.shape[1]) < data.row_tokens_R[: len(seen), None]
+    starts = np.argwhere((seen & START).astype(bool) & inner)
+    row, cell = next(((row, cell) for row, cell in starts if cell >= len(after)), (0, 0))
+    return first[: len(before)] == before and (
+        not cell or data.tokens_RL[row][cell - len(after) : cell].tolist() == after
+    )
 
 
 def row_parts(entry: MixEntry, shape: RowShape) -> Iterator[RowPart]:

@@ -62,7 +62,11 @@ def open_prepared(plan: TrainPlan, files: PreparedFiles) -> PreparedRun:
     from qaz_llm.model.load import load_tokenizer
 
     config = plan.config
-    tokenizer = load_tokenizer(files.tokenizer, chat_template=config.model.chat_template)
+    tokenizer = load_tokenizer(
+        files.tokenizer,
+        chat_template=config.model.chat_template,
+        trust_remote_code=config.model.trust_remote_code,
+    )
     parts = [PackedDataset.open(Path(folder)) for folder in files.datasets]
     mix = _mix(config, files.entries, parts)
     passes = {entry.name: entry.passes for entry in mix.entries}

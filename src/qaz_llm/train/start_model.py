@@ -8,7 +8,7 @@ import torch
 from transformers import set_seed
 
 from qaz_llm.model.adapters import add_lora
-from qaz_llm.model.architecture import make_model
+from qaz_llm.model.architecture import has_experts, make_model
 from qaz_llm.model.frozen import freeze_parts
 from qaz_llm.model.load import describe_model, extension_of, fit_vocabulary, load_model, mark_rows
 from qaz_llm.model.quantised import quantise_blocks
@@ -53,8 +53,10 @@ def make_model_to_train(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[i
         enable({"use_reentrant": False})
     model.config.use_cache = False  # see collate.py: a cache would switch off the separation of packed documents
     _logger.info(describe_model(model))
-    if getattr(model.config, "output_router_logits", False):
-        _logger.warning("output_router_logits is set: the loss that balances experts is not added to ours")
+    if adapter.type == "full" and has_experts(model.config):
+        _logger.warning(
+            "the loss that balances experts is not added to ours: all weights are trained, the router's too"
+        )
     if adapter.type == "full":
         freeze_parts(model, config.freeze)
         return model.train(), new_tokens

@@ -7,6 +7,7 @@ same code. What is there is known by what it was made of, so that each process f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -76,7 +77,10 @@ class Files:
     def tokenizer(self) -> PreTrainedTokenizerFast:
         from qaz_llm.model.load import load_tokenizer
 
-        return load_tokenizer(self.tokenizer_name, chat_template=self.config.model.chat_template)
+        model = self.config.model
+        return load_tokenizer(
+            self.tokenizer_name, chat_template=model.chat_template, trust_remote_code=model.trust_remote_code
+        )
 
     @cached_property
     def recipe_file(self) -> Path:
@@ -233,10 +237,24 @@ def tokenize(config: TrainConfig, *, share: Share | None = None, dry_run: bool =
             hint="run the command without --dry-run, or name a tokenizer: model.tokenizer=DIR",
         )
     if not dry_run:
-        check_writable(files.cache)
-        make_files(config, share=share)
+        with _nothing_empty_left(files):
+            check_writable(files.cache)
+            make_files(config, share=share)
     sets = [_what_is_there(rows) for rows in files.sets]
     return TokenizeResult(files.cache, sets, files.missing_bytes(), files.workers)
+
+
+@contextmanager
+def _nothing_empty_left(files: Files) -> Iterator[None]:
+    """Where the block fails, take the folders away that it made and left empty: of a run that never began nothing stays."""
+    new = [folder for folder in (files.cache, files.config.run_dir) if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        for folder in (*files.cache.glob(".*.parts"), *new):
+            with suppress(OSError):  # something is in it, or another job has taken it away
+                folder.rmdir()
+        raise
 
 
 def _what_is_there(rows: RowSet) -> dict[str, Any]:

@@ -1,19 +1,20 @@
 """Folders that are no model, parameters counted two ways, and what an exported folder holds."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
-from qaz_llm.errors import InputError
+from qaz_llm.errors import InputError, QazError
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.model.adapters import add_lora, merge_adapter, save_adapter
-from qaz_llm.model.architecture import count_parameters, llama_config, make_model
+from qaz_llm.model.architecture import count_active, llama_config, make_model, model_without_weights
 from qaz_llm.model.config import ArchitectureConfig
 from qaz_llm.model.export import export_model, write_model
-from qaz_llm.model.load import fit_vocabulary, has_rows_for, load_model, load_tokenizer
+from qaz_llm.model.load import fit_vocabulary, has_mark, load_model, load_tokenizer
 from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extend import extend_tokenizer
 
@@ -46,7 +47,7 @@ def by_hand(shape: ArchitectureConfig, vocab: int) -> int:
 @pytest.mark.parametrize("tied", [True, False])
 def test_parameters_by_hand(tied: bool) -> None:
     shape = SHAPE.model_copy(update={"tie_embeddings": tied})
-    assert count_parameters(llama_config(shape, vocab_size=400)) == by_hand(shape, 400)
+    assert count_active(model_without_weights(llama_config(shape, vocab_size=400))) == by_hand(shape, 400)
 
 
 def test_the_seed_decides_the_weights_and_leaves_the_generator_alone(tokenizer) -> None:
@@ -134,7 +135,7 @@ def test_trained_rows_are_kept_where_the_mark_is_lost(folder: Path, tokenizer, t
     again = load_model(tmp_path)
     with caplog.at_level("INFO", logger="qaz"):
         assert fit_vocabulary(again, extended.tokenizer, extended, init="mean", seed=0) is None
-    assert (again.get_input_embeddings().weight[400:] == 7.0).all() and has_rows_for(again, extended)
+    assert (again.get_input_embeddings().weight[400:] == 7.0).all() and has_mark(again.config, extended)
     assert "its tokenizer has the new tokens, so their rows are kept" in caplog.text
 
 
@@ -221,3 +222,12 @@ def test_a_model_can_be_exported_in_another_precision(folder: Path, tmp_path: Pa
     assert load_model(out).dtype == torch.bfloat16
     with pytest.raises(InputError, match="no such folder"):
         export_model(tmp_path / "nothing", tmp_path / "x")
+
+
+@pytest.mark.parametrize("text", ['{"eos_token_id": ', '{"eos_token_id": "</s>"}', '{"eos_token_id": [1, "x"]}'])
+def test_broken_settings_of_generation_are_named(folder: Path, tmp_path: Path, text: str) -> None:
+    shutil.copytree(folder, tmp_path / "m")
+    (tmp_path / "m" / "generation_config.json").write_text(text)
+    with pytest.raises(QazError, match=r"generation_config\.json: ") as error:
+        export_model(tmp_path / "m", tmp_path / "out")
+    assert error.value.exit_code == 2 and not (tmp_path / "out").exists()

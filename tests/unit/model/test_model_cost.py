@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from transformers import LlamaConfig
 
-from qaz_llm.model.architecture import count_parameters, model_cost
+from qaz_llm.model.architecture import count_active, model_cost, model_without_weights
 from qaz_llm.tokenizer.curve import ModelCost
 
 HIDDEN, INNER, LAYERS, VOCAB = 24, 40, 3, 100
@@ -20,4 +20,4 @@ def test_the_body_is_all_but_the_tables(tied: bool) -> None:
     attention = HIDDEN * HIDDEN * 2 + HIDDEN * HIDDEN // 2 * 2  # queries and output; keys and values, half as wide
     body = LAYERS * (attention + 3 * HIDDEN * INNER + 2 * HIDDEN) + HIDDEN  # two norms in a layer, one at the end
     assert model_cost(config) == ModelCost(body_parameters=body, hidden_size=HIDDEN)
-    assert count_parameters(config) == body + (1 if tied else 2) * VOCAB * HIDDEN
+    assert count_active(model_without_weights(config)) == body + (1 if tied else 2) * VOCAB * HIDDEN

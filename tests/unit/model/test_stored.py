@@ -16,7 +16,7 @@ from transformers import BertConfig, Gemma3Config, Gemma3ForConditionalGeneratio
 
 from qaz_llm.errors import InputError
 from qaz_llm.model.export import export_model
-from qaz_llm.model.load import load_config_of, load_model
+from qaz_llm.model.load import check_weights, load_config_of, load_model
 from qaz_llm.model.stored import match_names
 from qaz_llm.tokenizer.base import train_base_tokenizer
 
@@ -205,3 +205,61 @@ def test_names_are_matched_only_where_there_is_one_way() -> None:
     assert match_names(["a.x"], ["b.x", "b.z"], leftover=True) == {"a.x": "b.x"}
     assert match_names(["a.x"], ["module.a.x", "a._orig_mod.x"]) is None
     assert match_names(["a.x"], []) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "config", "said"),
+    [
+        (without("layers.0.mlp"), {}, "of the model's weights are not in"),
+        (renamed(lambda key: f"module.{key}"), {}, "missing under their names"),
+        (dict, {"hidden_size": 64}, "of another shape than config.json says"),
+    ],
+)
+def test_names_and_shapes_are_checked_without_reading(
+    written: Callable[..., Path], state: Callable[[State], State], config: dict[str, Any], said: str
+) -> None:
+    """The same words as from loading it, which is the oracle."""
+    folder = written(state, **config)
+    with pytest.raises(InputError, match=said) as early:
+        check_weights(str(folder))
+    with pytest.raises(InputError) as late:
+        load_model(folder)
+    assert early.value.message == late.value.message
+
+
+def test_a_whole_checkpoint_passes_the_early_check(written: Callable[..., Path]) -> None:
+    for tied in (True, False):
+        check_weights(str(written(tied=tied)))
+    check_weights("someone/of-the-hub")  # looked at when it is fetched
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_no_numbers_are_named(written: Callable[..., Path], odd: float) -> None:
+    def spoil(state: State) -> State:
+        state["model.norm.weight"][3] = odd
+        return state
+
+    with pytest.raises(InputError, match=r"NaN or infinity in 1 of its weights: model\.norm\.weight"):
+        load_model(written(spoil))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("pytorch_model.bin", "pickles"), ("m.gguf", "GGUF"), ("model-00001-of-00002.safetensors", "index")],
+)
+def test_a_folder_with_other_weights_says_what_it_holds(written: Callable[..., Path], name: str, hint: str) -> None:
+    folder = written()
+    (folder / "model.safetensors").rename(folder / name)
+    with pytest.raises(InputError, match=f"the weights are missing.*it holds {name}") as error:
+        load_model(folder)
+    assert hint in str(error.value.hint)
+
+
+def test_of_two_sets_of_weights_it_is_said_which_is_read(
+    written: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = written()
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {}}))
+    with caplog.at_level(logging.WARNING, logger="qaz_llm"):
+        load_model(folder)
+    assert "model.safetensors is read, the shards are not" in caplog.text

@@ -13,7 +13,7 @@ from tiny_llama import BASE_VOCAB, HIDDEN, make_model, tables
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.model.config import EmbeddingInit
 from qaz_llm.model.embeddings import resize_embeddings
-from qaz_llm.model.load import fit_vocabulary, has_rows_for, load_model
+from qaz_llm.model.load import fit_vocabulary, has_mark, load_model
 from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
 
@@ -105,8 +105,8 @@ def test_a_model_is_swapped_once_also_after_it_was_saved(tied: bool, tmp_path: P
     def fit(to: object) -> tuple[int, ...] | None:
         return fit_vocabulary(to, extended.tokenizer, extended, init="mean", seed=0)  # type: ignore[arg-type]
 
-    assert not has_rows_for(model, extended)
-    assert fit(model) == (310, 350, 399) and has_rows_for(model, extended)
+    assert not has_mark(model.config, extended)
+    assert fit(model) == (310, 350, 399) and has_mark(model.config, extended)
     with torch.no_grad():
         for table_VD in tables(model):
             table_VD[310] = 7.0  # as if trained

@@ -83,6 +83,7 @@ def test_experts_are_merged_as_they_were_in_memory(tmp_path: Any) -> None:
         ("Llama", {}, ("input_layernorm", "q_proj"), "input_layernorm match nothing"),
         ("Qwen3Moe", EXPERTS, ("q_proj", "gate_proj"), "gate_proj and up_proj are one weight in the experts"),
         ("Llama", {"tie_word_embeddings": True}, ("q_proj", "lm_head"), "lm_head shares its weights with the input table"),
+        ("Llama", {"tie_word_embeddings": True}, ("embed_tokens",), "embed_tokens shares its weights with the output table"),
         ("FalconH1", {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8}, ("out_proj",),
          "belongs to a Mamba block"),
     ],

@@ -1,5 +1,6 @@
 """Packed rows on disk, the mix, and an order that does not depend on how the work is shared."""
 
+import copy
 import json
 from collections import Counter
 from dataclasses import replace
@@ -13,7 +14,9 @@ from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.records import IGNORE_INDEX, TokenizedExample
 from qaz_llm.rows.config import MixEntry, RowShape
 from qaz_llm.rows.dataset import StepSampler, build_dataset, decode_row, encode_row, mix_rows
+from qaz_llm.rows.encode import frame_of
 from qaz_llm.rows.packing import make_row
+from qaz_llm.rows.parts import row_set
 from qaz_llm.tokenizer.base import train_base_tokenizer
 
 CPT = RowShape(32, chat=False, splits=True)
@@ -116,3 +119,51 @@ def test_rows_of_a_step_are_those_of_the_order(rows_per_step: int) -> None:
     for step in range(24 // rows_per_step, 0, -1):
         wanted = order[(step - 1) * rows_per_step : step * rows_per_step]
         assert sampler.rows_of_step(step, rows_per_step).tolist() == wanted
+
+
+def test_another_end_of_text_makes_the_rows_anew(tmp_path: Path, tokenizer) -> None:
+    """Named in tokenizer_config.json alone: the tokens of the text are the same, the ids behind each are not."""
+    entry = write(tmp_path / "a.jsonl", {"text": "бір екі үш"}, {"text": "төрт бес"})
+    first = build_dataset(entry, tokenizer, CPT, cache=tmp_path / "c")
+    other = copy.deepcopy(tokenizer)
+    other.eos_token = other.pad_token
+    again = build_dataset(entry, other, CPT, cache=tmp_path / "c")
+    assert again.folder != first.folder
+    text = tokenizer("бір екі үш")["input_ids"]
+    assert first.tokens_RL[0][: len(text) + 1].tolist() == [*text, tokenizer.eos_token_id]
+    assert again.tokens_RL[0][: len(text) + 1].tolist() == [*text, tokenizer.pad_token_id]
+
+
+def test_a_text_without_an_end_is_noted(tmp_path: Path, tokenizer) -> None:
+    other = copy.deepcopy(tokenizer)
+    other.eos_token = None
+    entry = write(tmp_path / "a.jsonl", {"text": "бір екі үш"}, {"text": "төрт бес"})
+    assert build_dataset(entry, other, CPT, cache=tmp_path / "c").meta["noted"]["texts_not_ended"] == 2
+    assert "texts_not_ended" not in build_dataset(entry, tokenizer, CPT, cache=tmp_path / "c").meta["noted"]
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_rows_of_an_earlier_version_are_taken_where_they_are_framed_alike(
+    tmp_path: Path, tokenizer, monkeypatch, chat: bool
+) -> None:
+    """Their fingerprint did not hold what stands around a text; a run that rests on them goes on."""
+    turns = [{"role": "user", "content": "Сәлем"}, {"role": "assistant", "content": "Қалайсыз"}]
+    entry = write(tmp_path / "a.jsonl", *[{"messages": turns} if chat else {"text": "бір екі үш"}] * 2)
+    shape, named = (SFT if chat else CPT), copy.deepcopy(tokenizer)
+    named.chat_template = (named.chat_template or "") + "{{- eos_token }}"
+    monkeypatch.setattr("qaz_llm.rows.parts.named_tokens", lambda *a, **k: None)
+    old = build_dataset(entry, named, shape, cache=tmp_path / "c")
+    monkeypatch.undo()
+    assert build_dataset(entry, named, shape, cache=tmp_path / "c").folder == old.folder
+    other = copy.deepcopy(named)
+    other.eos_token = "<|unk_end|>" if chat else other.pad_token
+    assert row_set(entry, other, shape, cache=tmp_path / "c").folder != old.folder
+
+
+def test_what_a_tokenizer_is_known_by_outlives_its_calls(tokenizer) -> None:
+    cut = copy.deepcopy(tokenizer)
+    cut.backend_tokenizer.enable_truncation(5)
+    cut.backend_tokenizer.enable_padding(length=7)
+    before = cut.backend_tokenizer.to_str()
+    frame_of(cut)
+    assert cut.backend_tokenizer.to_str() == before

@@ -15,7 +15,7 @@ from qaz_llm.train.state_bytes import state_bytes
     ("values", "bytes_each"),
     [
         ({}, 8),
-        ({"optimizer": {"states": "torchao"}}, 2),
+        ({"optimizer": {"states": "torchao_8bit"}}, 2),
         ({"optimizer": {"type": "muon"}, "adapter": {"type": "lora"}}, 4),
         ({"pull_to_base": 0.1, "weight_decay": 0.0}, 12),
     ],

@@ -25,6 +25,8 @@ NOTES: Mapping[str, str] = {
     "thoughts_not_written": "answers whose thoughts the chat template does not write",
     "tools_not_written": "dialogues whose tools the chat template does not write",
     "prompt_differs": "answers before which the chat template's prompt for generation is not what is trained on",
+    "date_written": "dialogues in which the chat template writes the date of today: in the rows it is 26 July 2024, whenever "
+    "they are made",
     "null_arguments": "dialogues with null among the arguments of calls, as Parquet fills in where calls differ in their "
     "keys; arguments that are JSON text have none",
     "replacement_characters": "dialogues with U+FFFD in them, where a character was broken",
@@ -103,6 +105,7 @@ class ChatRenderer:
                 raise
             chat = Chat(self.tokenizer, name, marked_tools, arguments_as_text=True)
             texts = self._texts(chat, rows, learned, marks, notes)
+        notes["date_written"] += "strftime_now" in str(self.tokenizer.chat_template)
         examples = tuple(self._examples(texts, marks, seq_len, name, source_id, notes))
         return Rendered(examples, +notes)
 

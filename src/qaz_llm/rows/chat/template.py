@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import LabelSpanError
@@ -17,6 +18,12 @@ GENERATION_MARKER = re.compile(r"{%-?\s*generation\s*-?%}")
 _TOKEN_LIKE = re.compile(r"<\|[^\s<>|]{1,40}\|>|<[a-z_]{1,30}>|\[/?[A-Z_]{2,30}\]")
 """How control tokens are spelled in the templates in use: <|im_start|>, <end_of_turn>, [INST]."""
 
+TODAY = datetime(2024, 7, 26, tzinfo=UTC)
+"""What templates that write the date are told, so that rows do not depend on when and where their parts are made. It is the
+day that Llama 3.1's template takes where it is told none."""
+
+_ASKS_THE_TIME = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
+
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -26,6 +33,15 @@ class DialogueError(LabelSpanError):
     def __init__(self, reason: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+
+
+def with_fixed_date(source: str) -> str:
+    """A template that writes TODAY where it would ask for the time; functions cannot be handed to it.
+
+    >>> with_fixed_date('{{ strftime_now("%d %b %Y") }}')
+    '{{ "26 Jul 2024" }}'
+    """
+    return _ASKS_THE_TIME.sub(lambda found: json.dumps(TODAY.strftime(found[2])), source)
 
 
 @dataclass(frozen=True)
@@ -40,14 +56,14 @@ class Chat:
     tools: Sequence[Mapping[str, Any]] = ()
     arguments_as_text: bool = False
     source: str = field(init=False)
-    """The template's own text."""
+    """The template's own text, its date fixed."""
 
     def __post_init__(self) -> None:
         try:
             source = self.tokenizer.get_chat_template(tools=list(self.tools) or None)
         except ValueError as error:
             raise DialogueError("no_chat_template", f"{self.name}: the tokenizer has no chat template") from error
-        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "source", with_fixed_date(source))
 
     @property
     def has_prompt(self) -> bool:
@@ -77,7 +93,11 @@ class Chat:
     def _render(self, rows: Rows, *, prompt: bool) -> Any:
         with _Refusal(self.name, rows):
             return self.tokenizer.apply_chat_template(
-                self._plain(rows), tools=list(self.tools) or None, tokenize=False, add_generation_prompt=prompt
+                self._plain(rows),
+                tools=list(self.tools) or None,
+                tokenize=False,
+                add_generation_prompt=prompt,
+                chat_template=self.source,
             )
 
     def _plain(self, rows: Rows) -> list[dict[str, Any]]:

@@ -1,4 +1,8 @@
-"""Whether a chat template writes what a dialogue holds: the answers, thoughts, calls, tools and the turns before them."""
+"""Whether a chat template writes what a dialogue holds: the answers, thoughts, calls, tools and the turns before them.
+
+A word of a turn that is found in the text proves nothing where the template or another turn says it too: `5`, the answer of a
+tool, stands in "5 °C" as well. There other words are put in its place, and what is written changes the text with them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from qaz_llm.rows.chat.answers import Answer, ControlTokens, find_answer, strings_in
@@ -39,6 +44,15 @@ def check_answer(chat: Chat, rows: Rows, answer: Answer, marks: Marks, controls:
                 f"{chat.name}: the chat template does not write the tool_calls of turn {answer.turn + 1}: no {lost!r} in it",
                 hint="use a template that writes tool calls, or leave such dialogues out",
             )
+    if row.get("tool_calls") and not _shows(
+        chat, rows[: answer.turn + 1], {"tool_calls": _other_words(row["tool_calls"], marks)}, answer.shown
+    ):
+        raise DialogueError(
+            "calls_not_written",
+            f"{chat.name}: the chat template does not write the tool_calls of turn {answer.turn + 1}; other calls make the "
+            "same text",
+            hint="use a template that writes tool calls, or leave such dialogues out",
+        )
     rest = text.removesuffix(answer.stop)
     for known in (said, thoughts):
         rest = rest.replace(known, "") if known else rest
@@ -51,7 +65,42 @@ def check_answer(chat: Chat, rows: Rows, answer: Answer, marks: Marks, controls:
             f"{chat.name}: the chat template writes text of other turns into the answer of turn {answer.turn + 1}",
             hint="let the dialogue begin with the user's turn, or use a template that keeps the turns apart",
         )
-    return Counter({"thoughts_not_written": 1} if thoughts and thoughts not in text else {})
+    is_written = not thoughts or (thoughts in text and _thoughts_show(chat, rows, answer, marks))
+    return Counter({} if is_written else {"thoughts_not_written": 1})
+
+
+def _thoughts_show(chat: Chat, rows: Rows, answer: Answer, marks: Marks) -> bool:
+    """Whether thoughts that stand in the text of an answer are there as thoughts."""
+    row = rows[answer.turn]
+    thoughts, said = thoughts_and_answer(row)
+    if not _is_said_elsewhere(chat, thoughts, [said, *strings_in(row.get("tool_calls", ()))]):
+        return True
+    key = "reasoning_content" if row.get("reasoning_content") else "content"
+    other = {key: row[key].replace(thoughts, marks.probe, 1)}
+    return _shows(chat, rows[: answer.turn + 1], other, answer.shown)
+
+
+def _is_said_elsewhere(chat: Chat, part: str, others: Sequence[str]) -> bool:
+    """Whether a text could hold these words without their being written where they belong."""
+    return part in chat.source or any(part in other for other in others)
+
+
+def _shows(chat: Chat, rows: Rows, other: Mapping[str, Any], text: str, *, turn: int = -1) -> bool:
+    """Whether other values in a turn, the last by default, make another text. Such turns may be refused: then they show."""
+    turn %= len(rows)
+    try:
+        return chat.text([*rows[:turn], {**rows[turn], **other}, *rows[turn + 1 :]]) != text
+    except DialogueError:
+        return True
+
+
+def _other_words(value: Any, marks: Marks) -> Any:
+    """The same calls or tools under another name, with other words in all strings but those that say what is what."""
+    if isinstance(value, str):
+        return marks.probe
+    if isinstance(value, Mapping):
+        return {k: v if k in ("type", "id") else _other_words(v, marks) for k, v in value.items()}
+    return [_other_words(item, marks) for item in value] if isinstance(value, list | tuple) else value
 
 
 def thoughts_and_answer(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -88,18 +137,30 @@ def check_context(chat: Chat, rows: Rows, text: str, marks: Marks) -> Counter[st
     """
     for turn, row in enumerate(rows):
         content = row["content"].strip()
-        if row["role"] == "assistant" or not content or content in text:
+        if row["role"] == "assistant" or not content:
             continue
-        changed = [*rows[:turn], {**row, "content": marks.probe}, *rows[turn + 1 :]]
-        if chat.text(changed) == text:
+        others = [*strings_in([*rows[:turn], *rows[turn + 1 :]]), *strings_in(chat.tools)]
+        if content in text and not _is_said_elsewhere(chat, content, others):
+            continue
+        if not _shows(chat, rows, {"content": marks.probe}, text, turn=turn):
             raise DialogueError(
                 "turn_not_written",
                 f"{chat.name}: the chat template leaves turn {turn + 1} out, of role {row['role']}",
                 hint="use a template that writes such turns, or leave such dialogues out",
             )
-    if not chat.tools or all(_holds(text, name) for name in _names(chat.tools)):
-        return Counter()
-    return Counter({"tools_not_written": 1})
+    return Counter({"tools_not_written": 1} if chat.tools and not _tools_show(chat, rows, text, marks) else {})
+
+
+def _tools_show(chat: Chat, rows: Rows, text: str, marks: Marks) -> bool:
+    names = _names(chat.tools)
+    if not all(_holds(text, name) for name in names):
+        return False
+    if not any(_is_said_elsewhere(chat, name, strings_in(list(rows))) for name in names):
+        return True
+    try:
+        return replace(chat, tools=_other_words(chat.tools, marks)).text(rows) != text
+    except DialogueError:
+        return True
 
 
 def _names(tools: Sequence[Mapping[str, Any]]) -> list[str]:

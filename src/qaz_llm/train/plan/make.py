@@ -188,18 +188,24 @@ def _model_config(model: ModelConfig, notes: list[str] | None) -> tuple[Any, tup
     a config.json alone is to do.
     """
     from qaz_llm.model.architecture import llama_config
-    from qaz_llm.model.load import check_rows, extension_of, load_config_of, load_tokenizer, needs_rows
+    from qaz_llm.model.folder import WEIGHT_FILES
+    from qaz_llm.model.load import check_rows, check_weights, extension_of, load_config_of, load_tokenizer, needs_rows
 
     if model.architecture is None:
         assert model.checkpoint is not None
         found = load_config_of(model.checkpoint, trust_remote_code=model.trust_remote_code, needs_weights=notes is None)
+        if notes is None or any((Path(model.checkpoint) / name).is_file() for name in WEIGHT_FILES):
+            check_weights(model.checkpoint, trust_remote_code=model.trust_remote_code)
         extended = extension_of(model.tokenizer)
         if extended is not None and needs_rows(found, found.vocab_size, extended, model.new_rows):
             multiple = extended.pad_to_multiple_of or 1
             found.vocab_size = -(-max(found.vocab_size, extended.size) // multiple) * multiple
             return found, extended.new_ids
         try:
-            check_rows(found.vocab_size, len(load_tokenizer(model.tokenizer or model.checkpoint)))
+            check_rows(
+                found.vocab_size,
+                len(load_tokenizer(model.tokenizer or model.checkpoint, trust_remote_code=model.trust_remote_code)),
+            )
         except InputError as error:
             if notes is None or model.tokenizer is not None:
                 raise
@@ -219,7 +225,7 @@ def _check_tokenizer(model: ModelConfig, *, chat: bool) -> None:
 
     name = model.tokenizer or model.checkpoint
     if name is not None:
-        tokenizer = load_tokenizer(name, chat_template=model.chat_template)
+        tokenizer = load_tokenizer(name, chat_template=model.chat_template, trust_remote_code=model.trust_remote_code)
         if chat:
             check_chat_template(tokenizer, name)
 
