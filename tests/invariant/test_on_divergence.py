@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +20,7 @@ import pytest
 import torch
 from conftest import run_here, weights
 
+from qaz_llm.config import dump_yaml
 from qaz_llm.errors import CheckpointError, WorkError
 from qaz_llm.io import read_jsonl, write_json
 from qaz_llm.train.trainer import PackedTrainer
@@ -166,3 +173,55 @@ def test_a_jump_of_the_loss_is_seen_and_a_high_start_is_not(settings) -> None:
     with pytest.raises(WorkError, match="times the spread") as caught, losses_times(at_step(5, times=2.6)):
         run_here(values | {"divergence": {"jump_after_steps": 3, "jump": 10}})
     assert "step-4" in caught.value.message
+
+
+SCRIPT = """
+import math, os
+from qaz_llm.cli import main
+from qaz_llm.train.trainer import PackedTrainer
+
+original = PackedTrainer.compute_loss
+
+def compute_loss(self, *rest, **named):
+    is_bad = os.environ["RANK"] == "1" and self.state.global_step == 2
+    return original(self, *rest, **named) * (math.inf if is_bad else 1.0)
+
+PackedTrainer.compute_loss = compute_loss
+main()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_skip_the_same_step_and_save_the_same_one_when_one_is_told_to_stop(settings) -> None:
+    """Only the second has the bad rows, and only the second gets the signal; they agree by what they reduce anyway."""
+    values = settings("two", max_steps=100_000, schedule="constant", micro_batch_size=2, on_divergence="skip")
+    run_dir = Path(values["run_dir"])
+    run_dir.parent.joinpath("two.yaml").write_text(dump_yaml(values), encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = os.environ | {"OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, "train", str(run_dir.with_suffix(".yaml"))],
+            env=shared | {"RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    limit = time.monotonic() + 900
+    while time.monotonic() < limit and not (run_dir / "metrics.jsonl").is_file():
+        time.sleep(0.1)
+    while time.monotonic() < limit and len(rows_of(values)) < 5:
+        time.sleep(0.1)
+    processes[1].send_signal(signal.SIGUSR1)
+    said = [process.communicate(timeout=900)[1] for process in processes]
+    assert [process.returncode for process in processes] == [75, 75], said
+    rows = rows_of(values)
+    assert [row.get("skipped_steps", 0) for row in rows[:4]] == [0, 0, 1, 1]
+    assert all(math.isfinite(row["loss"]) for row in rows)
+    (saved,) = (run_dir / "checkpoints").glob("step-*")
+    assert all(f"step {saved.name.removeprefix('step-')} of 100000 is saved" in text for text in said)
+    assert len(list(read_jsonl(run_dir / "diverged" / "step-3.jsonl"))) == 4

@@ -173,7 +173,7 @@ class StepWatch(TrainerCallback, ExportableState):  # type: ignore[misc]  # tran
         assert self._loss is not None and self._before is not None
         own, self._loss = self._loss, None
         norm = _as_tensor(grad_norm, own.device)
-        told = torch.tensor(float(self.was_told()), device=own.device)
+        told = torch.full((), float(self.was_told()), device=own.device)  # a kernel, where torch.tensor would wait
         sums = torch.stack([own / self.world_size, (~norm.isfinite()).float(), told])
         if self.world_size > 1:
             torch.distributed.all_reduce(sums)
@@ -196,7 +196,8 @@ class StepWatch(TrainerCallback, ExportableState):  # type: ignore[misc]  # tran
         count: torch.Tensor,
     ) -> torch.Tensor:
         bad = ~loss.isfinite() | bad_norm
-        bad = bad | (loss > self.ceiling)
+        if self.limits.max_loss is not None:
+            bad = bad | (loss > self.ceiling)
         if self.limits.jump is not None:
             bad = bad | ((loss > median + self.limits.jump * spread) & (count >= self.limits.jump_after_steps))
         return bad
@@ -308,5 +309,7 @@ def skips_on_device(optimizer: Any) -> bool:
 def _as_tensor(value: Any, device: torch.device) -> torch.Tensor:
     if value is None:
         return torch.zeros((), device=device)
+    if not isinstance(value, torch.Tensor):
+        return torch.full((), float(value), device=device)
     whole = value.full_tensor() if hasattr(value, "full_tensor") else value
-    return torch.as_tensor(whole, dtype=torch.float32, device=device)
+    return whole.detach().to(device, torch.float32)

@@ -33,7 +33,7 @@ from pathlib import Path
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.preemption import EXIT_REQUEUE, PreemptedError
 from qaz_llm.cluster.stopping import Told
-from qaz_llm.errors import DataError, QazError, WorkError
+from qaz_llm.errors import QazError, WorkError
 from qaz_llm.io import make_dir, read_json, write_json
 from qaz_llm.progress import FILE_ONLY, get_logger
 from qaz_llm.train.silence import Beat, Finding, PeerWatch
@@ -211,7 +211,7 @@ def heartbeat(
 
 def first_beat(run_dir: Path) -> object:
     """What changes while the first process lives; for those that wait for its files before all have met."""
-    with suppress(OSError, DataError):
+    with suppress(OSError, QazError, KeyError):
         values = read_json(run_dir / FOLDER / "rank-0.json")
         return values["host"], values["pid"], values["count"], values["end_code"]
     return None
