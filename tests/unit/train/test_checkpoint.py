@@ -176,3 +176,10 @@ def test_shares_are_all_files_once_and_even() -> None:
     shares = [share_of(sizes, rank, 3) for rank in range(3)]
     assert sorted(name for share in shares for name in share) == sorted(sizes)
     assert max(sum(sizes[name] for name in share) for share in shares) == 100
+
+
+def test_where_none_is_left_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert newest_verified(tmp_path) is None and not caplog.text
+    (save(tmp_path, 1) / "complete.json").write_bytes(b"{")
+    assert newest_verified(tmp_path) is None
+    assert "no whole checkpoint is left; the run begins at its first step" in caplog.text
