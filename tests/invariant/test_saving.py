@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import run_here, weights
+from conftest import losses, run_here, weights
 
 from qaz_llm.errors import CheckpointError, WorkError
 from qaz_llm.train.checkpoint import newest_verified
@@ -69,6 +69,7 @@ def test_where_none_can_be_loaded_nothing_is_begun_anew(settings) -> None:
     with pytest.raises(CheckpointError, match=r"no checkpoint in .* could be loaded"):
         run_here(values)
     assert (Path(values["run_dir"]) / "checkpoints" / "step-2").is_dir()
+    assert len(losses(values)) == 1  # the rows up to the oldest that was tried stay
 
 
 @pytest.mark.parametrize("steps", [1, 3])

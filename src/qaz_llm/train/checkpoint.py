@@ -123,6 +123,8 @@ def newest_verified(checkpoints: Path, *, without: Collection[Path] = ()) -> Che
             return newest
         passed.append(newest.path)
         on_main(partial(set_aside, newest.path, problem))
+    if not without and (_by_step(checkpoints, _NAME) or _by_step(checkpoints, _SET_ASIDE)):
+        _logger.warning("%s: no whole checkpoint is left; the run begins at its first step", checkpoints)
     return None
 
 
@@ -132,7 +134,7 @@ def set_aside(path: Path, problem: str) -> None:
     try:
         shutil.rmtree(aside, ignore_errors=True)
         path.replace(aside)
-        _logger.warning("%s: %s; set aside as %s, the one before it is used", path, problem, aside.name)
+        _logger.warning("%s: %s; set aside as %s", path, problem, aside.name)
     except OSError as error:
         _logger.warning("%s: %s; passed over (it could not be set aside: %s)", path, problem, error.strerror)
 

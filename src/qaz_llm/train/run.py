@@ -259,6 +259,8 @@ def _checkpoint_to_resume(
                 hint=f"ask for max_steps={newest.step} or more, or choose another run_dir",
             )
         _logger.info("resuming from %s", newest.path)
+    if newest is None and without:
+        return None  # there are checkpoints, and none can be loaded: no row is forgotten
     last_step = newest.step if newest else 0
     for name in KEPT_IN_STEP:
         on_main(partial(truncate_metrics, config.run_dir / name, last_step=last_step))

@@ -180,3 +180,10 @@ def test_shares_are_all_files_once_and_even() -> None:
 
 def test_the_number_of_processes_that_old_runs_recorded_is_no_difference(tmp_path: Path) -> None:
     check_same_run({"lr": 1e-3}, {"lr": 1e-3, "processes": 2}, where=tmp_path)
+
+
+def test_where_none_is_left_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert newest_verified(tmp_path) is None and not caplog.text
+    (save(tmp_path, 1) / "complete.json").write_bytes(b"{")
+    assert newest_verified(tmp_path) is None
+    assert "no whole checkpoint is left; the run begins at its first step" in caplog.text
