@@ -34,17 +34,18 @@ def start_process_group(environment: Environment, *, on_cpu: bool, sharded: bool
     dist.init_process_group("gloo" if on_cpu else "nccl", timeout=timedelta(minutes=timeout_minutes))
 
 
-def stop_process_group() -> None:
-    """Part from the other processes, if ever met.
+def stop_process_group(*, lasting: bool = False) -> None:
+    """Part from the other processes, if ever met; `lasting`: when the process ends.
 
     DeepSpeed keeps the groups it was first given for the life of the process, and a second training in it would use
-    them: where it has been at work, they part when the process ends.
+    them: where it has been at work, they part when the process ends. So they do after FSDP2, whose device mesh keeps the
+    group's connections: a second group would be given their addresses and wait at them for ever.
     """
     import torch.distributed as dist
 
     if not (dist.is_available() and dist.is_initialized()):
         return
-    if getattr(sys.modules.get("deepspeed.comm.comm"), "cdb", None) is not None:
+    if lasting or getattr(sys.modules.get("deepspeed.comm.comm"), "cdb", None) is not None:
         atexit.unregister(_destroy)
         atexit.register(_destroy)
     else:

@@ -142,7 +142,7 @@ def _train_among_others(
         raise
     finally:
         if not started_before:
-            stop_process_group()
+            stop_process_group(lasting=uses_fsdp2(config) and plan.environment.world_size > 1)
     raise stopped
 
 
