@@ -21,7 +21,9 @@ def print_plan_of_training(made: TrainPlan, as_json: bool) -> None:
     if as_json:
         print_json(made.to_dict())
     else:
-        typer.echo("\n".join([made.describe(), *made.mix_lines()]))
+        from qaz_llm.train.plan import describe_plan
+
+        typer.echo("\n".join([describe_plan(made), *made.mix_lines()]))
 
 
 def print_table(headers: list[str], rows: list[list[str]]) -> None:

@@ -36,7 +36,7 @@ from qaz_llm.train.heartbeat import Heartbeat, heartbeat
 from qaz_llm.train.isolation import isolated
 from qaz_llm.train.loading import with_older_ones
 from qaz_llm.train.metrics import KEPT_IN_STEP, METRICS_FILE, read_metrics, truncate_metrics
-from qaz_llm.train.plan import TrainPlan
+from qaz_llm.train.plan import TrainPlan, describe_plan
 from qaz_llm.train.schedule import warm_up_line
 from qaz_llm.train.sharding import uses_fsdp2
 from qaz_llm.train.status import STATUS_FILE, StatusFile, reported_status
@@ -157,7 +157,7 @@ def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, status: S
     from qaz_llm.train.watching.checks import check_watching
 
     check_watching(plan.config, has_eval=sight.on_eval is not None, names=tuple(sight.heldout))
-    for line in plan.describe().splitlines():
+    for line in describe_plan(plan).splitlines():
         _logger.info(line)
     if not plan.fits:
         _logger.warning("the estimate says that this does not fit; trying all the same")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import Gemma2Config, LlamaConfig, Phi3Config, PretrainedConfig, Qwen3MoeConfig
+from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, Phi3Config, PretrainedConfig, Qwen3MoeConfig
 from typer.testing import CliRunner
 
 from qaz_llm.cli.entry import app
@@ -18,7 +18,7 @@ from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extend import extend_tokenizer
 from qaz_llm.tokenizer.fast import load_fast_tokenizer
 from qaz_llm.train.config import TrainConfig
-from qaz_llm.train.plan import TrainPlan, make_plan
+from qaz_llm.train.plan import TrainPlan, describe_plan, make_plan
 
 ROOT = Path(__file__).parents[3]
 H200 = Environment(
@@ -72,8 +72,8 @@ def test_eight_gpus_hold_8b_in_full_only_when_sharded() -> None:
     assert sharded.zero_stage == 3 and sharded.fits
     assert 16e9 < sharded.memory_bytes < 40e9
     by_torch = plan(H200, "distributed.backend=fsdp2")
-    assert by_torch.zero_stage == 0 and by_torch.memory_bytes == sharded.memory_bytes
-    assert "FSDP2" in by_torch.describe()
+    assert by_torch.zero_stage == 0 and by_torch.memory_bytes == pytest.approx(sharded.memory_bytes, rel=0.1)
+    assert "FSDP2" in describe_plan(by_torch)
 
 
 def test_what_the_machine_cannot_do_is_said_before_any_work(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_the_machine_cannot_do_is_said_before_any_work(tmp_path: Path) -> N
 
 def test_the_plan_reads_as_text_and_as_json() -> None:
     made = plan(H200)
-    assert "8.03 B parameters" in made.describe() and "does NOT fit" in made.describe()
+    assert "8.03 B parameters" in describe_plan(made) and "does NOT fit" in describe_plan(made)
     assert made.to_dict()["world_size"] == 8
 
 
@@ -104,9 +104,12 @@ def of_checkpoint(folder: Path, *overrides: str, **values) -> TrainPlan:
 
 
 def write(config: PretrainedConfig, folder: Path) -> Path:
-    """A folder that is planned with: a config and a tokenizer; the weights are there, but a plan never reads them."""
-    config.save_pretrained(folder)
-    (folder / "model.safetensors").write_bytes(b"")
+    """A folder that is planned with: a config, a tokenizer, and weights, of which a plan reads names and shapes alone."""
+    if getattr(config, "quantization_config", None) is None:
+        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    else:  # refused by its config
+        config.save_pretrained(folder)
+        (folder / "model.safetensors").write_bytes(b"")
     train_base_tokenizer(
         [row["text"] for row in read_jsonl(embedded_path("documents_ru.jsonl"))], vocab_size=400
     ).save_pretrained(folder)
@@ -124,7 +127,7 @@ def test_adapters_by_hand_on_fused_projections(tmp_path: Path) -> None:
     layer = (32 + (32 + 16 + 16)) + (32 + 32) + (32 + 2 * 48) + (48 + 32)
     assert made.target_modules == ("o_proj", "qkv_proj", "gate_up_proj", "down_proj")
     assert made.trainable_parameters == 3 * r * layer
-    assert "adapters beside o_proj, qkv_proj, gate_up_proj, down_proj" in made.describe()
+    assert "adapters beside o_proj, qkv_proj, gate_up_proj, down_proj" in describe_plan(made)
     with pytest.raises(ConfigError, match=r"q_proj match nothing in Phi3ForCausalLM; o_proj match"):
         of_checkpoint(folder, adapter={"type": "lora", "target_modules": ["q_proj", "o_proj"]})
 
@@ -215,9 +218,9 @@ def test_what_is_suggested_fits_and_keeps_the_tokens_of_a_step() -> None:
     then = plan(H200, "micro_batch_size=8", "gradient_checkpointing=false", *overrides)
     assert then.fits and then.memory_bytes == made.suggestion.memory_bytes
     assert then.tokens_per_step == made.tokens_per_step
-    assert " ".join(made.suggestion.overrides) in made.describe()
+    assert " ".join(made.suggestion.overrides) in describe_plan(made)
     small = dataclasses.replace(H200, gpu_memory_bytes=10**9)
-    assert "nothing that keeps the tokens per step fits" in plan(small).describe()
+    assert "nothing that keeps the tokens per step fits" in describe_plan(plan(small))
 
 
 def test_disk_by_hand() -> None:

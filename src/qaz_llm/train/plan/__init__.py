@@ -10,7 +10,8 @@ make          a config met with a machine: the plan (record), in lines (describe
 """
 
 from qaz_llm.train.plan.counts import CountedModel, count_model
+from qaz_llm.train.plan.describe import describe_plan
 from qaz_llm.train.plan.make import check_machine, make_plan
 from qaz_llm.train.plan.record import TrainPlan
 
-__all__ = ["CountedModel", "TrainPlan", "check_machine", "count_model", "make_plan"]
+__all__ = ["CountedModel", "TrainPlan", "check_machine", "count_model", "describe_plan", "make_plan"]

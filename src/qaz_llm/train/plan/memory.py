@@ -101,10 +101,12 @@ def count_memory(settings: TrainSettings, counted: CountedModel, layout: Layout)
 
 
 def precision_of(settings: TrainSettings, sharing: Sharing) -> Precision:
-    """bf16 holds the whole model so under DeepSpeed and where the base is frozen; else float32 weights are cast on the way."""
+    """bf16 holds the whole model so under DeepSpeed and where the base is frozen, and what FSDP2 gathers; else float32 weights
+    are cast on the way."""
     if settings.precision == "fp32":
         return Precision(4, 4)
-    return Precision(2, 2 if sharing.keeps_masters or settings.adapter.type == "lora" else 4)
+    in_bf16 = sharing.keeps_masters or sharing.weights or settings.adapter.type == "lora"
+    return Precision(2, 2 if in_bf16 else 4)
 
 
 def _fixed(settings: TrainSettings, counted: CountedModel, layout: Layout) -> dict[str, float]:
@@ -121,7 +123,7 @@ def _fixed(settings: TrainSettings, counted: CountedModel, layout: Layout) -> di
         "states": sharing.of("states", (state_bytes(settings) + (4 if sharing.keeps_masters else 0)) * trained, world),
         "process": CPU_PROCESS_BYTES if layout.on_cpu else GPU_PROCESS_BYTES,
     }
-    if precision.wide < held:
+    if precision.wide < held and not sharing.weights:
         parts["weights cast to bf16"] = precision.wide * trained
     if world > 1:
         # DDP keeps a copy of all gradients in its buckets; DeepSpeed two buckets, one being filled, one being summed

@@ -12,7 +12,6 @@ from qaz_llm.cluster.machines import Machine
 from qaz_llm.data.mixing.corpus_mix import describe_mix
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.plan.counts import CountedModel
-from qaz_llm.train.plan.describe import describe_plan
 from qaz_llm.train.plan.disk import Disk
 from qaz_llm.train.plan.duration import Speed
 from qaz_llm.train.plan.fit import Suggestion, suggest
@@ -121,10 +120,6 @@ class TrainPlan:
     def suggestion(self) -> Suggestion | None:
         """What else fits, cheaper than what is configured or at all; None where nothing does better."""
         return suggest(self.config, self.counted, self.layout, self.available_bytes) if self.available_bytes else None
-
-    def describe(self) -> str:
-        """The plan as a person reads it."""
-        return describe_plan(self)
 
     def mix_lines(self) -> list[str]:
         """The mix as far as it can be told before the text is tokenised; of a recipe this counts the corpus.
