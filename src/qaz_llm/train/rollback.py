@@ -24,10 +24,12 @@ _logger = get_logger("train")
 
 def make_watch(plan: TrainPlan, run: PreparedRun, flag: Stop) -> StepWatch:
     """The watch over the steps of one sitting."""
-    config = plan.config
+    config, limits = plan.config, plan.config.divergence
+    if config.method == "dpo":  # losses of pairs are no nats per token: some have no scale, and none is held against a vocabulary
+        limits = limits.model_copy(update={"max_loss": None})
     return StepWatch(
         policy=config.on_divergence,
-        limits=config.divergence,
+        limits=limits,
         vocab_size=len(run.tokenizer),
         world_size=plan.environment.world_size,
         left_out=[entry["place"] for entry in read_left_out(config.run_dir)],

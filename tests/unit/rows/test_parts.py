@@ -173,13 +173,17 @@ def test_stopped_in_the_middle_and_gone_on(
     values["model"] = {"checkpoint": str(tmp_path / "tokenizer")}
     config.write_text(json.dumps(values))
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOWLY, str(config)], stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", SLOWLY, str(config)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     parts = partial((tmp_path / "run" / "packed").glob, ".*.parts/[0-9]*/part.json")
     while len(list(parts())) < 3 and process.poll() is None:
         time.sleep(0.02)
     os.kill(process.pid, number)
-    said = process.communicate(timeout=30)[1]
+    said = process.communicate(timeout=120)[1]
     assert process.returncode == code, said
     num_made = len(list(parts()))
     assert 3 <= num_made < 9
