@@ -25,9 +25,7 @@ _logger = get_logger("train")
 def make_watch(plan: TrainPlan, run: PreparedRun, flag: Stop) -> StepWatch:
     """The watch over the steps of one sitting."""
     config, limits = plan.config, plan.config.divergence
-    if (
-        config.method == "dpo"
-    ):  # losses of pairs are no nats per token: some have no scale, and none is held against a vocabulary
+    if config.method == "dpo":  # losses of pairs are no nats per token, and are not held against a vocabulary
         limits = limits.model_copy(update={"max_loss": None})
     return StepWatch(
         policy=config.on_divergence,
