@@ -49,7 +49,12 @@ class DamagedFileError(DataError):
 
 
 class LabelSpanError(DataError):
-    """A training example in which no token would be learned from, or the learned span is not the assistant's."""
+    """A training example in which no token would be learned from, or the learned span is not the assistant's.
+
+    `reason` is the name it is counted by.
+    """
+
+    reason = "bad_label_span"
 
 
 class CheckpointError(QazError):

@@ -89,3 +89,4 @@ def test_who_is_silent_is_named(tmp_path: Path, case: str) -> None:
         if case == "sleeps":  # it notices itself, and ends too
             _, own = second.communicate(timeout=WAIT_S)
             assert second.returncode == 1 and "in fall_silent_here" in own
+    assert f"process {second.pid}" in (tmp_path / "run" / "train.log").read_text() or case in ("killed", "raises")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice, takewhile
 from pathlib import Path
@@ -49,11 +48,9 @@ def price_of_growing(
 
 def bits_per_byte(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> float:
     """Of all texts together, each from its own start, as `qaz eval` measures it."""
-    from qaz_llm.evals.score import HFScorer
-    from qaz_llm.records import Request
+    from qaz_llm.evals import score
 
-    scored = HFScorer(model, tokenizer, batch_tokens=BATCH_TOKENS).loglikelihood([Request("", text) for text in texts])
-    return -sum(one.logprob for one in scored) / math.log(2) / sum(one.num_bytes for one in scored)
+    return score.bits_per_byte(score.HFScorer(model, tokenizer, batch_tokens=BATCH_TOKENS), texts)
 
 
 def sample(texts: Iterable[str], *, size_bytes: int = SAMPLE_BYTES) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from qaz_llm.errors import InputError
 from qaz_llm.evals.items import task_files
-from qaz_llm.evals.task import shipped_suites, shipped_tasks
+from qaz_llm.evals.task import TaskConfig, shipped_suites, shipped_tasks
 
 
 def list_tasks(root: Path | None) -> list[dict[str, Any]]:
@@ -25,14 +25,14 @@ def list_tasks(root: Path | None) -> list[dict[str, Any]]:
             "version": task.version,
             "has_examples": bool(task.dev_file or task.dev_files),
             "suites": [suite for suite, names in suites.items() if name in names],
-            "has_data": _has_data(name, root),
+            "has_data": _has_data(task, root),
         }
         for name, task in shipped_tasks().items()
     ]
 
 
-def _has_data(name: str, root: Path | None) -> bool:
+def _has_data(task: TaskConfig, root: Path | None) -> bool:
     try:
-        return bool(task_files(shipped_tasks()[name], root))
+        return bool(task_files(task, root))
     except InputError:
         return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qaz_llm.errors import InputError, WorkError
@@ -43,6 +43,12 @@ class Scorer(Protocol):
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
         """The greedy continuation of each prompt, cut before the first stop string."""
         ...
+
+
+def bits_per_byte(scorer: Scorer, texts: Sequence[str]) -> float:
+    """Of all texts together, each from its own start."""
+    scored = scorer.loglikelihood([Request("", text) for text in texts])
+    return -sum(one.logprob for one in scored) / math.log(2) / sum(one.num_bytes for one in scored)
 
 
 class HFScorer:
@@ -81,16 +87,11 @@ class HFScorer:
 
         encoded = encode_requests(self.tokenizer, self.start_id, requests)
         rows = self._rows(encoded)
-        sums = [0.0] * len(requests)
         with (
             torch.inference_mode(),
             progress("score", total=sum(len(r.input_ids) for r in rows), unit="tokens") as advance,
         ):
-            for batch, logprobs in self._run(rows):
-                for row, values in zip(batch, logprobs, strict=True):
-                    for (request, _index, _token), value in zip(row.targets, values, strict=True):
-                        sums[request] += value
-                    advance(len(row.input_ids))
+            sums = self._sums(rows, len(requests), advance)
         _check_finite(sums, requests)
         return [
             Scored(
@@ -115,10 +116,10 @@ class HFScorer:
                 len(encoded),
                 self.max_length,
             )
-        plain = plan_rows(encoded, max_length=self.max_length, trees=False, prefixes=False)
         if self._shares is None:
             self._shares = self._can_share(encoded)
-        return plan_rows(encoded, max_length=self.max_length, trees=True, prefixes=True) if self._shares else plain
+        shares = bool(self._shares)
+        return plan_rows(encoded, max_length=self.max_length, trees=shares, prefixes=shares)
 
     def _can_share(self, encoded: Sequence[Encoded]) -> bool | None:
         """Whether branches and common beginnings give what each text alone gives, tried on a few; None where nothing is shared.
@@ -153,12 +154,16 @@ class HFScorer:
         )
         return False
 
-    def _sums(self, rows: Sequence[Row], count: int) -> list[float]:
+    def _sums(
+        self, rows: Sequence[Row], count: int, advance: Callable[[float], None] = lambda _tokens: None
+    ) -> list[float]:
+        """The log-probability of each of `count` requests, summed over its targets; `advance` is told of tokens done."""
         sums = [0.0] * count
         for batch, logprobs in self._run(rows):
             for row, values in zip(batch, logprobs, strict=True):
                 for (request, _index, _token), value in zip(row.targets, values, strict=True):
                     sums[request] += value
+                advance(len(row.input_ids))
         return sums
 
     def _run(self, rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[list[float]]]]:

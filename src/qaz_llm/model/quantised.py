@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PACKAGE = "bitsandbytes"
 
 
-def check_quantised(device: str, *, deepspeed: bool) -> None:
+def check_quantised(device: str, *, sharded: bool) -> None:
     """Raises ConfigError where 4 bits cannot be trained beside here."""
     if device != "cuda":
         raise ConfigError(
@@ -31,10 +31,10 @@ def check_quantised(device: str, *, deepspeed: bool) -> None:
             f"adapter.quantised nf4 needs the package {PACKAGE}, which is not installed",
             hint=f"pip install {PACKAGE}, or leave adapter.quantised out",
         )
-    if deepspeed:
+    if sharded:
         raise ConfigError(
-            "adapter.quantised nf4 is not tried with DeepSpeed, which would split the packed weights",
-            hint="leave out distributed.deepspeed: each process then holds the model in 4 bits",
+            "adapter.quantised nf4 is not tried with DeepSpeed or FSDP2, which would split the packed weights",
+            hint="leave out distributed.deepspeed and backend fsdp2: each process then holds the model in 4 bits",
         )
 
 

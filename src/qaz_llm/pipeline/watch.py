@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from qaz_llm.errors import InputError
 from qaz_llm.evals.items import heldout_texts
-from qaz_llm.evals.score import HFScorer
+from qaz_llm.evals.score import HFScorer, bits_per_byte
 from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.progress import without_progress
-from qaz_llm.records import Request
 from qaz_llm.rows.config import MixEntry
 from qaz_llm.rows.sources import read_texts
 
@@ -37,12 +35,8 @@ class HeldOut:
     def __call__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, _step: int) -> Mapping[str, float]:
         """`{"kk": bits per byte, "ru": …, "en": …}` of the model as it is."""
         scorer = HFScorer(model, tokenizer, batch_tokens=self.batch_tokens)
-        bits: dict[str, float] = {}
         with without_progress():
-            for name, texts in self.texts.items():
-                scored = scorer.loglikelihood([Request("", text) for text in texts])
-                bits[name] = -sum(s.logprob for s in scored) / math.log(2) / sum(s.num_bytes for s in scored)
-        return bits
+            return {name: bits_per_byte(scorer, texts) for name, texts in self.texts.items()}
 
 
 def watch_bits(config: RunConfig) -> HeldOut:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.io import make_dir, write_jsonl
-from qaz_llm.records import IGNORE_INDEX
+from qaz_llm.train.sharding import is_sharded
 
 if TYPE_CHECKING:
     from qaz_llm.train.prepare import PreparedRun
@@ -36,7 +36,7 @@ def save_rows(run: PreparedRun, trainer: PackedTrainer, *, step: int, rows_per_s
 
 def _described(run: PreparedRun, trainer: PackedTrainer, numbers: list[int]) -> Iterator[dict[str, Any]]:
     for number in numbers:
-        row = run.rows[number]
+        row = trainer.train_dataset[number]  # of pairs with what the reference says of them
         name, tokens = _part_of(run, number)
         text = run.tokenizer.decode(row["input_ids"][:tokens].tolist())
         loss = _loss_of(trainer, row)
@@ -53,20 +53,8 @@ def _part_of(run: PreparedRun, number: int) -> tuple[str, int]:
 
 
 def _loss_of(trainer: PackedTrainer, row: dict[str, Any]) -> float | None:
-    """Nats per learned token of one row; None where the model cannot be asked by one process."""
-    import torch
-
-    from qaz_llm.train.loss import share_of_step
-
-    if trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled:
+    """Nats per learned token of one row (of pairs, their mean loss); None where the model cannot be asked by one process."""
+    if trainer.is_deepspeed_enabled or is_sharded(trainer.model):
         return None
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    batch = trainer._prepare_inputs(trainer.data_collator([row]))
-    labels = batch.pop("labels")
-    learned = int((labels[:, 1:] != IGNORE_INDEX).sum())
-    was_training = model.training
-    model.eval()
-    with torch.no_grad(), trainer.accelerator.autocast():
-        loss = float(share_of_step(model(**batch), labels, max(learned, 1)))
-    model.train(was_training)
+    loss = trainer.loss_of(trainer.data_collator([row]), trainer.accelerator.unwrap_model(trainer.model))
     return loss if math.isfinite(loss) else None

@@ -27,6 +27,7 @@ from qaz_llm.errors import ConfigError
 from qaz_llm.progress import get_logger
 from qaz_llm.records import TokenizedExample
 from qaz_llm.rows.packing import make_row
+from qaz_llm.train.between_steps import evaluating
 from qaz_llm.train.collate import Collator, needs_lengths
 from qaz_llm.train.distributed import any_process
 from qaz_llm.train.sharding import is_sharded
@@ -263,14 +264,8 @@ def _reading(model: Any, *, gradients: bool = False) -> Iterator[None]:
     """Without dropout, and without gradients unless asked for; the model's modes are as before afterwards."""
     import torch
 
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        with torch.set_grad_enabled(gradients):
-            yield
-    finally:
-        for module in training:
-            module.training = True
+    with evaluating(model), torch.set_grad_enabled(gradients):
+        yield
 
 
 def _logits(model: Any, batch: Mapping[str, Any]) -> torch.Tensor:

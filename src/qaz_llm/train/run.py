@@ -29,7 +29,7 @@ from qaz_llm.cluster.preflight import preflight
 from qaz_llm.cluster.stopping import Stop, Told, stopped_by_signals
 from qaz_llm.errors import CheckpointError, DataError, InputError
 from qaz_llm.io import only_one, read_json, write_json
-from qaz_llm.progress import format_duration, get_logger, log_to_file
+from qaz_llm.progress import FILE_ONLY, format_duration, get_logger, log_to_file
 from qaz_llm.train import checkpoint as checkpoints
 from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
 from qaz_llm.train.heartbeat import Heartbeat, heartbeat
@@ -134,6 +134,8 @@ def _train_among_others(
         flag.hold()  # a launcher ends the processes that are left by a signal: they are to say first whom they follow
         if (explained := beat.explained(error)) is error:
             raise
+        with log_to_file(config.run_dir / "train.log"):
+            _logger.error(str(explained), extra={FILE_ONLY: True})
         raise explained from None
     except KeyboardInterrupt:
         newest = checkpoints.newest_complete(config.run_dir / "checkpoints")

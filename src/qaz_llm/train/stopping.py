@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 
 from qaz_llm.cluster.stopping import Stop, Told
 from qaz_llm.progress import get_logger
+from qaz_llm.train.between_steps import is_due
 from qaz_llm.train.marker import MARKER_FILE
 from qaz_llm.train.metrics import read_metrics
 
@@ -71,8 +72,8 @@ class BreakableCallback(TrainerCallback):  # type: ignore[misc]  # transformers 
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any) -> None:
         step = state.global_step
-        is_due = step > 0 and (step % self.every_steps == 0 or step == state.max_steps)
-        if is_due and step not in {row["step"] for row in read_metrics(self.path)}:
+        due = step > 0 and is_due(step, self.every_steps, state.max_steps)
+        if due and step not in {row["step"] for row in read_metrics(self.path)}:
             self.beat.mark("evaluating", step=step, is_long=True)
             _logger.info("evaluating step %d, which was broken off", step)
             self.evaluation.on_step_end(args, state, control, **kw)

@@ -24,6 +24,7 @@ from transformers import PrinterCallback, Trainer
 from qaz_llm.model.adapters import save_adapter
 from qaz_llm.progress import get_logger
 from qaz_llm.records import IGNORE_INDEX
+from qaz_llm.train.between_steps import evaluating
 from qaz_llm.train.collate import Collator
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.divergence import StepWatch
@@ -183,22 +184,21 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         if self.control.should_save:
             self.beat.mark("saving", step=self.state.global_step, is_long=True)
         if self.control.should_save and self._last_inputs is not None:
-            self.watch.look_again(self._loss_again(self._last_inputs), step=self.state.global_step)
+            self.watch.look_again(self.loss_of(self._last_inputs, self.model_wrapped), step=self.state.global_step)
             self._last_inputs = None
         super()._maybe_log_save_evaluate(*arguments, **named)
 
-    def _loss_again(self, inputs: dict[str, Any]) -> float:
-        """Nats per learned token of the micro-batch that was learned last, by the weights as they are now."""
-        model, batch = self.model_wrapped, dict(self._prepare_inputs(inputs))
+    def loss_of(self, inputs: dict[str, Any], model: Any) -> float:
+        """Nats per learned token of a micro-batch, by the weights as they are now.
+
+        `model` is the wrapped one where all processes ask, and the model itself where one asks by itself.
+        """
+        batch = dict(self._prepare_inputs(inputs))
         labels_BL = batch.pop("labels")
         batch.pop("part_B", None)
         learned = (labels_BL[:, 1:] != IGNORE_INDEX).sum().clamp(min=1)
-        was_training = model.training
-        model.eval()
-        with torch.no_grad(), self.compute_loss_context_manager():
-            loss = float(share_of_step(model(**batch), labels_BL, learned))
-        model.train(was_training)
-        return loss
+        with evaluating(model), torch.no_grad(), self.compute_loss_context_manager(), self.accelerator.autocast():
+            return float(share_of_step(model(**batch), labels_BL, learned))
 
     def log(self, logs: dict[str, float], *arguments: Any, **named: Any) -> None:
         """The numbers of a row of metrics, with what is not a number left out and how many steps were skipped."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from qaz_llm.errors import LabelSpanError
 from qaz_llm.records import TokenizedExample
 from qaz_llm.rows.chat.render import ChatRenderer
-from qaz_llm.rows.chat.template import DialogueError
 
 if TYPE_CHECKING:
     from qaz_llm.rows.counts import Counts
@@ -28,8 +27,7 @@ def chat_examples(
         try:
             rendered = renderer.render(dialogue.messages, tools=dialogue.tools, seq_len=seq_len, source_id=dialogue.id)
         except LabelSpanError as error:
-            reason = error.reason if isinstance(error, DialogueError) else "bad_label_span"
-            counts.drop(reason, f"{read.where}: {reason}: {error}")
+            counts.drop(error.reason, f"{read.where}: {error.reason}: {error}")
             continue
         if read.is_mended:
             counts.note("half_characters_replaced", read.where)

@@ -29,8 +29,7 @@ def rendered_pairs(pairs: Iterable[ReadPair], renderer: ChatRenderer, counts: Co
         try:
             chosen, rejected = (_side(read, side, renderer, counts) for side in (0, 1))
         except LabelSpanError as error:
-            reason = error.reason if isinstance(error, DialogueError) else "bad_label_span"
-            counts.drop(reason, f"{read.where}: {reason}: {error}")
+            counts.drop(error.reason, f"{read.where}: {error.reason}: {error}")
             continue
         if read.is_mended:
             counts.note("half_characters_replaced", read.where)

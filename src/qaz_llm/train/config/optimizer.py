@@ -23,7 +23,7 @@ class OptimizerConfig(StrictModel):
     states: Literal["fp32", "torchao_8bit", "bitsandbytes_8bit"] = "fp32"
     """Moments of AdamW in float32 (8 bytes per trained parameter), or in 8 bits (2 bytes; arXiv 2110.02861) by the package named."""
 
-    def problems(self, adapter: AdapterConfig, *, deepspeed: bool) -> Iterator[str]:
+    def problems(self, adapter: AdapterConfig, *, sharded: bool) -> Iterator[str]:
         """What does not go together, in words that say what to type."""
         if self.type == "muon" and adapter.type == "full":
             yield (
@@ -34,8 +34,8 @@ class OptimizerConfig(StrictModel):
             yield "optimizer.states in 8 bits are AdamW's; use optimizer.states=fp32 with muon"
         if self.type == "adamw" and self.muon_momentum != 0.95:
             yield "optimizer.muon_momentum belongs to optimizer.type muon; leave one of the two out"
-        if deepspeed and self != OptimizerConfig():
+        if sharded and self != OptimizerConfig():
             yield (
-                "DeepSpeed splits the states of AdamW in float32 between processes, other optimizers are not tried with "
-                "it; leave out optimizer, or distributed.deepspeed"
+                "DeepSpeed and FSDP2 split the states of AdamW in float32 between processes, other optimizers are not tried "
+                "with them; leave out optimizer, or distributed.deepspeed and backend fsdp2"
             )

@@ -141,7 +141,7 @@ class TrainSettings(StrictModel):
     @model_validator(mode="after")
     def _check_parts(self) -> TrainSettings:
         sharded = self.distributed.deepspeed is not None or self.distributed.backend == "fsdp2"
-        of_optimizer = self.optimizer.problems(self.adapter, deepspeed=sharded)
+        of_optimizer = self.optimizer.problems(self.adapter, sharded=sharded)
         if self.method == "dpo" and self.distributed.backend == "fsdp2":
             raise ValueError(
                 "dpo makes its reference pass over a whole model, which fsdp2 shares out; take ddp or deepspeed"

@@ -34,10 +34,6 @@ class Precision:
     wide: int = 4
     residual: int = 4
 
-    @property
-    def is_half(self) -> bool:
-        return self.residual == 2
-
 
 @dataclass(frozen=True)
 class Activations:

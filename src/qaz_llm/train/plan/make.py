@@ -176,7 +176,7 @@ def _check_combination(config: TrainConfig, device: str) -> None:
 
     check_packages(config)
     if config.adapter.quantised:
-        check_quantised(device, deepspeed=config.distributed.deepspeed is not None or uses_fsdp2(config))
+        check_quantised(device, sharded=config.distributed.deepspeed is not None or uses_fsdp2(config))
     if config.model.attn_implementation == "flash_attention_2" and (device == "cpu" or config.precision == "fp32"):
         raise ConfigError("flash_attention_2 needs a GPU and precision bf16", hint="use model.attn_implementation=sdpa")
 

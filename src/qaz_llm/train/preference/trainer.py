@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from qaz_llm.train.between_steps import evaluating
 from qaz_llm.train.preference.losses import Ratios, pair_losses, sequence_logps
 from qaz_llm.train.trainer import PackedTrainer
 
@@ -52,15 +53,14 @@ class PairTrainer(PackedTrainer):
         loss = losses_P.sum() / num_items_in_batch * self.accelerator.num_processes
         return (loss, outputs) if return_outputs else loss
 
-    def _loss_again(self, inputs: dict[str, Any]) -> float:
-        model, batch = self.model_wrapped, dict(self._prepare_inputs(inputs))
-        pairs, was_training, seen = len(batch["reference"]) // 2, model.training, self._seen
-        model.eval()
-        with torch.no_grad(), self.compute_loss_context_manager():
-            loss = self.compute_loss(model, batch, num_items_in_batch=pairs * self.accelerator.num_processes)
-        model.train(was_training)
+    def loss_of(self, inputs: dict[str, Any], model: Any) -> float:
+        """The mean over the pairs of a micro-batch, which is not counted among those that are told of."""
+        batch, seen = dict(self._prepare_inputs(inputs)), self._seen
+        items = len(batch["reference"]) // 2 * self.accelerator.num_processes
+        with evaluating(model), torch.no_grad(), self.compute_loss_context_manager(), self.accelerator.autocast():
+            loss = float(self.compute_loss(model, batch, num_items_in_batch=items))
         self._seen = seen
-        return float(loss)
+        return loss
 
     def _note(self, ratios: Ratios, beta: float) -> None:
         chosen_P, rejected_P = beta * ratios.chosen_P.detach(), beta * ratios.rejected_P.detach()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from qaz_llm.progress import format_duration, get_logger
+from qaz_llm.train.between_steps import evaluating, is_due
 from qaz_llm.train.distributed import on_main
 from qaz_llm.train.metrics import EVALS_FILE, append_metrics
 from qaz_llm.train.watching.best import Best, best_so_far, why_ended
@@ -34,11 +35,12 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
     ) -> None:
         step = state.global_step
-        if step % self.every_steps and step != state.max_steps:
+        if not is_due(step, self.every_steps, state.max_steps):
             return
         with self.watch.clock.phase("evaluation"):
             started = time.monotonic()
-            scores = self._scores(model, step)
+            with evaluating(model):
+                scores = self.on_eval(model, self.tokenizer, step)
             best, ended = on_main(lambda: self._record(step, scores))
             _logger.info("step %d, held out: %s", step, in_words(scores, time.monotonic() - started))
         if best is not None and best.step == step:
@@ -46,14 +48,6 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
             control.should_save = True
         if ended is not None:
             control.should_save = control.should_training_stop = control.should_log = True
-
-    def _scores(self, model: Any, step: int) -> Mapping[str, float]:
-        was_training = model.training
-        model.eval()
-        try:
-            return self.on_eval(model, self.tokenizer, step)
-        finally:
-            model.train(was_training)
 
     def _record(self, step: int, scores: Mapping[str, float]) -> tuple[Best | None, str | None]:
         """Write the row; the best evaluation since then, and why the run ends if it does."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from qaz_llm.progress import get_logger
+from qaz_llm.train.between_steps import evaluating, is_due
 from qaz_llm.train.distributed import on_main
 from qaz_llm.train.metrics import SAMPLES_FILE, append_metrics
 
@@ -57,15 +58,11 @@ class SampleCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
     ) -> None:
         step = state.global_step
-        if step % self.every_steps and step != state.max_steps:
+        if not is_due(step, self.every_steps, state.max_steps):
             return
         with self.watch.clock.phase("sampling"):
-            was_training = model.training
-            model.eval()
-            try:
+            with evaluating(model):
                 rows = [{"step": step, "name": name, **self._row(model, text)} for name, text in self.prompts.items()]
-            finally:
-                model.train(was_training)
             on_main(lambda: self._record(rows))
         for row in rows:
             _logger.info("step %d, sample %s: %s ‖ %s", step, row["name"], row["prompt"], row["text"])
