@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -193,9 +194,16 @@ def test_help_loads_nothing_heavy() -> None:
         "from qaz_llm.cli import main\n"
         "sys.argv = ['qaz', *sys.argv[1:]]\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        f"assert not [m for m in {HEAVY!r} if m in sys.modules], [m for m in {HEAVY!r} if m in sys.modules]\n"
+        f"heavy = {(*HEAVY, 'qaz_llm.config')!r}\n"
+        "assert not [m for m in heavy if m in sys.modules], [m for m in heavy if m in sys.modules]\n"
     )
     for arguments in (["--help"], ["train", "--help"], ["--version"]):
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert "qaz" in done.stdout
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    """Pytest imports them by name alone, so of two in one process it would refuse the second."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, count in names.items() if count > 1] == []

@@ -250,7 +250,7 @@ class Bench:
         """Over all held-out sentences of a language."""
         import torch
 
-        from qaz_llm.evals.score import HFScorer
+        from qaz_llm.evals.scoring.local import HFScorer
         from qaz_llm.records import Request
 
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -137,6 +137,11 @@ def steps(run_dir: Path) -> list[int]:
     return [json.loads(line)["step"] for line in path.read_text().splitlines()] if path.is_file() else []
 
 
+def has_checkpoint(run_dir: Path) -> bool:
+    """Whether one is whole: it is written beside training, so the step counter alone does not tell."""
+    return any(run_dir.glob("checkpoints/step-*/complete.json"))
+
+
 def weights(model_dir: Path) -> bytes:
     return (model_dir / "model.safetensors").read_bytes()
 
@@ -331,7 +336,7 @@ def in_process(
 def test_interrupted_training_ends_with_the_same_weights(finished: Job, job: Job, signal_: signal.Signals) -> None:
     cpt = job.run_dir / "cpt"
     job.forget("cpt")
-    code, stderr = job.interrupt(signal_, lambda: len(steps(cpt)) >= 6)
+    code, stderr = job.interrupt(signal_, lambda: has_checkpoint(cpt) and len(steps(cpt)) >= 6)
     assert not (cpt / "complete.json").exists()
     assert not (job.run_dir / "stages" / "cpt.json").exists()
     assert "Traceback" not in stderr
@@ -349,7 +354,7 @@ def test_interrupted_training_ends_with_the_same_weights(finished: Job, job: Job
 
 def test_the_run_folder_may_be_named_another_way_when_training_goes_on(job: Job) -> None:
     job.forget("cpt")
-    job.interrupt(signal.SIGKILL, lambda: len(steps(job.run_dir / "cpt")) >= 6)
+    job.interrupt(signal.SIGKILL, lambda: has_checkpoint(job.run_dir / "cpt"))
     moved = Job(job.config, job.run_dir.rename(job.run_dir.with_name("moved")))
     done = moved.run("--until", "cpt")
     assert done.returncode == 0, done.stderr

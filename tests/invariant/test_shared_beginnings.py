@@ -9,9 +9,9 @@ import pytest
 import torch
 from packed_families import MIXED, SEPARATED, VOCAB_SIZE, make_family
 
-from qaz_llm.evals.encoding import Encoded
-from qaz_llm.evals.rows import plan_rows
-from qaz_llm.evals.score import HFScorer
+from qaz_llm.evals.scoring.encoding import Encoded
+from qaz_llm.evals.scoring.local import HFScorer
+from qaz_llm.evals.scoring.rows import plan_rows
 
 
 class Ids:

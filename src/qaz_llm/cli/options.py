@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qaz_llm.model.config import Attention
+from qaz_llm.model.choices import Attention
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML config.")]
 Overrides = Annotated[

@@ -9,8 +9,8 @@ from itertools import islice
 from qaz_llm.evals.examples import Examples
 from qaz_llm.evals.metrics import score_answer, score_choices, score_text
 from qaz_llm.evals.prompts import render_context, render_requests, render_unconditional
-from qaz_llm.evals.remembered import RememberingScorer
-from qaz_llm.evals.score import Scorer
+from qaz_llm.evals.scoring.remembered import RememberingScorer
+from qaz_llm.evals.scoring.scorer import Scorer
 from qaz_llm.evals.task import Scoring, TaskConfig
 from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.records import EvalItem, ItemScore, Request, Scored

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from qaz_llm.config import StrictModel
-from qaz_llm.model.config import Attention
+from qaz_llm.model.choices import Attention
 
 
 class EvalSettings(StrictModel):

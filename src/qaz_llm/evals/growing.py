@@ -48,9 +48,10 @@ def price_of_growing(
 
 def bits_per_byte(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> float:
     """Of all texts together, each from its own start, as `qaz eval` measures it."""
-    from qaz_llm.evals import score
+    from qaz_llm.evals.scoring import scorer
+    from qaz_llm.evals.scoring.local import HFScorer
 
-    return score.bits_per_byte(score.HFScorer(model, tokenizer, batch_tokens=BATCH_TOKENS), texts)
+    return scorer.bits_per_byte(HFScorer(model, tokenizer, batch_tokens=BATCH_TOKENS), texts)
 
 
 def sample(texts: Iterable[str], *, size_bytes: int = SAMPLE_BYTES) -> list[str]:

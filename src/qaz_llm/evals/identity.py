@@ -10,7 +10,7 @@ from qaz_llm.evals.config import EvalConfig
 from qaz_llm.io import fingerprint_paths
 
 if TYPE_CHECKING:
-    from qaz_llm.evals.score import HFScorer
+    from qaz_llm.evals.scoring.local import HFScorer
 
 SCORING_VERSION = 2
 """Rises with any change to what a model is asked or how its answer is read from logits; kept answers of other versions are not used."""

@@ -22,10 +22,11 @@ from qaz_llm.evals.examples import Examples, load_examples
 from qaz_llm.evals.identity import SCORING_VERSION, model_identity, setting_of, setting_of_config
 from qaz_llm.evals.items import load_items, task_fingerprints
 from qaz_llm.evals.parity import parity_report
-from qaz_llm.evals.remembered import RememberingScorer
 from qaz_llm.evals.report import write_report
 from qaz_llm.evals.samples import write_samples
-from qaz_llm.evals.score import HFScorer, Scorer, choose_device
+from qaz_llm.evals.scoring.local import HFScorer, choose_device
+from qaz_llm.evals.scoring.remembered import RememberingScorer
+from qaz_llm.evals.scoring.scorer import Scorer
 from qaz_llm.evals.task import TaskConfig, choose_tasks
 from qaz_llm.io import (
     check_writable,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from qaz_llm.evals.score import Scorer
+from qaz_llm.evals.scoring.scorer import Scorer
 from qaz_llm.language.identify import identify
 
 if TYPE_CHECKING:

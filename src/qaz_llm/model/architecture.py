@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from qaz_llm.errors import ConfigError, InputError
-from qaz_llm.model.config import ArchitectureConfig, Attention
+from qaz_llm.model.choices import Attention
+from qaz_llm.model.config import ArchitectureConfig
 from qaz_llm.progress import get_logger
 from qaz_llm.tokenizer.curve import ModelCost
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qaz_llm.errors import InputError
-from qaz_llm.model.config import Attention
+from qaz_llm.model.choices import Attention
 from qaz_llm.model.export import model_folder
 from qaz_llm.model.load import load_model, load_tokenizer
 

@@ -7,16 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from qaz_llm.config import StrictModel
-
-EmbeddingInit = Literal["fitted", "blend", "mean", "weighted_mean", "similar", "random"]
-"""How the rows of new tokens start; model/embeddings.py says what each does."""
-
-
-Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
-"""How attention is computed; `auto` is sdpa where the architecture has it, else eager."""
-
-NewRows = Literal["auto", "make", "keep"]
-"""Whether a checkpoint's rows for new tokens are still to be made; `auto` finds out or refuses."""
+from qaz_llm.model.choices import Attention, EmbeddingInit, NewRows
 
 
 class ArchitectureConfig(StrictModel):

@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from qaz_llm.errors import InputError
-from qaz_llm.model.config import EmbeddingInit
+from qaz_llm.model.choices import EmbeddingInit
 from qaz_llm.progress import get_logger
 from qaz_llm.tokenizer.extension import Weights
 from qaz_llm.tokenizer.words import token_lengths_bytes

@@ -20,7 +20,7 @@ from qaz_llm.tokenizer.fast import load_fast_tokenizer
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-    from qaz_llm.model.config import Attention, EmbeddingInit, NewRows
+    from qaz_llm.model.choices import Attention, EmbeddingInit, NewRows
 
 _logger = get_logger("model")
 

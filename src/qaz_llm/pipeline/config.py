@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from qaz_llm.config import LanguageCode, StrictModel
 from qaz_llm.data.config import DataConfig
 from qaz_llm.evals.config import EvalSettings
-from qaz_llm.model.config import ArchitectureConfig, Attention
+from qaz_llm.model.choices import Attention
+from qaz_llm.model.config import ArchitectureConfig
 from qaz_llm.tokenizer.config import TokenizerSettings
 from qaz_llm.train.config import TrainSettings
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from qaz_llm.evals.compare import compare
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.run import EvalResult, run_eval
-from qaz_llm.evals.score import HFScorer, choose_device
+from qaz_llm.evals.scoring.local import HFScorer, choose_device
 from qaz_llm.evals.task import load_suite
 from qaz_llm.io import read_json, read_jsonl, write_json, write_jsonl
 from qaz_llm.pipeline.config import RunConfig, training_stages

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from qaz_llm.errors import InputError
 from qaz_llm.evals.items import heldout_texts
-from qaz_llm.evals.score import HFScorer, bits_per_byte
+from qaz_llm.evals.scoring.local import HFScorer
+from qaz_llm.evals.scoring.scorer import bits_per_byte
 from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.progress import without_progress
 from qaz_llm.rows.config import MixEntry

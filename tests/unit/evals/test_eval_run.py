@@ -15,8 +15,8 @@ import pytest
 import qaz_llm.evals.run as module
 from qaz_llm.errors import InputError
 from qaz_llm.evals.config import EvalConfig
-from qaz_llm.evals.remembered import RememberingScorer
 from qaz_llm.evals.run import EvalResult, run_eval
+from qaz_llm.evals.scoring.remembered import RememberingScorer
 from qaz_llm.evals.task import load_task
 from qaz_llm.io import embedded_path, read_jsonl, write_jsonl
 from qaz_llm.progress import format_duration

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from qaz_llm.evals.samples import PROMPTS, write_samples
-from qaz_llm.evals.score import HFScorer
+from qaz_llm.evals.scoring.local import HFScorer
 from qaz_llm.records import Generated, Request, Scored
 
 

@@ -17,9 +17,10 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from qaz_llm.errors import InputError, WorkError
-from qaz_llm.evals.encoding import encode_requests
-from qaz_llm.evals.rows import windows
-from qaz_llm.evals.score import HFScorer, choose_device, cut_at
+from qaz_llm.evals.scoring.encoding import encode_requests
+from qaz_llm.evals.scoring.local import HFScorer, choose_device
+from qaz_llm.evals.scoring.rows import windows
+from qaz_llm.evals.scoring.scorer import cut_at
 from qaz_llm.records import Generated, Request
 
 TOLERANCE = 1e-4

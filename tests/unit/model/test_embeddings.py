@@ -22,7 +22,7 @@ from transformers import (
 
 from qaz_llm.errors import InputError
 from qaz_llm.io import embedded_path, read_jsonl
-from qaz_llm.model.config import EmbeddingInit
+from qaz_llm.model.choices import EmbeddingInit
 from qaz_llm.model.embeddings import BLOCK_ROWS, count_rows, mixing_shares, resize_embeddings
 from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extend import extend_tokenizer

@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import InputError, WorkError
-from qaz_llm.evals.encoding import Encoded, encode_requests
-from qaz_llm.evals.forward import cache_of, logprobs_of
-from qaz_llm.evals.rows import SHARED_ROWS, Row, batches, kept, plan_rows
+from qaz_llm.evals.scoring.encoding import Encoded, encode_requests
+from qaz_llm.evals.scoring.forward import cache_of, logprobs_of
+from qaz_llm.evals.scoring.rows import SHARED_ROWS, Row, batches, kept, plan_rows
+from qaz_llm.evals.scoring.scorer import cut_at
 from qaz_llm.progress import get_logger, progress
 from qaz_llm.records import Generated, Request, Scored
 
@@ -31,24 +32,6 @@ BATCH_LOGITS = 150_000_000
 """Numbers that the head makes at once: 600 MB in float32."""
 TIGHT, LOOSE = 1e-4, 2e-2
 """How far a text's log-probability may move, as a share of it, when its beginning is shared: in float32, and in 16 bit."""
-
-
-class Scorer(Protocol):
-    """What evaluation asks of a model; anything that answers these can be evaluated."""
-
-    def loglikelihood(self, requests: Sequence[Request]) -> list[Scored]:
-        """Summed natural-log probability of each continuation after its context."""
-        ...
-
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
-        """The greedy continuation of each prompt, cut before the first stop string."""
-        ...
-
-
-def bits_per_byte(scorer: Scorer, texts: Sequence[str]) -> float:
-    """Of all texts together, each from its own start."""
-    scored = scorer.loglikelihood([Request("", text) for text in texts])
-    return -sum(one.logprob for one in scored) / math.log(2) / sum(one.num_bytes for one in scored)
 
 
 class HFScorer:
@@ -251,17 +234,6 @@ def _check_finite(sums: Sequence[float], requests: Sequence[Request]) -> None:
             f"the model gives no finite log-probability ({sums[bad[0]]}) for {len(bad):,} of {len(sums):,} texts, first of all for {shown!r}",
             hint="its training diverged or its file is damaged; in bfloat16, try dtype=float32",
         )
-
-
-def cut_at(text: str, stop: Sequence[str]) -> str:
-    """The text before the first stop string, without space around it.
-
-    >>> cut_at(" Обь\\nСұрақ: ", ["\\n"])
-    'Обь'
-    """
-    text = text.lstrip()
-    ends = [position for s in stop if (position := text.find(s)) >= 0]
-    return text[: min(ends, default=len(text))].strip()
 
 
 def choose_device(wanted: str) -> torch.device:

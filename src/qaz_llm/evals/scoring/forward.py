@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.evals.rows import Row
+from qaz_llm.evals.scoring.rows import Row
 
 if TYPE_CHECKING:
     import torch

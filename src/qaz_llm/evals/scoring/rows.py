@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from qaz_llm.evals.encoding import Encoded
+from qaz_llm.evals.scoring.encoding import Encoded
 
 SHARED_TOKENS = 32
 """A common beginning of at least so many tokens, over at least SHARED_ROWS rows, is run once."""

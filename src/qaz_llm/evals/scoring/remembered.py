@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import xxhash
 
-from qaz_llm.evals.score import Scorer
+from qaz_llm.evals.scoring.scorer import Scorer
 from qaz_llm.io import open_text
 from qaz_llm.records import Generated, Request, Scored
 

@@ -1,0 +1,38 @@
+"""What evaluation asks of a model, whatever stands behind it: a model in memory, answers kept on disk, a server."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+from qaz_llm.records import Generated, Request, Scored
+
+
+class Scorer(Protocol):
+    """What evaluation asks of a model; anything that answers these can be evaluated."""
+
+    def loglikelihood(self, requests: Sequence[Request]) -> list[Scored]:
+        """Summed natural-log probability of each continuation after its context."""
+        ...
+
+    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
+        """The greedy continuation of each prompt, cut before the first stop string."""
+        ...
+
+
+def bits_per_byte(scorer: Scorer, texts: Sequence[str]) -> float:
+    """Of all texts together, each from its own start."""
+    scored = scorer.loglikelihood([Request("", text) for text in texts])
+    return -sum(one.logprob for one in scored) / math.log(2) / sum(one.num_bytes for one in scored)
+
+
+def cut_at(text: str, stop: Sequence[str]) -> str:
+    """The text before the first stop string, without space around it.
+
+    >>> cut_at(" Обь\\nСұрақ: ", ["\\n"])
+    'Обь'
+    """
+    text = text.lstrip()
+    ends = [position for s in stop if (position := text.find(s)) >= 0]
+    return text[: min(ends, default=len(text))].strip()
