@@ -230,14 +230,15 @@ class House:
         return found
 
     def untrained(self, model: Path, tokenizer: Path) -> dict[str, Any]:
-        from qaz_llm.model.fit_rows import fit_rows
+        from qaz_llm.model.fit import fit_new_rows
         from qaz_llm.model.fit_samples import text_samples
         from qaz_llm.model.load import extension_of, fit_vocabulary, load_model, load_tokenizer
         from qaz_llm.tokenizer.corpus import read_texts
 
         grown, words = load_model(model, dtype="float32"), load_tokenizer(tokenizer)
-        new_ids = fit_vocabulary(grown, words, extension_of(tokenizer), init="fitted", seed=0) or ()
-        fit_rows(grown, new_ids, text_samples(words, (read_texts(self.corpus, language=c) for c in LANGUAGES)))
+        extension = extension_of(tokenizer)
+        fit_vocabulary(grown, words, extension, init="fitted", seed=0)
+        fit_new_rows(grown, extension, text_samples(words, (read_texts(self.corpus, language=c) for c in LANGUAGES)))
         return self.bits_of(grown, words)
 
     def cpt(self, model: Path, tokenizer: Path, run: Path, adapter: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def price_of_growing(
     Raises:
         InputError: the model or a tokenizer cannot be loaded, or they do not belong together.
     """
-    from qaz_llm.model.fit_rows import fit_rows
+    from qaz_llm.model.fit import fit_new_rows
     from qaz_llm.model.fit_samples import text_samples
     from qaz_llm.model.load import extension_of, fit_vocabulary, load_model, load_tokenizer
 
@@ -38,9 +38,11 @@ def price_of_growing(
     model = load_model(checkpoint, dtype="float32")
     before = {code: bits_per_byte(model, load_tokenizer(base), texts) for code, texts in samples.items()}
     grown = load_tokenizer(extended)
-    new_ids = fit_vocabulary(model, grown, extension_of(extended), init="fitted", seed=0) or ()
+    extension = extension_of(extended)
+    fit_vocabulary(model, grown, extension, init="fitted", seed=0)
     others = (islice(read_texts(path, language=code), 1, None, 2) for code, path in kept.items())
-    fit_rows(model, new_ids, text_samples(grown, [added, *others]))
+    if extension is not None:
+        fit_new_rows(model, extension, text_samples(grown, [added, *others]))
     return {
         code: {"before": before[code], "after": bits_per_byte(model, grown, texts)} for code, texts in samples.items()
     }

@@ -12,7 +12,7 @@ Every way to start but `random` is a table of shares: which old rows a new row i
     similar         0.7 · row c + 0.3 · row d         shares worked out by `qaz tokenizer extend`
     blend           1/2 · weighted_mean + 1/2 · similar
     random          normal, with the mean and standard deviation of the old table per column
-    fitted          blend, and then, where text is at hand, corrected by what the model sees in it (fit_rows.py); the default
+    fitted          blend, and then, where text is at hand, corrected by what the model sees in it (fit.py); the default
 
 Sources: `mean`, Sherkala (arXiv 2503.01493, section 3) and Hewitt 2021, "Initializing New Word Embeddings for Pretrained
 Language Models"; `similar`, WECHSEL (arXiv 2112.06598) and FOCUS (arXiv 2305.14481), see tokenizer/similar.py;

@@ -93,7 +93,7 @@ def _evaluate_extended(config: RunConfig, layout: Layout, base: str) -> EvalResu
 def extended_scorer(config: RunConfig, layout: Layout, base: str) -> tuple[HFScorer, PreTrainedTokenizerFast]:
     """The base model with rows for the new tokens, in memory."""
     from qaz_llm.model.embeddings import resize_embeddings
-    from qaz_llm.model.fit_rows import fit_rows
+    from qaz_llm.model.fit import fit_new_rows
     from qaz_llm.model.fit_samples import text_samples
     from qaz_llm.model.load import load_model
     from qaz_llm.tokenizer.corpus import read_texts
@@ -109,7 +109,7 @@ def extended_scorer(config: RunConfig, layout: Layout, base: str) -> tuple[HFSco
     resize_embeddings(model, extended, init=config.model.embedding_init)
     if config.model.embedding_init == "fitted":
         texts = (read_texts(layout.corpus, language=language) for language in config.cpt.mix)
-        fit_rows(model, extended.new_ids, text_samples(extended.tokenizer, texts))
+        fit_new_rows(model, extended, text_samples(extended.tokenizer, texts))
     device = choose_device(config.device if config.device != "auto" else config.eval.device)
     scorer = HFScorer(model.to(device), extended.tokenizer, batch_tokens=config.eval.batch_tokens)
     return scorer, extended.tokenizer

@@ -13,7 +13,7 @@ from qaz_llm.model.frozen import freeze_parts
 from qaz_llm.model.load import describe_model, extension_of, fit_vocabulary, load_model, mark_rows
 from qaz_llm.model.quantised import quantise_blocks
 from qaz_llm.progress import get_logger
-from qaz_llm.train.warm_rows import fit_new_rows
+from qaz_llm.train.warm_rows import fit_to_mix
 
 if TYPE_CHECKING:
     from qaz_llm.train.plan import TrainPlan
@@ -46,8 +46,8 @@ def make_model_to_train(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[i
         )
         init, rows = config.model.embedding_init, config.model.new_rows
         new_tokens = fit_vocabulary(model, run.tokenizer, extended, init=init, seed=config.seed, new_rows=rows)
-        if new_tokens:
-            fit_new_rows(model, new_tokens, run.rows.parts, config)
+        if new_tokens and extended is not None:
+            fit_to_mix(model, extended, run.rows.parts, config)
     if config.gradient_checkpointing:
         enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         enable({"use_reentrant": False})

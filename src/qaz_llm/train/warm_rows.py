@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from qaz_llm.rows.dataset import PackedDataset
+    from qaz_llm.tokenizer.extension import ExtendedTokenizer
     from qaz_llm.train.config import TrainConfig
 
 _logger = get_logger("train")
@@ -34,12 +35,12 @@ PEFT_ROWS = "trainable_tokens_delta"
 """What PEFT calls the parameters that are rows of new tokens and nothing else."""
 
 
-def fit_new_rows(model: Any, new_tokens: Sequence[int], parts: Sequence[PackedDataset], config: TrainConfig) -> None:
+def fit_to_mix(model: Any, extended: ExtendedTokenizer, parts: Sequence[PackedDataset], config: TrainConfig) -> None:
     """Fit the rows that were just made to the first rows of each part of the mix, where embedding_init is fitted.
 
     Rows that LoRA leaves frozen are made again when the adapter is exported, without any text: they stay as blend made them.
     """
-    from qaz_llm.model.fit_rows import fit_rows
+    from qaz_llm.model.fit import fit_new_rows
     from qaz_llm.model.fit_samples import packed_samples
 
     if config.model.embedding_init != "fitted":
@@ -50,7 +51,7 @@ def fit_new_rows(model: Any, new_tokens: Sequence[int], parts: Sequence[PackedDa
         )
         return
     model.to("cuda" if config.device != "cpu" and _fits_on_gpu(model) else "cpu")
-    fit_rows(model, new_tokens, packed_samples(parts))
+    fit_new_rows(model, extended, packed_samples(parts))
     model.to("cpu")  # where the engine that is made next expects it
 
 
