@@ -128,6 +128,21 @@ def test_a_new_row_means_what_it_is_made_of_under_the_familys_scaling(
         torch.testing.assert_close(after[new], before[list(old)].mean(0))
 
 
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_a_new_row_is_read_like_its_pieces_in_every_family(name: str, folder: Path, extended_tokenizer: Path) -> None:
+    """Whatever the family does to its rows before the first layer, and whatever its layers are."""
+    from qaz_llm.model.embeddings import resize_embeddings
+    from qaz_llm.model.fit_reading import fit_reading
+    from qaz_llm.tokenizer.extension import ExtendedTokenizer
+
+    extended = ExtendedTokenizer.load(extended_tokenizer)
+    model = load_model(folder, dtype="float32")
+    resize_embeddings(model, extended, init="mean")
+    found = fit_reading(model, extended, [])
+    assert found is not None and found.moved > 0.8 * found.rows
+    assert found.after < 0.8 * found.before
+
+
 @pytest.fixture(scope="session")
 def all_facts(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Facts]:
     return {name: _facts(family, tokenizer, tmp_path_factory.mktemp("facts")) for name, family in FAMILIES.items()}
