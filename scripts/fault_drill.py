@@ -195,11 +195,13 @@ def full_disk(place: Place, name: str, **overrides: Any) -> Outcome:
         outcome.starts += 1
         while runs.steps_done(values) < 12 and started.is_running():
             time.sleep(0.001)
+        started.hold()  # a step takes less time than filling the disk
         filler = disk / "filler"
         with filler.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
             while True:
                 stream.write(bytes(4096))
         outcome.faults = 1
+        started.let_go()
         code = started.wait()
         said = "could not be written" in _text(values)
         outcome.recognised = int(code == 1 and said)
@@ -267,6 +269,7 @@ DRILLS: dict[str, Callable[[Place, str], Outcome]] = {
     "ddp": lambda place, name: kills(place, name, count=5, processes=2),
     "zero2": lambda place, name: kills(place, name, count=20, processes=2, **{"distributed.deepspeed": ZERO2}),
     "zero3": lambda place, name: kills(place, name, count=5, processes=2, **{"distributed.deepspeed": ZERO3}),
+    "fsdp2": lambda place, name: kills(place, name, count=5, processes=2, **{"distributed.backend": "fsdp2"}),
     "lora": lambda place, name: kills(place, name, count=20, **LORA),
     "saving": lambda place, name: kills_while_saving(place, name, count=3),
     "saving-zero2": lambda place, name: kills_while_saving(

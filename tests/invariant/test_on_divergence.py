@@ -168,6 +168,22 @@ def test_a_learning_rate_far_too_high_fails_under_every_policy(
     assert list((run_dir / "diverged").glob("step-*.jsonl"))
 
 
+def test_the_rows_of_a_diverged_step_of_pairs_are_kept(settings) -> None:
+    """Each row with its own loss, which is the mean over its pairs: those of one row each average to the step's."""
+    data = {"mix": [{"name": "pairs", "path": "embedded:preferences.jsonl"}]}
+    common = {**COMMON, "method": "dpo", "data": data, "packing": "off", "schedule": "constant"}
+    values = settings("pairs", **common, on_divergence="skip")
+    with losses_times(at_step(3)):
+        run_here(values)
+    kept = list(read_jsonl(Path(values["run_dir"]) / "diverged" / "step-3.jsonl"))
+    assert [row["part"] for row in kept] == ["pairs"] * 4
+    assert all(row["text"] and row["tokens"] for row in kept)
+    oracle = settings("oracle", **common)
+    with without_updates({3}):
+        run_here(oracle)
+    assert sum(row["loss"] for row in kept) / 4 == pytest.approx(rows_of(oracle)[2]["loss"], rel=1e-5)
+
+
 def test_a_jump_of_the_loss_is_seen_and_a_high_start_is_not(settings) -> None:
     values = settings("jump", **{**COMMON, "log_every_steps": 1}, divergence={"jump_after_steps": 3})
     with pytest.raises(WorkError, match="times the spread") as caught, losses_times(at_step(5, times=2.6)):

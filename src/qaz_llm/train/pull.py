@@ -17,6 +17,7 @@ import torch
 from transformers import TrainerCallback
 
 from qaz_llm.train.optimizer import learning_rates
+from qaz_llm.train.sharding import own_part
 
 if TYPE_CHECKING:
     from qaz_llm.train.config import TrainSettings
@@ -28,12 +29,15 @@ def pull_to_base(model: torch.nn.Module, settings: TrainSettings) -> list[Traine
 
 
 class PullCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """Holds a copy of what is trained of `model`, 4 bytes per parameter, and pulls after each step."""
+    """Holds a copy of what is trained of `model`, 4 bytes per parameter, and pulls after each step.
+
+    Of a model that FSDP2 shares out each process holds and pulls its own part: the pull is of each weight by itself.
+    """
 
     def __init__(self, model: torch.nn.Module, strength: float) -> None:
         self.strength = strength
         self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self._base = [parameter.detach().clone() for parameter in self._trained]
+        self._base = [own_part(parameter.detach()).clone() for parameter in self._trained]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._base = [base.to(now.device) for base, now in zip(self._base, self._trained, strict=True)]
@@ -42,4 +46,4 @@ class PullCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
     def on_optimizer_step(self, args: Any, state: Any, control: Any, *, optimizer: Any, **_: Any) -> None:
         lr = learning_rates(optimizer.param_groups)
         for now, base in zip(self._trained, self._base, strict=True):
-            now.lerp_(base, lr[id(now)] * self.strength)
+            own_part(now).lerp_(base, lr[id(now)] * self.strength)

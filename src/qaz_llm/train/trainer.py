@@ -151,15 +151,23 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def _get_num_items_in_batch(self, *arguments: Any, **named: Any) -> Any:
         self._mark("counting tokens")
+        return self.count_items(*arguments, **named)
+
+    def count_items(self, *arguments: Any, **named: Any) -> Any:
+        """What the loss of a step is divided by, over all ranks: the learned tokens, as Trainer counts them."""
         return super()._get_num_items_in_batch(*arguments, **named)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> Any:
-        """Trainer's, told of which parts of the mix the rows are."""
+        """`batch_loss`, told of which parts of the mix the rows are. Only within a step: all ranks make the same marks."""
         self._mark("the forward pass")
         self.watching.losses.next_batch(inputs.pop("part_B", None))
-        loss = super().compute_loss(model, inputs, *rest, **named)
+        loss = self.batch_loss(model, inputs, *rest, **named)
         self._mark("the backward pass")
         return loss
+
+    def batch_loss(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> Any:
+        """A micro-batch's share of the step's loss: Trainer's, by the loss function it was given."""
+        return super().compute_loss(model, inputs, *rest, **named)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any) -> torch.Tensor:
         """A micro-batch's forward and backward pass, whose loss StepWatch adds up."""

@@ -50,7 +50,8 @@ def make_plan(
     _check_length(config, model_config)
     counted = count_model(config, model_config, new_tokens)
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
-    steps, has_text = _steps(config, tokens_per_step, notes if is_draft else None)
+    steps, text_tokens = _steps(config, tokens_per_step, notes if is_draft else None)
+    has_text = text_tokens is not None
     if not is_draft:
         _check_tokenizer(config.model, chat=config.is_chat)
     pairs = declared_entries(config.data) if config.method == "dpo" and has_text else ()
@@ -75,7 +76,7 @@ def make_plan(
         deepspeed_path=deepspeed_path,
         machine=machine,
         has_text=has_text,
-        reference_tokens=_estimate_tokens(config) if pairs else 0,
+        reference_tokens=(text_tokens or 0) if pairs else 0,
         notes=(*notes, *_limits(model_config, device)),
     )
 
@@ -97,9 +98,9 @@ def _token_flops(config: TrainConfig, counted: CountedModel) -> TokenFlops:
     )
 
 
-def _steps(config: TrainConfig, tokens_per_step: int, notes: list[str] | None) -> tuple[int, bool]:
-    """Optimizer steps: as many as are asked for, or as the text makes; and whether the text is there, which is looked for
-    in any case."""
+def _steps(config: TrainConfig, tokens_per_step: int, notes: list[str] | None) -> tuple[int, int | None]:
+    """Optimizer steps: as many as are asked for, or as the text makes; and the tokens of one traversal, None where the text,
+    which is looked for in any case, is not there."""
     try:
         tokens = _estimate_tokens(config)  # also says which files are missing, before any work
     except InputError as error:
@@ -110,8 +111,8 @@ def _steps(config: TrainConfig, tokens_per_step: int, notes: list[str] | None) -
                 f"{error.message}: without the text its tokens are not known", hint="give max_steps=N"
             ) from error
         notes.append(f"the text is not at hand ({error.message}); the steps are those that were asked for")
-        return config.max_steps, False
-    return config.max_steps or max(round(config.epochs * tokens / tokens_per_step), 1), True
+        return config.max_steps, None
+    return config.max_steps or max(round(config.epochs * tokens / tokens_per_step), 1), tokens
 
 
 def _limits(model_config: Any, device: str) -> list[str]:
