@@ -71,12 +71,6 @@ def import_all() -> None:
     import transformers.modeling_utils
     import transformers.trainer  # noqa: F401
 
-    import qaz_llm.cli
-    import qaz_llm.train.prepare
-    import qaz_llm.train.save
-    import qaz_llm.train.start_model
-    import qaz_llm.train.trainer  # noqa: F401
-
 
 def make_base(folder: Path) -> Path:
     """A tiny model with fresh weights and a tokenizer, made in a process of its own."""

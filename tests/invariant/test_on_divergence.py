@@ -23,7 +23,7 @@ from conftest import run_here, weights
 from qaz_llm.config import dump_yaml
 from qaz_llm.errors import CheckpointError, WorkError
 from qaz_llm.io import read_jsonl, write_json
-from qaz_llm.train.trainer import PackedTrainer
+from qaz_llm.train.loop.trainer import PackedTrainer
 
 COMMON = {"max_steps": 6, "checkpoint_every_steps": 2, "micro_batch_size": 2, "grad_accum_steps": 2}
 
@@ -77,7 +77,7 @@ def test_a_skipped_step_changes_nothing_and_is_counted(settings) -> None:
     with losses_times(at_step(3, 4)):
         run_here(values | skip)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("qaz_llm.train.divergence.skips_on_device", lambda _optimizer: False)
+            patch.setattr("qaz_llm.train.health.divergence.skips_on_device", lambda _optimizer: False)
             run_here(by_hand | skip)
     with without_updates({3, 4}):
         run_here(oracle)
@@ -194,7 +194,7 @@ def test_a_jump_of_the_loss_is_seen_and_a_high_start_is_not(settings) -> None:
 SCRIPT = """
 import math, os
 from qaz_llm.cli import main
-from qaz_llm.train.trainer import PackedTrainer
+from qaz_llm.train.loop.trainer import PackedTrainer
 
 original = PackedTrainer.compute_loss
 

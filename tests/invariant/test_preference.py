@@ -21,10 +21,10 @@ from qaz_llm.model.load import load_model
 from qaz_llm.records import IGNORE_INDEX
 from qaz_llm.rows.dataset import PackedDataset, StepSampler
 from qaz_llm.train.config import TrainConfig
-from qaz_llm.train.heartbeat import Heartbeat
+from qaz_llm.train.loop.trainer import PackedTrainer
 from qaz_llm.train.plan import make_plan
 from qaz_llm.train.preference import reference
-from qaz_llm.train.trainer import PackedTrainer
+from qaz_llm.train.ranks.heartbeat import Heartbeat
 
 
 class CrashError(Exception):

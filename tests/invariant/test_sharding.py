@@ -16,10 +16,10 @@ from conftest import losses, run_here, run_launched, weights
 from qaz_llm.cluster.environment import read_environment
 from qaz_llm.config import config_from_values, dump_yaml
 from qaz_llm.errors import CheckpointError
-from qaz_llm.train.checkpoint import Checkpoint
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.plan import make_plan
-from qaz_llm.train.universal import start_point
+from qaz_llm.train.saving.checkpoint import Checkpoint
+from qaz_llm.train.saving.universal import start_point
 
 ROOT = Path(__file__).parents[2]
 FSDP2 = {"backend": "fsdp2"}

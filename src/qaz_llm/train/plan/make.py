@@ -20,7 +20,7 @@ from qaz_llm.train.plan.flops import TokenFlops, count_flops
 from qaz_llm.train.plan.memory import count_memory
 from qaz_llm.train.plan.record import TrainPlan, layout_of
 from qaz_llm.train.plan.sharing import SHARINGS, sharing_of
-from qaz_llm.train.sharding import uses_fsdp2
+from qaz_llm.train.ranks.sharding import uses_fsdp2
 
 BYTES_PER_TOKEN = 3.0
 """UTF-8 bytes of a token of mixed Kazakh, Russian and English text, for estimates before the text is tokenised."""
@@ -173,7 +173,7 @@ def _deepspeed(settings: TrainSettings) -> tuple[Path | None, int]:
 
 def _check_combination(config: TrainConfig, device: str) -> None:
     from qaz_llm.model.quantised import check_quantised
-    from qaz_llm.train.optimizer import check_packages
+    from qaz_llm.train.loop.optimizer import check_packages
 
     check_packages(config)
     if config.adapter.quantised:

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from qaz_llm.train.between_steps import evaluating
+from qaz_llm.train.loop.between_steps import evaluating
+from qaz_llm.train.loop.trainer import PackedTrainer
 from qaz_llm.train.preference.losses import Ratios, pair_losses, sequence_logps
-from qaz_llm.train.trainer import PackedTrainer
 
 PAIR_METRICS = ("reward_chosen", "reward_rejected", "reward_margin", "reward_accuracy_frac")
 """Rewards are β times the log-ratio to the reference, in nats; accuracy is the share of pairs whose preferred answer has the higher."""
