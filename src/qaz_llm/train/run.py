@@ -59,7 +59,7 @@ def train(
 
     Raises:
         InputError: run_dir cannot be written, the disk is too small, or it holds a run and `resume` is false.
-        CheckpointError: run_dir belongs to a run with another config or other data; the keys are named.
+        OtherRunError: run_dir belongs to a run with another config or other data; the keys are named.
         PreemptedError: told to stop by SIGTERM or SIGUSR1; a checkpoint was saved, the same command goes on from it.
         ConfigError: `eval_every_steps` with nothing to evaluate on, a tracker that is not installed; or documents of a batch would see each other; what works is named.
         DivergedError: a step was no good, and `on_divergence` does not go on past it, or no longer.

@@ -8,12 +8,12 @@ from typing import Any
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.machines import Machine
 from qaz_llm.errors import ConfigError, InputError
-from qaz_llm.io import read_json
 from qaz_llm.model.config import ModelConfig
 from qaz_llm.rows.preference.read import check_first_pairs
 from qaz_llm.rows.sources import declared_entries, training_files
 from qaz_llm.train.config import TrainConfig, TrainSettings
 from qaz_llm.train.plan.counts import CountedModel, count_model
+from qaz_llm.train.plan.deepspeed import read_deepspeed
 from qaz_llm.train.plan.disk import count_disk
 from qaz_llm.train.plan.duration import find_speed
 from qaz_llm.train.plan.flops import TokenFlops, count_flops
@@ -43,7 +43,7 @@ def make_plan(
     """
     environment = machine.environment if machine else environment
     device = _device(config.device, environment)
-    deepspeed_path, stage = _deepspeed(config)
+    deepspeed_path, stage = read_deepspeed(config, world_size=environment.world_size)
     _check_combination(config, device)
     notes: list[str] = []
     model_config, new_tokens = _model_config(config.model, notes if is_draft else None)
@@ -126,13 +126,13 @@ def _limits(model_config: Any, device: str) -> list[str]:
 
 
 def check_machine(settings: TrainSettings, device: str, environment: Environment) -> None:
-    """What can be said of a training before its model and text exist: the device and the DeepSpeed file are there.
+    """What can be said of a training before its model and text exist: the device is there, and a DeepSpeed file that fits.
 
     Raises:
         ConfigError: one of them is not.
     """
     _device(device, environment)
-    _deepspeed(settings)
+    read_deepspeed(settings, world_size=environment.world_size)
 
 
 def _check_length(config: TrainConfig, model_config: Any) -> None:
@@ -150,25 +150,6 @@ def _device(device: str, environment: Environment) -> str:
             "device: cuda was asked for, but torch sees no GPU here", hint="use device=auto or device=cpu"
         )
     return environment.device if device == "auto" else device
-
-
-def _deepspeed(settings: TrainSettings) -> tuple[Path | None, int]:
-    """The DeepSpeed file and its ZeRO stage; (None, 0) for DDP."""
-    if settings.distributed.deepspeed is None:
-        return None, 0
-    path = Path(settings.distributed.deepspeed).expanduser()
-    if not path.is_file():
-        raise ConfigError(
-            f"distributed.deepspeed: {path}: no such file",
-            hint="ready ones are configs/deepspeed/zero2.json and configs/deepspeed/zero3.json",
-        )
-    values = read_json(path)
-    if "optimizer" in values or "scheduler" in values:
-        raise ConfigError(
-            f"{path}: 'optimizer' and 'scheduler' belong to the training config, not to DeepSpeed's",
-            hint="take them out; a fused optimizer would be compiled for minutes and the schedule run twice",
-        )
-    return path.resolve(), int(values.get("zero_optimization", {}).get("stage", 0))
 
 
 def _check_combination(config: TrainConfig, device: str) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qaz_llm.errors import CheckpointError
+from qaz_llm.errors import OtherRunError
 from qaz_llm.io import fingerprint_value
 from qaz_llm.model.compat import open_to_readers
 from qaz_llm.progress import get_logger
@@ -39,6 +39,7 @@ from qaz_llm.train.saving.marker import (
 _logger = get_logger("train")
 
 UNFINISHED = ".unfinished"
+WEIGHTS_KEY = "model.weights_fingerprint"
 _NAME = re.compile(r"step-(\d+)")
 _SET_ASIDE = re.compile(r"damaged-step-(\d+)")
 
@@ -174,16 +175,18 @@ def problem_of(checkpoint: Path) -> str | None:
 
 
 def check_same_run(identity: Mapping[str, Any], recorded: Mapping[str, Any], *, where: Path) -> None:
-    """Raises CheckpointError naming each key in which a run differs from the one that wrote `where`."""
+    """Raises OtherRunError naming each key in which a run differs from the one that wrote `where`."""
     now, then = _flat(identity), _flat(recorded)
     then.pop("processes", None)  # written while ZeRO's checkpoints fitted one number of processes only
+    if WEIGHTS_KEY not in then:
+        now.pop(WEIGHTS_KEY, None)  # begun before weights were looked into
     differing = [key for key in sorted(now.keys() | then.keys()) if now.get(key) != then.get(key)]
     if not differing:
         return
     differing.sort(key=lambda key: "fingerprint" in key)  # a changed setting explains a changed fingerprint
     shown = "; ".join(f"{key}: {_show(then.get(key))} then, {_show(now.get(key))} now" for key in differing[:6])
     more = f" and {len(differing) - 6} more" if len(differing) > 6 else ""
-    raise CheckpointError(
+    raise OtherRunError(
         f"{where} belongs to a run with another configuration or other data: {shown}{more}",
         hint="give the same arguments as then, or another run_dir for the new run"
         + ("; only schedule constant lets a run be prolonged" if differing == ["max_steps"] else ""),

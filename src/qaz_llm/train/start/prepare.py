@@ -19,7 +19,7 @@ from qaz_llm.rows.dataset import MixedDataset, PackedDataset, StepSampler, mix_r
 from qaz_llm.train.health.left_out import make_sampler
 from qaz_llm.train.plan import TrainPlan
 from qaz_llm.train.ranks.sharding import sharded_identity
-from qaz_llm.train.start.identity import without_unused
+from qaz_llm.train.start.identity import known_weights, without_unused
 from qaz_llm.train.start.tokenize import PreparedFiles, make_files
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _identity(
     values["tokenizer_fingerprint"] = tokenizer_fingerprint(tokenizer)
     checkpoint = config.model.checkpoint
     if checkpoint is not None and Path(checkpoint).is_dir():
-        values["model"] = values["model"] | {"checkpoint": _weights_fingerprint(Path(checkpoint))}
+        values["model"] |= known_weights(Path(checkpoint))
     return values
 
 
@@ -148,14 +148,6 @@ def _without_places(data: Mapping[str, Any]) -> dict[str, Any]:
         {k: v for k, v in entry.items() if k != "path" and not (k in optional and v is None)} for entry in data["mix"]
     ]
     return values | {"mix": mix}
-
-
-def _weights_fingerprint(folder: Path) -> str:
-    """Names and sizes of a checkpoint's weight files and the bytes of its config; hashing 16 GB at each start would be dear."""
-    from qaz_llm.io import fingerprint_file, fingerprint_value
-
-    sizes = {p.name: p.stat().st_size for p in sorted(folder.glob("*.safetensors*"))}
-    return fingerprint_value([sizes, fingerprint_file(folder / "config.json")])
 
 
 def write_run_facts(plan: TrainPlan, run: PreparedRun) -> None:

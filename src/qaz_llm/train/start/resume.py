@@ -38,7 +38,7 @@ class TrainResult:
 
 
 def completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:
-    """The result of a run that is done. Raises CheckpointError where it is another run's."""
+    """The result of a run that is done. Raises OtherRunError where it is another run's."""
     from qaz_llm.train.watching.best import why_ended
 
     marker = plan.config.run_dir / COMPLETE_FILE
