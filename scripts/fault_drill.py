@@ -237,6 +237,10 @@ def _damaged(
         named = any(checkpoint in line and "WARNING" in line for line in _text(values).splitlines())
         named = named or any(f"{checkpoint}:" in line for line in _text(values).splitlines())
         same = code == 0 and runs.result_of(values) == whole
+        print(
+            f"  {name} {number + 1}/{len(work)}: {what}: {'named' if named else 'NOT NAMED'}, {'same' if same else 'OTHER'} weights",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
         outcome.recognised = (outcome.recognised or 0) + named
         outcome.same_weights = outcome.same_weights and same
         if not (named and same):
