@@ -73,7 +73,7 @@ def test_an_export_is_broken_off_and_done_by_the_next_start(settings, monkeypatc
 
 @pytest.mark.parametrize("phase", ["prepare_files", "make_model_to_train"])
 def test_before_the_first_step_nothing_waits(settings, monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
-    module = {"prepare_files": "prepare", "make_model_to_train": "sitting"}[phase]
+    module = {"prepare_files": "start.prepare", "make_model_to_train": "loop.sitting"}[phase]
     monkeypatch.setattr(f"qaz_llm.train.{module}.{phase}", lambda *_: told())
     with pytest.raises(PreemptedError, match="stopped by SIGTERM before the first step was saved") as caught:
         run_here(settings("early"))
