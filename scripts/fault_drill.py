@@ -195,11 +195,13 @@ def full_disk(place: Place, name: str, **overrides: Any) -> Outcome:
         outcome.starts += 1
         while runs.steps_done(values) < 12 and started.is_running():
             time.sleep(0.001)
+        started.hold()  # a step takes less time than filling the disk
         filler = disk / "filler"
         with filler.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
             while True:
                 stream.write(bytes(4096))
         outcome.faults = 1
+        started.let_go()
         code = started.wait()
         said = "could not be written" in _text(values)
         outcome.recognised = int(code == 1 and said)
@@ -235,6 +237,10 @@ def _damaged(
         named = any(checkpoint in line and "WARNING" in line for line in _text(values).splitlines())
         named = named or any(f"{checkpoint}:" in line for line in _text(values).splitlines())
         same = code == 0 and runs.result_of(values) == whole
+        print(
+            f"  {name} {number + 1}/{len(work)}: {what}: {'named' if named else 'NOT NAMED'}, {'same' if same else 'OTHER'} weights",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
         outcome.recognised = (outcome.recognised or 0) + named
         outcome.same_weights = outcome.same_weights and same
         if not (named and same):
@@ -267,6 +273,7 @@ DRILLS: dict[str, Callable[[Place, str], Outcome]] = {
     "ddp": lambda place, name: kills(place, name, count=5, processes=2),
     "zero2": lambda place, name: kills(place, name, count=20, processes=2, **{"distributed.deepspeed": ZERO2}),
     "zero3": lambda place, name: kills(place, name, count=5, processes=2, **{"distributed.deepspeed": ZERO3}),
+    "fsdp2": lambda place, name: kills(place, name, count=5, processes=2, **{"distributed.backend": "fsdp2"}),
     "lora": lambda place, name: kills(place, name, count=20, **LORA),
     "saving": lambda place, name: kills_while_saving(place, name, count=3),
     "saving-zero2": lambda place, name: kills_while_saving(

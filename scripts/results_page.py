@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from qaz_llm.pipeline.config import TRAINING_STAGES
 from qaz_llm.pipeline.report import STEP_TITLES
 from qaz_llm.progress import format_duration
 from qaz_llm.records import LANGUAGE_NAMES
@@ -146,7 +147,7 @@ def _changes(report: Mapping[str, Any]) -> str:
 
 def _training(run_dir: Path, stages: Mapping[str, Any]) -> str:
     rows = []
-    for name in ("pretrain", "cpt", "sft"):
+    for name in TRAINING_STAGES:
         if name in stages:
             summary = stages[name]["summary"]
             seconds = json.loads((run_dir / name / "metrics.jsonl").read_text().splitlines()[-1])["seconds"]

@@ -20,7 +20,7 @@ from qaz_llm.model.load import load_model, load_tokenizer
 from qaz_llm.records import IGNORE_INDEX
 from qaz_llm.rows.config import MixEntry, RowShape
 from qaz_llm.rows.dataset import build_dataset
-from qaz_llm.train.collate import Collator
+from qaz_llm.train.batches.collate import Collator
 from qaz_llm.train.config.preference import SMOOTHED, PreferenceConfig
 from qaz_llm.train.preference.collate import PairCollator
 from qaz_llm.train.preference.losses import Ratios, pair_losses, sequence_logps

@@ -47,6 +47,15 @@ class Started:
                 os.kill(pid, signal.SIGKILL)
         self.wait()
 
+    def hold(self) -> None:
+        """Stop them where they are."""
+        for pid in self.pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    def let_go(self) -> None:
+        for pid in self.pids:
+            os.kill(pid, signal.SIGCONT)
+
     def wait(self) -> int:
         """Wait for all to end; the first exit code that is not 0, or 0."""
         codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in self.pids]
@@ -61,12 +70,6 @@ def import_all() -> None:
     import deepspeed  # noqa: F401
     import transformers.modeling_utils
     import transformers.trainer  # noqa: F401
-
-    import qaz_llm.cli
-    import qaz_llm.train.prepare
-    import qaz_llm.train.save
-    import qaz_llm.train.start_model
-    import qaz_llm.train.trainer  # noqa: F401
 
 
 def make_base(folder: Path) -> Path:

@@ -61,6 +61,12 @@ class CheckpointError(QazError):
     """A checkpoint that is incomplete, or that belongs to another run."""
 
 
+class OtherRunError(CheckpointError):
+    """A run folder that belongs to another run than the one asked for: the arguments are wrong, or the folder is."""
+
+    exit_code = 2
+
+
 class WriteError(QazError):
     """An output that could not be written whole: disk full, read-only folder, short write."""
 

@@ -263,6 +263,21 @@ def test_a_changed_learning_rate_runs_that_stage_and_what_reads_from_it(job: Job
     assert weights(job.run_dir / "model") == weights(job.run_dir / "sft" / "model")
 
 
+def test_preferences_are_learned_where_the_config_has_the_section(job: Job) -> None:
+    """From the model of stage sft on, whose policy is the reference in the first step: ln 2."""
+    section = (
+        "{pairs: [{name: pairs, path: 'embedded:preferences.jsonl'}], seq_len: 256, max_steps: 3, log_every_steps: 1}"
+    )
+    again = dict.fromkeys(STAGES, "unchanged") | dict.fromkeys(("preference", "eval", "report"), "done")
+    assert job.statuses(f"preference={section}") == again
+    report = job.report()
+    assert report["preference"]["first"]["loss"] == pytest.approx(math.log(2), abs=1e-6)
+    assert set(report["bits_per_byte"]) == {"base", "extended", "cpt", "sft", "adapted"}
+    assert weights(job.run_dir / "model") == weights(job.run_dir / "preference" / "model")
+    page = (job.run_dir / "report" / "report.html").read_text(encoding="utf-8")
+    assert "Learning from preferences" in page
+
+
 def test_a_lost_output_is_made_again_and_the_same(job: Job) -> None:
     before = weights(job.run_dir / "cpt" / "model")
     (job.run_dir / "cpt" / "model" / "model.safetensors").unlink()

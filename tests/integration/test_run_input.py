@@ -55,6 +55,14 @@ BEFORE_ANY_WORK = {
     "missing conversations": (["data.conversations.0.path=missing.jsonl"], ["missing.jsonl", "no such file"]),
     "missing items to clean against": (["data.decontaminate.paths=[missing.jsonl]"], ["missing.jsonl"]),
     "no such embedded file": (["data.sources.0.path=embedded:none.jsonl"], ["no embedded file", "dialogues.jsonl"]),
+    "missing pairs": (
+        ["preference={seq_len: 256, pairs: [{name: a, path: missing.jsonl}]}"],
+        ["missing.jsonl", "no such file"],
+    ),
+    "pairs that are none": (
+        ["preference={seq_len: 256, pairs: [{name: a, path: 'embedded:dialogues.jsonl'}]}"],
+        ["a chosen and a rejected answer", "dialogues.jsonl"],
+    ),
     "a key mistyped": (["cpt.warmup_step=3"], ["cpt.warmup_step", "did you mean 'warmup_steps'?"]),
     "a section mistyped": (["pretain.lr=3"], ["did you mean 'pretrain'?"]),
     "two mistakes at once": (["cpt.lrr=3", "sft.epoch=1"], ["2 problems", "'lr'", "'epochs'"]),

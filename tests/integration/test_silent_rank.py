@@ -25,7 +25,7 @@ def fall_silent_here():
     {what}
 
 def patched():
-    from qaz_llm.train.trainer import PackedTrainer
+    from qaz_llm.train.loop.trainer import PackedTrainer
     original = PackedTrainer.training_step
     def training_step(self, *rest):
         if self.state.global_step == 2 and os.environ["RANK"] == "1":

@@ -17,7 +17,8 @@ from qaz_llm.config import config_from_values, dump_yaml
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.plan import make_plan
-from qaz_llm.train.run import TrainResult, train
+from qaz_llm.train.run import train
+from qaz_llm.train.start.resume import TrainResult
 
 ARCHITECTURE = {
     "hidden_size": 32,

@@ -15,7 +15,7 @@ from qaz_llm.model.architecture import choose_attention, text_config_of
 from qaz_llm.model.targets import find_targets
 from qaz_llm.records import TokenizedExample
 from qaz_llm.rows.packing import make_row
-from qaz_llm.train.collate import collate
+from qaz_llm.train.batches.collate import collate
 
 # shape legend: T tokens of a row, V rows of the vocabulary, D hidden size
 SAME_LOGITS = 1e-4

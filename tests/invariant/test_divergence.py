@@ -7,7 +7,7 @@ import torch
 from conftest import losses, run_here, weights
 
 from qaz_llm.errors import WorkError
-from qaz_llm.train.checkpoint import newest_complete
+from qaz_llm.train.saving.checkpoint import newest_complete
 
 
 def poison_at(step: int, where: str):

@@ -281,7 +281,7 @@ def _worker(base: Path, extensions: Path, out: Path) -> None:
     from transformers import AutoModelForCausalLM
     from transformers.integrations import HfDeepSpeedConfig
 
-    from qaz_llm.train.run import skip_slow_builds
+    from qaz_llm.train.start.libraries import skip_slow_builds
 
     skip_slow_builds()
     deepspeed.init_distributed("gloo", verbose=False)

@@ -8,7 +8,7 @@ from conftest import losses, run_here
 
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.errors import ConfigError
-from qaz_llm.train.isolation import isolated
+from qaz_llm.train.start.isolation import isolated
 
 FOREIGN = {
     "ACCELERATE_USE_DEEPSPEED": "true",

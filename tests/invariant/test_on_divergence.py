@@ -23,7 +23,7 @@ from conftest import run_here, weights
 from qaz_llm.config import dump_yaml
 from qaz_llm.errors import CheckpointError, WorkError
 from qaz_llm.io import read_jsonl, write_json
-from qaz_llm.train.trainer import PackedTrainer
+from qaz_llm.train.loop.trainer import PackedTrainer
 
 COMMON = {"max_steps": 6, "checkpoint_every_steps": 2, "micro_batch_size": 2, "grad_accum_steps": 2}
 
@@ -77,7 +77,7 @@ def test_a_skipped_step_changes_nothing_and_is_counted(settings) -> None:
     with losses_times(at_step(3, 4)):
         run_here(values | skip)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("qaz_llm.train.divergence.skips_on_device", lambda _optimizer: False)
+            patch.setattr("qaz_llm.train.health.divergence.skips_on_device", lambda _optimizer: False)
             run_here(by_hand | skip)
     with without_updates({3, 4}):
         run_here(oracle)
@@ -168,6 +168,22 @@ def test_a_learning_rate_far_too_high_fails_under_every_policy(
     assert list((run_dir / "diverged").glob("step-*.jsonl"))
 
 
+def test_the_rows_of_a_diverged_step_of_pairs_are_kept(settings) -> None:
+    """Each row with its own loss, which is the mean over its pairs: those of one row each average to the step's."""
+    data = {"mix": [{"name": "pairs", "path": "embedded:preferences.jsonl"}]}
+    common = {**COMMON, "method": "dpo", "data": data, "packing": "off", "schedule": "constant"}
+    values = settings("pairs", **common, on_divergence="skip")
+    with losses_times(at_step(3)):
+        run_here(values)
+    kept = list(read_jsonl(Path(values["run_dir"]) / "diverged" / "step-3.jsonl"))
+    assert [row["part"] for row in kept] == ["pairs"] * 4
+    assert all(row["text"] and row["tokens"] for row in kept)
+    oracle = settings("oracle", **common)
+    with without_updates({3}):
+        run_here(oracle)
+    assert sum(row["loss"] for row in kept) / 4 == pytest.approx(rows_of(oracle)[2]["loss"], rel=1e-5)
+
+
 def test_a_jump_of_the_loss_is_seen_and_a_high_start_is_not(settings) -> None:
     values = settings("jump", **{**COMMON, "log_every_steps": 1}, divergence={"jump_after_steps": 3})
     with pytest.raises(WorkError, match="times the spread") as caught, losses_times(at_step(5, times=2.6)):
@@ -178,7 +194,7 @@ def test_a_jump_of_the_loss_is_seen_and_a_high_start_is_not(settings) -> None:
 SCRIPT = """
 import math, os
 from qaz_llm.cli import main
-from qaz_llm.train.trainer import PackedTrainer
+from qaz_llm.train.loop.trainer import PackedTrainer
 
 original = PackedTrainer.compute_loss
 

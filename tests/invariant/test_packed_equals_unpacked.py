@@ -6,7 +6,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 
 from qaz_llm.records import IGNORE_INDEX, TokenizedExample
 from qaz_llm.rows.packing import make_row, pack
-from qaz_llm.train.collate import collate
+from qaz_llm.train.batches.collate import collate
 
 SHAPE = {
     "vocab_size": 97,

@@ -13,8 +13,8 @@ from packed_families import VOCAB_SIZE, make_family
 
 from qaz_llm.records import TokenizedExample
 from qaz_llm.rows.packing import make_row
-from qaz_llm.train.collate import Collator, document_lengths, needs_lengths
-from qaz_llm.train.packing_probe import probe
+from qaz_llm.train.batches.collate import Collator, document_lengths, needs_lengths
+from qaz_llm.train.batches.packing_probe import probe
 
 TOKENS = np.random.default_rng(0).integers(5, VOCAB_SIZE, 400)
 

@@ -15,8 +15,9 @@ from qaz_llm.model.load import load_tokenizer
 from qaz_llm.records import IGNORE_INDEX, TokenizedExample
 from qaz_llm.rows.dataset import PackedDataset
 from qaz_llm.rows.packing import make_row, one_by_one
-from qaz_llm.train.collate import Collator
-from qaz_llm.train.packing_probe import foreign_gradient, foreign_influence, probe, probe_tokens, refusal
+from qaz_llm.train.batches.collate import Collator
+from qaz_llm.train.batches.influence import foreign_gradient, foreign_influence
+from qaz_llm.train.batches.packing_probe import probe, probe_tokens, refusal
 
 TOKENS = np.random.default_rng(0).integers(5, VOCAB_SIZE, 400)
 DOCUMENTS = [[5, 6, 7, 8, 9, 10], [11, 90], [12, 13, 14], [15, 16, 17, 18, 19, 20, 21, 22, 23]]

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 from itertools import pairwise
-from math import log
+from math import inf, log
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ from conftest import Settings, losses, run_here, run_launched, weights
 from qaz_llm.cluster.environment import read_environment
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.config import config_from_values
-from qaz_llm.errors import InputError
+from qaz_llm.errors import InputError, WorkError
 from qaz_llm.model.load import load_model
 from qaz_llm.records import IGNORE_INDEX
 from qaz_llm.rows.dataset import PackedDataset, StepSampler
 from qaz_llm.train.config import TrainConfig
+from qaz_llm.train.loop.trainer import PackedTrainer
 from qaz_llm.train.plan import make_plan
 from qaz_llm.train.preference import reference
+from qaz_llm.train.ranks.heartbeat import Heartbeat
 
 
 class CrashError(Exception):
@@ -174,6 +176,26 @@ def test_other_weights_have_a_reference_of_their_own(pairs, base_model: Path, tm
     assert reference.fingerprint_weights(model) != before
     bits[0] ^= 1
     assert reference.fingerprint_weights(model) == before
+
+
+def test_the_heartbeat_hears_of_the_same_passes_as_in_other_methods(pairs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And of none where one process asks the model by itself, for the rows of a diverged step: the ranks' marks are compared."""
+    marks: list[str] = []
+    monkeypatch.setattr(Heartbeat, "mark", lambda _beat, what, **_named: marks.append(what))
+    passes = ["reading rows", "counting tokens", *["the forward pass", "the backward pass"] * 2, "the update"]
+    run_here(pairs("whole", max_steps=2, micro_batch_size=1, grad_accum_steps=2))
+    whole = list(marks)
+    start = whole.index("reading rows")
+    assert whole[start : start + 7] == passes
+    marks.clear()
+    original = PackedTrainer.compute_loss
+    monkeypatch.setattr(
+        PackedTrainer, "compute_loss", lambda self, *rest, **named: original(self, *rest, **named) * inf
+    )
+    with pytest.raises(WorkError, match="diverged at step 1"):
+        run_here(pairs("bad", max_steps=2, micro_batch_size=1, grad_accum_steps=2))
+    assert (Path(pairs("bad")["run_dir"]) / "diverged/step-1.jsonl").is_file()
+    assert marks[marks.index("reading rows") :] == passes
 
 
 def test_another_loss_trains(pairs) -> None:

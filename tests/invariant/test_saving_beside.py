@@ -10,8 +10,8 @@ import torch
 from conftest import losses, run_here, weights
 
 from qaz_llm.errors import CheckpointError, WorkError
-from qaz_llm.train.checkpoint import newest_verified
-from qaz_llm.train.marker import Marker, files_in, hash_files, read_marker, write_marker
+from qaz_llm.train.saving.checkpoint import newest_verified
+from qaz_llm.train.saving.marker import Marker, files_in, hash_files, read_marker, write_marker
 
 LORA = {"type": "lora", "r": 4, "dropout": 0.1}
 PLACES = {"training_args.bin"}

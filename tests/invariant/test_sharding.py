@@ -16,10 +16,10 @@ from conftest import losses, run_here, run_launched, weights
 from qaz_llm.cluster.environment import read_environment
 from qaz_llm.config import config_from_values, dump_yaml
 from qaz_llm.errors import CheckpointError
-from qaz_llm.train.checkpoint import Checkpoint
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.plan import make_plan
-from qaz_llm.train.universal import start_point
+from qaz_llm.train.saving.checkpoint import Checkpoint
+from qaz_llm.train.saving.universal import start_point
 
 ROOT = Path(__file__).parents[2]
 FSDP2 = {"backend": "fsdp2"}
@@ -76,21 +76,24 @@ def assert_same(a: Path, b: Path) -> None:
     assert all(torch.equal(left[name], right[name]) for name in left)
 
 
-@pytest.mark.parametrize("kind", ["full", "lora"])
+@pytest.mark.parametrize("kind", ["full", "lora", "pull"])
 def test_one_process_under_fsdp2_learns_and_resumes_as_a_plain_one(
     settings, base_model: Path, extended_tokenizer: Path, kind: str
 ) -> None:
-    """LoRA with rows of new tokens, tied to the output, and dropout; the oracle is a run that nothing shares out."""
+    """LoRA with rows of new tokens, tied to the output, and dropout; a strong pull to the weights that training began with.
+
+    The oracle is a run that nothing shares out.
+    """
     common = {
         "method": "cpt",
         "model": {"checkpoint": str(base_model), "tokenizer": str(extended_tokenizer)},
         "data": {"mix": [{"name": "kk", "path": "embedded:documents_kk_a.jsonl"}]},
-        "adapter": {"type": "full"} if kind == "full" else {"type": "lora", "r": 4, "dropout": 0.2},
+        "adapter": {"type": "lora", "r": 4, "dropout": 0.2} if kind == "lora" else {"type": "full"},
         "seq_len": 64,
         "max_grad_norm": 0.5,
         "checkpoint_every_steps": 2,
         "eval_every_steps": 1,
-    }
+    } | ({"pull_to_base": 200.0, "weight_decay": 0.0} if kind == "pull" else {})
     plain = settings("plain", **common)
     run_here(plain, on_eval=look_and_crash_at(99))
     sharded = settings("sharded", distributed=FSDP2, **common)
@@ -130,8 +133,10 @@ def run_whole_and_dying(whole: dict, broken: dict) -> None:
 
 @pytest.mark.slow
 def test_fsdp2_killed_and_gone_on_with_by_two_and_by_one(settings) -> None:
-    """By as many processes bit by bit the same weights; by another number the same losses."""
+    """By as many processes bit by bit the same weights; by another number the same losses. With a pull to the base, of
+    which each process holds its part."""
     common = {"max_steps": 6, "checkpoint_every_steps": 2, "distributed": FSDP2, "micro_batch_size": 2}
+    common |= {"pull_to_base": 50.0, "weight_decay": 0.0}
     whole, broken, other = (settings(name, **common) for name in ("whole", "broken", "other"))
     run_whole_and_dying(whole, broken)
     shutil.copytree(broken["run_dir"], other["run_dir"])

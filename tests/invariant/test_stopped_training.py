@@ -14,7 +14,7 @@ from conftest import losses, run_here, weights
 
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.io import read_jsonl
-from qaz_llm.train.checkpoint import newest_complete
+from qaz_llm.train.saving.checkpoint import newest_complete
 
 LONG_S = 300
 
@@ -59,12 +59,12 @@ def test_an_evaluation_is_broken_off_and_made_up_for(settings, at: int) -> None:
 def test_an_export_is_broken_off_and_done_by_the_next_start(settings, monkeypatch: pytest.MonkeyPatch) -> None:
     values = settings("export")
     with monkeypatch.context() as patch:
-        patch.setattr("qaz_llm.train.save.save_result", lambda *_: told("SIGUSR1"))
+        patch.setattr("qaz_llm.train.saving.result.save_result", lambda *_: told("SIGUSR1"))
         with pytest.raises(PreemptedError, match="stopped by SIGUSR1; step 4 is saved"):
             run_here(values)
     assert not (Path(values["run_dir"]) / "model").exists()
     with monkeypatch.context() as patch:  # no step is made again
-        patch.setattr("qaz_llm.train.trainer.PackedTrainer.training_step", lambda *_: pytest.fail("trained again"))
+        patch.setattr("qaz_llm.train.loop.trainer.PackedTrainer.training_step", lambda *_: pytest.fail("trained again"))
         assert run_here(values).steps == 4
     whole = settings("whole")
     run_here(whole)
@@ -73,7 +73,7 @@ def test_an_export_is_broken_off_and_done_by_the_next_start(settings, monkeypatc
 
 @pytest.mark.parametrize("phase", ["prepare_files", "make_model_to_train"])
 def test_before_the_first_step_nothing_waits(settings, monkeypatch: pytest.MonkeyPatch, phase: str) -> None:
-    module = {"prepare_files": "prepare", "make_model_to_train": "sitting"}[phase]
+    module = {"prepare_files": "start.prepare", "make_model_to_train": "loop.sitting"}[phase]
     monkeypatch.setattr(f"qaz_llm.train.{module}.{phase}", lambda *_: told())
     with pytest.raises(PreemptedError, match="stopped by SIGTERM before the first step was saved") as caught:
         run_here(settings("early"))
@@ -82,7 +82,7 @@ def test_before_the_first_step_nothing_waits(settings, monkeypatch: pytest.Monke
 
 def test_a_step_is_ended_and_saved(settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the first step of a sitting nothing is new; in the second the first would be lost."""
-    from qaz_llm.train.trainer import PackedTrainer
+    from qaz_llm.train.loop.trainer import PackedTrainer
 
     original = PackedTrainer.training_step
 

@@ -3,12 +3,14 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import losses, run_here, run_launched, weights
+from safetensors.torch import save_file
 
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.errors import CheckpointError
@@ -106,7 +108,7 @@ def test_interrupted_twice_is_uninterrupted(settings, adapter: dict) -> None:
     assert seen == list(range(1, 11))
 
 
-def test_a_run_that_is_done_does_nothing_and_another_is_refused(settings) -> None:
+def test_a_run_that_is_done_does_nothing_and_another_is_refused(settings, untied_model: Path, tmp_path: Path) -> None:
     values = settings("run", max_steps=2, checkpoint_every_steps=1)
     first = run_here(values)
     before = {p: p.stat().st_mtime_ns for p in Path(values["run_dir"]).rglob("*") if p.name != "train.log"}
@@ -119,6 +121,13 @@ def test_a_run_that_is_done_does_nothing_and_another_is_refused(settings) -> Non
     other = {"mix": [{"name": "kk", "path": "embedded:dialogues.jsonl", "language": "ru"}]}
     with pytest.raises(CheckpointError, match=r"data_fingerprints\.kk"):
         run_here(values | {"data": other})
+    tuned = shutil.copytree(values["model"]["checkpoint"], tmp_path / "tuned")
+    tensors = {name: tensor * 1.01 for name, tensor in weights(tuned).items()}
+    save_file(tensors, tuned / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"now$|model\.weights_fingerprint"):
+        run_here(values | {"model": {"checkpoint": str(tuned)}})
+    with pytest.raises(CheckpointError, match=r"model\.checkpoint"):
+        run_here(values | {"model": {"checkpoint": str(untied_model)}})
     assert run_here(values | {"micro_batch_size": 2, "grad_accum_steps": 2}).status == "complete"
 
 

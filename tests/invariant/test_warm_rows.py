@@ -59,7 +59,7 @@ def test_clipping_sees_the_new_rows_alone(values: Any, base_model: Path, extende
     run = values("hand", max_steps=1, warm_rows_steps=1, schedule="constant", max_grad_norm=0.01, adam_eps=1e-2)
     run_here(run)
     from qaz_llm.rows.dataset import PackedDataset, StepSampler
-    from qaz_llm.train.collate import collate
+    from qaz_llm.train.batches.collate import collate
 
     (folder,) = (Path(run["run_dir"]) / "packed").iterdir()
     data = PackedDataset.open(folder)

@@ -64,7 +64,7 @@ def data_tokenize(
     with stopped_by_signals(lambda name: f"stopped by {name} before anything was read; run the same command again"):
         from qaz_llm.data.share import Share
         from qaz_llm.train.config import TrainConfig
-        from qaz_llm.train.tokenize import tokenize  # takes seconds
+        from qaz_llm.train.start.tokenize import tokenize  # takes seconds
 
         settings = load_config(TrainConfig, config, overrides or ())
         result = tokenize(settings, share=Share.parse(share) if share is not None else None, dry_run=dry_run)

@@ -12,6 +12,7 @@ from qaz_llm.data.config import DataConfig
 from qaz_llm.evals.config import EvalSettings
 from qaz_llm.model.choices import Attention
 from qaz_llm.model.config import ArchitectureConfig
+from qaz_llm.rows.config import MixEntry
 from qaz_llm.tokenizer.config import TokenizerSettings
 from qaz_llm.train.config import TrainSettings
 
@@ -30,7 +31,8 @@ class ModelSection(StrictModel):
     trust_remote_code: bool = False
     """Run code that a checkpoint brings. Leave this off for what you have not read."""
     chat_template: str | None = Field(
-        None, description="for stage sft: file with a chat template, or `chatml`; null: the tokenizer's own"
+        None,
+        description="for stages sft and preference: file with a chat template, or `chatml`; null: the tokenizer's own",
     )
 
     @model_validator(mode="after")
@@ -80,11 +82,23 @@ class InstructStage(TrainSettings):
     """A checkpoint on dialogues; nothing else fits this stage."""
 
 
-TRAINING_STAGES = ("pretrain", "cpt", "sft")
+class PreferenceStage(TrainSettings):
+    """Learning from pairs of answers, of which one is preferred, after instruction tuning.
+
+    The pairs are read as they are: stage `corpus` neither cleans them nor compares them with the evaluation's texts.
+    """
+
+    method: Literal["dpo"] = "dpo"
+    """A checkpoint on pairs of answers; nothing else fits this stage."""
+    pairs: tuple[MixEntry, ...] = Field(min_length=1)
+    """Files of pairs, rows with `chosen` and `rejected`, each part with its weight in tokens; relative paths below `data.root`."""
+
+
+TRAINING_STAGES = ("pretrain", "cpt", "sft", "preference")
 
 
 class RunConfig(StrictModel):
-    """The main job. Stages: corpus, tokenizer, (pretrain), cpt, (sft), eval, report."""
+    """The main job. Stages: corpus, tokenizer, (pretrain), cpt, (sft), (preference), eval, report."""
 
     run_dir: Path
     """Everything of the job goes into this folder, a folder for each stage."""
@@ -102,6 +116,8 @@ class RunConfig(StrictModel):
     """Stage `cpt`: continued pretraining on the corpus."""
     sft: InstructStage | None = InstructStage()
     """Stage `sft`: instruction tuning on the conversations; null: there is none."""
+    preference: PreferenceStage | None = None
+    """Stage `preference`: learning from pairs of answers; null: there is none."""
     eval: EvalSettings
     """Stage `eval`: the suite that the base and the adapted model are scored on."""
 

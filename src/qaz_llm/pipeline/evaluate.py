@@ -1,7 +1,8 @@
 """The eval stage: the whole suite before and after adaptation, bits per byte at every step between.
 
 eval/base      the base model with its own tokenizer          eval/extended   new tokens, not trained yet (bits only)
-eval/cpt       after continued pretraining (bits only)        eval/adapted    the final model
+eval/cpt       after continued pretraining (bits only)        eval/sft        after instruction tuning, where preferences follow
+eval/adapted   the final model
 eval/comparison/   adapted against base, item by item         eval/summary.json   all figures of the report
 """
 
@@ -33,18 +34,23 @@ def evaluate_models(config: RunConfig, layout: Layout, *, base: str) -> dict[str
     results = {"base": run_eval(_eval_config(config, out / "base", base))}
     if config.tokenizer.num_new_tokens:
         results["extended"] = _evaluate_extended(config, layout, base)
-    if config.sft is not None:
-        cpt = str(layout.trained_model("cpt"))
-        results["cpt"] = run_eval(_eval_config(config, out / "cpt", cpt, bits_only=True))
-    results["adapted"] = run_eval(
-        _eval_config(config, out / "adapted", str(layout.trained_model(training_stages(config)[-1])))
-    )
+    for name in steps_between(config):
+        model = str(layout.trained_model(name))
+        results[name] = run_eval(_eval_config(config, out / name, model, bits_only=True))
+    adapted = str(layout.trained_model(training_stages(config)[-1]))
+    results["adapted"] = run_eval(_eval_config(config, out / "adapted", adapted))
     compare(out / "base", out / "adapted", out / "comparison")
     write_jsonl(out / "samples.jsonl", _samples(out))
     summary = summarise(results, read_json(out / "comparison" / "comparison.json"))
     write_json(out / "summary.json", summary)
     before, after = (summary["bits_per_byte"][name]["kk"] for name in ("base", "adapted"))
     return {"kk_bits_per_byte": f"{before:.3f} → {after:.3f}", "bits_per_byte": summary["bits_per_byte"]}
+
+
+def steps_between(config: RunConfig) -> tuple[str, ...]:
+    """The training stages between the base and the adapted model."""
+    stages = training_stages(config)
+    return stages[stages.index("cpt") : -1]
 
 
 def summarise(results: Mapping[str, EvalResult], comparison: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from qaz_llm.io import CORPUS_DIR_VARIABLE, make_dir, read_json, read_jsonl, write_json, write_text
 from qaz_llm.pipeline.config import RunConfig, training_stages
 from qaz_llm.pipeline.layout import Layout
+from qaz_llm.pipeline.report_preference import preference_parts, preference_values
 from qaz_llm.pipeline.stages import read_stage_manifests
 from qaz_llm.progress import format_duration
 from qaz_llm.records import LANGUAGE_NAMES, LANGUAGES
@@ -20,11 +21,17 @@ from qaz_llm.report.figures import interval_text, number_text, p_text
 from qaz_llm.report.page import Section, details, paragraph, preformatted, render_page, table
 from qaz_llm.train.metrics import read_metrics
 
-STAGE_TITLES = {"pretrain": "Base pretraining", "cpt": "Continued pretraining", "sft": "Instruction tuning"}
+STAGE_TITLES = {
+    "pretrain": "Base pretraining",
+    "cpt": "Continued pretraining",
+    "sft": "Instruction tuning",
+    "preference": "Learning from preferences",
+}
 STEP_TITLES = {
     "base": "base model",
     "extended": "new tokens, untrained",
     "cpt": "after continued pretraining",
+    "sft": "after instruction tuning",
     "adapted": "adapted model",
 }
 
@@ -87,6 +94,7 @@ def report_values(facts: RunFacts) -> dict[str, Any]:
         "bits_per_sentence": facts.evaluation["bits_per_sentence"],
         "parity": facts.evaluation["parity"],
         "adaptation": facts.evaluation["adaptation"],
+        **preference_values(facts.metrics.get("preference", ())),
         "stages": {name: {"status": m["status"], "seconds": m["seconds"]} for name, m in facts.stages.items()},
         "run": facts.run,
     }
@@ -224,7 +232,10 @@ def _training(facts: RunFacts) -> Section:
             continue
         title, last = STAGE_TITLES[name], rows[-1]
         points = [(float(row["step"]), float(row["loss"])) for row in rows]
-        parts.append(line_chart({"training loss": points}, title=title, x_label="step", y_label="loss, nats per token"))
+        unit = "loss, mean of the pairs" if name == "preference" else "loss, nats per token"
+        parts.append(line_chart({"training loss": points}, title=title, x_label="step", y_label=unit))
+        if name == "preference":
+            parts += preference_parts(facts.config, rows)
         if watched := facts.watched.get(name):
             curves: dict[str, list[tuple[float, float]]] = {
                 c: [(float(row["step"]), row[c]) for row in watched] for c in LANGUAGES if c in watched[0]

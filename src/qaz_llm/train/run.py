@@ -13,56 +13,37 @@ run_dir/
 
 from __future__ import annotations
 
-import logging
-import os
-import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.preflight import preflight
 from qaz_llm.cluster.stopping import Stop, Told, stopped_by_signals
-from qaz_llm.errors import CheckpointError, DataError, InputError
-from qaz_llm.io import only_one, read_json, write_json
+from qaz_llm.io import only_one, write_json
 from qaz_llm.progress import FILE_ONLY, format_duration, get_logger, log_to_file
-from qaz_llm.train import checkpoint as checkpoints
-from qaz_llm.train.distributed import on_main, start_process_group, stop_process_group
-from qaz_llm.train.heartbeat import Heartbeat, heartbeat
-from qaz_llm.train.isolation import isolated
-from qaz_llm.train.loading import with_older_ones
-from qaz_llm.train.metrics import KEPT_IN_STEP, METRICS_FILE, read_metrics, truncate_metrics
+from qaz_llm.train.loop.schedule import warm_up_line
+from qaz_llm.train.metrics import METRICS_FILE, read_metrics
 from qaz_llm.train.plan import TrainPlan, describe_plan
-from qaz_llm.train.schedule import warm_up_line
-from qaz_llm.train.sharding import uses_fsdp2
+from qaz_llm.train.ranks.distributed import on_main, start_process_group, stop_process_group
+from qaz_llm.train.ranks.heartbeat import Heartbeat, heartbeat
+from qaz_llm.train.ranks.sharding import uses_fsdp2
+from qaz_llm.train.saving import checkpoint as checkpoints
+from qaz_llm.train.saving.loading import with_older_ones
+from qaz_llm.train.start.isolation import isolated
+from qaz_llm.train.start.libraries import quiet_libraries
+from qaz_llm.train.start.resume import COMPLETE_FILE, TrainResult, checkpoint_to_resume, completed, next_older
+from qaz_llm.train.start.waiting import make_files_first
 from qaz_llm.train.status import STATUS_FILE, StatusFile, reported_status
-from qaz_llm.train.waiting import make_files_first
 
 if TYPE_CHECKING:
-    from qaz_llm.train.prepare import PreparedRun
-    from qaz_llm.train.trainer import PackedTrainer
+    from qaz_llm.train.loop.trainer import PackedTrainer
+    from qaz_llm.train.start.prepare import PreparedRun
     from qaz_llm.train.watching.watch import OnEval, Sight
 
 _logger = get_logger("train")
-
-COMPLETE_FILE = "complete.json"
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a run made. `seconds` and `tokens` are of all its sittings; `status` says what this call did."""
-
-    model_dir: Path
-    steps: int
-    tokens: int
-    final_loss: float
-    seconds: float
-    metrics_path: Path
-    status: Literal["trained", "resumed", "complete"]
 
 
 def train(
@@ -78,12 +59,12 @@ def train(
 
     Raises:
         InputError: run_dir cannot be written, the disk is too small, or it holds a run and `resume` is false.
-        CheckpointError: run_dir belongs to a run with another config or other data; the keys are named.
+        OtherRunError: run_dir belongs to a run with another config or other data; the keys are named.
         PreemptedError: told to stop by SIGTERM or SIGUSR1; a checkpoint was saved, the same command goes on from it.
         ConfigError: `eval_every_steps` with nothing to evaluate on, a tracker that is not installed; or documents of a batch would see each other; what works is named.
         DivergedError: a step was no good, and `on_divergence` does not go on past it, or no longer.
     """
-    from qaz_llm.train.stopping import what_is_saved
+    from qaz_llm.train.loop.stopping import what_is_saved
     from qaz_llm.train.watching.watch import Sight
 
     shared, sight = plan.config.distributed, Sight(on_eval, heldout or {})
@@ -106,7 +87,7 @@ def _train_among_others(
     """`train` once the environment is its own: meet the other processes, work, part from them."""
     config = plan.config
     on_cpu = plan.device == "cpu"
-    started_before = _quiet_libraries(on_cpu=on_cpu, with_deepspeed=plan.deepspeed_path is not None)
+    started_before = quiet_libraries(on_cpu=on_cpu, with_deepspeed=plan.deepspeed_path is not None)
     make_files_first(plan)
     stopped: PreemptedError | None = None
     try:
@@ -153,9 +134,9 @@ def _status_path(plan: TrainPlan) -> Path | None:
 
 
 def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, status: StatusFile) -> TrainResult:
-    from qaz_llm.train.divergence import DivergedError
-    from qaz_llm.train.prepare import open_prepared, prepare_files
-    from qaz_llm.train.rollback import clear_up, given_up, may_roll_back, roll_back
+    from qaz_llm.train.health.divergence import DivergedError
+    from qaz_llm.train.health.rollback import clear_up, given_up, may_roll_back, roll_back
+    from qaz_llm.train.start.prepare import open_prepared, prepare_files
     from qaz_llm.train.watching.checks import check_watching
 
     check_watching(plan.config, has_eval=sight.on_eval is not None, names=tuple(sight.heldout))
@@ -168,7 +149,7 @@ def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, status: S
     run = open_prepared(plan, files)
     if (warm_up := warm_up_line(plan.config, run.steps)) is not None:
         _logger.warning(warm_up)
-    done = _completed(plan, run)
+    done = completed(plan, run)
     if done is not None:
         _logger.info("complete: %d steps are done, the model is in %s; nothing to do", done.steps, done.model_dir)
         return done
@@ -191,13 +172,13 @@ def _sitting(
     plan: TrainPlan, run: PreparedRun, flag: Stop, beat: Heartbeat, sight: Sight, status: StatusFile
 ) -> TrainResult:
     """From the newest checkpoint that can be used to the model."""
-    from qaz_llm.train.prepare import describe_data, write_run_facts
-    from qaz_llm.train.sitting import run_trainer
+    from qaz_llm.train.loop.sitting import run_trainer
+    from qaz_llm.train.start.prepare import describe_data, write_run_facts
     from qaz_llm.train.watching.ending import ended_before
     from qaz_llm.train.watching.overlap import say_overlaps
     from qaz_llm.train.watching.watch import Watch
 
-    resumed = _checkpoint_to_resume(plan, run)
+    resumed = checkpoint_to_resume(plan, run)
     status.set(step=resumed.step if resumed else 0)
     on_main(partial(write_run_facts, plan, run))
     for line in describe_data(plan, run):
@@ -207,77 +188,17 @@ def _sitting(
     watching = Watch.begin(plan.config, status, run.entries, sight)
     run = ended_before(run, plan, resumed.step if resumed else 0, status)
     trainer = with_older_ones(
-        partial(run_trainer, plan, run, flag, beat, watching), resumed, partial(_next_older, plan, run)
+        partial(run_trainer, plan, run, flag, beat, watching), resumed, partial(next_older, plan, run)
     )
     status.phase("exporting")
     return _finish(plan, ended_before(run, plan, trainer.state.global_step, status), trainer, resumed)
-
-
-def _completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:
-    """The result of a run that is done. Raises CheckpointError where it is another run's."""
-    from qaz_llm.train.watching.best import why_ended
-
-    marker = plan.config.run_dir / COMPLETE_FILE
-    if not marker.is_file():
-        return None
-    try:
-        facts = read_json(marker)
-        identity = facts["identity"]
-    except (DataError, InputError, KeyError, TypeError):
-        _logger.warning("%s: damaged; the end of the run is done again", marker)
-        return None
-    checkpoints.check_same_run(run.identity, identity, where=plan.config.run_dir)
-    if facts["steps"] < run.steps and why_ended(plan.config.run_dir, plan.config.watch) is None:
-        return None  # a constant schedule may go further
-    if facts.get("final_model", "last") != plan.config.watch.final_model:
-        return None  # the other model is to be made, of a checkpoint that is there
-    return TrainResult(
-        plan.config.run_dir / "model",
-        facts["steps"],
-        facts["tokens"],
-        facts["final_loss"],
-        facts["seconds"],
-        plan.config.run_dir / METRICS_FILE,
-        "complete",
-    )
-
-
-def _checkpoint_to_resume(
-    plan: TrainPlan, run: PreparedRun, *, without: Collection[Path] = ()
-) -> checkpoints.Checkpoint | None:
-    """The newest whole checkpoint, if it is this run's; brings metrics.jsonl back to its step."""
-    config = plan.config
-    newest = checkpoints.newest_verified(config.run_dir / "checkpoints", without=without)
-    if newest is not None and not config.resume:
-        raise InputError(
-            f"{config.run_dir}: holds a run at step {newest.step}, and resume is false",
-            hint="choose another run_dir, or leave resume at true",
-        )
-    if newest is not None:
-        checkpoints.check_same_run(run.identity, newest.identity, where=newest.path)
-        if newest.step > run.steps:
-            raise CheckpointError(
-                f"{newest.path}: is past the {run.steps} steps asked for",
-                hint=f"ask for max_steps={newest.step} or more, or choose another run_dir",
-            )
-        _logger.info("resuming from %s", newest.path)
-    if newest is None and without:
-        return None  # there are checkpoints, and none can be loaded: no row is forgotten
-    last_step = newest.step if newest else 0
-    for name in KEPT_IN_STEP:
-        on_main(partial(truncate_metrics, config.run_dir / name, last_step=last_step))
-    return newest
-
-
-def _next_older(plan: TrainPlan, run: PreparedRun, failed: Mapping[Path, str]) -> checkpoints.Checkpoint | None:
-    return _checkpoint_to_resume(plan, run, without=failed)
 
 
 def _finish(
     plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer, resumed: checkpoints.Checkpoint | None
 ) -> TrainResult:
     """Write the model, then the marker that says the run is done."""
-    from qaz_llm.train.save import save_result
+    from qaz_llm.train.saving.result import save_result
     from qaz_llm.train.watching.curve import say_curve
     from qaz_llm.train.watching.ending import to_final_weights
 
@@ -311,28 +232,3 @@ def _finish(
         config.run_dir / METRICS_FILE,
         "resumed" if resumed else "trained",
     )
-
-
-def _quiet_libraries(*, on_cpu: bool, with_deepspeed: bool) -> bool:
-    """Keep the libraries' own lines out of ours. Returns whether a process group was there before."""
-    import torch.distributed as dist
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(torch|transformers|peft|accelerate)\.")
-    os.environ["DS_ACCELERATOR"] = "cpu" if on_cpu else "cuda"  # else DeepSpeed looks for one, aloud
-    if find_spec("deepspeed") is not None:  # accelerate imports it in any case, and that sets its own level
-        import deepspeed.utils
-
-        deepspeed.utils.logger.setLevel(logging.ERROR)
-    if with_deepspeed:
-        skip_slow_builds()
-    return dist.is_available() and dist.is_initialized()
-
-
-def skip_slow_builds() -> None:
-    """Keep DeepSpeed from compiling its shared-memory collectives on a CPU: three minutes, and the losses are the same."""
-    import deepspeed.ops
-
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False

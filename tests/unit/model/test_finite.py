@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from qaz_llm.model.finite import LARGEST_WEIGHT, count_bad
-from qaz_llm.train.health import check_weights
+from qaz_llm.train.health.finite import check_weights
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

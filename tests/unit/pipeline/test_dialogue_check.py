@@ -8,8 +8,9 @@ import pytest
 from qaz_llm.config import config_from_values
 from qaz_llm.errors import InputError
 from qaz_llm.pipeline.config import RunConfig
-from qaz_llm.pipeline.job import check_inputs, make_stages, train_config
+from qaz_llm.pipeline.job import check_inputs, make_stages
 from qaz_llm.pipeline.layout import Layout
+from qaz_llm.pipeline.training_stage import train_config
 from qaz_llm.tokenizer.base import train_base_tokenizer
 
 

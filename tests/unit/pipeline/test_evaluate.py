@@ -44,6 +44,15 @@ def test_the_summary_takes_bits_of_every_model_and_scores_of_the_two_ends() -> N
     assert summary["tasks"] == {"t": {"items": 1.0}}
 
 
+def test_bits_are_measured_after_each_training_between_the_two_ends() -> None:
+    def between(name: str, *overrides: str) -> tuple[str, ...]:
+        return evaluate.steps_between(load_config(RunConfig, ROOT / "configs" / name, overrides))
+
+    assert between("demo_preference.yaml") == ("cpt", "sft")
+    assert between("demo.yaml") == ("cpt",)
+    assert between("demo.yaml", "sft=null") == ()
+
+
 def test_samples_stand_side_by_side_and_only_the_adapted_model_is_asked_questions(tmp_path: Path) -> None:
     rows = [
         {"prompt_id": "b", "kind": "continue", "text": "2"},

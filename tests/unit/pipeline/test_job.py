@@ -10,8 +10,10 @@ import pytest
 from qaz_llm.config import config_from_values, load_config
 from qaz_llm.errors import QazError, UserError
 from qaz_llm.pipeline.config import RunConfig
-from qaz_llm.pipeline.job import base_model, last_training, make_stages, train_config
+from qaz_llm.pipeline.inputs import base_model, last_training
+from qaz_llm.pipeline.job import make_stages
 from qaz_llm.pipeline.layout import Layout
+from qaz_llm.pipeline.training_stage import train_config
 
 ROOT = Path(__file__).parents[3]
 RUN = Path("/somewhere/run")
@@ -29,6 +31,10 @@ def demo(*overrides: str) -> RunConfig:
     return load_config(RunConfig, ROOT / "configs" / "demo.yaml", [f"run_dir={RUN}", *overrides])
 
 
+def preferring(*overrides: str) -> RunConfig:
+    return load_config(RunConfig, ROOT / "configs" / "demo_preference.yaml", [f"run_dir={RUN}", *overrides])
+
+
 def from_checkpoint(**values: Any) -> RunConfig:
     return config_from_values(RunConfig, CHECKPOINT | values, where="test")
 
@@ -39,9 +45,12 @@ def test_the_order_of_the_stages() -> None:
     assert [stage.name for stage in make_stages(from_checkpoint())] == [
         "corpus", "tokenizer", "cpt", "eval", "report",
     ]  # fmt: skip
+    assert [stage.name for stage in make_stages(preferring())][2:] == [
+        "pretrain", "cpt", "sft", "preference", "eval", "report",
+    ]  # fmt: skip
 
 
-@pytest.mark.parametrize("config", [demo(), from_checkpoint(), demo("sft=null")])
+@pytest.mark.parametrize("config", [demo(), from_checkpoint(), demo("sft=null"), preferring()])
 def test_each_stage_reads_only_from_stages_before_it_and_has_a_folder_of_its_own(config: RunConfig) -> None:
     stages = make_stages(config)
     for number, stage in enumerate(stages):
@@ -93,6 +102,43 @@ def test_instruction_tuning_goes_on_from_continued_pretraining_with_its_tokenize
     assert made.adapter.type == "lora"
 
 
+def test_preferences_are_learned_from_the_pairs_alone_by_the_model_of_the_stage_before(tmp_path: Path) -> None:
+    config = preferring("preference.preference.beta=0.3")
+    made = train_config(config, Layout(RUN), "preference")
+    assert (made.method, made.preference.beta, made.run_dir) == ("dpo", 0.3, RUN / "preference")
+    assert made.model.checkpoint == str(RUN / "sft" / "model") and made.model.tokenizer is None
+    assert made.data.mix is not None
+    assert [(entry.name, Path(entry.path).name) for entry in made.data.mix] == [("pairs", "preferences.jsonl")]
+    (stage,) = [stage for stage in make_stages(config) if stage.name == "preference"]
+    assert stage.after == ("corpus", "tokenizer", "pretrain", "cpt", "sft")
+    assert [path.name for path in stage.inputs()] == ["preferences.jsonl"]
+    without = preferring("sft=null", "model.chat_template=chatml", f"data.root={tmp_path}", "preference.pairs.0.path=p")
+    made = train_config(without, Layout(RUN), "preference")
+    assert (made.model.checkpoint, made.model.chat_template) == (str(RUN / "cpt" / "model"), "chatml")
+    assert made.data.mix is not None and made.data.mix[0].path == str(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"), [(None, "no such file"), ('{"prompt": "a", "chosen": "b"}\n', "a chosen and a rejected answer")]
+)
+def test_pairs_that_are_none_are_found_before_any_work(tmp_path: Path, rows: str | None, words: str) -> None:
+    path = tmp_path / "pairs.jsonl"
+    if rows is not None:
+        path.write_text(rows)
+    (stage,) = [s for s in make_stages(preferring(f"preference.pairs.0.path={path}")) if s.name == "preference"]
+    with pytest.raises(UserError, match=words):
+        stage.inputs()
+
+
+@pytest.mark.parametrize("config", [preferring(), from_checkpoint()])
+def test_a_stage_names_only_code_that_is_there(config: RunConfig) -> None:
+    """A room that was renamed would change nothing in the fingerprint, and a stage would stay as it was."""
+    package = ROOT / "src" / "qaz_llm"
+    for stage in make_stages(config):
+        for room in stage.rooms:
+            assert (package / room).is_dir() or (package / f"{room}.py").is_file(), (stage.name, room)
+
+
 def test_a_checkpoint_is_the_base_and_keeps_its_tokenizer_where_no_tokens_are_added() -> None:
     config = from_checkpoint()
     assert base_model(config, Layout(RUN)) == "some/model"
@@ -106,6 +152,7 @@ def test_a_checkpoint_is_the_base_and_keeps_its_tokenizer_where_no_tokens_are_ad
 def test_the_last_training_is_the_adapted_model() -> None:
     assert last_training(demo()) == "sft"
     assert last_training(demo("sft=null")) == "cpt"
+    assert last_training(preferring()) == "preference"
 
 
 @pytest.mark.parametrize(

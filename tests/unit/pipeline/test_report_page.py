@@ -93,6 +93,26 @@ def facts() -> RunFacts:
     )
 
 
+def test_preferences_are_reported_with_how_far_the_answers_came_apart(facts: RunFacts) -> None:
+    config = load_config(RunConfig, ROOT / "configs" / "demo_preference.yaml")
+    rows = [
+        {"step": n, "loss": 0.75 - n / 8, "tokens": 9 * n, "seconds": 2.0 * n, "reward_chosen": n / 4,
+         "reward_rejected": -n / 2, "reward_margin": 3 * n / 4, "reward_accuracy_frac": n / 4}
+        for n in (1, 2, 3)
+    ]  # fmt: skip
+    preferring = replace(facts, config=config, metrics={**facts.metrics, "preference": rows})
+    values = report_values(preferring)["preference"]
+    assert values["first"]["loss"] == 0.625
+    assert values["last"] == {
+        "step": 3, "loss": 0.375, "reward_chosen": 0.75, "reward_rejected": -1.5, "reward_margin": 2.25,
+        "reward_accuracy_frac": 0.75,
+    }  # fmt: skip
+    text = Page(render_report(preferring)).text
+    for words in ("Learning from preferences", "75%", "2.250 nats", "embedded:preferences.jsonl", "mean of the pairs"):
+        assert words in text
+    assert "preference" not in report_values(facts)
+
+
 class Page(HTMLParser):
     """Tags, attributes, table rows and text of a page."""
 

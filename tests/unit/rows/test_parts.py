@@ -191,7 +191,7 @@ def test_stopped_in_the_middle_and_gone_on(
         assert "parts are made and stay where they are; run the same command again" in said
     from qaz_llm.config import load_config
     from qaz_llm.train.config import TrainConfig
-    from qaz_llm.train.tokenize import tokenize
+    from qaz_llm.train.start.tokenize import tokenize
 
     going_on = tokenize(load_config(TrainConfig, config), dry_run=True)
     assert sum(made["parts_made"] for made in going_on.sets) == num_made

@@ -13,7 +13,7 @@ from qaz_llm.io import write_jsonl
 from qaz_llm.rows.config import TrainDataConfig
 from qaz_llm.rows.sources import declared_entries, read_texts, recipe_entries
 from qaz_llm.train.config import TrainConfig
-from qaz_llm.train.prepare import _without_places
+from qaz_llm.train.start.prepare import _without_places
 
 
 def corpus(folder: Path) -> str:

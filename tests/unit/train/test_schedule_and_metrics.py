@@ -6,8 +6,8 @@ import math
 import pytest
 
 from qaz_llm.train.config import TrainSettings
+from qaz_llm.train.loop.schedule import lr_factor
 from qaz_llm.train.metrics import append_metrics, read_metrics, truncate_metrics
-from qaz_llm.train.schedule import lr_factor
 
 
 def factors(total: int, **settings) -> list[float]:

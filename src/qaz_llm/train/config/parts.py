@@ -57,4 +57,7 @@ def part_problems(settings: Settings) -> Iterator[str]:
             "with pull_to_base type weight_decay=0"
         )
     if settings.distributed.deepspeed is not None:
-        yield "pull_to_base needs the weights of each process whole, DeepSpeed splits them; leave one of the two out"
+        yield (
+            "pull_to_base moves the weights that a process holds, and DeepSpeed keeps them in an optimizer of its own; "
+            "leave one of the two out, or type distributed.backend=fsdp2"
+        )

@@ -6,6 +6,7 @@ activations   what the forward pass keeps
 memory        the fullest moment of one process, by part; sharing: who holds what
 flops, duration, disk
 fit           what else would fit
+deepspeed     a DeepSpeed file held against the config
 make          a config met with a machine: the plan (record), in lines (describe)
 """
 

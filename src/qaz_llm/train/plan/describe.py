@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from qaz_llm.progress import format_duration
-from qaz_llm.train.schedule import warm_up_line
+from qaz_llm.train.loop.schedule import warm_up_line
 
 if TYPE_CHECKING:
     from qaz_llm.train.plan.record import TrainPlan

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from qaz_llm.train.config import TrainSettings
 from qaz_llm.train.plan.counts import CountedModel
 from qaz_llm.train.plan.sharing import Sharing
-from qaz_llm.train.state_bytes import state_bytes
+from qaz_llm.train.plan.state_bytes import state_bytes
 
 
 @dataclass(frozen=True)

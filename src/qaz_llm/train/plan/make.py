@@ -8,19 +8,19 @@ from typing import Any
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.machines import Machine
 from qaz_llm.errors import ConfigError, InputError
-from qaz_llm.io import read_json
 from qaz_llm.model.config import ModelConfig
 from qaz_llm.rows.preference.read import check_first_pairs
 from qaz_llm.rows.sources import declared_entries, training_files
 from qaz_llm.train.config import TrainConfig, TrainSettings
 from qaz_llm.train.plan.counts import CountedModel, count_model
+from qaz_llm.train.plan.deepspeed import read_deepspeed
 from qaz_llm.train.plan.disk import count_disk
 from qaz_llm.train.plan.duration import find_speed
 from qaz_llm.train.plan.flops import TokenFlops, count_flops
 from qaz_llm.train.plan.memory import count_memory
 from qaz_llm.train.plan.record import TrainPlan, layout_of
 from qaz_llm.train.plan.sharing import SHARINGS, sharing_of
-from qaz_llm.train.sharding import uses_fsdp2
+from qaz_llm.train.ranks.sharding import uses_fsdp2
 
 BYTES_PER_TOKEN = 3.0
 """UTF-8 bytes of a token of mixed Kazakh, Russian and English text, for estimates before the text is tokenised."""
@@ -43,14 +43,15 @@ def make_plan(
     """
     environment = machine.environment if machine else environment
     device = _device(config.device, environment)
-    deepspeed_path, stage = _deepspeed(config)
+    deepspeed_path, stage = read_deepspeed(config, world_size=environment.world_size)
     _check_combination(config, device)
     notes: list[str] = []
     model_config, new_tokens = _model_config(config.model, notes if is_draft else None)
     _check_length(config, model_config)
     counted = count_model(config, model_config, new_tokens)
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
-    steps, has_text = _steps(config, tokens_per_step, notes if is_draft else None)
+    steps, text_tokens = _steps(config, tokens_per_step, notes if is_draft else None)
+    has_text = text_tokens is not None
     if not is_draft:
         _check_tokenizer(config.model, chat=config.is_chat)
     pairs = declared_entries(config.data) if config.method == "dpo" and has_text else ()
@@ -75,7 +76,7 @@ def make_plan(
         deepspeed_path=deepspeed_path,
         machine=machine,
         has_text=has_text,
-        reference_tokens=_estimate_tokens(config) if pairs else 0,
+        reference_tokens=(text_tokens or 0) if pairs else 0,
         notes=(*notes, *_limits(model_config, device)),
     )
 
@@ -97,9 +98,9 @@ def _token_flops(config: TrainConfig, counted: CountedModel) -> TokenFlops:
     )
 
 
-def _steps(config: TrainConfig, tokens_per_step: int, notes: list[str] | None) -> tuple[int, bool]:
-    """Optimizer steps: as many as are asked for, or as the text makes; and whether the text is there, which is looked for
-    in any case."""
+def _steps(config: TrainConfig, tokens_per_step: int, notes: list[str] | None) -> tuple[int, int | None]:
+    """Optimizer steps: as many as are asked for, or as the text makes; and the tokens of one traversal, None where the text,
+    which is looked for in any case, is not there."""
     try:
         tokens = _estimate_tokens(config)  # also says which files are missing, before any work
     except InputError as error:
@@ -110,8 +111,8 @@ def _steps(config: TrainConfig, tokens_per_step: int, notes: list[str] | None) -
                 f"{error.message}: without the text its tokens are not known", hint="give max_steps=N"
             ) from error
         notes.append(f"the text is not at hand ({error.message}); the steps are those that were asked for")
-        return config.max_steps, False
-    return config.max_steps or max(round(config.epochs * tokens / tokens_per_step), 1), True
+        return config.max_steps, None
+    return config.max_steps or max(round(config.epochs * tokens / tokens_per_step), 1), tokens
 
 
 def _limits(model_config: Any, device: str) -> list[str]:
@@ -125,13 +126,13 @@ def _limits(model_config: Any, device: str) -> list[str]:
 
 
 def check_machine(settings: TrainSettings, device: str, environment: Environment) -> None:
-    """What can be said of a training before its model and text exist: the device and the DeepSpeed file are there.
+    """What can be said of a training before its model and text exist: the device is there, and a DeepSpeed file that fits.
 
     Raises:
         ConfigError: one of them is not.
     """
     _device(device, environment)
-    _deepspeed(settings)
+    read_deepspeed(settings, world_size=environment.world_size)
 
 
 def _check_length(config: TrainConfig, model_config: Any) -> None:
@@ -151,28 +152,9 @@ def _device(device: str, environment: Environment) -> str:
     return environment.device if device == "auto" else device
 
 
-def _deepspeed(settings: TrainSettings) -> tuple[Path | None, int]:
-    """The DeepSpeed file and its ZeRO stage; (None, 0) for DDP."""
-    if settings.distributed.deepspeed is None:
-        return None, 0
-    path = Path(settings.distributed.deepspeed).expanduser()
-    if not path.is_file():
-        raise ConfigError(
-            f"distributed.deepspeed: {path}: no such file",
-            hint="ready ones are configs/deepspeed/zero2.json and configs/deepspeed/zero3.json",
-        )
-    values = read_json(path)
-    if "optimizer" in values or "scheduler" in values:
-        raise ConfigError(
-            f"{path}: 'optimizer' and 'scheduler' belong to the training config, not to DeepSpeed's",
-            hint="take them out; a fused optimizer would be compiled for minutes and the schedule run twice",
-        )
-    return path.resolve(), int(values.get("zero_optimization", {}).get("stage", 0))
-
-
 def _check_combination(config: TrainConfig, device: str) -> None:
     from qaz_llm.model.quantised import check_quantised
-    from qaz_llm.train.optimizer import check_packages
+    from qaz_llm.train.loop.optimizer import check_packages
 
     check_packages(config)
     if config.adapter.quantised:

@@ -13,7 +13,7 @@ Moments:
     export           CPU, LoRA: weights and states, and the base read once more to be merged with the adapter
 
 Logits: where the backward pass begins, three numbers of 4 bytes an entry live at once (log-probabilities, their gradient, the
-logits' gradient), measured on train/loss.py; under bf16 four more bytes, the logits as they come and their gradient as it goes.
+logits' gradient), measured on train/batches/loss.py; under bf16 four more bytes, the logits as they come and their gradient as it goes.
 
 CPU: `process` is the interpreter with its libraries, measured; `allocator` is freed memory that glibc keeps. torch asks for
 blocks on 64-byte bounds, so a freed block is just too small for the next tensor of its size; under 32 MiB (malloc's largest
@@ -32,7 +32,7 @@ from qaz_llm.train.config import TrainSettings
 from qaz_llm.train.plan.activations import Precision, count_activations
 from qaz_llm.train.plan.counts import CountedModel
 from qaz_llm.train.plan.sharing import Sharing
-from qaz_llm.train.state_bytes import NF4_BYTES, state_bytes
+from qaz_llm.train.plan.state_bytes import NF4_BYTES, state_bytes
 
 MIB = 2**20
 

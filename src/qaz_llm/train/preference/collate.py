@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from qaz_llm.records import IGNORE_INDEX
-from qaz_llm.train.collate import Batch, Collator
+from qaz_llm.train.batches.collate import Batch, Collator
 
 NO_SEQUENCE = -1
 

@@ -22,9 +22,9 @@ from qaz_llm.errors import WorkError
 from qaz_llm.io import fingerprint_value, make_dir
 from qaz_llm.progress import get_logger, progress
 from qaz_llm.rows.dataset import MixedDataset
-from qaz_llm.train.distributed import any_process, on_main
 from qaz_llm.train.preference.collate import PairCollator, count_sequences
 from qaz_llm.train.preference.losses import sequence_logps
+from qaz_llm.train.ranks.distributed import any_process, on_main
 
 if TYPE_CHECKING:
     from qaz_llm.cluster.stopping import Stop

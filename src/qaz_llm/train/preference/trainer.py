@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from qaz_llm.train.between_steps import evaluating
+from qaz_llm.train.loop.between_steps import evaluating
+from qaz_llm.train.loop.trainer import PackedTrainer
 from qaz_llm.train.preference.losses import Ratios, pair_losses, sequence_logps
-from qaz_llm.train.trainer import PackedTrainer
 
 PAIR_METRICS = ("reward_chosen", "reward_rejected", "reward_margin", "reward_accuracy_frac")
 """Rewards are β times the log-ratio to the reference, in nats; accuracy is the share of pairs whose preferred answer has the higher."""
@@ -30,16 +30,16 @@ class PairTrainer(PackedTrainer):
             None  # pairs since the last row of metrics, and the sums of what is told of them
         )
 
-    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
+    def count_items(self, batch_samples: list[Any], device: torch.device) -> torch.Tensor:
         """The pairs of the step, over all ranks."""
         pairs = torch.tensor(sum(len(batch["reference"]) // 2 for batch in batch_samples), device=device)
         return self.accelerator.gather(pairs).sum() if self.args.world_size > 1 else pairs
 
-    def compute_loss(
+    def batch_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """This micro-batch's share of the step's loss, times the ranks, over which the reduction of gradients averages."""
-        inputs = {key: value for key, value in inputs.items() if key != "part_B"}
+        inputs = dict(inputs)
         labels_BL, sequences_BL, reference = (inputs.pop(key) for key in ("labels", "sequences", "reference"))
         outputs = model(**inputs)
         logps_S, tokens_S = sequence_logps(outputs["logits"], labels_BL, sequences_BL, len(reference))
@@ -56,9 +56,10 @@ class PairTrainer(PackedTrainer):
     def loss_of(self, inputs: dict[str, Any], model: Any) -> float:
         """The mean over the pairs of a micro-batch, which is not counted among those that are told of."""
         batch, seen = dict(self._prepare_inputs(inputs)), self._seen
+        batch.pop("part_B", None)
         items = len(batch["reference"]) // 2 * self.accelerator.num_processes
         with evaluating(model), torch.no_grad(), self.compute_loss_context_manager(), self.accelerator.autocast():
-            loss = float(self.compute_loss(model, batch, num_items_in_batch=items))
+            loss = float(self.batch_loss(model, batch, num_items_in_batch=items))
         self._seen = seen
         return loss
 

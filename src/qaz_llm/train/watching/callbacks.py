@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.cluster.machines import peak_flops
+from qaz_llm.train.batches.packing_probe import PackingProbe
+from qaz_llm.train.loop.stopping import BreakableCallback
 from qaz_llm.train.metrics import EVALS_FILE, METRICS_FILE, read_metrics
-from qaz_llm.train.packing_probe import PackingProbe
-from qaz_llm.train.stopping import BreakableCallback
 from qaz_llm.train.watching.evaluation import EvalCallback
 from qaz_llm.train.watching.live import live_training
 from qaz_llm.train.watching.metrics_callback import Counts, Listener, MetricsCallback
@@ -17,10 +17,10 @@ from qaz_llm.train.watching.trackers import open_trackers, run_id, telling
 
 if TYPE_CHECKING:
     from qaz_llm.cluster.stopping import Stop
-    from qaz_llm.train.collate import Collator
-    from qaz_llm.train.heartbeat import Heartbeat
+    from qaz_llm.train.batches.collate import Collator
     from qaz_llm.train.plan import TrainPlan
-    from qaz_llm.train.prepare import PreparedRun
+    from qaz_llm.train.ranks.heartbeat import Heartbeat
+    from qaz_llm.train.start.prepare import PreparedRun
     from qaz_llm.train.watching.watch import Watch
 
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 from qaz_llm.errors import CheckpointError
 from qaz_llm.progress import get_logger
 from qaz_llm.rows.dataset import StepSampler
-from qaz_llm.train import checkpoint as checkpoints
-from qaz_llm.train.distributed import on_main
+from qaz_llm.train.ranks.distributed import on_main
+from qaz_llm.train.saving import checkpoint as checkpoints
 from qaz_llm.train.watching.best import best_so_far, why_ended
 
 if TYPE_CHECKING:
     from qaz_llm.train.config import TrainConfig
+    from qaz_llm.train.loop.trainer import PackedTrainer
     from qaz_llm.train.plan import TrainPlan
-    from qaz_llm.train.prepare import PreparedRun
+    from qaz_llm.train.start.prepare import PreparedRun
     from qaz_llm.train.status import StatusFile
-    from qaz_llm.train.trainer import PackedTrainer
 
 _logger = get_logger("train")
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from qaz_llm.progress import format_duration, get_logger
-from qaz_llm.train.between_steps import evaluating, is_due
-from qaz_llm.train.distributed import on_main
+from qaz_llm.train.loop.between_steps import evaluating, is_due
 from qaz_llm.train.metrics import EVALS_FILE, append_metrics
+from qaz_llm.train.ranks.distributed import on_main
 from qaz_llm.train.watching.best import Best, best_so_far, why_ended
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from qaz_llm.rows.config import MixEntry
-from qaz_llm.train.loss import token_losses
+from qaz_llm.train.batches.loss import token_losses
 
 
 class PartLosses:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from qaz_llm.progress import get_logger
-from qaz_llm.train.between_steps import evaluating, is_due
-from qaz_llm.train.distributed import on_main
+from qaz_llm.train.loop.between_steps import evaluating, is_due
 from qaz_llm.train.metrics import SAMPLES_FILE, append_metrics
+from qaz_llm.train.ranks.distributed import on_main
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, TrainerControl, TrainerState, TrainingArguments

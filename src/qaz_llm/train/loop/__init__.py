@@ -1,0 +1,1 @@
+"""The training loop: trainer, optimizer, schedule, and what happens between two steps."""

@@ -1,0 +1,1 @@
+"""Checkpoints: written, marked as whole, found damaged, gone on from; and the model folder at the end."""
