@@ -30,7 +30,9 @@ class EvalSettings(StrictModel):
     root: Path | None = Field(None, description="folder that the tasks' data paths start at, else $QAZ_CORPUS_DIR")
     max_items: int | None = Field(None, ge=1, description="the first so many groups of each task, for a quick look")
     samples: bool = Field(True, description="also write sample generations in kk, ru and en")
-    sample_tokens: int = Field(60, ge=1, description="length of a sample, in tokens")
+    sample_bytes: int = Field(
+        200, ge=1, description="length of a sample, in bytes of English; kk and ru have two a letter"
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"

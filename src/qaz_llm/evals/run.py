@@ -105,7 +105,7 @@ def run_eval(
     if config.samples and asked is not None:
         tokenizer = asked.tokenizer
     if config.samples and tokenizer is not None:
-        samples = write_samples(remembering, tokenizer, max_new_tokens=config.sample_tokens)
+        samples = write_samples(remembering, tokenizer, max_bytes=config.sample_bytes)
         write_jsonl(config.out / "samples.jsonl", samples)
     else:
         (config.out / "samples.jsonl").unlink(missing_ok=True)  # those of an earlier run may be another model's
