@@ -24,6 +24,9 @@ def eval_run(
         list[str] | None,
         typer.Option(metavar="FILE|NAME", help="A task file or folder of your own, or a task by name."),
     ] = None,
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="An OpenAI-compatible server that knows --model by its name.")
+    ] = None,
     overrides: Overrides = None,
     config: Annotated[Path | None, typer.Option(help="An eval config for all else.")] = None,
     as_json: AsJson = False,
@@ -36,7 +39,11 @@ def eval_run(
 
     if suite is None and not tasks and config is None:
         raise InputError("nothing to score", hint="name a suite (--suite demo) or a task file (--tasks my.yaml)")
-    given = {"suite": suite or ("own" if tasks else None), "tasks": tasks or None}
+    given = {
+        "suite": suite or ("own" if tasks else None),
+        "tasks": tasks or None,
+        "server": {"url": server} if server else None,
+    }
     named = {"model": model, "out": str(out), **{key: value for key, value in given.items() if value is not None}}
     if config is None:
         settings = config_from_values(EvalConfig, named, where="command line", overrides=overrides or ())

@@ -73,6 +73,14 @@ class TaskConfig(StrictModel):
     dev_file: str | None = Field(None, description="as file, for the solved examples of few-shot prompts")
     dev_files: dict[LanguageCode, str] = Field({}, description="as files, for the solved examples")
     fields: FieldMap
+    parallel: bool = Field(
+        True,
+        description="items of the same id in two languages are twins; false where each language has questions of its own",
+    )
+    empty_rows: dict[LanguageCode, int] = Field(
+        {},
+        description="rows without a question that the data is known to have: left out and said; a further one is refused",
+    )
     first_answer: int = Field(0, description="number of the first choice in the data")
     labels: dict[LanguageCode, dict[str, str]] = Field({}, description="the words of each label, in each language")
     question_words: dict[LanguageCode, dict[str, str]] = Field(

@@ -198,7 +198,7 @@ def fake_model(folder: Path, weights: bytes) -> str:
 
 def test_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def use(scorer: Knowing) -> Knowing:
-        monkeypatch.setattr(module, "load_scorer", lambda _config: (scorer, None))
+        monkeypatch.setattr(module, "load_scorer", lambda _config: scorer)
         return scorer
 
     settings = config(tmp_path, model=fake_model(tmp_path / "model", b"1"), samples=False)

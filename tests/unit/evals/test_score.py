@@ -17,10 +17,10 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from qaz_llm.errors import InputError, WorkError
+from qaz_llm.evals.answers.limits import cut_to_bytes, finish
 from qaz_llm.evals.scoring.encoding import encode_requests
 from qaz_llm.evals.scoring.local import HFScorer, choose_device
 from qaz_llm.evals.scoring.rows import windows
-from qaz_llm.evals.answers.limits import cut_to_bytes, finish
 from qaz_llm.records import Generated, Request
 
 TOLERANCE = 1e-4
@@ -330,7 +330,9 @@ def test_prompts_that_open_with_a_special_token_get_no_other(
     for opening in ("<|bos|>", "<|im_start|>user\n"):
         [found] = scorer.generate([f"{opening}Сәлем"], max_bytes=6, stop=())
         ids = tokenizer(f"{opening}Сәлем", add_special_tokens=False)["input_ids"]
-        assert found.text == cut_to_bytes(tokenizer.decode(plain_greedy(model, ids, 6), skip_special_tokens=True).strip(), 6)
+        assert found.text == cut_to_bytes(
+            tokenizer.decode(plain_greedy(model, ids, 6), skip_special_tokens=True).strip(), 6
+        )
 
 
 @pytest.mark.parametrize(

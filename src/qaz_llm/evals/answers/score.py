@@ -89,7 +89,12 @@ def _strict_and_read(
 
 
 def _detail(item: EvalItem, generated: Generated, *, found: Sequence[str] = ()) -> dict[str, Any]:
-    flags = {"prompt_cut": generated.is_cut, "unfinished": generated.is_unfinished, "no_answer": not generated.text}
+    flags = {
+        "prompt_cut": generated.is_cut,
+        "unfinished": generated.is_unfinished,
+        "refused": generated.is_refused,
+        "no_answer": not generated.text and not generated.is_refused,
+    }
     named = [*found, *(name for name, flag in flags.items() if flag)]
     right = {"answer": item.answer} if item.choices else {"references": list(item.references[:3])}
     return {"generated": generated.text, **right, **({"doubts": named} if named else {})}

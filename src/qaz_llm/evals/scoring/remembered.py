@@ -68,7 +68,8 @@ class RememberingScorer:
         kind: type[T],
     ) -> list[T]:
         missing = list({key: n for n, key in enumerate(keys) if key not in self._known}.values())  # each once
-        for chunk in _chunks(missing, sizes):
+        size = getattr(self.scorer, "chunk_bytes", CHUNK_BYTES) if missing else CHUNK_BYTES
+        for chunk in _chunks(missing, sizes, size):
             try:
                 answers = ask([questions[n] for n in chunk])
             except PartlyAnswered as error:  # a server that fails at its last text has been paid for all before it
@@ -87,13 +88,13 @@ class RememberingScorer:
             stream.writelines(json.dumps([key, answer], ensure_ascii=False) + "\n" for key, answer in answers.items())
 
 
-def _chunks(numbers: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
+def _chunks(numbers: Sequence[int], sizes: Sequence[int], chunk_bytes: int) -> Iterator[list[int]]:
     chunk: list[int] = []
     total = 0
     for number in numbers:
         chunk.append(number)
         total += sizes[number]
-        if total >= CHUNK_BYTES:
+        if total >= chunk_bytes:
             yield chunk
             chunk, total = [], 0
     if chunk:
