@@ -97,6 +97,30 @@ def eval_compare(
     typer.echo(out / "report.html")
 
 
+@eval_app.command("judge")
+def eval_judge(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The `out` of an evaluation with a task of kind open.")],
+    model: Annotated[
+        list[str], typer.Option(metavar="NAME", help="A judge that the server knows; twice for two judges.")
+    ],
+    server: Annotated[str, typer.Option(metavar="URL", help="An OpenAI-compatible server.")],
+    criterion: Annotated[str, typer.Option(help="What is judged: safety or quality.")] = "safety",
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a language model judge written answers; every prompt, verdict, disagreement and cost is kept."""
+    from qaz_llm.config import config_from_values
+    from qaz_llm.evals.judge.describe import describe
+    from qaz_llm.evals.judge.judging import JudgeConfig, judge_run
+
+    values = {"criterion": criterion, "judges": model, "server": {"url": server}}
+    found = judge_run(folder, config_from_values(JudgeConfig, values, where="command line", overrides=overrides or ()))
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(describe(found))
+
+
 @eval_app.command("report")
 def eval_report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The `out` of `qaz eval run`.")]) -> None:
     """Write the report of an evaluation again."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from qaz_llm.errors import InputError
 from qaz_llm.evals import doubts
 from qaz_llm.evals.asking import score_task
+from qaz_llm.evals.behaviour.summary import behaviour_of
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.examples import Examples, load_examples
 from qaz_llm.evals.identity import SCORING_VERSION, model_identity, setting_of, setting_of_config
@@ -135,6 +136,7 @@ def run_eval(
     for line in doubts.lines(found):
         _logger.warning(line)
     parity = _summary(config, tasks, [score for score, primary in scores if primary], fingerprints, identity)
+    parity["behaviour"] = behaviour_of(tasks, [score for score, primary in scores if primary])
     parity |= {"setting": setting, "doubts": found, "warnings": [*_warnings(config), *doubts.lines(found)]}
     write_json(config.out / "parity.json", parity)
     write_report(config.out)

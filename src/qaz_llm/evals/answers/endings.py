@@ -20,7 +20,7 @@ import re
 from functools import lru_cache
 
 SHORTEST_STEM = 2
-"""Letters; of two letters only what is followed by an ending of two or more: ел, елдің."""
+"""Letters; of two letters only what two or more followed: ел, елдің."""
 
 _VOICELESS = "пфкқтсшщчцхһбвгд"
 """After these endings begin with т, к, п: also б, в, г, д at the end of a loan, which are spoken п, ф, к, т."""
@@ -59,16 +59,16 @@ def _stems(word: str) -> frozenset[str]:
         return frozenset({word})
     found = {word}
     for endings in (_CASE, _POSSESSIVE, _PLURAL):
-        found |= {stem for form in found for stem in _without(form, endings)}
+        found |= {stem for form in found for stem in _without(form, endings, len(word))}
     return frozenset(found | {stem[:-1] + _SOFTENED[stem[-1]] for stem in found - {word} if stem[-1] in _SOFTENED})
 
 
-def _without(word: str, endings: re.Pattern[str]) -> list[str]:
-    """The word without an ending, for each one it may end in."""
+def _without(word: str, endings: re.Pattern[str], whole: int) -> list[str]:
+    """The word without an ending, for each one it may end in; `whole` is the length of what other endings were taken off from."""
     return [
         word[:cut]
         for cut in range(SHORTEST_STEM, len(word))
-        if endings.fullmatch(word, cut) and _fits(word[:cut], word[cut:]) and len(word) > SHORTEST_STEM + 1
+        if endings.fullmatch(word, cut) and _fits(word[:cut], word[cut:]) and whole > SHORTEST_STEM + 1
     ]
 
 

@@ -40,6 +40,8 @@ _NUMBER = re.compile(
 )
 _FRAC = re.compile(r"\\[dt]?frac\s*\{\s*(-?\d+)\s*\}\s*\{\s*(\d+)\s*\}")
 _FORMATTING = re.compile(r"\\(?:text|mathrm|,|;|!|\(|\)|\[|\])|[*_`]{1,3}|\{,\}")
+_CHOICE = re.compile(r"(?<!\w)[A-JА-Д][).]\s+$")
+"""The letter of a choice before its number: "C) -37"."""
 _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
 _MARK = re.compile(
     r"(?:жауа[пб]\w*|ответ\w*|answer\w*|итог\w*)\b[^\d\n:=–—-]{0,40}?(?::|=|–|—|\bis\b|-(?=\s))|####", re.IGNORECASE
@@ -147,7 +149,7 @@ def _is_minus(match: re.Match[str]) -> bool:
     """A dash right before the number, with no number or word before it: that would be a range, or a subtraction."""
     if not match["sign"]:
         return False
-    before = match.string[: match.start()]
+    before = _CHOICE.sub("", match.string[: match.start()])
     last = before.rstrip()[-1:]
     if match["sign"][-1].isspace():
         return last in ("", "=", "(", ":")

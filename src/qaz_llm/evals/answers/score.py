@@ -28,7 +28,8 @@ def score_generated(task: TaskConfig, item: EvalItem, generated: Generated) -> l
         return _score_number(task, item, generated)
     if task.kind == "open":
         has_answered = bool(generated.text) and not generated.is_unfinished
-        return [score_row(task, item, "answered", float(has_answered), detail=_detail(item, generated))]
+        detail = {"question": item.question or item.text, **_detail(item, generated)}
+        return [score_row(task, item, "answered", float(has_answered), detail=detail)]
     return _score_choice(task, item, generated)
 
 
