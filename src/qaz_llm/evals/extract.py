@@ -34,6 +34,7 @@ _SAID = re.compile(
 _SAID_TEXT = re.compile(r"(?:жауа[пб]\w*|ответ\w*|answer)\b[*_\s]*(?::|–|—|-|is\b)(.*)", re.IGNORECASE | re.DOTALL)
 _OPENS = re.compile(rf"^{_MARK}{_LETTER}(?=[*_\s]*(?:[).:,;\]–—-]|$))", re.MULTILINE)
 _LINE = re.compile(rf"(?:^[*_#>\s-]*|\*\*\s*){_LETTER}[*_\s]*[).:,]", re.MULTILINE)
+_ANY_LINE = re.compile(r"^[*_#>\s-]*([A-ZА-Я])[*_]*[).]\s", re.MULTILINE)
 _BOXED = re.compile(rf"\\boxed\s*\{{\s*(?:\\text\s*\{{)?\s*{_LETTER}")
 _NAMED = re.compile(rf"(?<!\w){_LETTER}(?=[*_]*\s*[)])")
 
@@ -68,8 +69,9 @@ def extract_choice(answer: str, choices: Sequence[str]) -> Extracted:
 
 
 def _lists(answer: str, letters: str) -> bool:
-    """Whether more than half of the letters begin lines: the choices are gone through one by one."""
-    return 2 * len({_index(letter, letters) for letter in _LINE.findall(answer)} - {None}) > len(letters)
+    """Whether more than half of the letters begin lines, or as many of another alphabet: the choices are gone through one by one."""
+    named = {_index(letter, letters) for letter in _LINE.findall(answer)} - {None}
+    return 2 * max(len(named), len(set(_ANY_LINE.findall(answer)))) > len(letters)
 
 
 def _index(letter: str, letters: str) -> int | None:

@@ -109,18 +109,24 @@ def read_items(task: TaskConfig, path: Path, language: str | None) -> Iterator[E
     empty = 0
     for number, row in enumerate(read_task_rows(path, task.columns), 1):
         where = f"{path}:{number}"
-        if language in task.empty_rows and not row.get(str(task.fields.question)):
+        if language in task.empty_rows and _is_empty(task, row, language):
             empty += 1
             if empty <= task.empty_rows[language]:
-                _logger.warning(
-                    "task %s: %s has no question and is left out, as is known of this data", task.name, where
-                )
+                _logger.warning("task %s: %s is empty and left out, as is known of this data", task.name, where)
                 continue
         if by_column:
             for code in task.languages:
                 yield _item(task, row, code, where)
         else:
             yield _item(task, row, language or _language(task, row, where), where)
+
+
+def _is_empty(task: TaskConfig, row: Mapping[str, Any], language: str) -> bool:
+    """Whether the question is missing, or one of the choices."""
+    choices = _of_language(task.fields.choices, language)
+    offered = row.get(choices) if isinstance(choices, str) else [row.get(name) for name in choices or ()]
+    question = row.get(str(_of_language(task.fields.question, language)))
+    return not question or not all(offered or ())
 
 
 def _of_language(field: Any, language: str) -> Any:

@@ -260,6 +260,7 @@ def _describe_task(task: TaskConfig, scores: Sequence[ItemScore]) -> dict[str, A
         "citation": task.citation,
         "prompt_version": task.version,
         "provenance": dict(task.provenance),
+        "rows_left_out": dict(task.empty_rows),
         "languages": list(task.languages),
         "items": sum(score.task == task.name for score in scores),
     }

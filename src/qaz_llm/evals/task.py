@@ -79,7 +79,7 @@ class TaskConfig(StrictModel):
     )
     empty_rows: dict[LanguageCode, int] = Field(
         {},
-        description="rows without a question that the data is known to have: left out and said; a further one is refused",
+        description="rows without a question, or with an empty choice, that the data is known to have: left out and said; a further one is refused",
     )
     first_answer: int = Field(0, description="number of the first choice in the data")
     labels: dict[LanguageCode, dict[str, str]] = Field({}, description="the words of each label, in each language")

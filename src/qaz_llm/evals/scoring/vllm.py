@@ -1,7 +1,7 @@
 """vLLM's offline engine as a `Scorer`: the fastest way to have a large model on a GPU write long answers.
 
 Prompts go in as token ids, cut and opened with the start token as for transformers (encoding.py, generating.py), so that both back ends ask the same.
-Log-probabilities come from `prompt_logprobs`, of which vLLM gives none for the first token: the start token, which is never asked for.
+Log-probabilities come from `prompt_logprobs`, of which vLLM gives none for the first token: the start token, which is never asked for. Written after vLLM's documentation (offline inference, SamplingParams, RequestOutput); the tests have a stand-in for it.
 """
 
 from __future__ import annotations
