@@ -35,12 +35,20 @@ NUMBERS = ["1", "3", "7/10", "9/10"]
         ("Ең ұзын өзен – **C) Шу**.", RIVERS, 2, "line"),
         ("Бірнеше өзен бар. Демек, бұл – Ертіс.", RIVERS, 1, "text"),
         ("Меніңше (C) дұрыс деп ойлаймын бүгін", RIVERS, 2, "letter"),
+        ("Жауап: 3", NUMBERS, 1, "said_text"),
+        ("7/10", NUMBERS, 2, "whole"),
+        ("**Ертіс.**", RIVERS, 1, "whole"),
+        ("Жауабы: c)", RIVERS, 2, "said"),
+        ("Жауап: c", RIVERS, 2, "said"),
         # nothing can be read, which is wrong and counted
         ("", RIVERS, None, ""),
         ("Сұрақ толық емес, қосымша ақпарат қажет.", RIVERS, None, ""),
         ("A) Іле - қысқа\nB) Ертіс - ұзын\nC) Шу - қысқа\nD) Талас - қысқа", RIVERS, None, ""),  # all are gone through
         ("Жауап: Берілген нұсқалардың ешқайсысы дұрыс емес.", RIVERS, None, ""),
         ("Сонда 1 + 1 = 2, ал 2 + 1 = 3 болады.", NUMBERS, None, ""),  # digits stand in any calculation
+        ("Дұрыс жауап: a, e, i, ?", RIVERS, None, ""),  # a row of letters
+        ("Дұрыс жауап:\n" * 3 + "Дұ", RIVERS, None, ""),  # Д begins a word
+        ("Жауап:\nb цифрының орнына қойылатын сандар", RIVERS, None, ""),
         ("Жауап: E", RIVERS, None, ""),  # no such choice
         ("Алматы - үлкен қала", RIVERS, None, ""),  # А begins a word
     ],
