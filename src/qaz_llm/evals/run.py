@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 _logger = get_logger("eval")
 
+NO_SAMPLES = "no sample generations: they are written by models in memory alone"
 PACKAGES = ("torch", "transformers", "tokenizers", "qaz-llm")
 
 
@@ -267,6 +268,6 @@ def _describe_task(task: TaskConfig, scores: Sequence[ItemScore]) -> dict[str, A
 
 
 def _warnings(config: EvalConfig) -> list[str]:
-    if config.max_items is None:
-        return []
-    return [f"only the first {config.max_items} groups of each task were scored"]
+    few = f"only the first {config.max_items} groups of each task were scored"
+    told = {few: config.max_items is not None, NO_SAMPLES: config.samples and config.server is not None}
+    return [warning for warning, holds in told.items() if holds]
