@@ -24,6 +24,9 @@ def eval_run(
         list[str] | None,
         typer.Option(metavar="FILE|NAME", help="A task file or folder of your own, or a task by name."),
     ] = None,
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="An OpenAI-compatible server that knows --model by its name.")
+    ] = None,
     overrides: Overrides = None,
     config: Annotated[Path | None, typer.Option(help="An eval config for all else.")] = None,
     as_json: AsJson = False,
@@ -36,7 +39,11 @@ def eval_run(
 
     if suite is None and not tasks and config is None:
         raise InputError("nothing to score", hint="name a suite (--suite demo) or a task file (--tasks my.yaml)")
-    given = {"suite": suite or ("own" if tasks else None), "tasks": tasks or None}
+    given = {
+        "suite": suite or ("own" if tasks else None),
+        "tasks": tasks or None,
+        "server": {"url": server} if server else None,
+    }
     named = {"model": model, "out": str(out), **{key: value for key, value in given.items() if value is not None}}
     if config is None:
         settings = config_from_values(EvalConfig, named, where="command line", overrides=overrides or ())
@@ -88,6 +95,30 @@ def eval_compare(
 
     compare(base, adapted, out)
     typer.echo(out / "report.html")
+
+
+@eval_app.command("judge")
+def eval_judge(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The `out` of an evaluation with a task of kind open.")],
+    model: Annotated[
+        list[str], typer.Option(metavar="NAME", help="A judge that the server knows; twice for two judges.")
+    ],
+    server: Annotated[str, typer.Option(metavar="URL", help="An OpenAI-compatible server.")],
+    criterion: Annotated[str, typer.Option(help="What is judged: safety or quality.")] = "safety",
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a language model judge written answers; every prompt, verdict, disagreement and cost is kept."""
+    from qaz_llm.config import config_from_values
+    from qaz_llm.evals.judge.describe import describe
+    from qaz_llm.evals.judge.judging import JudgeConfig, judge_run
+
+    values = {"criterion": criterion, "judges": model, "server": {"url": server}}
+    found = judge_run(folder, config_from_values(JudgeConfig, values, where="command line", overrides=overrides or ()))
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(describe(found))
 
 
 @eval_app.command("report")

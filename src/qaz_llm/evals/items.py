@@ -10,10 +10,14 @@ from typing import Any
 
 from qaz_llm.config import check_language
 from qaz_llm.errors import DataError, InputError
+from qaz_llm.evals.tables import read_task_rows
 from qaz_llm.evals.task import TaskConfig, load_suite
-from qaz_llm.io import CORPUS_DIR_VARIABLE, fingerprint_file, fingerprint_value, read_rows, resolve_path
+from qaz_llm.io import CORPUS_DIR_VARIABLE, fingerprint_file, fingerprint_value, resolve_path
 from qaz_llm.language.identify import identify
+from qaz_llm.progress import get_logger
 from qaz_llm.records import EvalItem
+
+_logger = get_logger("eval")
 
 SAMPLE_ITEMS, SAMPLE_CHARS, LEAST_CHARS = 50, 20_000, 500
 """Of each language so much is read to see that it is that language; less than LEAST_CHARS says too little."""
@@ -102,13 +106,27 @@ def heldout_task(suite: str) -> TaskConfig:
 def read_items(task: TaskConfig, path: Path, language: str | None) -> Iterator[EvalItem]:
     """The items of one file; `language` is None where its rows or columns tell. Raises DataError as `load_items`."""
     by_column = isinstance(task.fields.text, Mapping) or isinstance(task.fields.question, Mapping)
-    for number, row in enumerate(read_rows(path), 1):
+    empty = 0
+    for number, row in enumerate(read_task_rows(path, task.columns), 1):
         where = f"{path}:{number}"
+        if language in task.empty_rows and _is_empty(task, row, language):
+            empty += 1
+            if empty <= task.empty_rows[language]:
+                _logger.warning("task %s: %s is empty and left out, as is known of this data", task.name, where)
+                continue
         if by_column:
             for code in task.languages:
                 yield _item(task, row, code, where)
         else:
             yield _item(task, row, language or _language(task, row, where), where)
+
+
+def _is_empty(task: TaskConfig, row: Mapping[str, Any], language: str) -> bool:
+    """Whether the question is missing, or one of the choices."""
+    choices = _of_language(task.fields.choices, language)
+    offered = row.get(choices) if isinstance(choices, str) else [row.get(name) for name in choices or ()]
+    question = row.get(str(_of_language(task.fields.question, language)))
+    return not question or not all(offered or ())
 
 
 def _of_language(field: Any, language: str) -> Any:
@@ -120,10 +138,11 @@ def _item(task: TaskConfig, row: Mapping[str, Any], language: str, where: str) -
     text, question = _of_language(fields.text, language), _of_language(fields.question, language)
     base = _join(row, fields.id, where)
     choices = _choices(task, row, language, where)
+    own = base if task.parallel else f"{language}:{base}"
     return EvalItem(
         item_id=base,
-        group_id=_join(row, fields.group, where) if fields.group else base,
-        cluster_id=_join(row, fields.cluster, where) if fields.cluster else base,
+        group_id=_join(row, fields.group, where) if fields.group else own,
+        cluster_id=_join(row, fields.cluster, where) if fields.cluster else own,
         language=language,
         task=task.name,
         text=_words(row, text, where) if text else "",

@@ -71,7 +71,7 @@ def _filled(template: str, item: EvalItem) -> str:
 
 
 def _solution(task: TaskConfig, item: EvalItem, scoring: Scoring) -> str:
-    if task.kind == "qa":
+    if task.kind in ("qa", "number"):
         return item.references[0]
     assert item.answer is not None
     return LETTERS[item.answer] if scoring == "letters" else item.choices[item.answer]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from qaz_llm.evals.behaviour.section import behaviour_sections
 from qaz_llm.evals.parity import BITS_PER_BYTE, BITS_PER_SENTENCE
 from qaz_llm.evals.stats import ALPHA
 from qaz_llm.io import read_json, read_jsonl, write_text
@@ -44,6 +45,7 @@ def render_evaluation(values: Row, examples: Mapping[str, Sequence[Row]], sample
         _scores(values["scores"]),
         _gaps(values["gaps"]),
         *_bits(values),
+        *behaviour_sections(values.get("behaviour", {})),
         *_samples(samples),
         *_examples(examples),
         *_tasks(values.get("tasks", {})),

@@ -15,8 +15,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qaz_llm.errors import InputError
 from qaz_llm.evals import doubts
 from qaz_llm.evals.asking import score_task
+from qaz_llm.evals.behaviour.summary import behaviour_of
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.examples import Examples, load_examples
 from qaz_llm.evals.identity import SCORING_VERSION, model_identity, setting_of, setting_of_config
@@ -27,7 +29,9 @@ from qaz_llm.evals.samples import write_samples
 from qaz_llm.evals.scoring.local import HFScorer, choose_device
 from qaz_llm.evals.scoring.remembered import RememberingScorer
 from qaz_llm.evals.scoring.scorer import Scorer
-from qaz_llm.evals.task import TaskConfig, choose_tasks
+from qaz_llm.evals.scoring.server import ServerScorer
+from qaz_llm.evals.scoring.vllm import VllmScorer
+from qaz_llm.evals.task import TaskConfig, as_generated, choose_tasks
 from qaz_llm.io import (
     check_writable,
     fingerprint_value,
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
 
 _logger = get_logger("eval")
 
+NO_SAMPLES = "no sample generations: they are written by models in memory alone"
 PACKAGES = ("torch", "transformers", "tokenizers", "qaz-llm")
 
 
@@ -81,6 +86,11 @@ def run_eval(
         InputError: no such suite, task or model; data that is not there; an output folder that cannot be written.
     """
     tasks = choose_tasks(config)
+    if config.formats == "generate":
+        tasks = tuple(map(as_generated, tasks))
+    has_logprobs = config.server is None or config.server.logprobs
+    if not has_logprobs:
+        _check_generated(tasks)
     items = {task.name: load_items(task, root=config.root, max_items=config.max_items) for task in tasks}
     examples = {
         task.name: load_examples(task, items[task.name], shots=config.shots, root=config.root) for task in tasks
@@ -89,7 +99,9 @@ def run_eval(
     if scorer is None:
         identity = model_identity(config)
         check_writable(config.out)
-        kept = config.out / "answers" / fingerprint_value([identity, config.dtype, config.device, SCORING_VERSION])[:16]
+        how = config.server.model_dump(include={"url", "api", "body"}) if config.server else config.backend
+        facts = [identity, config.dtype, config.device, SCORING_VERSION, how]
+        kept = config.out / "answers" / fingerprint_value(facts)[:16]
         asked = _OpenedModel(config, kept.with_suffix(".json"))
         remembering = RememberingScorer(lambda: asked.scorer, kept.with_suffix(".jsonl"))
     else:
@@ -100,12 +112,19 @@ def run_eval(
     scores = [
         row
         for task in tasks
-        for row in _scored(task, items[task.name], remembering, examples[task.name], both=config.formats == "both")
+        for row in _scored(
+            task,
+            items[task.name],
+            remembering,
+            examples[task.name],
+            both=config.formats == "both",
+            has_logprobs=has_logprobs,
+        )
     ]
     if config.samples and asked is not None:
         tokenizer = asked.tokenizer
     if config.samples and tokenizer is not None:
-        samples = write_samples(remembering, tokenizer, max_new_tokens=config.sample_tokens)
+        samples = write_samples(remembering, tokenizer, max_bytes=config.sample_bytes)
         write_jsonl(config.out / "samples.jsonl", samples)
     else:
         (config.out / "samples.jsonl").unlink(missing_ok=True)  # those of an earlier run may be another model's
@@ -118,6 +137,7 @@ def run_eval(
     for line in doubts.lines(found):
         _logger.warning(line)
     parity = _summary(config, tasks, [score for score, primary in scores if primary], fingerprints, identity)
+    parity["behaviour"] = behaviour_of(tasks, [score for score, primary in scores if primary])
     parity |= {"setting": setting, "doubts": found, "warnings": [*_warnings(config), *doubts.lines(found)]}
     write_json(config.out / "parity.json", parity)
     write_report(config.out)
@@ -134,11 +154,11 @@ class _OpenedModel:
     def tokenizer(self) -> PreTrainedTokenizerFast | None:
         from qaz_llm.model.load import load_tokenizer
 
-        return load_tokenizer(self._config.model)
+        return load_tokenizer(self._config.model) if self._config.server is None else None
 
     @cached_property
     def scorer(self) -> Scorer:
-        scorer, _tokenizer = load_scorer(self._config)
+        scorer = load_scorer(self._config)
         write_json(self._facts, _setting(scorer, self._config))
         return scorer
 
@@ -153,11 +173,21 @@ def _setting(scorer: Scorer, config: EvalConfig) -> dict[str, Any]:
     return setting_of(scorer, config) if isinstance(scorer, HFScorer) else setting_of_config(config)
 
 
-def load_scorer(config: EvalConfig) -> tuple[HFScorer, PreTrainedTokenizerFast]:
-    """The model of the config as a scorer, with its tokenizer. Raises InputError where it is no model."""
+def load_scorer(config: EvalConfig) -> Scorer:
+    """The model of the config as a scorer. Raises InputError where it is no model."""
+    if config.server is not None:
+        return ServerScorer(config.server, config.model)
     from qaz_llm.model.load import load_model, load_tokenizer
 
     tokenizer = load_tokenizer(config.model, trust_remote_code=config.trust_remote_code)
+    if config.backend == "vllm":
+        return VllmScorer(
+            config.model,
+            tokenizer,
+            dtype=config.dtype,
+            seed=config.seed,
+            trust_remote_code=config.trust_remote_code,
+        )
     model = load_model(
         config.model,
         dtype=config.dtype,
@@ -165,14 +195,30 @@ def load_scorer(config: EvalConfig) -> tuple[HFScorer, PreTrainedTokenizerFast]:
         attn_implementation=config.attn_implementation,
         trust_remote_code=config.trust_remote_code,
     )
-    return HFScorer(model, tokenizer, batch_tokens=config.batch_tokens), tokenizer
+    return HFScorer(model, tokenizer, batch_tokens=config.batch_tokens)
+
+
+def _check_generated(tasks: Sequence[TaskConfig]) -> None:
+    """Raise InputError where a task needs log-probabilities, which a server is not said to have."""
+    asked = [task.name for task in tasks if not task.is_generated and task.kind != "qa"]
+    if asked:
+        raise InputError(
+            f"the server is not said to give log-probabilities, which {', '.join(asked)} need{'s' * (len(asked) == 1)}",
+            hint="set formats=generate for multiple choice, leave tasks of bits per byte out, or set server.api=completions server.logprobs=true",
+        )
 
 
 def _scored(
-    task: TaskConfig, items: Sequence[EvalItem], scorer: RememberingScorer, examples: Examples, *, both: bool
+    task: TaskConfig,
+    items: Sequence[EvalItem],
+    scorer: RememberingScorer,
+    examples: Examples,
+    *,
+    both: bool,
+    has_logprobs: bool,
 ) -> list[tuple[ItemScore, bool]]:
     started, asked = time.monotonic(), scorer.asked
-    rows = score_task(task, items, scorer, examples=examples, both=both)
+    rows = score_task(task, items, scorer, examples=examples, both=both, has_logprobs=has_logprobs)
     done = "answered before" if scorer.asked == asked else f"done in {format_duration(time.monotonic() - started)}"
     _logger.info("%s: %s", task.name, done)
     return [(row, row.metric == task.metric) for row in rows]
@@ -215,12 +261,13 @@ def _describe_task(task: TaskConfig, scores: Sequence[ItemScore]) -> dict[str, A
         "citation": task.citation,
         "prompt_version": task.version,
         "provenance": dict(task.provenance),
+        "rows_left_out": dict(task.empty_rows),
         "languages": list(task.languages),
         "items": sum(score.task == task.name for score in scores),
     }
 
 
 def _warnings(config: EvalConfig) -> list[str]:
-    if config.max_items is None:
-        return []
-    return [f"only the first {config.max_items} groups of each task were scored"]
+    few = f"only the first {config.max_items} groups of each task were scored"
+    told = {few: config.max_items is not None, NO_SAMPLES: config.samples and config.server is not None}
+    return [warning for warning, holds in told.items() if holds]
