@@ -24,7 +24,13 @@ SENTENCES: Mapping[str, str] = {
     "no_twin": "have no twin in the other languages, so they are in no gap",
     "equal_choices": "offer the same choice twice, so that one answer is right and wrong",
     "other_answer": "have a twin with another right answer; a gap takes them for the same question",
+    "not_parallel": "are not the same questions in each language (declared so, or their right answers differ too often): no gap is taken",
+    "no_script_twin": "have no twin in the other script, so they are not in that gap",
+    "other_script_answer": "have a twin in the other script with another right answer; a gap takes them for the same question",
 }
+
+OTHER_SHARE, LEAST_OTHER = 0.25, 4
+"""Where more than this share of twins, and no fewer than these, have other right answers, they are not taken for twins."""
 
 EXAMPLES = 10
 
@@ -70,6 +76,39 @@ def of_items(task: TaskConfig, items: Sequence[EvalItem]) -> Doubts:
                 found[item.task, item.language]["equal_choices"].append(item.item_id)
             if len(answers) > 1:
                 found[item.task, item.language]["other_answer"].append(item.item_id)
+    if is_apart(task, items):
+        for item in items:
+            found[item.task, item.language]["not_parallel"].append(item.item_id)
+    return _table(found, totals)
+
+
+def is_apart(task: TaskConfig, items: Sequence[EvalItem]) -> bool:
+    """Whether items that share a group are no twins: so declared, or seen by right answers that differ too often."""
+    answers: dict[str, list[object]] = defaultdict(list)
+    for item in items:
+        if item.answer is not None:
+            answers[item.group_id].append(_answer(task, item))
+    twins = [found for found in answers.values() if len(found) > 1]
+    other = sum(len(set(found)) > 1 for found in twins)
+    differ = other >= LEAST_OTHER and other > OTHER_SHARE * len(twins)
+    return len({item.language for item in items}) > 1 and (differ or not task.is_parallel)
+
+
+def of_scripts(tasks: Sequence[TaskConfig], items: Mapping[str, Sequence[EvalItem]]) -> Doubts:
+    """Of tasks that name a twin in another script: items that it lacks, or answers otherwise; all where it is not scored."""
+    found: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    totals: dict[tuple[str, str], int] = defaultdict(int)
+    by_name = {task.name: task for task in tasks}
+    for task in (task for task in tasks if task.twin_of is not None):
+        other = by_name.get(str(task.twin_of))
+        answers = {(i.language, i.group_id): _answer(other, i) for i in items[other.name]} if other else {}
+        for item in items[task.name]:
+            where = (task.name, item.language)
+            totals[where] += 1
+            if (item.language, item.group_id) not in answers:
+                found[where]["no_script_twin"].append(item.item_id)
+            elif answers[item.language, item.group_id] != _answer(task, item):
+                found[where]["other_script_answer"].append(item.item_id)
     return _table(found, totals)
 
 

@@ -85,6 +85,6 @@ def test_swapped_files_are_refused(tmp_path: Path) -> None:
 
 def test_what_was_not_scored_alike() -> None:
     one = {"dtype": "float32", "window_tokens": 256, "device": "cpu"}
-    assert unlike(one, {**one, "device": "cuda"}) == []
-    assert unlike(one, {}) == []
-    assert unlike(one, {**one, "dtype": "bfloat16"}) == ["dtype (float32 and bfloat16)"]
+    assert unlike(one, {**one, "device": "cuda"}) == {}
+    assert unlike(one, {}) == {}
+    assert unlike(one, {**one, "dtype": "bfloat16"}) == {"dtype": "dtype (float32 and bfloat16)"}
