@@ -43,7 +43,7 @@ def contamination_of(path: Path | None, tasks: Sequence[TaskConfig]) -> dict[str
 def _rows(task: TaskConfig, made: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     known = {PurePath(name).name: name for name in made["files"]}
     hits = made.get("hits", {}).get("files", {})
-    for file in [task.file] if task.file is not None else task.files.values():
+    for file in _files_of(task):
         base = PurePath(file.removeprefix("embedded:")).name
         entry = made["files"].get(known.get(base, ""), {})
         met = hits.get(known.get(base, ""), {})
@@ -56,3 +56,9 @@ def _rows(task: TaskConfig, made: Mapping[str, Any]) -> Iterator[dict[str, Any]]
             "items_met": met.get("items_hit"),
             "documents_dropped": met.get("documents"),
         }
+
+
+def _files_of(task: TaskConfig) -> Iterator[str]:
+    """The task's data files as written in its YAML, each once; one language may have several."""
+    named = [task.file] if task.file is not None else list(task.files.values())
+    yield from dict.fromkeys(file for several in named for file in ([several] if isinstance(several, str) else several))

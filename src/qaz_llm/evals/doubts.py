@@ -7,6 +7,7 @@ Each kind has a name, which stands in the `doubts` of an item's detail and in pa
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,7 @@ SENTENCES: Mapping[str, str] = {
     "no_twin": "have no twin in the other languages, so they are in no gap",
     "equal_choices": "offer the same choice twice, so that one answer is right and wrong",
     "other_answer": "have a twin with another right answer; a gap takes them for the same question",
+    "other_choices": "have a twin with more or fewer choices, so that guessing is right more often in one of the languages",
     "not_parallel": "are not the same questions in each language (declared so, or their right answers differ too often): no gap is taken",
     "no_script_twin": "have no twin in the other script, so they are not in that gap",
     "other_script_answer": "have a twin in the other script with another right answer; a gap takes them for the same question",
@@ -72,10 +74,12 @@ def of_items(task: TaskConfig, items: Sequence[EvalItem]) -> Doubts:
         for item in twins.values():
             if len(twins) == 1 and len(totals) > 1:
                 found[item.task, item.language]["no_twin"].append(item.item_id)
-            if len(set(item.choices)) < len(item.choices):
+            if len({unicodedata.normalize("NFC", choice) for choice in item.choices}) < len(item.choices):
                 found[item.task, item.language]["equal_choices"].append(item.item_id)
             if len(answers) > 1:
                 found[item.task, item.language]["other_answer"].append(item.item_id)
+            if len({len(twin.choices) for twin in twins.values()}) > 1:
+                found[item.task, item.language]["other_choices"].append(item.item_id)
     if is_apart(task, items):
         for item in items:
             found[item.task, item.language]["not_parallel"].append(item.item_id)
@@ -91,7 +95,7 @@ def is_apart(task: TaskConfig, items: Sequence[EvalItem]) -> bool:
     twins = [found for found in answers.values() if len(found) > 1]
     other = sum(len(set(found)) > 1 for found in twins)
     differ = other >= LEAST_OTHER and other > OTHER_SHARE * len(twins)
-    return len({item.language for item in items}) > 1 and (differ or not task.is_parallel)
+    return len({item.language for item in items}) > 1 and (differ or not task.parallel)
 
 
 def of_scripts(tasks: Sequence[TaskConfig], items: Mapping[str, Sequence[EvalItem]]) -> Doubts:

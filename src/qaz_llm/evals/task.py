@@ -75,8 +75,9 @@ class TaskConfig(StrictModel):
     prompts: dict[LanguageCode, str] = Field({}, description="template with {text}, {question}, {choices}")
     max_new_tokens: int = Field(24, ge=1)
     metric: Metric
-    is_parallel: bool = Field(
-        True, description="whether items of one group ask the same in each language: only then are there gaps"
+    parallel: bool = Field(
+        True,
+        description="items of the same id in two languages are twins; false where each language has questions of its own",
     )
     script: Script = Field("Cyrl", description="script that the task's Kazakh is written in")
     twin_of: str | None = Field(None, description="task that asks the same questions (by group) in another script")

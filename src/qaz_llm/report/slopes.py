@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from qaz_llm.report.scale import Axis, bounds
-from qaz_llm.report.svg import CHAR_PX, figure_with, rounded, styles_of, svg_of, text_at
+from qaz_llm.report.svg import figure_with, rounded, styles_of, svg_of, text_at, text_px
 
 WIDTH, HEIGHT = 300, 190
 TOP, BOTTOM, LEFT = 14.0, 158.0, 16.0
@@ -29,7 +29,7 @@ def slope_charts(panels: Sequence[SlopePanel], checkpoints: Sequence[str]) -> st
     if not panels:
         return figure_with("Before and after", "", [])
     column = (WIDTH - 110) / max(len(checkpoints) - 1, 1)
-    fits = max(map(len, checkpoints)) * CHAR_PX <= min(column, 90)
+    fits = max(map(text_px, checkpoints)) <= min(column, 105)
     names = list(checkpoints) if fits else [_letter(n) for n in range(len(checkpoints))]
     key = "" if fits else "; ".join(f"{short}: {name}" for short, name in zip(names, checkpoints, strict=True))
     said = f'<p class="lead">{escape(key)}</p>' if key else ""
@@ -45,7 +45,7 @@ def _panel(panel: SlopePanel, names: Sequence[str]) -> str:
     if not finite:
         return figure_with(panel.title, "", [])
     labels = {code: f"{code} {rounded(row[-1])}" for code, row in panel.series.items()}
-    right = WIDTH - max(map(len, labels.values())) * CHAR_PX - 12
+    right = WIDTH - max(map(text_px, labels.values())) - 10
     y_axis = Axis(*bounds([*finite, *panel.marks.values()]), BOTTOM, TOP)
     xs = [LEFT + (right - LEFT) * n / max(len(names) - 1, 1) for n in range(len(names))]
     shapes = [_mark(panel.marks, y_axis, right)] if panel.marks else []

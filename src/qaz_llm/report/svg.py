@@ -18,6 +18,14 @@ FONT_PX = 12.5
 CHAR_PX = 6.9
 """Mean width of a character of the page's sans font at FONT_PX; a little generous, so that no label is clipped."""
 LABEL_CHARS = 34
+WIDTHS_EM = (
+    (" ijl.,:;|!'’", 0.33),
+    ('ftrI[]()-/"', 0.42),
+    ("_^°", 0.52),
+    ("mwMWЖМФШЩЫЮжмфшщыюұЪ%@—…", 0.98),
+)
+"""Advance of letters of DejaVu Sans, the widest of the page's fonts, in sizes of the font; all others OTHER_EM at most, capitals CAPITAL_EM."""
+OTHER_EM, CAPITAL_EM = 0.65, 0.79
 DASHES = ("", "6 4", "2 3", "9 3 2 3")
 NEUTRAL_SERIES = frozenset({"base", "before", "original"})
 
@@ -47,6 +55,22 @@ def styles_of(names: Sequence[str]) -> dict[str, tuple[str, str]]:
     return styles
 
 
+def text_px(text: str, font_px: float = FONT_PX) -> float:
+    """How wide a text is at most, in the widest font that the page may get.
+
+    >>> text_px("kk 0.5", font_px=10) < text_px("МШ 0.5", font_px=10)
+    True
+    """
+    return font_px * sum(_em(character) for character in text)
+
+
+def _em(character: str) -> float:
+    for letters, em in WIDTHS_EM:
+        if character in letters:
+            return em
+    return CAPITAL_EM if character.isupper() else OTHER_EM
+
+
 def interval_label(value: float, low: float, high: float) -> str:
     """`0.512 [0.470, 0.554]`; the largest of the three decides on decimals."""
     if not math.isfinite(value):
@@ -59,6 +83,8 @@ def interval_label(value: float, low: float, high: float) -> str:
 
 def rounded(value: float, size: float | None = None) -> str:
     """Three decimals below 10, one below 1,000, else none; `size` decides for numbers that stand together."""
+    if not math.isfinite(value):
+        return MISSING
     largest = abs(value if size is None else size)
     return f"{value:,.{3 if largest < 10 else 1 if largest < 1000 else 0}f}".replace("-", "−")
 
@@ -100,7 +126,7 @@ def x_axis_of(axis: Axis, y: float, label: str, *, grid_top: float | None = None
 
 
 def label_width(labels: Sequence[str]) -> float:
-    return 18 + max((len(shorten(label)) for label in labels), default=0) * CHAR_PX
+    return 18 + max((text_px(shorten(label)) for label in labels), default=0.0)
 
 
 def wrapped(label: str, chars: int) -> list[str]:

@@ -125,26 +125,48 @@ def subjects_section(subjects: Mapping[str, Cells]) -> Iterator[Section]:
 
 
 def behaviour_section(behaviour: Mapping[str, Any]) -> Iterator[Section]:
-    """Languages that answers came in, where they were looked at: asked in (rows) against answered in (columns)."""
+    """Languages that answers came in, asked in (rows) against answered in (columns), and agreement over twins."""
     parts = []
-    for task, by in behaviour.items():
-        answered = by.get("answered_in") if isinstance(by, Mapping) else None
-        if not isinstance(answered, Mapping):
-            continue
-        codes = list(dict.fromkeys([*LANGUAGES, *(code for row in answered.values() for code in row)]))
-        rows = []
-        for asked in ordered(answered):
-            total = sum(answered[asked].values())
-            shares = [answered[asked].get(code, 0) / total if total else None for code in codes]
-            texts = [f"{100 * (share or 0):.0f} %" for share in shares]
-            rows.append((f"{language_name(asked)} ({total:,})", shares, texts))
-        parts.append(heat_table([language_name(c) for c in codes], rows, title=task, corner="asked in (answers)"))
+    for task, by in behaviour.get("languages", {}).items():
+        codes = list(dict.fromkeys([*LANGUAGES, *(code for row in by.values() for code in row["observed"])]))
+        rows = [
+            (
+                f"{language_name(asked)} ({by[asked]['sentences']:,})",
+                [by[asked]["observed"].get(code, 0.0) for code in codes],
+                [f"{100 * by[asked]['observed'].get(code, 0.0):.0f} %" for code in codes],
+            )
+            for asked in ordered(by)
+        ]
+        names = list(map(language_name, codes))
+        parts.append(heat_table(names, rows, title=f"{task}: languages of answers", corner="asked in (sentences)"))
+        parts.append(table(ANSWERS, [_answers_row(asked, by[asked]) for asked in ordered(by)]))
+    agreement = [
+        [task, pair, row["n"], number_text(row["agreement"]), number_text(row.get("kappa"))]
+        for task, pairs in behaviour.get("agreement", {}).items()
+        for pair, row in pairs.items()
+    ]
+    if agreement:
+        caption = "How often the same choice was taken in two languages, right or wrong; kappa: beyond chance"
+        parts.append(table(["task", "pair", "pairs", "same choice", "kappa"], agreement, caption=caption))
     if parts:
-        yield Section(
-            "Languages of answers",
-            tuple(parts),
-            lead="Rows: the language of the question; columns: that of the answer.",
-        )
+        yield Section("Behaviour", tuple(parts), lead="What a model does beside being right.")
+
+
+ANSWERS = (
+    "asked in",
+    "answers",
+    "mostly in another language",
+    "of no language that could be told",
+    "asked language, corrected",
+    "scripts",
+)
+
+
+def _answers_row(asked: str, row: Row) -> list[object]:
+    """`corrected`: without the detector's own mistakes."""
+    scripts = ", ".join(f"{script} {100 * share:.0f} %" for script, share in row.get("scripts", {}).items())
+    corrected = row.get("corrected", {}).get(asked)
+    return [language_name(asked), row["answers"], row["wrong_answers"], row["untold"], number_text(corrected), scripts]
 
 
 def costs_section(values: Row) -> Iterator[Section]:
