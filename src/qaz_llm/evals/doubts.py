@@ -26,6 +26,7 @@ SENTENCES: Mapping[str, str] = {
     "equal_choices": "offer the same choice twice, so that one answer is right and wrong",
     "other_answer": "have a twin with another right answer; a gap takes them for the same question",
     "other_choices": "have a twin with more or fewer choices, so that guessing is right more often in one of the languages",
+    "no_items": "are there: the task names this language, but its file has no row in it, so nothing is compared with it",
     "not_parallel": "are not the same questions in each language (declared so, or their right answers differ too often): no gap is taken",
     "no_script_twin": "have no twin in the other script, so they are not in that gap",
     "other_script_answer": "have a twin in the other script with another right answer; a gap takes them for the same question",
@@ -80,6 +81,9 @@ def of_items(task: TaskConfig, items: Sequence[EvalItem]) -> Doubts:
                 found[item.task, item.language]["other_answer"].append(item.item_id)
             if len({len(twin.choices) for twin in twins.values()}) > 1:
                 found[item.task, item.language]["other_choices"].append(item.item_id)
+    for language in task.languages:
+        if (task.name, language) not in totals:
+            found[task.name, language]["no_items"] = []
     if is_apart(task, items):
         for item in items:
             found[item.task, item.language]["not_parallel"].append(item.item_id)
@@ -137,7 +141,8 @@ def lines(doubts: Doubts) -> Iterator[str]:
         for language, kinds in by.items():
             for name, found in kinds.items():
                 shown = ", ".join(found["examples"][:3]) + (" …" if found["items"] > 3 else "")
-                yield f"{task}, {language}: {found['items']:,} of {found['of']:,} items {SENTENCES[name]} ({shown})"
+                count = f"{found['items']:,} of {found['of']:,}" if found["of"] else "no"
+                yield f"{task}, {language}: {count} items {SENTENCES[name]}" + (f" ({shown})" if shown else "")
 
 
 def _table(
@@ -146,7 +151,7 @@ def _table(
     table: Doubts = {}
     for (task, language), kinds in found.items():
         table.setdefault(task, {})[language] = {
-            name: {"items": len(ids), "of": totals[task, language], "examples": list(ids[:EXAMPLES])}
+            name: {"items": len(ids), "of": totals.get((task, language), 0), "examples": list(ids[:EXAMPLES])}
             for name, ids in kinds.items()
         }
     return table

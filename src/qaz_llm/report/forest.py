@@ -100,7 +100,10 @@ def _drawing(rows: Sequence[ForestRow], frame: Frame, *, title: str, x_label: st
             shapes += _label_left(lines, text, middle, left, right)
         shapes += _marks(row, axis, middle, text)
         y += height
-    return svg_of(title, _axis_and_grid(axis, y, x_label, frame, zero_line) + shapes, frame.width, y + 60, frame.name)
+    labels = wrapped(x_label, int((frame.width - 16) / CHAR_PX))
+    height = y + 42 + LINE_PX * (len(labels) - 1)
+    axes = _axis_and_grid(axis, y, labels, frame, zero_line)
+    return svg_of(title, axes + shapes, frame.width, height, frame.name)
 
 
 def _limits(rows: Sequence[ForestRow], zero_line: bool) -> tuple[float, float]:
@@ -128,8 +131,8 @@ def _marks(row: ForestRow, axis: Axis, y: float, text: str) -> list[str]:
     return shapes + interval_marks(axis, y, row.value, row.low, row.high, colour, f"{row.label}: {text}")
 
 
-def _axis_and_grid(axis: Axis, y: float, label: str, frame: Frame, zero_line: bool) -> list[str]:
-    values, step = ticks(axis.low, axis.high, count=max(4, min(7, int((axis.end - axis.start) / 70))))
+def _axis_and_grid(axis: Axis, y: float, labels: Sequence[str], frame: Frame, zero_line: bool) -> list[str]:
+    values, step = ticks(axis.low, axis.high, count=max(5, min(7, int((axis.end - axis.start) / 70))))
     shapes = [f'<line class="zero" x1="{axis.start:.1f}" x2="{axis.end:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>']
     for value in values:
         x = axis(value)
@@ -137,7 +140,7 @@ def _axis_and_grid(axis: Axis, y: float, label: str, frame: Frame, zero_line: bo
         shapes.append(text_at(x, y + 17, format_tick(value, step), anchor="middle", css="num"))
     if zero_line:
         shapes.append(f'<line class="zero" x1="{axis(0):.1f}" x2="{axis(0):.1f}" y1="2" y2="{y:.1f}"/>')
-    for n, line in enumerate(wrapped(label, int((frame.width - 16) / CHAR_PX))):
+    for n, line in enumerate(labels):
         reach = text_px(line) / 2 + 4
         middle = min(max((axis.start + axis.end) / 2, reach), frame.width - reach)
         shapes.append(text_at(middle, y + 36 + LINE_PX * n, line, anchor="middle", css="axis"))

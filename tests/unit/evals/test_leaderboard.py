@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from qaz_llm.cli.evals import eval_app
 from qaz_llm.errors import InputError
 from qaz_llm.evals.finished import read_evaluations
 from qaz_llm.evals.leaderboard import leaderboard
@@ -83,6 +85,17 @@ def test_files_for_people_and_programs(tmp_path: Path) -> None:
     assert ranked == [("b", "1", 50 / N), ("a", "2", 20 / N)]
     page, text = ((tmp_path / "out" / name).read_text() for name in ("report.html", "report.md"))
     assert "m50" in page and "| 2 | a | m20 | 60 |" in text
+
+
+def test_as_a_person_types_it(tmp_path: Path) -> None:
+    a, b = evaluation(tmp_path / "runs" / "a", 20), evaluation(tmp_path / "runs" / "b", 50)
+    ranked = CliRunner().invoke(eval_app, ["leaderboard", str(tmp_path / "runs"), "--task", "mc"])
+    assert ranked.exit_code == 0 and "| 1 | b | m50 |" in ranked.stdout
+    out = tmp_path / "out"
+    compared = CliRunner().invoke(eval_app, ["compare", str(a), str(b), "--out", str(out), "--base", str(b)])
+    assert compared.exit_code == 0 and str(out / "report.html") in compared.stdout
+    found = json.loads((out / "comparison.json").read_text())
+    assert (found["base"], found["versus"]["a"]["changes"]["mc"]["kk"]["change"]) == ("b", -0.5)
 
 
 def test_nothing_to_rank_is_said(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from qaz_llm.evals.stats import ALPHA
 from qaz_llm.records import LANGUAGE_NAMES, LANGUAGES
-from qaz_llm.report.figures import interval_text
+from qaz_llm.report.figures import interval_text, p_text
 from qaz_llm.report.forest import ForestRow, forest_chart
 from qaz_llm.report.page import Section, details, paragraph
 from qaz_llm.report.scale import MISSING
@@ -89,7 +89,7 @@ def second_look(row: Row) -> list[str]:
     """McNemar's p and the bootstrap's interval as cells, `–` where they do not apply."""
     p, low, high = (row.get(key) for key in ("mcnemar_p", "bootstrap_low", "bootstrap_high"))
     between = MISSING if low is None or high is None else interval_text({"x": 0.0, "ci_low": low, "ci_high": high}, "x")
-    return [MISSING if p is None else f"{p:.3f}", between.removeprefix("0.000 ").removeprefix("0.0 ")]
+    return [p_text(p), between.removeprefix("0.000 ").removeprefix("0.0 ")]
 
 
 def or_nan(value: float | None) -> float:

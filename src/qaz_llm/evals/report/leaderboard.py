@@ -12,7 +12,7 @@ from qaz_llm.report.figures import interval_text, p_text
 from qaz_llm.report.forest import ForestRow, forest_chart
 from qaz_llm.report.page import Section, paragraph, render_page, table
 
-HEADERS = ("rank", "evaluation", "model", "items", "score", "p against the first", "", "cut contexts")
+HEADERS = ("rank", "evaluation", "model", "items", "score", "p against the first", "standing", "cut contexts")
 NOTE = (
     "Level with the first: the difference to it, item by item, has p of at least 0.05 after Holm's correction; equal scores share a rank. The "
     "first is the best of several and so lucky in part."
@@ -28,7 +28,10 @@ def write_leaderboard(out: Path, values: Row) -> None:
 
 def render_leaderboard(values: Row) -> str:
     """The page; `values` are those of `leaderboard`."""
-    sections = [*warnings_section(values["notes"]), *map(_board, values["boards"])]
+    sections = [
+        *warnings_section(values["notes"]),
+        *(_board(board, lead="" if number else NOTE) for number, board in enumerate(values["boards"])),
+    ]
     return render_page(
         "Leaderboard",
         sections,
@@ -46,7 +49,7 @@ def markdown_of_leaderboard(values: Row) -> str:
     return "\n\n".join([*parts, *markdown_warnings(values["notes"])]) + "\n"
 
 
-def _board(board: Row) -> Section:
+def _board(board: Row, *, lead: str) -> Section:
     parts: list[str] = []
     for code, entries in board["languages"].items():
         better = "higher" if entries[0]["higher_is_better"] else "lower"
@@ -74,7 +77,7 @@ def _board(board: Row) -> Section:
         )
         parts.append(table(HEADERS, list(_rows(entries))))
     setting = ", ".join(f"{key.replace('_', ' ')} {cell_of(value)}" for key, value in board["setting"].items())
-    return Section(_title(board), (*parts, paragraph(f"Scored with: {setting}.")), lead=NOTE)
+    return Section(_title(board), (*parts, paragraph(f"Scored with: {setting}.")), lead=lead)
 
 
 def _title(board: Row) -> str:

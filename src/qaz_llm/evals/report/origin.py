@@ -48,8 +48,9 @@ def doubts_section(doubts: Mapping[str, Mapping[str, Mapping[str, Row]]], failur
 
 
 def _failure(row: Row) -> str:
-    asked = "\n".join(part for part in (row["text"], row["question"]) if part)
-    shown = asked if len(asked) <= TEXT_SHOWN else f"{asked[:TEXT_SHOWN]}… ({len(asked):,} characters)"
+    text = row["text"]
+    cut = text if len(text) <= TEXT_SHOWN else f"{text[:TEXT_SHOWN]}… ({len(text):,} characters)"
+    shown = "\n".join(part for part in (cut, row["question"]) if part)
     choices = "".join(f"\n  {number + 1}. {choice}" for number, choice in enumerate(row["choices"]))
     came = json.dumps(row["detail"], ensure_ascii=False)
     title = f"{row['item_id']}: {row['metric']} {number_text(row['score'])}"
