@@ -101,9 +101,9 @@ def _drawing(rows: Sequence[ForestRow], frame: Frame, *, title: str, x_label: st
         shapes += _marks(row, axis, middle, text)
         y += height
     labels = wrapped(x_label, int((frame.width - 16) / CHAR_PX))
-    height = y + 42 + LINE_PX * (len(labels) - 1)
+    bottom = y + 42 + LINE_PX * (len(labels) - 1)
     axes = _axis_and_grid(axis, y, labels, frame, zero_line)
-    return svg_of(title, axes + shapes, frame.width, height, frame.name)
+    return svg_of(title, axes + shapes, frame.width, bottom, frame.name)
 
 
 def _limits(rows: Sequence[ForestRow], zero_line: bool) -> tuple[float, float]:

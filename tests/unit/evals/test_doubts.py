@@ -68,7 +68,7 @@ def test_what_is_no_word_is_no_id_and_no_choice(tmp_path: Path, change: dict[str
     (tmp_path / "rows.jsonl").write_text(
         json.dumps({**ROW, **change})
     )  # as others write it: NaN and \\ud83d stand in the file
-    with pytest.raises(DataError, match="is to tell the item from others|surrogate|every choice is to be text"):
+    with pytest.raises(DataError, match=r"is to tell the item from others|surrogate|every choice is to be text"):
         load_items(task(), root=tmp_path)
 
 
