@@ -75,7 +75,7 @@ def _eval_config(config: RunConfig, out: Path, model: str, *, bits_only: bool = 
     if config.device != "auto":
         settings["device"] = config.device
     if bits_only:
-        settings |= {"tasks": _bits_tasks(config.eval.suite), "samples": False}
+        settings |= {"tasks": _bits_tasks(config.eval.suite), "samples": False, "family": None}
     return EvalConfig(**settings, model=model, out=out)
 
 
