@@ -1,7 +1,8 @@
 """`qaz eval run`: one model on one suite.
 
 OUT/items.jsonl     one row per item, language and metric     OUT/parity.json    scores, gaps, hashes, versions
-OUT/samples.jsonl   sample generations                        OUT/report.html    for people
+OUT/samples.jsonl   sample generations                        OUT/report.html    for people; report.md and report.csv the same
+OUT/failures.jsonl  items with a doubt, and their text
 OUT/answers/        what the model answered, so that an interrupted evaluation goes on with the rest
 """
 
