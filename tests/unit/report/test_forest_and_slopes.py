@@ -98,6 +98,15 @@ def test_slopes_go_up_where_scores_do_and_labels_keep_apart() -> None:
     assert all(left >= -1 and right <= limit + 1 for _, left, right in texts(svg))
 
 
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_labels_at_the_top_or_bottom_stay_inside(level: float) -> None:
+    panel = SlopePanel("mc", {code: [1 - level, level] for code in ("kk", "ru", "en")}, {})
+    (svg,) = drawings(slope_charts([panel], ["a", "b"]))
+    ends = sorted(float(n.get("y", 0)) for n in svg.iter("text") if "." in "".join(n.itertext()))
+    assert len(ends) == 3 and ends[0] >= 12 and ends[-1] <= float(svg.get("viewBox", "").split()[3])
+    assert all(b - a >= LINE_PX - 0.11 for a, b in pairwise(ends))
+
+
 def test_names_that_do_not_fit_become_letters_that_are_explained() -> None:
     names = ["checkpoint-of-step-1000", "checkpoint-of-step-2000", "checkpoint-of-step-3000"]
     html = slope_charts([SlopePanel("mc", {"kk": [0.1, math.nan, 0.3]}, {})], names)
