@@ -86,14 +86,28 @@ def eval_tasks(
 
 @eval_app.command("compare")
 def eval_compare(
-    base: Annotated[Path, typer.Argument(metavar="BASE_DIR", help="The `out` of the model before adaptation.")],
-    adapted: Annotated[Path, typer.Argument(metavar="ADAPTED_DIR", help="The `out` of the model after it.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR DIR …", help="The `out` of two evaluations or more.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where comparison.json and report.html go.")],
+    base: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The one that all others are held against; else the first.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A part of the setting that may differ, for instance start_token; the page says so."
+        ),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """What adaptation changed, item by item: gains on kk, forgetting on ru and en."""
+    """What changed between evaluations, item by item: gains on kk, gaps between languages, what ru and en lost."""
     from qaz_llm.evals.compare import compare
 
-    compare(base, adapted, out)
+    values = compare(folders, out, base=base, allowed=allow or ())
+    if as_json:
+        print_json(values)
+        return
+    for warning in values["warnings"]:
+        typer.echo(f"note: {warning}", err=True)
     typer.echo(out / "report.html")
 
 
@@ -119,6 +133,31 @@ def eval_judge(
         print_json(found)
     else:
         typer.echo(describe(found))
+
+
+@eval_app.command("leaderboard")
+def eval_leaderboard(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR …", help="Folders that hold outputs of `qaz eval run`.")
+    ],
+    tasks: Annotated[
+        list[str] | None, typer.Option("--task", metavar="NAME", help="Only this task; may be given several times.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where leaderboard.json and report.html go; else it is only printed."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Past evaluations ranked by task and language, with who cannot be told from the first."""
+    from qaz_llm.evals.leaderboard import leaderboard
+    from qaz_llm.evals.report.leaderboard import markdown_of_leaderboard
+
+    values = leaderboard(folders, tasks=tasks or (), out=out)
+    if as_json:
+        print_json(values)
+    else:
+        typer.echo(markdown_of_leaderboard(values) if out is None else out / "report.html")
 
 
 @eval_app.command("report")

@@ -1,211 +1,153 @@
-"""What adaptation changed: the same items before and after, one by one.
+"""What adaptation changed: the same items before and after, one by one, for any number of checkpoints against one base.
 
-`changes` are adapted − base per task and language; `difference_of_differences` is how far that moved the gap between
-languages, (kk − ru) after minus (kk − ru) before; `forgetting` lists where another language got significantly worse.
+`changes` are other − base per task and language; `difference_of_differences` is how far that moved the gap between
+languages, (kk − ru) after minus (kk − ru) before; `forgetting` lists where another language got significantly worse, and
+`non_inferiority` says whether a language is shown to have lost less than the margin that was declared beforehand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals.identity import unlike
-from qaz_llm.evals.parity import (
-    BITS_PER_BYTE,
-    ByLanguage,
-    by_task,
-    gap_metric,
-    limits_of,
-    ratio_weights,
-    scaled,
-    twins,
-)
-from qaz_llm.evals.stats import ALPHA, PairedDifference, holm, paired_difference
-from qaz_llm.io import check_writable, read_json, read_jsonl, write_json, write_text
+from qaz_llm.errors import InputError
+from qaz_llm.evals.changes import changes_of, check_same_items, forgetting_of, moved_gaps, non_inferiority_of, with_holm
+from qaz_llm.evals.family import Family
+from qaz_llm.evals.finished import Evaluation, check_alike, read_evaluations
+from qaz_llm.evals.gaps import ScriptTwin, disagreements
+from qaz_llm.evals.identity import LIKE
+from qaz_llm.evals.parity import by_task
+from qaz_llm.io import check_writable, write_json
 from qaz_llm.records import ItemScore
 
-PIVOT = "kk"
-OTHERS = ("ru", "en")
 
-Table = dict[str, dict[str, dict[str, Any]]]
+def compare(
+    folders: Sequence[Path], out: Path, *, base: Path | None = None, allowed: Collection[str] = ()
+) -> dict[str, Any]:
+    """Compare outputs of `qaz eval run` with one of them, by default the first.
 
+    Writes out/comparison.json, report.html, report.md and report.csv; returns the first:
 
-def read_item_scores(path: Path, *, primary_only: bool = True) -> list[ItemScore]:
-    """The scores in an items.jsonl; those of each task's primary metric, or all.
+        {"base": "base", "models": {"base": …, "adapted": …}, "scores": {"base": …, "adapted": …}, "gaps": likewise,
+         "versus": {"adapted": {"changes": …, "difference_of_differences": …, "forgetting": …, "non_inferiority": …}}}
 
-    Raises InputError where the file is missing or holds none, DataError where a row lacks a key.
-    """
-    scores = []
-    for number, row in enumerate(read_jsonl(path), 1):
-        try:
-            if primary_only and not row["primary"]:
-                continue
-            scores.append(_item_score(row))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{path}, row {number}: not a score ({error!r})", hint="run the evaluation again"
-            ) from error
-    if not scores:
-        raise InputError(f"{path}: holds no scores", hint="name a folder that `qaz eval run` wrote")
-    return scores
+    Args:
+        allowed: parts of the setting (see identity.LIKE) that may differ, which the page says.
 
-
-def compare(base_dir: Path, adapted_dir: Path, out: Path) -> dict[str, Any]:
-    """Compare two outputs of `qaz eval run`; writes out/comparison.json and out/report.html, returns the former.
-
-    Raises InputError where a folder is no such output or the two were made from other data, prompts or settings, DataError where
+    Raises InputError where a folder is no such output or they were made from other data, prompts or settings, DataError where
     an item is scored in one of them only.
     """
-    from qaz_llm.evals.report import render_comparison
+    from qaz_llm.evals.report import write_comparison
 
-    base, adapted = (_read_summary(folder) for folder in (base_dir, adapted_dir))
-    _check_same_data(base_dir, base["data"], adapted_dir, adapted["data"])
-    _check_alike(base_dir, base.get("setting", {}), adapted_dir, adapted.get("setting", {}))
-    found = compare_scores(*(read_item_scores(folder / "items.jsonl") for folder in (base_dir, adapted_dir)))
-    models = {"base": base.get("model"), "adapted": adapted.get("model")}
-    values = {"models": models, "suite": adapted.get("suite"), "data": adapted["data"], **found}
-    values["scores"] = {"base": base["scores"], "adapted": adapted["scores"]}
+    evaluations = _base_first(read_evaluations(folders), base)
+    notes = check_alike(evaluations, allowed=allowed)
+    declared = _declared(evaluations)
+    first = evaluations[0]
+    found = compare_scores(
+        {e.label: e.scores for e in evaluations},
+        family=Family(declared["family"]),
+        margins=declared["non_inferiority"],
+        scripts=first.scripts,
+        apart=set().union(*(e.apart for e in evaluations)),
+        base_scores=first.summary["scores"],
+    )
+    values = {
+        "base": first.label,
+        "models": {e.label: e.summary.get("model") for e in evaluations},
+        "suite": first.summary.get("suite"),
+        "data": first.summary["data"],
+        "tasks": first.summary.get("tasks", {}),
+        "setting": {key: first.setting[key] for key in LIKE if key in first.setting},
+        "declared": declared,
+        "scores": {e.label: e.summary["scores"] for e in evaluations},
+        "gaps": {e.label: e.summary["gaps"] for e in evaluations},
+        "doubts": {e.label: e.summary.get("doubts", {}) for e in evaluations},
+        "made_by": {e.label: _made_by(e) for e in evaluations},
+        "versus": found,
+        "warnings": [*notes, *_warnings(evaluations, found)],
+    }
     check_writable(out)
     write_json(out / "comparison.json", values)
-    write_text(out / "report.html", render_comparison(values))
+    write_comparison(out, values)
     return values
 
 
-def compare_scores(base: Sequence[ItemScore], adapted: Sequence[ItemScore]) -> dict[str, Any]:
-    """`changes`, `difference_of_differences` and `forgetting` as JSON values; p_holm is adjusted within each of the two.
+def compare_scores(
+    scores: Mapping[str, Sequence[ItemScore]],
+    *,
+    family: Family = Family(),  # noqa: B008 - frozen
+    margins: Mapping[str, float] | None = None,
+    scripts: Sequence[ScriptTwin] = (),
+    apart: Collection[str] = (),
+    base_scores: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Each set of scores against the first, as JSON values by its name; p_holm is adjusted over all of them.
 
-    Raises DataError where the two do not hold the same items, metrics and (for bits per byte) the same bytes.
+    Raises DataError where two do not hold the same items, metrics and (for bits per byte) the same bytes.
     """
-    before, after = by_task(base), by_task(adapted)
-    _check_same_items(base, adapted)
-    changes = _with_holm(
-        {
-            task: {code: _change(list(items.values()), after[task][code]) for code, items in languages.items()}
-            for task, languages in before.items()
+    base, *others = scores
+    before, parallel = by_task(scores[base]), by_task([s for s in scores[base] if s.task not in apart])
+    changes, moved = {}, {}
+    for name in others:
+        check_same_items((base, name), scores[base], scores[name])
+        after = by_task(scores[name])
+        changes[name] = changes_of(before, after, seed=seed)
+        moved[name] = moved_gaps(parallel, after, scripts=scripts, seed=seed)
+    changes, moved = with_holm(changes, family), with_holm(moved, family)
+    return {
+        name: {
+            "changes": changes[name],
+            "difference_of_differences": moved[name],
+            "forgetting": forgetting_of(changes[name]),
+            "non_inferiority": non_inferiority_of(changes[name], base_scores or {}, margins or {}),
         }
-    )
-    moved = {task: dict(_moved_gaps(languages, after[task])) for task, languages in before.items()}
-    return {
-        "changes": changes,
-        "difference_of_differences": _with_holm({task: by for task, by in moved.items() if by}),
-        "forgetting": {code: list(_forgotten(changes, code)) for code in OTHERS if _has_language(changes, code)},
+        for name in others
     }
 
 
-def _change(before: Sequence[ItemScore], after: Mapping[str, ItemScore]) -> dict[str, Any]:
-    found = paired_difference(
-        [after[score.item_id].score for score in before],
-        [score.score for score in before],
-        [score.cluster_id for score in before],
-        weights=ratio_weights(before),
-        limits=scaled(limits_of([*before, *after.values()]), 1),
-    )
-    return _row(found, before[0].metric, before[0].higher_is_better)
+def _base_first(evaluations: list[Evaluation], base: Path | None) -> list[Evaluation]:
+    if len(evaluations) < 2:
+        raise InputError("one evaluation has nothing to be compared with", hint="name two folders or more")
+    if base is None:
+        return evaluations
+    chosen = [e for e in evaluations if e.folder.resolve() == base.resolve()]
+    if not chosen:
+        names = ", ".join(str(e.folder) for e in evaluations)
+        raise InputError(f"--base {base} is none of the evaluations", hint=f"they are: {names}")
+    return [*chosen, *(e for e in evaluations if e is not chosen[0])]
 
 
-def _moved_gaps(before: ByLanguage, after: ByLanguage) -> Iterator[tuple[str, dict[str, Any]]]:
-    for other in OTHERS:
-        if pairs := twins(before, PIVOT, other):
-            later = [(after[PIVOT][a.item_id], after[other][b.item_id]) for a, b in pairs]
-            found = paired_difference(
-                [a.score - b.score for a, b in later],
-                [a.score - b.score for a, b in pairs],
-                [a.cluster_id for a, _ in pairs],
-                limits=scaled(limits_of([score for pair in [*pairs, *later] for score in pair]), 2),
+def _declared(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """The family and margins that were declared before scoring, which have to be the same for all."""
+    nothing: dict[str, Any] = {"family": None, "non_inferiority": {}}
+    first = {**nothing, **evaluations[0].summary.get("declared", {})}
+    for other in evaluations[1:]:
+        found = {**nothing, **other.summary.get("declared", {})}
+        if differ := [key for key in nothing if first[key] != found[key]]:
+            raise InputError(
+                f"{evaluations[0].label} and {other.label} declared another {differ[0]} beforehand: "
+                f"{first[differ[0]]} and {found[differ[0]]}",
+                hint=f"give both the same {differ[0]} and evaluate again; answers that are kept are not asked anew",
             )
-            first = pairs[0][0]
-            yield f"{PIVOT}-{other}", _row(found, gap_metric(first.metric), first.higher_is_better)
-
-
-def _row(found: PairedDifference, metric: str, higher_is_better: bool) -> dict[str, Any]:
     return {
-        "n": found.n,
-        "change": found.difference,
-        "ci_low": found.ci_low,
-        "ci_high": found.ci_high,
-        "p": found.p,
-        "minimum_detectable": found.minimum_detectable,
-        "metric": metric,
-        "higher_is_better": higher_is_better,
+        "family": None if first["family"] is None else tuple(first["family"]),
+        "non_inferiority": first["non_inferiority"],
     }
 
 
-def _with_holm(table: Table) -> Table:
-    adjusted = iter(holm([row["p"] for by in table.values() for row in by.values()]))
-    return {task: {key: {**row, "p_holm": next(adjusted)} for key, row in by.items()} for task, by in table.items()}
+def _made_by(evaluation: Evaluation) -> dict[str, Any]:
+    names = ("model", "model_fingerprint", "git_commit", "versions", "setting")
+    return {"folder": str(evaluation.folder), **{name: evaluation.summary.get(name) for name in names}}
 
 
-def _forgotten(changes: Table, language: str) -> Iterator[dict[str, Any]]:
-    """The tasks in which `language` got worse, significantly after Holm's correction."""
-    for task, by in changes.items():
-        row = by.get(language)
-        if row and row["p_holm"] < ALPHA and (row["change"] < 0) == row["higher_is_better"]:
-            yield {"task": task, **row}
-
-
-def _has_language(changes: Table, language: str) -> bool:
-    return any(language in by for by in changes.values())
-
-
-# ------------------------------------------------------------------------------------------------------------ checks
-
-
-def _check_same_items(base: Sequence[ItemScore], adapted: Sequence[ItemScore]) -> None:
-    before, after = ({(s.task, s.language, s.item_id): s for s in scores} for scores in (base, adapted))
-    lost, gained = before.keys() - after.keys(), after.keys() - before.keys()
-    if lost or gained:
-        example = " ".join(min(lost or gained))
-        raise DataError(
-            f"{len(lost)} items are scored for the base model only, {len(gained)} for the adapted only (e.g. {example})",
-            hint="evaluate both models with the same suite and limits",
-        )
-    for key, old in before.items():
-        new = after[key]
-        if (old.metric, old.higher_is_better, old.group_id) != (new.metric, new.higher_is_better, new.group_id):
-            raise DataError(f"{' '.join(key)}: metric or group differs between the two ({old.metric}, {new.metric})")
-        if old.metric == BITS_PER_BYTE and old.weight != new.weight:
-            raise DataError(f"{' '.join(key)}: {old.weight:g} bytes in one, {new.weight:g} in the other")
-
-
-def _read_summary(folder: Path) -> dict[str, Any]:
-    path = folder / "parity.json"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file", hint="name a folder that `qaz eval run --out` wrote")
-    values = read_json(path)
-    if not isinstance(values, dict) or not values.keys() >= {"scores", "gaps", "data"}:
-        raise DataError(f"{path}: lacks scores, gaps or data", hint="run the evaluation again")
-    return values
-
-
-def _check_same_data(base_dir: Path, base: Mapping[str, Any], adapted_dir: Path, adapted: Mapping[str, Any]) -> None:
-    differ = sorted(key for key in base.keys() | adapted.keys() if base.get(key) != adapted.get(key))
-    if differ:
-        raise InputError(
-            f"{base_dir} and {adapted_dir} were not made from the same data and prompts: {', '.join(differ)} differ",
-            hint="evaluate both models with the same suite and version of the project",
-        )
-
-
-def _check_alike(base_dir: Path, base: Mapping[str, Any], adapted_dir: Path, adapted: Mapping[str, Any]) -> None:
-    if differ := unlike(base, adapted):
-        raise InputError(
-            f"{base_dir} and {adapted_dir} were not scored alike: {', '.join(differ)}",
-            hint="score both models with the same settings, for instance dtype=float32 for both",
-        )
-
-
-def _item_score(row: Mapping[str, Any]) -> ItemScore:
-    return ItemScore(
-        item_id=row["item_id"],
-        group_id=row["group_id"],
-        cluster_id=row["cluster_id"],
-        task=row["task"],
-        language=row["language"],
-        metric=row["metric"],
-        score=float(row["score"]),
-        higher_is_better=row["higher_is_better"],
-        weight=float(row["weight"]),
-        detail=row.get("detail", {}),
-    )
+def _warnings(evaluations: Sequence[Evaluation], found: Mapping[str, Any]) -> list[str]:
+    own = [f"{e.label}: {warning}" for e in evaluations for warning in e.summary.get("warnings", ())]
+    borderline = [
+        f"{name} against {evaluations[0].label}, {what}: {line}"
+        for name, parts in found.items()
+        for what, key in (("change", "changes"), ("change of the gap", "difference_of_differences"))
+        for line in disagreements(parts[key])
+    ]
+    return [*borderline, *own]

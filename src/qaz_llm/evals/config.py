@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
-from qaz_llm.config import StrictModel
+from qaz_llm.config import LanguageCode, StrictModel
 from qaz_llm.model.choices import Attention
 
 
@@ -53,6 +53,20 @@ class EvalSettings(StrictModel):
     )
     root: Path | None = Field(None, description="folder that the tasks' data paths start at, else $QAZ_CORPUS_DIR")
     max_items: int | None = Field(None, ge=1, description="the first so many groups of each task, for a quick look")
+    family: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        description="the gaps that were of interest before scoring, which p (Holm) allows for: `TASK` or `TASK.kk-ru`; "
+        "others are called exploratory; by default all",
+    )
+    non_inferiority: dict[LanguageCode, PositiveFloat] = Field(
+        {},
+        description="how much worse a language may get by adaptation and be called kept: a share for accuracies (0.02: "
+        "two of a hundred items), a share of the base's bits for bits per byte",
+    )
+    data_manifest: Path | None = Field(
+        None, description="manifest.json of `qaz data build`, for what it says of evaluation items in training data"
+    )
     samples: bool = Field(True, description="also write sample generations in kk, ru and en")
     sample_bytes: int = Field(
         200, ge=1, description="length of a sample, in bytes of English; kk and ru have two a letter"

@@ -7,6 +7,7 @@ Each kind has a name, which stands in the `doubts` of an item's detail and in pa
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -26,7 +27,15 @@ SENTENCES: Mapping[str, str] = {
     "no_twin": "have no twin in the other languages, so they are in no gap",
     "equal_choices": "offer the same choice twice, so that one answer is right and wrong",
     "other_answer": "have a twin with another right answer; a gap takes them for the same question",
+    "other_choices": "have a twin with more or fewer choices, so that guessing is right more often in one of the languages",
+    "no_items": "are there: the task names this language, but its file has no row in it, so nothing is compared with it",
+    "not_parallel": "are not the same questions in each language (declared so, or their right answers differ too often): no gap is taken",
+    "no_script_twin": "have no twin in the other script, so they are not in that gap",
+    "other_script_answer": "have a twin in the other script with another right answer; a gap takes them for the same question",
 }
+
+OTHER_SHARE, LEAST_OTHER = 0.25, 4
+"""Where more than this share of twins, and no fewer than these, have other right answers, they are not taken for twins."""
 
 EXAMPLES = 10
 
@@ -68,10 +77,48 @@ def of_items(task: TaskConfig, items: Sequence[EvalItem]) -> Doubts:
         for item in twins.values():
             if task.parallel and len(twins) == 1 and len(totals) > 1:
                 found[item.task, item.language]["no_twin"].append(item.item_id)
-            if len(set(item.choices)) < len(item.choices):
+            if len({unicodedata.normalize("NFC", choice) for choice in item.choices}) < len(item.choices):
                 found[item.task, item.language]["equal_choices"].append(item.item_id)
             if len(answers) > 1:
                 found[item.task, item.language]["other_answer"].append(item.item_id)
+            if len({len(twin.choices) for twin in twins.values()}) > 1:
+                found[item.task, item.language]["other_choices"].append(item.item_id)
+    for language in task.languages:
+        if (task.name, language) not in totals:
+            found[task.name, language]["no_items"] = []
+    if is_apart(task, items):
+        for item in items:
+            found[item.task, item.language]["not_parallel"].append(item.item_id)
+    return _table(found, totals)
+
+
+def is_apart(task: TaskConfig, items: Sequence[EvalItem]) -> bool:
+    """Whether items that share a group are no twins: so declared, or seen by right answers that differ too often."""
+    answers: dict[str, list[object]] = defaultdict(list)
+    for item in items:
+        if item.answer is not None:
+            answers[item.group_id].append(_answer(task, item))
+    twins = [found for found in answers.values() if len(found) > 1]
+    other = sum(len(set(found)) > 1 for found in twins)
+    differ = other >= LEAST_OTHER and other > OTHER_SHARE * len(twins)
+    return len({item.language for item in items}) > 1 and (differ or not task.parallel)
+
+
+def of_scripts(tasks: Sequence[TaskConfig], items: Mapping[str, Sequence[EvalItem]]) -> Doubts:
+    """Of tasks that name a twin in another script: items that it lacks, or answers otherwise; all where it is not scored."""
+    found: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    totals: dict[tuple[str, str], int] = defaultdict(int)
+    by_name = {task.name: task for task in tasks}
+    for task in (task for task in tasks if task.twin_of is not None):
+        other = by_name.get(str(task.twin_of))
+        answers = {(i.language, i.group_id): _answer(other, i) for i in items[other.name]} if other else {}
+        for item in items[task.name]:
+            where = (task.name, item.language)
+            totals[where] += 1
+            if (item.language, item.group_id) not in answers:
+                found[where]["no_script_twin"].append(item.item_id)
+            elif answers[item.language, item.group_id] != _answer(task, item):
+                found[where]["other_script_answer"].append(item.item_id)
     return _table(found, totals)
 
 
@@ -96,7 +143,8 @@ def lines(doubts: Doubts) -> Iterator[str]:
         for language, kinds in by.items():
             for name, found in kinds.items():
                 shown = ", ".join(found["examples"][:3]) + (" …" if found["items"] > 3 else "")
-                yield f"{task}, {language}: {found['items']:,} of {found['of']:,} items {SENTENCES[name]} ({shown})"
+                count = f"{found['items']:,} of {found['of']:,}" if found["of"] else "no"
+                yield f"{task}, {language}: {count} items {SENTENCES[name]}" + (f" ({shown})" if shown else "")
 
 
 def _table(
@@ -105,7 +153,7 @@ def _table(
     table: Doubts = {}
     for (task, language), kinds in found.items():
         table.setdefault(task, {})[language] = {
-            name: {"items": len(ids), "of": totals[task, language], "examples": list(ids[:EXAMPLES])}
+            name: {"items": len(ids), "of": totals.get((task, language), 0), "examples": list(ids[:EXAMPLES])}
             for name, ids in kinds.items()
         }
     return table

@@ -71,10 +71,14 @@ def setting_of_config(config: EvalConfig) -> dict[str, Any]:
     return {**setting, "backend": config.backend}
 
 
-def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The parts of LIKE in which two settings differ, with both values; a part that one of them does not know is passed over."""
-    return [
-        f"{name} ({one[name]} and {other[name]})"
+def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, str]:
+    """The parts of LIKE in which two settings differ, with both values; a part that one of them does not know is passed over.
+
+    >>> unlike({"dtype": "float32", "device": "cpu"}, {"dtype": "bfloat16", "device": "cuda"})
+    {'dtype': 'dtype (float32 and bfloat16)'}
+    """
+    return {
+        name: f"{name} ({one[name]} and {other[name]})"
         for name in LIKE
         if name in one and name in other and one[name] != other[name]
-    ]
+    }

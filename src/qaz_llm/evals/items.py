@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -199,7 +200,7 @@ def _choices(task: TaskConfig, row: Mapping[str, Any], language: str, where: str
             raise DataError(f"{where}: {field} is to be a list of choices, found {type(found).__name__}")
     else:
         found = [_get(row, name, where) for name in field]
-    if any(choice is None or isinstance(choice, (list, dict)) for choice in found):
+    if not all(map(_is_text, found)):
         raise DataError(f"{where}: every choice is to be text, found {found!r}")
     choices = tuple(_sound(str(choice), where).strip() for choice in found)
     if len(choices) < 2 or not all(choices):
@@ -255,9 +256,16 @@ def _join(row: Mapping[str, Any], fields: str | Sequence[str], where: str) -> st
     names = [fields] if isinstance(fields, str) else fields
     values = [_get(row, name, where) for name in names]
     for name, value in zip(names, values, strict=True):
-        if value is None or value == "" or isinstance(value, (list, dict)):
+        if value == "" or not _is_text(value):
             raise DataError(f"{where}: {name} is to tell the item from others, found {value!r}")
-    return "#".join(map(str, values))
+    return _sound("#".join(map(str, values)), where)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it can be written as a word: a string or a number, but no NaN, no true or false, and nothing that holds others."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
 
 
 def _get(row: Mapping[str, Any], field: str, where: str) -> Any:

@@ -1,7 +1,8 @@
 """`qaz eval run`: one model on one suite.
 
 OUT/items.jsonl     one row per item, language and metric     OUT/parity.json    scores, gaps, hashes, versions
-OUT/samples.jsonl   sample generations                        OUT/report.html    for people
+OUT/samples.jsonl   sample generations                        OUT/report.html    for people; report.md and report.csv the same
+OUT/failures.jsonl  items with a doubt, and their text
 OUT/answers/        what the model answered, so that an interrupted evaluation goes on with the rest
 """
 
@@ -19,8 +20,12 @@ from qaz_llm.errors import InputError
 from qaz_llm.evals import doubts
 from qaz_llm.evals.asking import score_task
 from qaz_llm.evals.behaviour.summary import behaviour_of
+from qaz_llm.evals.breakdown import Items, chance_of, failures, scores_by_subject, text_costs
 from qaz_llm.evals.config import EvalConfig
+from qaz_llm.evals.contamination import contamination_of
 from qaz_llm.evals.examples import Examples, load_examples
+from qaz_llm.evals.family import Family
+from qaz_llm.evals.gaps import disagreements, pairs_to_test, script_twins
 from qaz_llm.evals.identity import SCORING_VERSION, model_identity, setting_of, setting_of_config
 from qaz_llm.evals.items import load_items, task_fingerprints
 from qaz_llm.evals.parity import parity_report
@@ -91,6 +96,7 @@ def run_eval(
     has_logprobs = config.server is None or config.server.logprobs
     if not has_logprobs:
         _check_generated(tasks)
+    Family(config.family).check(pairs_to_test(tasks))
     items = {task.name: load_items(task, root=config.root, max_items=config.max_items) for task in tasks}
     examples = {
         task.name: load_examples(task, items[task.name], shots=config.shots, root=config.root) for task in tasks
@@ -132,13 +138,17 @@ def run_eval(
     setting = asked.setting if asked is not None else _setting(remembering.scorer, config)
     found = doubts.merged(
         *(doubts.of_items(task, items[task.name]) for task in tasks),
+        doubts.of_scripts(tasks, items),
         doubts.of_scores(score for score, primary in scores if primary),
     )
     for line in doubts.lines(found):
         _logger.warning(line)
-    parity = _summary(config, tasks, [score for score, primary in scores if primary], fingerprints, identity)
-    parity["behaviour"] = behaviour_of(tasks, [score for score, primary in scores if primary])
-    parity |= {"setting": setting, "doubts": found, "warnings": [*_warnings(config), *doubts.lines(found)]}
+    primary_scores = [score for score, primary in scores if primary]
+    write_jsonl(config.out / "failures.jsonl", failures(items, primary_scores))
+    parity = _summary(config, tasks, items, primary_scores, fingerprints, identity)
+    parity["behaviour"] = behaviour_of(tasks, primary_scores)
+    warnings = [*_warnings(config), *doubts.lines(found), *disagreements(parity["gaps"])]
+    parity |= {"setting": setting, "doubts": found, "warnings": warnings}
     write_json(config.out / "parity.json", parity)
     write_report(config.out)
     return EvalResult(config.out, parity)
@@ -227,11 +237,19 @@ def _scored(
 def _summary(
     config: EvalConfig,
     tasks: Sequence[TaskConfig],
+    items: Items,
     scores: Sequence[ItemScore],
     fingerprints: dict[str, dict[str, str]],
     identity: str,
 ) -> dict[str, Any]:
-    report = parity_report(scores, seed=config.seed).to_dict()
+    report = parity_report(
+        scores,
+        seed=config.seed,
+        family=Family(config.family),
+        scripts=script_twins(tasks),
+        apart=[task.name for task in tasks if doubts.is_apart(task, items[task.name])],
+        chance=chance_of(items),
+    ).to_dict()
     bits_task = next((task.name for task in tasks if task.kind == "bits_per_byte"), None)
     texts = [score for score in scores if score.task == bits_task]
     languages = list(dict.fromkeys(score.language for score in texts))
@@ -245,6 +263,10 @@ def _summary(
             c: sum(s.score for s in rows) / sum(s.weight for s in rows) for c, rows in by_language.items()
         },
         "bits_per_sentence": {c: sum(s.score for s in rows) / len(rows) for c, rows in by_language.items()},
+        "by_subject": scores_by_subject(items, scores),
+        "text_costs": text_costs(items, scores),
+        "declared": {"family": config.family, "non_inferiority": dict(config.non_inferiority)},
+        "contamination": contamination_of(config.data_manifest, tasks),
         "tasks": {task.name: _describe_task(task, scores) for task in tasks},
         "data": fingerprints,
         "versions": {package: version(package) for package in PACKAGES},
@@ -263,6 +285,8 @@ def _describe_task(task: TaskConfig, scores: Sequence[ItemScore]) -> dict[str, A
         "provenance": dict(task.provenance),
         "rows_left_out": dict(task.empty_rows),
         "languages": list(task.languages),
+        "script": task.script,
+        "twin_of": task.twin_of,
         "items": sum(score.task == task.name for score in scores),
     }
 

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from qaz_llm.config import LanguageCode, StrictModel, load_config, read_raw
 from qaz_llm.errors import InputError
 from qaz_llm.evals.config import EvalSettings
+from qaz_llm.records import Script
 
 TASKS = Path(__file__).parent / "tasks"
 SUFFIXES = (".yaml", ".yml")
@@ -102,6 +103,8 @@ class TaskConfig(StrictModel):
         description="names of the columns of a CSV or TSV file without a line of names; `row` is the line's number",
     )
     metric: Metric
+    script: Script = Field("Cyrl", description="script that the task's Kazakh is written in")
+    twin_of: str | None = Field(None, description="task that asks the same questions (by group) in another script")
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -117,6 +120,8 @@ class TaskConfig(StrictModel):
             yield "one file for all languages needs fields.language, or fields.text or question with a column per language"
         if bool(self.dev_file or self.dev_files) and bool(self.dev_files) != bool(self.files):
             yield "examples lie as the items do: dev_file beside file, dev_files beside files"
+        if self.twin_of == self.name:
+            yield "twin_of names the task itself; it names the one that asks the same in another script"
         if self.metric not in METRICS[self.kind]:
             yield f"a task of kind {self.kind} is scored by {', '.join(METRICS[self.kind])}, not by {self.metric}"
         if self.scoring == "letters" and self.metric != "acc":

@@ -17,7 +17,7 @@ from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.run import EvalResult, run_eval
 from qaz_llm.evals.scoring.local import HFScorer, choose_device
 from qaz_llm.evals.task import load_suite
-from qaz_llm.io import read_json, read_jsonl, write_json, write_jsonl
+from qaz_llm.io import read_jsonl, write_json, write_jsonl
 from qaz_llm.pipeline.config import RunConfig, training_stages
 from qaz_llm.pipeline.layout import Layout
 from qaz_llm.progress import get_logger
@@ -39,9 +39,9 @@ def evaluate_models(config: RunConfig, layout: Layout, *, base: str) -> dict[str
         results[name] = run_eval(_eval_config(config, out / name, model, bits_only=True))
     adapted = str(layout.trained_model(training_stages(config)[-1]))
     results["adapted"] = run_eval(_eval_config(config, out / "adapted", adapted))
-    compare(out / "base", out / "adapted", out / "comparison")
+    comparison = compare([out / "base", out / "adapted"], out / "comparison")
     write_jsonl(out / "samples.jsonl", _samples(out))
-    summary = summarise(results, read_json(out / "comparison" / "comparison.json"))
+    summary = summarise(results, comparison["versus"]["adapted"])
     write_json(out / "summary.json", summary)
     before, after = (summary["bits_per_byte"][name]["kk"] for name in ("base", "adapted"))
     return {"kk_bits_per_byte": f"{before:.3f} → {after:.3f}", "bits_per_byte": summary["bits_per_byte"]}
@@ -81,7 +81,7 @@ def _eval_config(config: RunConfig, out: Path, model: str, *, bits_only: bool = 
     if config.device != "auto":
         settings["device"] = config.device
     if bits_only:
-        settings |= {"tasks": _bits_tasks(config.eval.suite), "samples": False}
+        settings |= {"tasks": _bits_tasks(config.eval.suite), "samples": False, "family": None}
     return EvalConfig(**settings, model=model, out=out)
 
 

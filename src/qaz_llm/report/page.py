@@ -20,6 +20,11 @@ from qaz_llm.report.scale import MISSING, format_number
 NUMBER = re.compile(r"[+\-−]?[\d,. ]*\d[\d,. ]*(?:[%×kMGs]|ms|min)?(?: ?[\[(][^\])]*[\])])?")
 """Text that reads as a number: `12.5 %`, `−0.03 [−0.10, 0.04]`, `3.1×`; such columns are right-aligned."""
 
+SHORT_CHARS = 22
+"""Cells of a column whose cells are all as short as this are not broken into lines: `kk-ru` stays whole."""
+
+STACKED_FROM = 3
+
 
 @dataclass(frozen=True)
 class Section:
@@ -49,6 +54,8 @@ def details(summary: str, *parts: str) -> str:
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, caption: str | None = None) -> str:
     """A table. A column whose cells are all numbers is right-aligned; floats are shown to about four digits.
 
+    On a phone the rows of a table of more than STACKED_FROM columns stand as blocks, each cell under the name of its column.
+
     Raises:
         ValueError: where a row has not as many cells as there are headers.
     """
@@ -60,15 +67,21 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, caption: 
         any(row[i] != MISSING for row in shown) and all(_is_number(row[i]) for row in shown)
         for i in range(len(headers))
     ]
-    css = [' class="n"' if is_number else "" for is_number in numeric]
+    short = [max((len(row[i]) for row in shown), default=0) <= SHORT_CHARS for i in range(len(headers))]
+    css = [' class="n"' if n else ' class="k"' if is_short else "" for n, is_short in zip(numeric, short, strict=True)]
     head = "".join(f'<th scope="col"{css[i]}>{escape(text)}</th>' for i, text in enumerate(headers))
+    names = [f' data-th="{escape(text)}"' for text in headers]
     body = "".join(
-        "<tr>" + "".join(f"<td{css[i]}>{escape(text)}</td>" for i, text in enumerate(row)) + "</tr>" for row in shown
+        "<tr>" + "".join(f"<td{css[i]}{names[i]}>{escape(text)}</td>" for i, text in enumerate(row)) + "</tr>"
+        for row in shown
     )
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     if not rows:
         body = f'<tr><td colspan="{len(headers)}" class="empty">Nothing to show.</td></tr>'
-    return f'<div class="scroll"><table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    stacked = ' class="stacked"' if len(headers) > STACKED_FROM else ""
+    return (
+        f'<div class="scroll"><table{stacked}>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
 
 
 def render_page(

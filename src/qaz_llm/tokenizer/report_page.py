@@ -8,9 +8,10 @@ from pathlib import Path
 
 from qaz_llm.io import make_dir, write_json, write_text
 from qaz_llm.records import LANGUAGE_NAMES, LANGUAGES
-from qaz_llm.report.charts import CHAR_PX, WIDTH, bar_chart
+from qaz_llm.report.charts import bar_chart
 from qaz_llm.report.page import Section, paragraph, render_page, table
 from qaz_llm.report.scale import MISSING, Axis
+from qaz_llm.report.svg import CHAR_PX, WIDTH
 from qaz_llm.tokenizer.fertility import Fertility
 from qaz_llm.tokenizer.morphemes import MorphemeAgreement
 from qaz_llm.tokenizer.report import PIVOT, TokenizerMeasures

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals.compare import compare, compare_scores, read_item_scores
+from qaz_llm.evals.compare import compare
+from qaz_llm.evals.compare import compare_scores as compare_all
+from qaz_llm.evals.finished import read_item_scores
 from qaz_llm.evals.parity import parity_report
 from qaz_llm.evals.stats import mean_with_interval
 from qaz_llm.io import write_json, write_jsonl
@@ -36,6 +38,11 @@ def texts(by_language: Mapping[str, Sequence[tuple[float, int]]]) -> list[ItemSc
         for code, values in by_language.items()
         for n, (bits, size) in enumerate(values)
     ]
+
+
+def compare_scores(base: Sequence[ItemScore], adapted: Sequence[ItemScore]) -> dict[str, Any]:
+    found: dict[str, Any] = compare_all({"base": base, "adapted": adapted})["adapted"]
+    return found
 
 
 def write_evaluation(folder: Path, rows: list[ItemScore], *, data: Mapping[str, Any] = DATA, model: str = "m") -> Path:
@@ -122,9 +129,9 @@ def test_the_same_twice_changed_nothing() -> None:
 
 def test_items_on_one_side_only_are_counted_and_refused() -> None:
     base, adapted = scores({"kk": [1, 0, 1]}), scores({"kk": [1]})
-    with pytest.raises(DataError, match=r"2 items .* base model only, 0 .* adapted only"):
+    with pytest.raises(DataError, match=r"2 items .* base only, 0 .* adapted only"):
         compare_scores(base, adapted)
-    with pytest.raises(DataError, match=r"0 items .* base model only, 3 .* adapted only"):
+    with pytest.raises(DataError, match=r"0 items .* base only, 3 .* adapted only"):
         compare_scores(base, base + scores({"kk": [1, 0, 1]}, task="other"))
 
 
@@ -146,30 +153,116 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
 def test_compare_folders(tmp_path: Path) -> None:
     base = write_evaluation(tmp_path / "a", scores({"kk": [0, 0, 1, 0], "ru": [1, 1, 1, 0]}), model="before-model")
     adapted = write_evaluation(tmp_path / "b", scores({"kk": [1, 0, 1, 1], "ru": [1, 1, 0, 0]}), model="after-model")
-    found = compare(base, adapted, tmp_path / "out")
+    found = compare([base, adapted], tmp_path / "out")
     assert json.loads((tmp_path / "out" / "comparison.json").read_text()) == found
-    assert found["models"] == {"base": "before-model", "adapted": "after-model"}
-    assert found["changes"]["mc"]["kk"]["change"] == 0.5
+    assert (found["base"], found["models"]) == ("a", {"a": "before-model", "b": "after-model"})
+    assert found["versus"]["b"]["changes"]["mc"]["kk"]["change"] == 0.5
     page = (tmp_path / "out" / "report.html").read_text()
     assert "before-model" in page and "after-model" in page and "0.500 [" in page
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["comparison.json", "report.html"]
+    files = ["comparison.json", "report.csv", "report.html", "report.md"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == files
+
+
+def test_any_number_against_any_base(tmp_path: Path) -> None:
+    rows = {"a": [0, 0, 1, 0], "b": [1, 0, 1, 1], "c": [1, 1, 1, 1]}
+    folders = [write_evaluation(tmp_path / name, scores({"kk": row, "ru": [1, 1, 1, 0]})) for name, row in rows.items()]
+    found = compare(folders, tmp_path / "out")
+    alone = compare(folders[::2], tmp_path / "two")
+    changes = {name: parts["changes"]["mc"]["kk"] for name, parts in found["versus"].items()}
+    assert {name: row["change"] for name, row in changes.items()} == {"b": 0.5, "c": 0.75}
+    assert changes["c"]["p"] == alone["versus"]["c"]["changes"]["mc"]["kk"]["p"]
+    assert changes["c"]["p_holm"] == pytest.approx(min(1, 4 * changes["c"]["p"]))  # two models, two languages
+    moved = {
+        name: parts["difference_of_differences"]["mc"]["kk-ru"]["change"] for name, parts in found["versus"].items()
+    }
+    assert moved == {"b": 0.5, "c": 0.75}  # Russian is the same in all
+    turned = compare(folders, tmp_path / "turned", base=folders[2])
+    assert list(turned["versus"]) == ["a", "b"]
+    assert turned["versus"]["a"]["changes"]["mc"]["kk"]["change"] == -0.75
+    with pytest.raises(InputError, match="none of the evaluations"):
+        compare(folders[:2], tmp_path / "x", base=folders[2])
+    with pytest.raises(InputError, match="named twice"):
+        compare([folders[0], tmp_path / "b" / ".." / "a"], tmp_path / "x")
+    with pytest.raises(InputError, match="nothing to be compared with"):
+        compare(folders[:1], tmp_path / "x")
 
 
 def test_other_data_is_refused_and_named(tmp_path: Path) -> None:
     base = write_evaluation(tmp_path / "a", scores({"kk": [0, 1]}))
     adapted = write_evaluation(tmp_path / "b", scores({"kk": [0, 1]}), data={"mc": {"data": "other", "prompts": "bb"}})
-    with pytest.raises(InputError, match="mc differ"):
-        compare(base, adapted, tmp_path / "out")
+    with pytest.raises(InputError, match=r"a and b .* data of mc \(aa and other\)"):
+        compare([base, adapted], tmp_path / "out")
+    more = write_evaluation(tmp_path / "c", scores({"kk": [0, 1]}), data={**DATA, "more": {"data": "x"}})
+    with pytest.raises(InputError, match="task more is in the second only"):
+        compare([base, more], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"dtype": "bfloat16"}, {"shots": 5}, {"window_tokens": 128}, {"start_token": "<s>"}, {"chat_template": "chatml"}],
+)
+def test_what_was_scored_otherwise_is_refused_unless_it_is_allowed(tmp_path: Path, change: dict[str, Any]) -> None:
+    setting = {"dtype": "float32", "shots": 0, "window_tokens": 64, "start_token": None, "chat_template": "none"}
+    (name, value) = next(iter(change.items()))
+    folders = [write_evaluation(tmp_path / label, scores({"kk": [0, 1]})) for label in "ab"]
+    for folder, own in zip(folders, (setting, {**setting, **change}), strict=True):
+        write_json(folder / "parity.json", {**json.loads((folder / "parity.json").read_text()), "setting": own})
+    with pytest.raises(InputError, match=rf"a and b were not scored alike: {name} \({setting[name]} and {value}\)"):
+        compare(folders, tmp_path / "out")
+    found = compare(folders, tmp_path / "out", allowed=[name])
+    assert any(name in warning and "was allowed" in warning for warning in found["warnings"])
+    with pytest.raises(InputError, match="no part of a setting"):
+        compare(folders, tmp_path / "out", allowed=["weather"])
+
+
+def declaring(folder: Path, **declared: Any) -> Path:
+    write_json(folder / "parity.json", {**json.loads((folder / "parity.json").read_text()), "declared": declared})
+    return folder
+
+
+def test_a_margin_that_was_declared_beforehand(tmp_path: Path) -> None:
+    """400 items: none lost is shown to be kept; 60 lost (0.15) is not; 4 lost and found is neither."""
+    n = 400
+    base = [1.0] * n
+    ends = {"same": base, "lost": [0.0] * 60 + [1.0] * (n - 60), "some": [0.0] * 6 + [1.0] * (n - 6)}
+    margins = {"non_inferiority": {"ru": 0.02}}
+    folders = [declaring(write_evaluation(tmp_path / "base", scores({"kk": base, "ru": base})), **margins)]
+    for name, row in ends.items():
+        folders.append(declaring(write_evaluation(tmp_path / name, scores({"kk": base, "ru": row})), **margins))
+    found = compare(folders, tmp_path / "out")["versus"]
+    verdicts = {name: parts["non_inferiority"]["ru"]["verdict"] for name, parts in found.items()}
+    assert verdicts == {"same": "non-inferior", "lost": "inferior", "some": "undecided"}
+    declaring(folders[1], non_inferiority={"ru": 0.1})
+    with pytest.raises(InputError, match="declared another non_inferiority beforehand"):
+        compare(folders, tmp_path / "out")
+
+
+def test_the_margin_of_bits_is_a_share_of_the_base() -> None:
+    base = texts({"ru": [(100 + n % 3, 50) for n in range(60)]})
+    for factor, verdict in ((1.01, "non-inferior"), (1.04, "inferior")):
+        later = [replace(row, score=row.score * factor) for row in base]
+        first = parity_report(base).to_dict()["scores"]
+        found = compare_all({"a": base, "b": later}, margins={"ru": 0.02}, base_scores=first)["b"]["non_inferiority"]
+        assert found["ru"]["verdict"] == verdict
+        assert found["ru"]["tasks"]["bpb"]["margin"] == pytest.approx(0.02 * first["bpb"]["ru"]["score"])
+
+
+def test_tests_that_are_not_parallel_are_never_differenced(tmp_path: Path) -> None:
+    folders = [write_evaluation(tmp_path / label, scores({"kk": [0, 1, 1], "ru": [1, 0, 1]})) for label in "ab"]
+    doubts = {"mc": {"kk": {"not_parallel": {"items": 3, "of": 3, "examples": ["0"]}}}}
+    write_json(folders[1] / "parity.json", {**json.loads((folders[1] / "parity.json").read_text()), "doubts": doubts})
+    parts = compare(folders, tmp_path / "out")["versus"]["b"]
+    assert parts["difference_of_differences"] == {} and set(parts["changes"]["mc"]) == {"kk", "ru"}
 
 
 def test_folders_that_are_no_evaluation(tmp_path: Path) -> None:
     base = write_evaluation(tmp_path / "a", scores({"kk": [0, 1]}))
     with pytest.raises(InputError, match=r"parity\.json: no such file"):
-        compare(base, tmp_path / "nowhere", tmp_path / "out")
+        compare([base, tmp_path / "nowhere"], tmp_path / "out")
     write_json(tmp_path / "a" / "parity.json", {"scores": {}})
     with pytest.raises(DataError, match="lacks"):
-        compare(base, base, tmp_path / "out")
+        compare([base, write_evaluation(tmp_path / "b", scores({"kk": [0, 1]}))], tmp_path / "out")
     (tmp_path / "items.jsonl").write_text('{"item_id": "1", "primary": true}\n')
     with pytest.raises(DataError, match="row 1"):
         read_item_scores(tmp_path / "items.jsonl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,34 @@ def test_labels_in_another_order_are_the_same_answer(tmp_path: Path) -> None:
     assert doubts.of_items(mine, load_items(mine, root=root)) == {}
     root = write(tmp_path, {**ROW, "answer": "t"}, {**ROW, "answer": "s", "language": "ru"})
     assert set(doubts.of_items(mine, load_items(mine, root=root))["mine"]) == {"kk", "ru"}
+
+
+def test_a_language_without_a_row_is_said(tmp_path: Path) -> None:
+    mine = task()
+    found = doubts.of_items(mine, load_items(mine, root=write(tmp_path, ROW)))
+    assert found["mine"]["ru"] == {"no_items": {"items": 0, "of": 0, "examples": []}}
+    assert list(doubts.lines(found)) == [
+        "mine, ru: no items are there: the task names this language, but its file has no row in it, so nothing is compared with it"
+    ]
+
+
+def test_twins_with_other_choices_and_choices_that_look_the_same(tmp_path: Path) -> None:
+    rows = [{**ROW, "choices": ["қ", "й", "и\u0306"]}, {**ROW, "language": "ru", "choices": ["да", "нет"]}]
+    mine = task()
+    found = doubts.of_items(mine, load_items(mine, root=write(tmp_path, *rows)))["mine"]
+    assert set(found["kk"]) == {"equal_choices", "other_choices"} and set(found["ru"]) == {"other_choices"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"id": True}, {"id": float("nan")}, {"id": "\ud83d"}, {"choices": [float("nan"), "b"]}, {"choices": [True, "b"]}],
+)
+def test_what_is_no_word_is_no_id_and_no_choice(tmp_path: Path, change: dict[str, object]) -> None:
+    (tmp_path / "rows.jsonl").write_text(
+        json.dumps({**ROW, **change})
+    )  # as others write it: NaN and \\ud83d stand in the file
+    with pytest.raises(DataError, match=r"is to tell the item from others|surrogate|every choice is to be text"):
+        load_items(task(), root=tmp_path)
 
 
 def test_one_language_has_no_twins_to_miss(tmp_path: Path) -> None:
@@ -85,6 +114,6 @@ def test_swapped_files_are_refused(tmp_path: Path) -> None:
 
 def test_what_was_not_scored_alike() -> None:
     one = {"dtype": "float32", "window_tokens": 256, "device": "cpu"}
-    assert unlike(one, {**one, "device": "cuda"}) == []
-    assert unlike(one, {}) == []
-    assert unlike(one, {**one, "dtype": "bfloat16"}) == ["dtype (float32 and bfloat16)"]
+    assert unlike(one, {**one, "device": "cuda"}) == {}
+    assert unlike(one, {}) == {}
+    assert unlike(one, {**one, "dtype": "bfloat16"}) == {"dtype": "dtype (float32 and bfloat16)"}

@@ -1,5 +1,6 @@
 """The page of an evaluation, read back with an HTML parser: what stands in which table, and that nothing is loose."""
 
+import csv
 import random
 from dataclasses import asdict
 from html.parser import HTMLParser
@@ -13,6 +14,7 @@ from qaz_llm.evals.parity import parity_report
 from qaz_llm.evals.report import first_examples, render_comparison, write_report
 from qaz_llm.io import write_json, write_jsonl
 from qaz_llm.records import ItemScore
+from qaz_llm.report.figures import interval_text
 
 
 class Page(HTMLParser):
@@ -106,14 +108,14 @@ def test_the_page_holds_the_numbers_of_the_files(tmp_path: Path) -> None:
         for code in ("kk", "ru", "en")
     }
     row = page.row("mc", "acc", "30")
-    for cell, code in zip(row[3:], ("kk", "ru", "en"), strict=True):
+    for cell, code in zip(row[3:6], ("kk", "ru", "en"), strict=True):
         assert cell.startswith(f"{right[code]:.3f} [")
     gap = page.row("mc", "kk-ru")
     assert gap[2] == "30"
     assert gap[3].startswith(f"{right['kk'] - right['ru']:.3f} [".replace("-", "−"))
     assert "жауап <жоқ>" in page.text and "Қалың <b> қалай" in page.text
     assert "models/tiny" in page.text and "f00d" in page.text
-    assert page.details >= 4  # the items of two tasks, fingerprints, versions
+    assert page.details >= 2  # the items of two tasks
 
 
 def test_bits_per_byte_stand_apart_with_bits_per_sentence_beside(tmp_path: Path) -> None:
@@ -139,6 +141,51 @@ def test_a_folder_with_little_in_it_gives_a_page(tmp_path: Path) -> None:
     assert "2.000 (no interval: too few items)" in page.text
     assert "only 1 item <each>" in page.text
     assert "no gap can be taken" in page.text
+
+
+def test_the_same_figures_for_a_spreadsheet_and_for_notes(tmp_path: Path) -> None:
+    write_report(write_folder(tmp_path))
+    parity = parity_report(all_scores()).to_dict()
+    with (tmp_path / "report.csv").open(encoding="utf-8") as stream:
+        rows = {(row["what"], row["task"], row["key"]): row for row in csv.DictReader(stream)}
+    for what, table, key in (("score", parity["scores"], "score"), ("gap", parity["gaps"], "gap")):
+        for task, by in table.items():
+            for code, cell in by.items():
+                row = rows.pop((what, task, code))
+                assert float(row["value"]) == cell[key] and float(row["ci_low"]) == cell["ci_low"]
+    assert not rows
+    gap = parity["gaps"]["mc"]["kk-ru"]
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert f"| mc | kk-ru | acc | 30 | {interval_text(gap, 'gap')} |" in text
+
+
+def test_what_stands_behind_the_figures_is_shown(tmp_path: Path) -> None:
+    """Subjects, behaviour, costs, contamination, failures with their text, setting: each where it was written."""
+    cell = {"n": 7, "score": 0.5, "ci_low": 0.2, "ci_high": 0.8, "metric": "acc", "higher_is_better": True}
+    confusion = {"answers": 9, "untold": 1, "sentences": 12, "observed": {"kk": 0.75, "ru": 0.25},
+                 "corrected": {"kk": 0.8}, "scripts": {"Cyrl": 1.0}, "wrong_answers": 2, "examples": []}  # fmt: skip
+    file = {"task": "mc", "file": "mc.jsonl", "looked_for": False, "items": None, "items_too_short": None,
+            "items_met": None, "documents_dropped": None}  # fmt: skip
+    failure = {"task": "mc", "language": "kk", "item_id": "q7", "kinds": ["cut"], "text": "ұзын мәтін " * 99,
+               "question": "Кім?", "choices": ["Айгүл", "Марат"], "score": 0.0, "metric": "acc", "detail": {}}  # fmt: skip
+    folder = write_folder(
+        tmp_path,
+        by_subject={"mc": {"тарих": {"kk": cell}}},
+        behaviour={"languages": {"qa": {"kk": confusion}},
+                   "agreement": {"mc": {"kk-ru": {"n": 30, "agreement": 0.6, "kappa": 0.4, "unread": 0}}}},
+        text_costs={"bpb": {"kk": {"bits_per_sentence": 300.0, "tokens_per_word": 2.25, "bytes_per_token": 5.5}}},
+        contamination={"manifest": "m.json", "fingerprint": "f" * 32, "ngram_words": 13, "files": [file]},
+        doubts={"mc": {"kk": {"cut": {"items": 3, "of": 30, "examples": ["q7"]}}}},
+        setting={"dtype": "float32", "window_tokens": 256},
+    )  # fmt: skip
+    write_jsonl(folder / "failures.jsonl", [failure])
+    page = read_page(write_report(folder))
+    assert page.row("тарих (7)")[1] == "0.500 [0.200, 0.800]"
+    assert page.row("Kazakh (12)")[1:3] == ["75 %", "25 %"] and page.row("Kazakh", "9")[2] == "2"
+    assert page.row("mc", "kk-ru", "30", "0.600") and page.row("bpb", "Kazakh")[5:] == ["2.250", "5.500"]
+    assert page.row("mc", "mc.jsonl")[2] == "no: not known"
+    assert page.row("mc", "kk")[2] == "3 of 30" and "Айгүл" in page.text and "(1,089 characters)" in page.text
+    assert page.row("dtype") == ["dtype", "float32"] and page.row("window tokens") == ["window tokens", "256"]
 
 
 def test_a_folder_without_an_evaluation_is_refused(tmp_path: Path) -> None:
@@ -168,10 +215,22 @@ def test_a_comparison_says_better_worse_and_forgotten() -> None:
     }
     score = {"n": 9, "score": 0.25, "ci_low": 0.1, "ci_high": 0.4, "metric": "acc", "higher_is_better": True}
     values = {
+        "base": "base",
         "models": {"base": "b", "adapted": "a"},
-        "changes": changes,
-        "difference_of_differences": {"mc": {"kk-ru": change(0.5, 0.02)}},
-        "forgetting": {"ru": [{"task": "mc", **changes["mc"]["ru"]}], "en": []},
+        "versus": {
+            "adapted": {
+                "changes": changes,
+                "difference_of_differences": {"mc": {"kk-ru": change(0.5, 0.02)}},
+                "forgetting": {"ru": [{"task": "mc", **changes["mc"]["ru"]}], "en": []},
+                "non_inferiority": {
+                    "en": {
+                        "verdict": "undecided",
+                        "margin": 0.02,
+                        "tasks": {"mc": {"verdict": "undecided", "margin": 0.02}},
+                    }
+                },
+            }
+        },
         "scores": {"base": {"mc": {"kk": score}}, "adapted": {}},
         "data": {"mc": "x"},
     }
@@ -179,7 +238,8 @@ def test_a_comparison_says_better_worse_and_forgotten() -> None:
     assert page.row("mc", "kk")[-1] == "better" and page.row("mc", "kk")[3:5] == ["0.250", "–"]
     assert page.row("mc", "ru")[-1] == "worse"
     assert page.row("mc", "en")[-1] == "not significant"
-    assert page.row("bpb", "kk")[-1] == "better" and page.row("bpb", "kk")[-2] == "<0.001"
+    assert page.row("bpb", "kk")[-1] == "better" and page.row("bpb", "kk")[6] == "<0.001"
     assert page.row("mc", "kk-ru")[3].startswith("0.500 [")
+    assert page.row("English", "mc") == ["English", "mc", "0.020", "undecided"]
     assert "Russian got worse in mc −0.200" in page.text
     assert "English: nothing got significantly worse." in page.text

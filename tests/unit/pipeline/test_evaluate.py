@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from qaz_llm.config import load_config
+from qaz_llm.errors import InputError
 from qaz_llm.evals.run import EvalResult
 from qaz_llm.io import write_jsonl
-from qaz_llm.pipeline import evaluate
+from qaz_llm.pipeline import evaluate, job
 from qaz_llm.pipeline.config import RunConfig
 
 ROOT = Path(__file__).parents[3]
@@ -81,3 +84,12 @@ def test_evaluation_is_told_what_the_run_is_told(tmp_path: Path) -> None:
     assert whole.tasks is None and whole.samples
     bits = evaluate._eval_config(config, tmp_path / "out", "a/model", bits_only=True)
     assert bits.tasks == ("qaz_bpb",) and not bits.samples
+
+
+def test_declared_gaps_are_known_before_the_run_and_asked_of_whole_evaluations_only() -> None:
+    config = load_config(RunConfig, ROOT / "configs" / "demo.yaml", ["eval.family=[qaz_mc.kk-ru]"])
+    assert evaluate._eval_config(config, Path("out"), "m").family == ("qaz_mc.kk-ru",)
+    assert evaluate._eval_config(config, Path("out"), "m", bits_only=True).family is None
+    wrong = load_config(RunConfig, ROOT / "configs" / "demo.yaml", ["eval.family=[qaz_mc.kk-de]"])
+    with pytest.raises(InputError, match=r"family names qaz_mc.kk-de"):
+        job._eval_files(wrong)

@@ -96,7 +96,7 @@ def test_the_page_needs_nothing_else() -> None:
 
 def test_numbers_are_aligned_right_and_words_are_not() -> None:
     html = table(["name", "value"], [["a", 0.5], ["b", "12.5 %"], ["c", "0.1 [−0.2, 0.3]"]])
-    assert '<th scope="col">name</th>' in html and '<th scope="col" class="n">value</th>' in html
+    assert '<th scope="col" class="k">name</th>' in html and '<th scope="col" class="n">value</th>' in html
 
 
 def test_a_row_of_the_wrong_length_is_refused() -> None:

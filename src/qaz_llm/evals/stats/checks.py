@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import bdtr
@@ -12,6 +13,30 @@ from qaz_llm.evals.stats.clusters import clustered
 DRAWS = 2_000
 BLOCK_VALUES = 4_000_000
 """Numbers drawn at once: 32 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """A paired difference by other methods; None where one does not apply (McNemar: right or wrong, items independent)."""
+
+    mcnemar_p: float | None
+    bootstrap_low: float | None
+    bootstrap_high: float | None
+
+
+def second_look(
+    differences: Sequence[float],
+    clusters: Sequence[Hashable],
+    *,
+    seed: int,
+    weights: Sequence[float] | None = None,
+    is_right_or_wrong: bool,
+) -> SecondLook:
+    """The bootstrap's interval, and McNemar's p where each item stands alone and is right or wrong on both sides."""
+    low, high = bootstrap_interval(differences, clusters, seed=seed, weights=weights) or (None, None)
+    applies = is_right_or_wrong and len(set(clusters)) == len(clusters)
+    p = exact_mcnemar(sum(d > 0 for d in differences), sum(d < 0 for d in differences)) if applies else None
+    return SecondLook(p, low, high)
 
 
 def exact_mcnemar(better: int, worse: int) -> float:
@@ -25,13 +50,23 @@ def exact_mcnemar(better: int, worse: int) -> float:
 
 
 def bootstrap_interval(
-    values: Sequence[float], clusters: Sequence[Hashable], *, seed: int, level: float = 0.95, draws: int = DRAWS
+    values: Sequence[float],
+    clusters: Sequence[Hashable],
+    *,
+    seed: int,
+    level: float = 0.95,
+    draws: int = DRAWS,
+    weights: Sequence[float] | None = None,
 ) -> tuple[float, float] | None:
-    """The percentile interval of the mean over whole clusters drawn with replacement; None for a single cluster."""
-    found = clustered(values, clusters)
+    """The percentile interval of the mean, or of Σ values / Σ weights, over whole clusters drawn with replacement.
+
+    None for a single cluster.
+    """
+    found = clustered(values, clusters, weights)
     if found.num_clusters < 2:
         return None
-    sums_G, sizes_G = found.sums(found.values_N), found.sizes_G
+    sums_G = found.sums(found.values_N)
+    sizes_G = found.sizes_G if weights is None else found.sums(np.asarray(weights, dtype=float))
     random, means = np.random.default_rng(seed), []
     block = max(1, BLOCK_VALUES // found.num_clusters)
     for start in range(0, draws, block):
