@@ -27,7 +27,7 @@ def read_task_rows(path: Path, columns: Sequence[str] | None) -> Iterator[dict[s
     separator = TABLES.get(file_format(path))
     rows = read_rows(path) if separator is None else _table(path, separator, columns)
     for number, row in enumerate(rows, 1):
-        yield {"row": number, **row}
+        yield row if "row" in row else {**row, "row": number}
 
 
 def _table(path: Path, separator: str, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
