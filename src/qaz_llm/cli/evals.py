@@ -62,19 +62,15 @@ def eval_tasks(
     as_json: AsJson = False,
 ) -> None:
     """The tasks that ship with the package, the suites they are in, and whether their data is at hand."""
-    from qaz_llm.evals.listing import list_tasks
+    from qaz_llm.evals.listing import list_tasks, task_line
 
     rows = list_tasks(root)
     if as_json:
         print_json(rows)
         return
     for row in rows:
-        there = "" if row["has_data"] else ", data not at hand"
         typer.echo(f"{row['name']}: {row['description']}")
-        typer.echo(
-            f"  {', '.join(row['languages'])}; {row['kind']}, {row['metric']}; {row['licence']}; "
-            f"suites {', '.join(row['suites'])}{there}"
-        )
+        typer.echo(f"  {task_line(row)}")
 
 
 @eval_app.command("compare")

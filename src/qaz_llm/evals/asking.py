@@ -8,10 +8,12 @@ from itertools import islice
 
 from qaz_llm.evals.examples import Examples
 from qaz_llm.evals.metrics import score_answer, score_choices, score_text
+from qaz_llm.evals.minimal_pairs import score_pair
 from qaz_llm.evals.prompts import render_context, render_requests, render_unconditional
 from qaz_llm.evals.scoring.remembered import RememberingScorer
 from qaz_llm.evals.scoring.scorer import Scorer
 from qaz_llm.evals.task import Scoring, TaskConfig
+from qaz_llm.evals.translation import score_translation
 from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.records import EvalItem, ItemScore, Request, Scored
 
@@ -37,14 +39,20 @@ def score_task(
     if task.kind == "multiple_choice":
         return _score_multiple_choice(task, items, scorer, examples, both)
     requests = [render_requests(task, item, examples=examples.of(item)) for item in items]
-    prompts = [render_context(task, item, examples=examples.of(item)) for item in items] if task.kind == "qa" else []
+    if task.kind == "minimal_pairs":
+        _say_how_long(task, requests, [], scorer)
+        pairs = zip(items, _asked(scorer, requests), strict=True)
+        return [row for item, found in pairs for row in score_pair(task, item, found)]
+    writes = task.kind in ("qa", "translation")
+    prompts = [render_context(task, item, examples=examples.of(item)) for item in items] if writes else []
     _say_how_long(task, requests, prompts, scorer)
     scored = [found for (found,) in _asked(scorer, requests)]
     if task.kind == "bits_per_byte":
         return [score_text(task, item, found) for item, found in zip(items, scored, strict=True)]
     answers = scorer.generate(prompts, max_new_tokens=task.max_new_tokens, stop=STOP_STRINGS)
+    score = score_translation if task.kind == "translation" else score_answer
     rows = zip(items, answers, scored, strict=True)
-    return [row for item, answer, found in rows for row in score_answer(task, item, answer, found)]
+    return [row for item, answer, found in rows for row in score(task, item, answer, found)]
 
 
 def _score_multiple_choice(

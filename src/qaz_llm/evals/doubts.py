@@ -64,7 +64,7 @@ def of_items(task: TaskConfig, items: Sequence[EvalItem]) -> Doubts:
     for twins in groups.values():
         answers = {_answer(task, item) for item in twins.values()}
         for item in twins.values():
-            if len(twins) == 1 and len(totals) > 1:
+            if len(twins) == 1 and len(totals) > 1 and task.parallel:
                 found[item.task, item.language]["no_twin"].append(item.item_id)
             if len(set(item.choices)) < len(item.choices):
                 found[item.task, item.language]["equal_choices"].append(item.item_id)

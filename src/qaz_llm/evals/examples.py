@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qaz_llm.errors import ConfigError, DataError
-from qaz_llm.evals.items import dev_files, read_items
+from qaz_llm.evals.items import dev_sources, read_items
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.records import EvalItem
+
+WITHOUT_EXAMPLES = ("bits_per_byte", "minimal_pairs")
+"""Kinds of task that ask about texts alone, from their start."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,17 @@ def load_examples(task: TaskConfig, items: Sequence[EvalItem], *, shots: int, ro
         DataError: an example is one of the items.
         InputError: its file is not there.
     """
-    if not shots or task.kind == "bits_per_byte":
+    if not shots or task.kind in WITHOUT_EXAMPLES:
         return Examples()
-    files = dev_files(task, root)
-    if not files:
+    sources = dev_sources(task, root)
+    if not sources:
         raise ConfigError(
             f"task {task.name} has no examples to show, and shots is {shots}",
             hint="set shots=0, leave the task out, or give it a dev_file",
         )
     by_language: dict[str, list[EvalItem]] = defaultdict(list)
-    for language, path in files:
-        for item in read_items(task, path, language):
+    for language, source in sources:
+        for item in read_items(task, source, language):
             by_language[item.language].append(item)
     asked = {(item.language, item.text, item.question, item.choices) for item in items}
     for code in task.languages:

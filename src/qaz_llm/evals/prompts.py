@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qaz_llm.evals.minimal_pairs import pair_requests
 from qaz_llm.evals.task import Scoring, TaskConfig
 from qaz_llm.records import EvalItem, Request
 
@@ -41,8 +42,10 @@ def render_requests(
     """One request per choice; for bits per byte one, of the whole text from its start."""
     if task.kind == "bits_per_byte":
         return (Request("", item.text),)
+    if task.kind == "minimal_pairs":
+        return pair_requests(item)
     context = render_context(task, item, scoring=scoring, examples=examples)
-    if task.kind == "qa":
+    if task.kind in ("qa", "translation"):
         return (Request(context, f" {item.references[0]}"),)
     answers = LETTERS[: len(item.choices)] if (scoring or task.scoring) == "letters" else item.choices
     return tuple(Request(context, f" {answer}") for answer in answers)
@@ -57,6 +60,8 @@ def render_unconditional(task: TaskConfig, item: EvalItem) -> tuple[Request, ...
 
 def _template(task: TaskConfig, language: str, scoring: Scoring) -> str:
     template = task.prompts[language]
+    if task.kind == "multiple_choice" and scoring != task.scoring and language in task.other_prompts:
+        return task.other_prompts[language]
     lines = template.split("\n")
     if task.kind != "multiple_choice" or (scoring == "letters") == (CHOICES in template):
         return template
@@ -71,7 +76,7 @@ def _filled(template: str, item: EvalItem) -> str:
 
 
 def _solution(task: TaskConfig, item: EvalItem, scoring: Scoring) -> str:
-    if task.kind == "qa":
+    if task.kind in ("qa", "translation"):
         return item.references[0]
     assert item.answer is not None
     return LETTERS[item.answer] if scoring == "letters" else item.choices[item.answer]

@@ -27,7 +27,8 @@ from qaz_llm.evals.samples import write_samples
 from qaz_llm.evals.scoring.local import HFScorer, choose_device
 from qaz_llm.evals.scoring.remembered import RememberingScorer
 from qaz_llm.evals.scoring.scorer import Scorer
-from qaz_llm.evals.task import TaskConfig, choose_tasks
+from qaz_llm.evals.task import TaskConfig, chance_level, choose_tasks
+from qaz_llm.evals.translation import check_translations, corpus_scores
 from qaz_llm.io import (
     check_writable,
     fingerprint_value,
@@ -82,6 +83,7 @@ def run_eval(
     """
     tasks = choose_tasks(config)
     items = {task.name: load_items(task, root=config.root, max_items=config.max_items) for task in tasks}
+    check_translations(tasks, items)
     examples = {
         task.name: load_examples(task, items[task.name], shots=config.shots, root=config.root) for task in tasks
     }
@@ -118,6 +120,9 @@ def run_eval(
     for line in doubts.lines(found):
         _logger.warning(line)
     parity = _summary(config, tasks, [score for score, primary in scores if primary], fingerprints, identity)
+    for task in tasks:
+        parity["tasks"][task.name]["chance"] = chance_level(task, items[task.name])
+    parity["translation"] = corpus_scores(score for score, _primary in scores)
     parity |= {"setting": setting, "doubts": found, "warnings": [*_warnings(config), *doubts.lines(found)]}
     write_json(config.out / "parity.json", parity)
     write_report(config.out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -13,22 +13,30 @@ from pydantic import Field, model_validator
 from qaz_llm.config import LanguageCode, StrictModel, load_config, read_raw
 from qaz_llm.errors import InputError
 from qaz_llm.evals.config import EvalSettings
+from qaz_llm.records import EvalItem
 
 TASKS = Path(__file__).parent / "tasks"
 SUFFIXES = (".yaml", ".yml")
 Scoring = Literal["text", "letters"]
 Provenance = Literal["native", "human", "machine"]
-Metric = Literal["acc", "acc_per_token", "acc_per_byte", "f1", "exact_match", "bits_per_byte"]
+Metric = Literal["acc", "acc_per_token", "acc_per_byte", "f1", "exact_match", "bits_per_byte", "chrf"]
 METRICS = {
     "multiple_choice": ("acc", "acc_per_token", "acc_per_byte"),
     "bits_per_byte": ("bits_per_byte",),
+    "minimal_pairs": ("acc", "acc_per_token", "acc_per_byte"),
+    "translation": ("chrf", "bits_per_byte"),
     "qa": ("f1", "exact_match", "bits_per_byte"),
 }
 PLACEHOLDERS = {"text", "question", "choices"}
+Place = str | tuple[str, ...]
+"""A path or an address of the hub, or several whose rows follow each other; see `sources.py`."""
 
 
 class FieldMap(StrictModel):
-    """Which field of a row holds what. A tuple of names is joined (`id`, `group`, `cluster`) or listed (`choices`)."""
+    """Which field of a row holds what. A tuple of names is joined (`id`, `group`, `cluster`) or listed (`choices`).
+
+    Where the data has no such field, `@row`, `@row_in_subject`, `@file`, `@folder`, `@subset` and `@split` say where the row stands (`sources.py`).
+    """
 
     id: str | tuple[str, ...]
     group: str | tuple[str, ...] | None = Field(None, description="ties the twins of an item; by default the id")
@@ -55,16 +63,19 @@ class TaskConfig(StrictModel):
 
     name: str
     version: int = Field(ge=1)
-    kind: Literal["multiple_choice", "bits_per_byte", "qa"]
+    kind: Literal["multiple_choice", "bits_per_byte", "qa", "minimal_pairs", "translation"]
     description: str
     licence: str
     citation: str
     provenance: dict[LanguageCode, Provenance] = Field({}, description="native, or translated by people or machines")
-    file: str | None = Field(None, description="one file for all languages")
-    files: dict[LanguageCode, str] = Field({}, description="or one per language")
-    dev_file: str | None = Field(None, description="as file, for the solved examples of few-shot prompts")
-    dev_files: dict[LanguageCode, str] = Field({}, description="as files, for the solved examples")
+    parallel: bool = Field(True, description="false where items of one id in two languages are different questions")
+    file: Place | None = Field(None, description="one file for all languages, or `hub:OWNER/NAME/SUBSET/SPLIT`")
+    files: dict[LanguageCode, Place] = Field({}, description="or one per language, or several")
+    dev_file: Place | None = Field(None, description="as file, for the solved examples of few-shot prompts")
+    dev_files: dict[LanguageCode, Place] = Field({}, description="as files, for the solved examples")
+    columns: tuple[str, ...] = Field((), description="names of the columns of a table that has no header")
     fields: FieldMap
+    optional_choices: bool = Field(False, description="empty choices are none: questions with, say, four to eight")
     first_answer: int = Field(0, description="number of the first choice in the data")
     labels: dict[LanguageCode, dict[str, str]] = Field({}, description="the words of each label, in each language")
     question_words: dict[LanguageCode, dict[str, str]] = Field(
@@ -72,6 +83,12 @@ class TaskConfig(StrictModel):
     )
     scoring: Scoring = "text"
     prompts: dict[LanguageCode, str] = Field({}, description="template with {text}, {question}, {choices}")
+    other_prompts: dict[LanguageCode, str] = Field(
+        {}, description="of the way of asking that is not `scoring`, where the one made from `prompts` would read badly"
+    )
+    source_language: str | None = Field(
+        None, description="of a translation: the ISO 639 code of what fields.text is in"
+    )
     max_new_tokens: int = Field(24, ge=1)
     metric: Metric
 
@@ -93,7 +110,9 @@ class TaskConfig(StrictModel):
             yield f"a task of kind {self.kind} is scored by {', '.join(METRICS[self.kind])}, not by {self.metric}"
         if self.scoring == "letters" and self.metric != "acc":
             yield f"letters are all of one length: they are scored by acc, not by {self.metric}"
-        if self.kind == "bits_per_byte":
+        if self.kind == "minimal_pairs" and self.fields.choices is None:
+            yield "a task of kind minimal_pairs needs fields.choices: the good text, then the bad one"
+        if self.kind in ("bits_per_byte", "minimal_pairs"):
             return
         if not self.prompts:
             yield f"a task of kind {self.kind} needs prompts"
@@ -102,11 +121,13 @@ class TaskConfig(StrictModel):
                 yield f"{what} are missing for {', '.join(missing)}"
         if len({frozenset(words) for words in self.labels.values()}) > 1:
             yield "the labels have other names in one language than in another"
-        for code, prompt in self.prompts.items():
+        for code, prompt in [*self.prompts.items(), *self.other_prompts.items()]:
             if unknown := {name for _, name, _, _ in string.Formatter().parse(prompt) if name} - PLACEHOLDERS:
                 yield f"the {code} prompt has {{{unknown.pop()}}}; it may have {{text}}, {{question}} and {{choices}}"
-        if self.kind == "qa" and self.fields.references is None:
-            yield "a task of kind qa needs fields.references"
+        if self.kind in ("qa", "translation") and self.fields.references is None:
+            yield f"a task of kind {self.kind} needs fields.references"
+        if self.kind == "translation" and (self.source_language is None or len(self.languages) != 1):
+            yield "a task of kind translation is one direction: it needs source_language, and files in the language translated into"
         if self.kind == "multiple_choice" and (self.fields.answer is None or not (self.labels or self.fields.choices)):
             yield "a task of kind multiple_choice needs fields.answer, and fields.choices or labels"
 
@@ -118,6 +139,22 @@ class TaskConfig(StrictModel):
             if isinstance(field, dict):
                 return tuple(field)
         return tuple(self.prompts)
+
+
+def chance_level(task: TaskConfig, items: Sequence[EvalItem] = ()) -> float | None:
+    """The share right by guessing: 1 / choices, on average over the items, or as the task's labels or columns tell.
+
+    None where nothing is chosen, or where only the data knows how many choices there are.
+    """
+    if task.kind not in ("multiple_choice", "minimal_pairs"):
+        return None
+    if items:
+        return sum(1 / len(item.choices) for item in items) / len(items)
+    choices = task.fields.choices
+    several = next(iter(choices.values())) if isinstance(choices, Mapping) else choices
+    listed = next(iter(task.labels.values())) if task.labels else several
+    known = listed is not None and not isinstance(listed, str) and not task.optional_choices
+    return 1 / len(listed) if known and listed is not None else None
 
 
 def load_task(name: str) -> TaskConfig:
