@@ -235,11 +235,13 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """The answer to a prompt. `is_cut`: the prompt lost a part to fit; `is_unfinished`: the answer was ended by the limit of its length."""
+    """The answer to a prompt. `is_cut`: the prompt lost a part to fit; `is_unfinished`: the answer was ended by the limit of its length;
+    `is_refused`: a server would not take the prompt."""
 
     text: str
     is_cut: bool = False
     is_unfinished: bool = False
+    is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

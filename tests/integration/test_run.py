@@ -64,7 +64,7 @@ TINY: dict[str, Any] = {
         "checkpoint_every_steps": 100,
         "adapter": {"r": 2, "alpha": 4},
     },
-    "eval": {"max_items": SENTENCES, "sample_tokens": 3, "batch_tokens": 1024},
+    "eval": {"max_items": SENTENCES, "sample_bytes": 12, "batch_tokens": 1024},
 }
 
 

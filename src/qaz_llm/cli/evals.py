@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from qaz_llm.cli.bridge import bridge_read, bridge_write
 from qaz_llm.cli.options import AsJson, Overrides
 from qaz_llm.cli.printing import print_json
 from qaz_llm.errors import InputError
@@ -24,6 +25,9 @@ def eval_run(
         list[str] | None,
         typer.Option(metavar="FILE|NAME", help="A task file or folder of your own, or a task by name."),
     ] = None,
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="An OpenAI-compatible server that knows --model by its name.")
+    ] = None,
     overrides: Overrides = None,
     config: Annotated[Path | None, typer.Option(help="An eval config for all else.")] = None,
     as_json: AsJson = False,
@@ -36,7 +40,11 @@ def eval_run(
 
     if suite is None and not tasks and config is None:
         raise InputError("nothing to score", hint="name a suite (--suite demo) or a task file (--tasks my.yaml)")
-    given = {"suite": suite or ("own" if tasks else None), "tasks": tasks or None}
+    given = {
+        "suite": suite or ("own" if tasks else None),
+        "tasks": tasks or None,
+        "server": {"url": server} if server else None,
+    }
     named = {"model": model, "out": str(out), **{key: value for key, value in given.items() if value is not None}}
     if config is None:
         settings = config_from_values(EvalConfig, named, where="command line", overrides=overrides or ())
@@ -92,3 +100,7 @@ def eval_report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The 
     from qaz_llm.evals.report import write_report
 
     typer.echo(write_report(folder))
+
+
+eval_app.command("bridge")(bridge_write)
+eval_app.command("bridge-read")(bridge_read)

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from qaz_llm.config import StrictModel
 from qaz_llm.model.choices import Attention
+
+
+class ServerConfig(StrictModel):
+    """An OpenAI-compatible server. Its key is read from QAZ_API_KEY, else OPENAI_API_KEY."""
+
+    url: str = Field(description="address up to the version, such as http://localhost:8000/v1")
+    api: Literal["chat", "completions"] = Field(
+        "chat", description="prompts as messages with the server's chat template, or as they are"
+    )
+    logprobs: bool = Field(
+        False, description="its /completions echoes a prompt with log-probabilities, so that all tasks can be scored"
+    )
+    concurrency: int = Field(8, ge=1, le=256, description="requests under way at once")
+    retries: int = Field(6, ge=0, description="tries after the first, with growing waits")
+    timeout_s: float = Field(300, gt=0, description="silence after which a request is tried again")
+    price_in: float | None = Field(None, ge=0, description="price of a million tokens read, for the cost that is shown")
+    price_out: float | None = Field(None, ge=0, description="price of a million tokens written")
+    body: dict[str, Any] = Field({}, description="further keys of each request; null takes out one that is sent")
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.logprobs and self.api != "completions":
+            raise ValueError("log-probabilities come from /completions: set api to completions")
+        return self
 
 
 class EvalSettings(StrictModel):
@@ -23,14 +47,22 @@ class EvalSettings(StrictModel):
     shots: int = Field(
         0, ge=0, description="solved examples before each question, from the task's dev split, never from its items"
     )
-    formats: Literal["both", "primary"] = Field(
+    chat_template: Literal["none", "auto"] = Field(
+        "none",
+        description="prompts as they stand, or laid out as a dialogue in the tokenizer's own chat template where it has one; texts alone never are",
+    )
+    formats: Literal["both", "primary", "generate"] = Field(
         "both",
-        description="multiple choice by letters and by the words of the choices, or only in the task's primary way",
+        description="multiple choice by letters and by the words of the choices, only in the task's primary way, or by an answer that is written and read",
     )
     root: Path | None = Field(None, description="folder that the tasks' data paths start at, else $QAZ_CORPUS_DIR")
     max_items: int | None = Field(None, ge=1, description="the first so many groups of each task, for a quick look")
     samples: bool = Field(True, description="also write sample generations in kk, ru and en")
-    sample_tokens: int = Field(60, ge=1, description="length of a sample, in tokens")
+    sample_bytes: int = Field(
+        200, ge=1, description="length of a sample, in bytes of English; kk and ru have two a letter"
+    )
+    backend: Literal["transformers", "vllm"] = Field("transformers", description="what runs a local model")
+    server: ServerConfig | None = Field(None, description="a server that is asked instead; `model` is a name it knows")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"

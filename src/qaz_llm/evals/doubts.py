@@ -19,8 +19,10 @@ SENTENCES: Mapping[str, str] = {
     "changed": "not given back by the tokenizer (unknown or folded letters), so the model was asked about another text",
     "tie": "have several best choices; the first of them was taken",
     "prompt_cut": "prompts are longer than the model's window; the first token and the end were kept",
-    "unfinished": "answers were ended by the limit of their length",
+    "unfinished": "answers were ended by the limit of their length, which counts as wrong",
+    "unread": "answers name no choice or no number, which counts as wrong",
     "no_answer": "got no answer, which counts as wrong",
+    "refused": "were refused by the server (too long, or a filter), which counts as wrong",
     "no_twin": "have no twin in the other languages, so they are in no gap",
     "equal_choices": "offer the same choice twice, so that one answer is right and wrong",
     "other_answer": "have a twin with another right answer; a gap takes them for the same question",
@@ -64,7 +66,7 @@ def of_items(task: TaskConfig, items: Sequence[EvalItem]) -> Doubts:
     for twins in groups.values():
         answers = {_answer(task, item) for item in twins.values()}
         for item in twins.values():
-            if len(twins) == 1 and len(totals) > 1 and task.parallel:
+            if task.parallel and len(twins) == 1 and len(totals) > 1:
                 found[item.task, item.language]["no_twin"].append(item.item_id)
             if len(set(item.choices)) < len(item.choices):
                 found[item.task, item.language]["equal_choices"].append(item.item_id)

@@ -27,6 +27,8 @@ def model_identity(config: EvalConfig) -> str:
 
     Raises InputError for a folder that is no model.
     """
+    if config.server is not None:  # what stands behind a name the server alone knows
+        return f"{config.model} at {config.server.url}"
     from qaz_llm.model.folder import check_model_folder
     from qaz_llm.model.load import load_config_of
 
@@ -61,7 +63,12 @@ def setting_of(scorer: HFScorer, config: EvalConfig) -> dict[str, Any]:
 
 
 def setting_of_config(config: EvalConfig) -> dict[str, Any]:
-    return {"max_items": config.max_items, "shots": config.shots, "seed": config.seed}
+    setting = {"max_items": config.max_items, "shots": config.shots, "seed": config.seed, "formats": config.formats}
+    if config.server is not None:
+        server = config.server
+        how = {"url": server.url, "api": server.api, "body": server.body}
+        return {**setting, "server": how, "chat_template": "the server's" if server.api == "chat" else "none"}
+    return {**setting, "backend": config.backend}
 
 
 def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,10 @@ from qaz_llm.evals.sources import Source, find_source
 from qaz_llm.evals.task import TaskConfig, load_suite
 from qaz_llm.io import fingerprint_value
 from qaz_llm.language.identify import identify
+from qaz_llm.progress import get_logger
 from qaz_llm.records import EvalItem
+
+_logger = get_logger("eval")
 
 SAMPLE_ITEMS, SAMPLE_CHARS, LEAST_CHARS = 50, 20_000, 500
 """Of each language so much is read to see that it is that language; less than LEAST_CHARS says too little."""
@@ -73,10 +76,14 @@ def _found(
     task: TaskConfig, named: Sequence[tuple[str | None, str | tuple[str, ...]]], root: Path | None, fetch: bool = True
 ) -> list[tuple[str | None, Source]]:
     return [
-        (language, find_source(written, task=task.name, root=root, columns=task.columns, fetch=fetch))
+        (language, _source(task, written, root, fetch))
         for language, several in named
         for written in ([several] if isinstance(several, str) else several)
     ]
+
+
+def _source(task: TaskConfig, written: str, root: Path | None, fetch: bool) -> Source:
+    return find_source(written, task=task.name, root=root, columns=task.columns, quoted=task.quoted, fetch=fetch)
 
 
 def task_fingerprints(task: TaskConfig, root: Path | None) -> dict[str, str]:
@@ -109,8 +116,16 @@ def heldout_task(suite: str) -> TaskConfig:
 def read_items(task: TaskConfig, source: Source, language: str | None) -> Iterator[EvalItem]:
     """The items of one source; `language` is None where its rows or columns tell. Raises DataError as `load_items`."""
     by_column = isinstance(task.fields.text, Mapping) or isinstance(task.fields.question, Mapping)
-    seen: Counter[Any] = Counter()
+    empty, seen = 0, Counter[Any]()
     for where, row in source.rows():
+        if _is_empty(task, row, language, empty):
+            empty += 1
+            _logger.warning(
+                "task %s: %s has no question or an empty choice and is left out, as is known of this data",
+                task.name,
+                where,
+            )
+            continue
         if task.fields.subject:
             subject = _get(row, task.fields.subject, where)
             seen[subject] += 1
@@ -122,6 +137,16 @@ def read_items(task: TaskConfig, source: Source, language: str | None) -> Iterat
             yield _item(task, row, language or _language(task, row, where), where)
 
 
+def _is_empty(task: TaskConfig, row: Mapping[str, Any], language: str | None, before: int) -> bool:
+    """Whether the row is one of those that the task says to be without a question, or with an empty choice in their list."""
+    if before >= task.empty_rows.get(language or "", 0):
+        return False
+    question, choices = task.fields.question, task.fields.choices
+    listed = row.get(choices) if isinstance(choices, str) else None
+    has_choices = not isinstance(listed, list) or all(str(choice or "").strip() for choice in listed)
+    return not row.get(str(question)) or not has_choices
+
+
 def _of_language(field: Any, language: str) -> Any:
     return field.get(language) if isinstance(field, Mapping) else field
 
@@ -130,12 +155,12 @@ def _item(task: TaskConfig, row: Mapping[str, Any], language: str, where: str) -
     fields = task.fields
     text, question = _of_language(fields.text, language), _of_language(fields.question, language)
     base = _join(row, fields.id, where)
-    group = _join(row, fields.group, where) if fields.group else base
     choices, answer = _choices_and_answer(task, row, language, where)
+    own = base if task.parallel else f"{language}:{base}"
     return EvalItem(
         item_id=base,
-        group_id=group if task.parallel else f"{language}:{group}",
-        cluster_id=_join(row, fields.cluster, where) if fields.cluster else base,
+        group_id=_join(row, fields.group, where) if fields.group else own,
+        cluster_id=_join(row, fields.cluster, where) if fields.cluster else own,
         language=language,
         task=task.name,
         text=_words(row, text, where) if text else "",

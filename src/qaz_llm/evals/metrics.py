@@ -1,4 +1,4 @@
-"""From scored requests to `ItemScore`s; every normalisation is kept, the task names the primary one.
+"""From scored requests to `ItemScore`s (answers/score.py: from generated answers); every normalisation is kept, the task names the primary one.
 
 For a choice with log-probability l, t tokens and b bytes:
 
@@ -17,14 +17,12 @@ the sum of bits over the sum of bytes.
 from __future__ import annotations
 
 import math
-import re
-import unicodedata
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from qaz_llm.evals import doubts
+from qaz_llm.evals.rows_of_scores import score_row
 from qaz_llm.evals.task import TaskConfig
-from qaz_llm.records import EvalItem, Generated, ItemScore, Scored
+from qaz_llm.records import EvalItem, ItemScore, Scored
 
 
 def score_choices(
@@ -45,7 +43,7 @@ def score_choices(
     """
     measures = {"acc": [s.logprob for s in scored]}
     if not is_letters:
-        measures |= _by_length(scored)
+        measures |= _by_length(item, scored)
     if alone:
         measures["acc_unconditional"] = [s.logprob - a.logprob for s, a in zip(scored, alone, strict=True)]
     logprobs = [round(s.logprob, 4) for s in scored]
@@ -54,15 +52,17 @@ def score_choices(
         prediction = max(range(len(values)), key=values.__getitem__)
         found = doubts.of_scored(scored) + ["tie"] * (values.count(values[prediction]) > 1)
         detail = {"prediction": prediction, "answer": item.answer, "logprobs": logprobs, **_doubts(found)}
-        rows.append(_row(task, item, prefix + metric, float(prediction == item.answer), detail=detail))
+        rows.append(score_row(task, item, prefix + metric, float(prediction == item.answer), detail=detail))
     return rows
 
 
-def _by_length(scored: Sequence[Scored]) -> dict[str, list[float]]:
-    """Log-probabilities over the choices' tokens, and over their bytes less the space before them."""
+def _by_length(item: EvalItem, scored: Sequence[Scored]) -> dict[str, list[float]]:
+    """Log-probabilities over the choices' tokens, and over the choices' own bytes, without a space before them."""
     return {
         "acc_per_token": [s.logprob / max(s.num_tokens, 1) for s in scored],
-        "acc_per_byte": [s.logprob / max(s.num_bytes - 1, 1) for s in scored],
+        "acc_per_byte": [
+            s.logprob / max(len(choice.encode()), 1) for s, choice in zip(scored, item.choices, strict=True)
+        ],
     }
 
 
@@ -74,74 +74,8 @@ def score_text(task: TaskConfig, item: EvalItem, scored: Scored) -> ItemScore:
         "bits_per_byte": round(bits / max(scored.num_bytes, 1), 5),
         **_doubts(doubts.of_scored([scored])),
     }
-    return _row(task, item, "bits_per_byte", bits, weight=scored.num_bytes, higher_is_better=False, detail=detail)
-
-
-def score_answer(task: TaskConfig, item: EvalItem, generated: Generated, gold: Scored) -> list[ItemScore]:
-    """Exact match and F1 of a generated answer against the best reference, and bits per byte of the first reference.
-
-    An empty answer scores 0 and stays in the count.
-    """
-    text = generated.text
-    flags = {"prompt_cut": generated.is_cut, "unfinished": generated.is_unfinished, "no_answer": not text}
-    found = doubts.of_scored([gold]) + [name for name, flag in flags.items() if flag]
-    detail = {"answer": text[:200], "references": list(item.references[:3]), **_doubts(found)}
-    bits = -gold.logprob / math.log(2)
-    return [
-        _row(task, item, "f1", max(token_f1(text, r) for r in item.references), detail=detail),
-        _row(task, item, "exact_match", float(any(_same(text, r) for r in item.references)), detail=detail),
-        _row(task, item, "bits_per_byte", bits, weight=gold.num_bytes, higher_is_better=False),
-    ]
+    return score_row(task, item, "bits_per_byte", bits, weight=scored.num_bytes, higher_is_better=False, detail=detail)
 
 
 def _doubts(found: Sequence[str]) -> dict[str, list[str]]:
     return {"doubts": list(found)} if found else {}
-
-
-def normalise_answer(text: str) -> list[str]:
-    """Lower-cased words, punctuation between them left out: close to SQuAD's script (Rajpurkar et al. 2016).
-
-    That one joins what a hyphen parts and removes English articles; here `2014-2017` and `2014 – 2017` are the same words.
-    """
-    folded = unicodedata.normalize("NFC", text).lower()
-    return re.sub(r"[^\w\s]", " ", folded).split()
-
-
-def token_f1(answer: str, reference: str) -> float:
-    """Harmonic mean of precision and recall over words.
-
-    >>> round(token_f1("үлкен ақ үй", "ақ үй"), 3)
-    0.8
-    """
-    found, wanted = Counter(normalise_answer(answer)), Counter(normalise_answer(reference))
-    shared = sum((found & wanted).values())
-    return 2 * shared / (found.total() + wanted.total()) if shared else 0.0
-
-
-def _same(answer: str, reference: str) -> bool:
-    words = normalise_answer(answer)
-    return bool(words) and words == normalise_answer(reference)
-
-
-def _row(
-    task: TaskConfig,
-    item: EvalItem,
-    metric: str,
-    score: float,
-    *,
-    weight: float = 1.0,
-    higher_is_better: bool = True,
-    detail: Mapping[str, object] | None = None,
-) -> ItemScore:
-    return ItemScore(
-        item_id=item.item_id,
-        group_id=item.group_id,
-        cluster_id=item.cluster_id,
-        task=task.name,
-        language=item.language,
-        metric=metric,
-        score=score,
-        higher_is_better=higher_is_better,
-        weight=weight,
-        detail=detail or {},
-    )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qaz_llm.evals import doubts
+from qaz_llm.evals.rows_of_scores import score_row
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.records import EvalItem, ItemScore, Request, Scored
 
@@ -39,13 +40,4 @@ def _row(task: TaskConfig, item: EvalItem, metric: str, values: Sequence[float],
         "logprobs": [round(s.logprob, 4) for s in scored],
         **({"doubts": found} if found else {}),
     }
-    return ItemScore(
-        item_id=item.item_id,
-        group_id=item.group_id,
-        cluster_id=item.cluster_id,
-        task=task.name,
-        language=item.language,
-        metric=metric,
-        score=float(good > bad),
-        detail=detail,
-    )
+    return score_row(task, item, metric, float(good > bad), detail=detail)

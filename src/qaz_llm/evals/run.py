@@ -8,15 +8,17 @@ OUT/answers/        what the model answered, so that an interrupted evaluation g
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qaz_llm.errors import InputError
 from qaz_llm.evals import doubts
 from qaz_llm.evals.asking import score_task
+from qaz_llm.evals.chat_prompts import ChatTemplate, chat_template_of
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.examples import Examples, load_examples
 from qaz_llm.evals.identity import SCORING_VERSION, model_identity, setting_of, setting_of_config
@@ -27,7 +29,9 @@ from qaz_llm.evals.samples import write_samples
 from qaz_llm.evals.scoring.local import HFScorer, choose_device
 from qaz_llm.evals.scoring.remembered import RememberingScorer
 from qaz_llm.evals.scoring.scorer import Scorer
-from qaz_llm.evals.task import TaskConfig, chance_level, choose_tasks
+from qaz_llm.evals.scoring.server import ServerScorer
+from qaz_llm.evals.scoring.vllm import VllmScorer
+from qaz_llm.evals.task import TaskConfig, as_generated, chance_level, choose_tasks
 from qaz_llm.evals.translation import check_translations, corpus_scores
 from qaz_llm.io import (
     check_writable,
@@ -82,6 +86,11 @@ def run_eval(
         InputError: no such suite, task or model; data that is not there; an output folder that cannot be written.
     """
     tasks = choose_tasks(config)
+    if config.formats == "generate":
+        tasks = tuple(map(as_generated, tasks))
+    has_logprobs = config.server is None or config.server.logprobs
+    if not has_logprobs:
+        _check_generated(tasks)
     items = {task.name: load_items(task, root=config.root, max_items=config.max_items) for task in tasks}
     check_translations(tasks, items)
     examples = {
@@ -91,7 +100,9 @@ def run_eval(
     if scorer is None:
         identity = model_identity(config)
         check_writable(config.out)
-        kept = config.out / "answers" / fingerprint_value([identity, config.dtype, config.device, SCORING_VERSION])[:16]
+        how = config.server.model_dump(include={"url", "api", "body"}) if config.server else config.backend
+        facts = [identity, config.dtype, config.device, SCORING_VERSION, how]
+        kept = config.out / "answers" / fingerprint_value(facts)[:16]
         asked = _OpenedModel(config, kept.with_suffix(".json"))
         remembering = RememberingScorer(lambda: asked.scorer, kept.with_suffix(".jsonl"))
     else:
@@ -99,20 +110,33 @@ def run_eval(
         check_writable(config.out)
         given = scorer
         remembering = RememberingScorer(lambda: given, None)
+    if config.chat_template == "auto" and asked is not None:
+        tokenizer = asked.tokenizer
+    chat = chat_template_of(tokenizer) if config.chat_template == "auto" else None
     scores = [
         row
         for task in tasks
-        for row in _scored(task, items[task.name], remembering, examples[task.name], both=config.formats == "both")
+        for row in _scored(
+            task,
+            items[task.name],
+            remembering,
+            examples[task.name],
+            both=config.formats == "both",
+            has_logprobs=has_logprobs,
+            chat=chat,
+        )
     ]
     if config.samples and asked is not None:
         tokenizer = asked.tokenizer
     if config.samples and tokenizer is not None:
-        samples = write_samples(remembering, tokenizer, max_new_tokens=config.sample_tokens)
+        samples = write_samples(remembering, tokenizer, max_bytes=config.sample_bytes)
         write_jsonl(config.out / "samples.jsonl", samples)
     else:
         (config.out / "samples.jsonl").unlink(missing_ok=True)  # those of an earlier run may be another model's
     write_jsonl(config.out / "items.jsonl", ({**asdict(score), "primary": primary} for score, primary in scores))
     setting = asked.setting if asked is not None else _setting(remembering.scorer, config)
+    if chat is not None:
+        setting |= {"chat_template": chat.name}
     found = doubts.merged(
         *(doubts.of_items(task, items[task.name]) for task in tasks),
         doubts.of_scores(score for score, primary in scores if primary),
@@ -123,7 +147,11 @@ def run_eval(
     for task in tasks:
         parity["tasks"][task.name]["chance"] = chance_level(task, items[task.name])
     parity["translation"] = corpus_scores(score for score, _primary in scores)
-    parity |= {"setting": setting, "doubts": found, "warnings": [*_warnings(config), *doubts.lines(found)]}
+    parity |= {
+        "setting": setting,
+        "doubts": found,
+        "warnings": [*_warnings(config, chat), *_left_out(tasks), *doubts.lines(found)],
+    }
     write_json(config.out / "parity.json", parity)
     write_report(config.out)
     return EvalResult(config.out, parity)
@@ -139,11 +167,11 @@ class _OpenedModel:
     def tokenizer(self) -> PreTrainedTokenizerFast | None:
         from qaz_llm.model.load import load_tokenizer
 
-        return load_tokenizer(self._config.model)
+        return load_tokenizer(self._config.model) if self._config.server is None else None
 
     @cached_property
     def scorer(self) -> Scorer:
-        scorer, _tokenizer = load_scorer(self._config)
+        scorer = load_scorer(self._config)
         write_json(self._facts, _setting(scorer, self._config))
         return scorer
 
@@ -158,11 +186,21 @@ def _setting(scorer: Scorer, config: EvalConfig) -> dict[str, Any]:
     return setting_of(scorer, config) if isinstance(scorer, HFScorer) else setting_of_config(config)
 
 
-def load_scorer(config: EvalConfig) -> tuple[HFScorer, PreTrainedTokenizerFast]:
-    """The model of the config as a scorer, with its tokenizer. Raises InputError where it is no model."""
+def load_scorer(config: EvalConfig) -> Scorer:
+    """The model of the config as a scorer. Raises InputError where it is no model."""
+    if config.server is not None:
+        return ServerScorer(config.server, config.model)
     from qaz_llm.model.load import load_model, load_tokenizer
 
     tokenizer = load_tokenizer(config.model, trust_remote_code=config.trust_remote_code)
+    if config.backend == "vllm":
+        return VllmScorer(
+            config.model,
+            tokenizer,
+            dtype=config.dtype,
+            seed=config.seed,
+            trust_remote_code=config.trust_remote_code,
+        )
     model = load_model(
         config.model,
         dtype=config.dtype,
@@ -170,14 +208,31 @@ def load_scorer(config: EvalConfig) -> tuple[HFScorer, PreTrainedTokenizerFast]:
         attn_implementation=config.attn_implementation,
         trust_remote_code=config.trust_remote_code,
     )
-    return HFScorer(model, tokenizer, batch_tokens=config.batch_tokens), tokenizer
+    return HFScorer(model, tokenizer, batch_tokens=config.batch_tokens)
+
+
+def _check_generated(tasks: Sequence[TaskConfig]) -> None:
+    """Raise InputError where a task needs log-probabilities, which a server is not said to have."""
+    asked = [task.name for task in tasks if not task.is_generated and task.kind not in ("qa", "translation")]
+    if asked:
+        raise InputError(
+            f"the server is not said to give log-probabilities, which {', '.join(asked)} need{'s' * (len(asked) == 1)}",
+            hint="set formats=generate for multiple choice, leave tasks of bits per byte out, or set server.api=completions server.logprobs=true",
+        )
 
 
 def _scored(
-    task: TaskConfig, items: Sequence[EvalItem], scorer: RememberingScorer, examples: Examples, *, both: bool
+    task: TaskConfig,
+    items: Sequence[EvalItem],
+    scorer: RememberingScorer,
+    examples: Examples,
+    *,
+    both: bool,
+    has_logprobs: bool,
+    chat: ChatTemplate | None,
 ) -> list[tuple[ItemScore, bool]]:
     started, asked = time.monotonic(), scorer.asked
-    rows = score_task(task, items, scorer, examples=examples, both=both)
+    rows = score_task(task, items, scorer, examples=examples, both=both, has_logprobs=has_logprobs, chat=chat)
     done = "answered before" if scorer.asked == asked else f"done in {format_duration(time.monotonic() - started)}"
     _logger.info("%s: %s", task.name, done)
     return [(row, row.metric == task.metric) for row in rows]
@@ -225,7 +280,17 @@ def _describe_task(task: TaskConfig, scores: Sequence[ItemScore]) -> dict[str, A
     }
 
 
-def _warnings(config: EvalConfig) -> list[str]:
-    if config.max_items is None:
-        return []
-    return [f"only the first {config.max_items} groups of each task were scored"]
+def _left_out(tasks: Sequence[TaskConfig]) -> Iterator[str]:
+    """What tasks say of rows of their data that ask nothing."""
+    for task in tasks:
+        for code, count in task.empty_rows.items():
+            yield f"{task.name}, {code}: {count} of the data's rows have no question or an empty choice and are left out"
+
+
+def _warnings(config: EvalConfig, chat: ChatTemplate | None) -> list[str]:
+    found = []
+    if config.max_items is not None:
+        found.append(f"only the first {config.max_items} groups of each task were scored")
+    if config.chat_template == "auto" and chat is None:
+        found.append("chat_template is auto, and no tokenizer with a template is at hand: prompts stood as they are")
+    return found

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from qaz_llm.evals.answers.ask import generate_each
+from qaz_llm.evals.answers.limits import bytes_in
 from qaz_llm.evals.scoring.scorer import Scorer
 from qaz_llm.language.identify import identify
 
@@ -39,16 +41,17 @@ def write_samples(
     scorer: Scorer,
     tokenizer: PreTrainedTokenizerFast,
     *,
-    max_new_tokens: int,
+    max_bytes: int,
     prompts: Sequence[SamplePrompt] = PROMPTS,
 ) -> list[dict[str, Any]]:
     """Greedy answers as rows: prompt_id, kind, language, prompt, text, and the language that was answered in.
 
-    Questions go through the tokenizer's chat template; without one they are left out.
+    `max_bytes` are those of an English answer (limits.py). Questions go through the tokenizer's chat template; without one they are left out.
     """
     chosen = [p for p in prompts if p.kind == "continue" or tokenizer.chat_template is not None]
     rendered = [_render(tokenizer, prompt) for prompt in chosen]
-    texts = [answer.text for answer in scorer.generate(rendered, max_new_tokens=max_new_tokens, stop=())]
+    limits = [bytes_in(prompt.language, max_bytes) for prompt in chosen]
+    texts = [answer.text for answer in generate_each(scorer, rendered, limits=limits, stops=[()] * len(chosen))]
     return [
         {
             "prompt_id": prompt.id,

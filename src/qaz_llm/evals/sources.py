@@ -8,29 +8,28 @@
 A copy of the set in ROOT/hub/OWNER/NAME is read instead, where there is one. Tables are read as text: a library that guesses types makes
 5.50 a 5.5, and of the choice "NA" none at all.
 
-To each row come columns that say where it stands: `@row` (its number in its file, from 1), `@file` (without suffixes) and `@folder`, and of a
+To each row come columns that say where it stands: `row` (its number in its file, from 1, where the data has no such column), `@file` (without suffixes) and `@folder`, and of a
 set of the hub `@subset` and `@split`.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import xxhash
 
-from qaz_llm.errors import DamagedFileError, InputError
-from qaz_llm.io import CORPUS_DIR_VARIABLE, file_format, fingerprint_file, open_text, read_rows, resolve_path
+from qaz_llm.errors import InputError
+from qaz_llm.evals.tables import TABLES, read_task_rows
+from qaz_llm.io import CORPUS_DIR_VARIABLE, file_format, fingerprint_file, resolve_path
 
 HUB_PREFIX = "hub:"
-DELIMITERS: Mapping[str, str] = {".csv": ",", ".tsv": "\t"}
-SUFFIXES = (".jsonl", ".parquet", *DELIMITERS)
+SUFFIXES = (".jsonl", ".parquet", *TABLES)
 _ADDRESS = re.compile(r"hub:(?P<name>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+?))?/(?P<rest>.+)")
 
 Row = Mapping[str, Any]
@@ -53,7 +52,8 @@ class Source:
 
     written: str
     files: tuple[Path, ...] = ()
-    columns: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
+    quoted: bool | None = None
     address: HubAddress | None = None
     folder: Path | None = None
 
@@ -62,12 +62,11 @@ class Source:
         if self.address is not None and not self.files:
             place = {"@subset": self.address.subset, "@split": self.address.split}
             for number, row in enumerate(_load_split(self.address, self.folder), 1):
-                yield f"{self.written}:{number}", {**row, "@row": number, **place}
+                yield f"{self.written}:{number}", {"row": number, **row, **place}
         for path in self.files:
             place = {"@file": path.name.removesuffix("".join(path.suffixes)), "@folder": path.parent.name}
-            rows = _read_table(path, self.columns) if file_format(path) in DELIMITERS else read_rows(path)
-            for number, row in enumerate(rows, 1):
-                yield f"{path}:{number}", {**row, "@row": number, **place}
+            for number, row in enumerate(read_task_rows(path, self.columns, quoted=self.quoted), 1):
+                yield f"{path}:{number}", {**row, **place}
 
     def fingerprint(self) -> str:
         """Of the bytes of the files, or of the rows."""
@@ -80,21 +79,28 @@ class Source:
 
 
 def find_source(
-    written: str, *, task: str, root: Path | None = None, columns: tuple[str, ...] = (), fetch: bool = True
+    written: str,
+    *,
+    task: str,
+    root: Path | None = None,
+    columns: tuple[str, ...] | None = None,
+    quoted: bool | None = None,
+    fetch: bool = True,
 ) -> Source:
     """What a task names. With `fetch` files of the hub are downloaded; without, they are to be here.
 
     Raises InputError where it is not there, with what was looked for.
     """
     if written.startswith(HUB_PREFIX):
-        return _find_on_hub(written, task, root, columns, fetch)
+        found = _find_on_hub(written, task, root, fetch)
+        return replace(found, columns=columns, quoted=quoted)
     path = resolve_path(written, root=root)
     if not path.is_file():
         raise InputError(
             f"task {task}: its data {path} is not there",
             hint=f"set eval root (--config, or root=DIR) or {CORPUS_DIR_VARIABLE} to the folder that holds it",
         )
-    return Source(written, (path,), columns)
+    return Source(written, (path,), columns, quoted)
 
 
 def parse_address(written: str) -> HubAddress:
@@ -116,7 +122,7 @@ def parse_address(written: str) -> HubAddress:
     return HubAddress(match["name"], match["revision"], subset=subset, split=split)
 
 
-def _find_on_hub(written: str, task: str, root: Path | None, columns: tuple[str, ...], fetch: bool) -> Source:
+def _find_on_hub(written: str, task: str, root: Path | None, fetch: bool) -> Source:
     address = parse_address(written)
     copy = resolve_path(f"hub/{address.name}", root=root)
     folder = copy if copy.is_dir() else None
@@ -132,7 +138,7 @@ def _find_on_hub(written: str, task: str, root: Path | None, columns: tuple[str,
             f"task {task}: {address.name} has no file {address.pattern}",
             hint=f"in {folder} there are: {', '.join(there[:8]) or 'no tables'}{' …' if len(there) > 8 else ''}",
         )
-    return Source(written, files, columns, address, folder)
+    return Source(written, files, address=address, folder=folder)
 
 
 def _snapshot(address: HubAddress, task: str, fetch: bool) -> Path:
@@ -183,22 +189,3 @@ def _is_cached(name: str) -> bool:
     prepared = Path(os.environ.get("HF_DATASETS_CACHE") or home / "datasets") / name.replace("/", "___").lower()
     fetched = Path(os.environ.get("HF_HUB_CACHE") or home / "hub") / f"datasets--{name.replace('/', '--')}"
     return prepared.is_dir() or fetched.is_dir()
-
-
-def _read_table(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """The rows of a CSV or TSV table as text. Raises DamagedFileError where a row has more or fewer values than there are columns."""
-    with open_text(path) as lines:
-        reader = csv.reader(lines, delimiter=DELIMITERS[file_format(path)], strict=True)
-        names = list(columns)
-        try:
-            for row in reader:
-                if not names:
-                    names = row
-                elif row and len(row) != len(names):
-                    raise DamagedFileError(
-                        f"{path}:{reader.line_num}: {len(row)} values, and {len(names)} columns ({', '.join(names)})"
-                    )
-                elif row:
-                    yield dict(zip(names, row, strict=True))
-        except csv.Error as error:
-            raise DamagedFileError(f"{path}:{reader.line_num}: no row of a table ({error})") from error

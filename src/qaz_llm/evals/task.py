@@ -17,16 +17,33 @@ from qaz_llm.records import EvalItem
 
 TASKS = Path(__file__).parent / "tasks"
 SUFFIXES = (".yaml", ".yml")
-Scoring = Literal["text", "letters"]
+Scoring = Literal["text", "letters", "generate"]
+Kind = Literal["multiple_choice", "bits_per_byte", "minimal_pairs", "qa", "number", "translation", "open"]
 Provenance = Literal["native", "human", "machine"]
-Metric = Literal["acc", "acc_per_token", "acc_per_byte", "f1", "exact_match", "bits_per_byte", "chrf"]
+Metric = Literal[
+    "acc",
+    "acc_per_token",
+    "acc_per_byte",
+    "f1",
+    "f1_stems",
+    "exact_match",
+    "exact_number",
+    "answered",
+    "chrf",
+    "bits_per_byte",
+]
 METRICS = {
     "multiple_choice": ("acc", "acc_per_token", "acc_per_byte"),
     "bits_per_byte": ("bits_per_byte",),
     "minimal_pairs": ("acc", "acc_per_token", "acc_per_byte"),
     "translation": ("chrf", "bits_per_byte"),
-    "qa": ("f1", "exact_match", "bits_per_byte"),
+    "qa": ("f1", "f1_stems", "exact_match", "bits_per_byte"),
+    "number": ("exact_number",),
+    "open": ("answered",),
 }
+ANSWER_BYTES = {"qa": 100, "number": 1200, "translation": 600, "open": 1200}
+"""Length of an answer by the kind of the task, where it says nothing else; CHOICE_BYTES where a choice is generated."""
+CHOICE_BYTES = 600
 PLACEHOLDERS = {"text", "question", "choices"}
 Place = str | tuple[str, ...]
 """A path or an address of the hub, or several whose rows follow each other; see `sources.py`."""
@@ -58,24 +75,30 @@ class TaskConfig(StrictModel):
     """One task: its data, its prompts in each language, and what is scored.
 
     `scoring`: `text` scores each choice's own words after the prompt; `letters` lists the choices in the prompt and
-    scores A, B, C, D. The other way is reported beside it. `version` rises with any change to prompts or data, so that scores of two versions never meet.
+    scores A, B, C, D; the other way is reported beside it. `generate` lists the choices and reads which one the written answer names. `version` rises with any change to prompts or data, so that scores of two versions never meet.
     """
 
     name: str
     version: int = Field(ge=1)
-    kind: Literal["multiple_choice", "bits_per_byte", "qa", "minimal_pairs", "translation"]
+    kind: Kind
     description: str
     licence: str
     citation: str
     provenance: dict[LanguageCode, Provenance] = Field({}, description="native, or translated by people or machines")
-    parallel: bool = Field(True, description="false where items of one id in two languages are different questions")
     file: Place | None = Field(None, description="one file for all languages, or `hub:OWNER/NAME/SUBSET/SPLIT`")
     files: dict[LanguageCode, Place] = Field({}, description="or one per language, or several")
     dev_file: Place | None = Field(None, description="as file, for the solved examples of few-shot prompts")
     dev_files: dict[LanguageCode, Place] = Field({}, description="as files, for the solved examples")
-    columns: tuple[str, ...] = Field((), description="names of the columns of a table that has no header")
     fields: FieldMap
     optional_choices: bool = Field(False, description="empty choices are none: questions with, say, four to eight")
+    parallel: bool = Field(
+        True,
+        description="items of the same id in two languages are twins; false where each language has questions of its own",
+    )
+    empty_rows: dict[LanguageCode, int] = Field(
+        {},
+        description="rows without a question or with an empty choice that the data is known to have: left out and said; a further one is refused",
+    )
     first_answer: int = Field(0, description="number of the first choice in the data")
     labels: dict[LanguageCode, dict[str, str]] = Field({}, description="the words of each label, in each language")
     question_words: dict[LanguageCode, dict[str, str]] = Field(
@@ -89,7 +112,22 @@ class TaskConfig(StrictModel):
     source_language: str | None = Field(
         None, description="of a translation: the ISO 639 code of what fields.text is in"
     )
-    max_new_tokens: int = Field(24, ge=1)
+    max_answer_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="length of a generated answer in bytes of English; kk and ru have twice as many, which is as much text. A longer answer is wrong",
+    )
+    stop: tuple[str, ...] | None = Field(
+        None,
+        description="what ends a generated answer; by default a line end for qa and translations, else the beginning of a next question",
+    )
+    columns: tuple[str, ...] | None = Field(
+        None,
+        description="names of the columns of a CSV or TSV file without a line of names; `row` is the line's number",
+    )
+    quoted: bool | None = Field(
+        None, description="whether quotes hold a cell of a table together; by default in CSV, and not in TSV"
+    )
     metric: Metric
 
     @model_validator(mode="after")
@@ -112,6 +150,8 @@ class TaskConfig(StrictModel):
             yield f"letters are all of one length: they are scored by acc, not by {self.metric}"
         if self.kind == "minimal_pairs" and self.fields.choices is None:
             yield "a task of kind minimal_pairs needs fields.choices: the good text, then the bad one"
+        if self.scoring == "generate" and (self.kind != "multiple_choice" or self.metric != "acc"):
+            yield "scoring: generate reads the choice that an answer names: it is for multiple_choice, and scored by acc"
         if self.kind in ("bits_per_byte", "minimal_pairs"):
             return
         if not self.prompts:
@@ -124,12 +164,22 @@ class TaskConfig(StrictModel):
         for code, prompt in [*self.prompts.items(), *self.other_prompts.items()]:
             if unknown := {name for _, name, _, _ in string.Formatter().parse(prompt) if name} - PLACEHOLDERS:
                 yield f"the {code} prompt has {{{unknown.pop()}}}; it may have {{text}}, {{question}} and {{choices}}"
-        if self.kind in ("qa", "translation") and self.fields.references is None:
+        if self.kind in ("qa", "number", "translation") and self.fields.references is None:
             yield f"a task of kind {self.kind} needs fields.references"
         if self.kind == "translation" and (self.source_language is None or len(self.languages) != 1):
             yield "a task of kind translation is one direction: it needs source_language, and files in the language translated into"
         if self.kind == "multiple_choice" and (self.fields.answer is None or not (self.labels or self.fields.choices)):
             yield "a task of kind multiple_choice needs fields.answer, and fields.choices or labels"
+
+    @property
+    def answer_bytes(self) -> int:
+        """Bytes of an answer in English; see answers/limits.py for other languages."""
+        return self.max_answer_bytes or ANSWER_BYTES.get(self.kind, CHOICE_BYTES)
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether all that is scored is what the model writes, so that no log-probability is asked for."""
+        return self.kind in ("number", "open") or self.scoring == "generate"
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -155,6 +205,13 @@ def chance_level(task: TaskConfig, items: Sequence[EvalItem] = ()) -> float | No
     listed = next(iter(task.labels.values())) if task.labels else several
     known = listed is not None and not isinstance(listed, str) and not task.optional_choices
     return 1 / len(listed) if known and listed is not None else None
+
+
+def as_generated(task: TaskConfig) -> TaskConfig:
+    """A multiple choice asked for its answer in words; other tasks as they are."""
+    if task.kind != "multiple_choice":
+        return task
+    return task.model_copy(update={"scoring": "generate", "metric": "acc"})
 
 
 def load_task(name: str) -> TaskConfig:

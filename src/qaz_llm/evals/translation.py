@@ -18,6 +18,7 @@ from typing import Any
 
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.evals import doubts
+from qaz_llm.evals.rows_of_scores import score_row
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.language.identify import identify
 from qaz_llm.records import LANGUAGES, EvalItem, Generated, ItemScore, Scored
@@ -52,28 +53,25 @@ def check_translations(tasks: Sequence[TaskConfig], items: Mapping[str, Sequence
                 )
 
 
-def score_translation(task: TaskConfig, item: EvalItem, generated: Generated, gold: Scored) -> list[ItemScore]:
-    """chrF++ of the answer against the best reference, and bits per byte of the first reference after the prompt."""
+def score_translation(task: TaskConfig, item: EvalItem, generated: Generated, gold: Scored | None) -> list[ItemScore]:
+    """chrF++ of the answer against the best reference, and bits per byte of the first reference after the prompt.
+
+    `gold`: its log-probability; None where the backend has none to give, and then there is no such row. An answer that the limit of its length ended
+    is scored as it is, and counted: a translation that goes on too long loses by that already.
+    """
     text = generated.text
     flags = {"prompt_cut": generated.is_cut, "unfinished": generated.is_unfinished, "no_answer": not text}
-    found = doubts.of_scored([gold]) + [name for name, flag in flags.items() if flag]
-    detail: dict[str, Any] = {
-        "answer": text,
-        "references": list(item.references),
-        **({"doubts": found} if found else {}),
-    }
+    found = doubts.of_scored([gold]) if gold is not None else []
+    found += [name for name, flag in flags.items() if flag]
+    references = list(item.references)
+    detail: dict[str, Any] = {"generated": text, "references": references, **({"doubts": found} if found else {})}
     _bleu, chrf = _metrics()
-    score = chrf.sentence_score(text, list(item.references)).score / 100 if text else 0.0
-    bits = -gold.logprob / math.log(2)
-
-    def row(metric: str, value: float, **more: Any) -> ItemScore:
-        places = (item.item_id, item.group_id, item.cluster_id, task.name, item.language)
-        return ItemScore(*places, metric, value, **more)
-
-    return [
-        row(CHRF, score, detail=detail),
-        row("bits_per_byte", bits, weight=gold.num_bytes, higher_is_better=False),
-    ]
+    score = chrf.sentence_score(text, references).score / 100 if text else 0.0
+    rows = [score_row(task, item, CHRF, score, detail=detail)]
+    if gold is not None:
+        bits = -gold.logprob / math.log(2)
+        rows.append(score_row(task, item, "bits_per_byte", bits, weight=gold.num_bytes, higher_is_better=False))
+    return rows
 
 
 def corpus_scores(scores: Iterable[ItemScore]) -> dict[str, dict[str, Any]]:
@@ -91,7 +89,7 @@ def corpus_scores(scores: Iterable[ItemScore]) -> dict[str, dict[str, Any]]:
 
 
 def _corpus_score(rows: Sequence[ItemScore]) -> dict[str, Any]:
-    answers = [str(row.detail["answer"]) for row in rows]
+    answers = [str(row.detail["generated"]) for row in rows]
     most = max(len(row.detail["references"]) for row in rows)
     streams = [[dict(enumerate(row.detail["references"])).get(n, "") for row in rows] for n in range(most)]
     found: dict[str, Any] = {"n": len(rows)}

@@ -51,7 +51,7 @@ class Knowing:
         question = request.context.split(": ", 1)[1].rsplit("\n", 1)[0]
         return Scored(self.right.get((question, request.continuation), -50.0), 1, num_bytes)
 
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
+    def generate(self, prompts: Sequence[str], *, max_bytes: int, stop: Sequence[str]) -> list[Generated]:
         return [Generated(self.answer)] * len(prompts)
 
 
@@ -130,7 +130,7 @@ def test_answers_that_fail_are_wrong_and_counted(tmp_path: Path) -> None:
         result = run_eval(config(tmp_path, **settings), scorer=Knowing(answer=answer))
         assert result.parity["scores"]["kazqad"]["kk"]["n"] == 30
         assert result.parity["scores"]["kazqad"]["kk"]["score"] == score
-        assert {row["metric"] for row in rows(result.out)} == {"f1", "exact_match", "bits_per_byte"}
+        assert {row["metric"] for row in rows(result.out)} == {"f1", "f1_stems", "exact_match", "bits_per_byte"}
 
 
 def test_a_task_starts_with_an_estimate(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -198,7 +198,7 @@ def fake_model(folder: Path, weights: bytes) -> str:
 
 def test_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def use(scorer: Knowing) -> Knowing:
-        monkeypatch.setattr(module, "load_scorer", lambda _config: (scorer, None))
+        monkeypatch.setattr(module, "load_scorer", lambda _config: scorer)
         return scorer
 
     settings = config(tmp_path, model=fake_model(tmp_path / "model", b"1"), samples=False)

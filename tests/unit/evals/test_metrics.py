@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from qaz_llm.evals.metrics import normalise_answer, score_answer, score_choices, score_text, token_f1
+from qaz_llm.evals.answers.score import score_words
+from qaz_llm.evals.answers.words import normalise_answer, token_f1
+from qaz_llm.evals.metrics import score_choices, score_text
 from qaz_llm.evals.task import load_task
 from qaz_llm.records import EvalItem, Generated, Scored
 
@@ -53,7 +55,7 @@ def test_what_was_cut_or_changed_stands_with_the_score() -> None:
     scored = [Scored(-1.0, 1, 2, is_cut=True), Scored(-2.0, 1, 2, is_changed=True)]
     assert score_choices(MC, item(choices=("а", "ә"), answer=0), scored)[0].detail["doubts"] == ["cut", "changed"]
     generated = Generated("", is_cut=True, is_unfinished=True)
-    f1, *_ = score_answer(QA, item(references=("иә",)), generated, Scored(-1.0, 1, 1, is_changed=True))
+    f1, *_ = score_words(QA, item(references=("иә",)), generated, Scored(-1.0, 1, 1, is_changed=True))
     assert f1.detail["doubts"] == ["changed", "prompt_cut", "unfinished", "no_answer"]
 
 
@@ -100,20 +102,20 @@ def test_the_best_reference_counts() -> None:
     references = ("Қазақ хандығы", "1465 жылы", "1465")
     rows = {
         r.metric: r
-        for r in score_answer(QA, item(references=references), Generated("1465."), Scored(-math.log(2) * 6, 4, 3))
+        for r in score_words(QA, item(references=references), Generated("1465."), Scored(-math.log(2) * 6, 4, 3))
     }
     assert rows["f1"].score == 1.0 and rows["exact_match"].score == 1.0
     assert rows["bits_per_byte"].score == pytest.approx(6.0) and rows["bits_per_byte"].weight == 3
-    assert [r.higher_is_better for r in rows.values()] == [True, True, False]
+    assert [r.higher_is_better for r in rows.values()] == [True, True, True, False]
     near = {
         r.metric: r.score
-        for r in score_answer(QA, item(references=references), Generated("1465 жылы күзде"), Scored(-1, 1, 1))
+        for r in score_words(QA, item(references=references), Generated("1465 жылы күзде"), Scored(-1, 1, 1))
     }
     assert near["exact_match"] == 0.0 and near["f1"] == pytest.approx(2 * 2 / (3 + 2))
 
 
 @pytest.mark.parametrize("answer", ["", "  ", "…", "?!"])
 def test_no_answer_is_wrong_and_counted(answer: str) -> None:
-    rows = score_answer(QA, item(references=("…", "иә")), Generated(answer), Scored(-1.0, 1, 1))
-    assert [row.score for row in rows][:2] == [0.0, 0.0]
-    assert len(rows) == 3
+    rows = score_words(QA, item(references=("…", "иә")), Generated(answer), Scored(-1.0, 1, 1))
+    assert [row.score for row in rows][:3] == [0.0, 0.0, 0.0]
+    assert len(rows) == 4

@@ -17,10 +17,10 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from qaz_llm.errors import InputError, WorkError
+from qaz_llm.evals.answers.limits import cut_to_bytes, finish
 from qaz_llm.evals.scoring.encoding import encode_requests
 from qaz_llm.evals.scoring.local import HFScorer, choose_device
 from qaz_llm.evals.scoring.rows import windows
-from qaz_llm.evals.scoring.scorer import cut_at
 from qaz_llm.records import Generated, Request
 
 TOLERANCE = 1e-4
@@ -253,11 +253,12 @@ PROMPTS = ("Қазақстанның оңтүстігінде", "Ол", "Сұр�
 
 
 def greedy_texts(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], steps: int
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], max_bytes: int
 ) -> list[str]:
-    made = [plain_greedy(model, tokenizer(prompt)["input_ids"], steps) for prompt in prompts]
+    """As many tokens as bytes, which are too many, cut."""
+    made = [plain_greedy(model, tokenizer(prompt)["input_ids"], max_bytes) for prompt in prompts]
     assert not any(tokenizer.eos_token_id in ids for ids in made)
-    return [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in made]
+    return [cut_to_bytes(tokenizer.decode(ids, skip_special_tokens=True).strip(), max_bytes) for ids in made]
 
 
 @pytest.mark.parametrize("batch_tokens", [64, 8192])
@@ -265,21 +266,21 @@ def test_answers_are_greedy_and_those_of_each_prompt_alone(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, batch_tokens: int
 ) -> None:
     scorer = HFScorer(model, tokenizer, batch_tokens=batch_tokens)
-    found = scorer.generate(PROMPTS, max_new_tokens=10, stop=())
-    assert [answer.text for answer in found] == greedy_texts(model, tokenizer, PROMPTS, 10)
+    found = scorer.generate(PROMPTS, max_bytes=30, stop=())
+    assert [answer.text for answer in found] == greedy_texts(model, tokenizer, PROMPTS, 30)
     assert len(set(found)) == len(found)
     assert all(answer.is_unfinished and not answer.is_cut for answer in found)
-    assert scorer.generate([], max_new_tokens=10, stop=()) == []
+    assert scorer.generate([], max_bytes=30, stop=()) == []
 
 
 def test_the_models_own_sampling_settings_do_not_count(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     scorer = HFScorer(model, tokenizer)
-    expected = scorer.generate(PROMPTS, max_new_tokens=12, stop=())
+    expected = scorer.generate(PROMPTS, max_bytes=30, stop=())
     settings: dict[str, Any] = {"repetition_penalty": 9.0, "no_repeat_ngram_size": 1, "temperature": 5.0, "top_k": 3}
     model.generation_config.update(**settings, do_sample=True)
-    assert scorer.generate(PROMPTS, max_new_tokens=12, stop=()) == expected
+    assert scorer.generate(PROMPTS, max_bytes=30, stop=()) == expected
 
 
 def test_end_tokens_end_an_answer(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -287,26 +288,26 @@ def test_end_tokens_end_an_answer(model: LlamaForCausalLM, tokenizer: PreTrained
     made = plain_greedy(model, tokenizer(prompt)["input_ids"], 10)
     cut = next(n for n in range(2, 10) if made[n] not in made[:n])
     model.generation_config.eos_token_id = [made[cut]]
-    [found] = HFScorer(model, tokenizer).generate([prompt], max_new_tokens=10, stop=())
+    [found] = HFScorer(model, tokenizer).generate([prompt], max_bytes=500, stop=())
     assert found.text in tokenizer.decode(made[: cut + 1]).strip() and not found.is_unfinished
     model.generation_config.eos_token_id = None
-    [unending] = HFScorer(model, without(tokenizer, "eos_token")).generate([prompt], max_new_tokens=10, stop=())
+    [unending] = HFScorer(model, without(tokenizer, "eos_token")).generate([prompt], max_bytes=12, stop=())
     assert unending.is_unfinished
-    assert [unending.text] == [tokenizer.decode(made, skip_special_tokens=True).strip()]
+    assert unending.text == cut_to_bytes(tokenizer.decode(made, skip_special_tokens=True).strip(), 12)
 
 
 def test_an_answer_that_ends_at_once_is_empty(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     model.generation_config.eos_token_id = plain_greedy(model, tokenizer(PROMPTS[1])["input_ids"], 1)
-    found = HFScorer(model, without(tokenizer, "pad_token")).generate(PROMPTS, max_new_tokens=5, stop=())
+    found = HFScorer(model, without(tokenizer, "pad_token")).generate(PROMPTS, max_bytes=5, stop=())
     text = tokenizer.decode(model.generation_config.eos_token_id).strip()
     assert found[1].text in ("", text)  # the end token itself is text here only because it is an ordinary one
 
 
 def test_stop_strings_cut(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     scorer = HFScorer(model, tokenizer)
-    [whole] = scorer.generate(PROMPTS[:1], max_new_tokens=10, stop=())
+    [whole] = scorer.generate(PROMPTS[:1], max_bytes=40, stop=())
     stop = whole.text[len(whole.text) // 2 : len(whole.text) // 2 + 2]
-    [found] = scorer.generate(PROMPTS[:1], max_new_tokens=10, stop=("нет такого", stop))
+    [found] = scorer.generate(PROMPTS[:1], max_bytes=40, stop=("нет такого", stop))
     assert found == Generated(whole.text[: whole.text.index(stop)].strip())  # cut by its own doing: finished
 
 
@@ -314,11 +315,12 @@ def test_prompts_too_long_keep_their_start_token_and_their_end(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     prompt = "Ертіс өзені ұзақ ағады. " * 30 + "Жауабы:"
-    [found] = HFScorer(model, tokenizer).generate([prompt], max_new_tokens=10, stop=())
+    [found] = HFScorer(model, tokenizer).generate([prompt], max_bytes=10, stop=())
     ids = tokenizer(prompt)["input_ids"]
     kept = [tokenizer.bos_token_id, *ids[-(model.config.max_position_embeddings - 11) :]]
     assert found.is_cut
-    assert found.text == tokenizer.decode(plain_greedy(model, kept, 10), skip_special_tokens=True).strip()
+    text = tokenizer.decode(plain_greedy(model, kept, 10), skip_special_tokens=True).strip()
+    assert found.text == cut_to_bytes(text, 10)
 
 
 def test_prompts_that_open_with_a_special_token_get_no_other(
@@ -326,9 +328,11 @@ def test_prompts_that_open_with_a_special_token_get_no_other(
 ) -> None:
     scorer = HFScorer(model, tokenizer)
     for opening in ("<|bos|>", "<|im_start|>user\n"):
-        [found] = scorer.generate([f"{opening}Сәлем"], max_new_tokens=6, stop=())
+        [found] = scorer.generate([f"{opening}Сәлем"], max_bytes=6, stop=())
         ids = tokenizer(f"{opening}Сәлем", add_special_tokens=False)["input_ids"]
-        assert found.text == tokenizer.decode(plain_greedy(model, ids, 6), skip_special_tokens=True).strip()
+        assert found.text == cut_to_bytes(
+            tokenizer.decode(plain_greedy(model, ids, 6), skip_special_tokens=True).strip(), 6
+        )
 
 
 @pytest.mark.parametrize(
@@ -342,8 +346,8 @@ def test_prompts_that_open_with_a_special_token_get_no_other(
         ("\n", ("\n",), ""),
     ],
 )
-def test_cut_at(text: str, stop: tuple[str, ...], expected: str) -> None:
-    assert cut_at(text, stop) == expected
+def test_an_answer_is_cut_at_its_stop_string(text: str, stop: tuple[str, ...], expected: str) -> None:
+    assert finish(text, stop, 1000, has_ended=True) == (expected, False)
 
 
 def test_device(monkeypatch: pytest.MonkeyPatch) -> None:

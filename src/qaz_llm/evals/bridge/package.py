@@ -20,17 +20,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from qaz_llm.evals.answers.ask import stop_strings
+from qaz_llm.evals.answers.limits import bytes_in
 from qaz_llm.evals.config import EvalSettings
 from qaz_llm.evals.examples import Examples, load_examples
 from qaz_llm.evals.items import load_items, task_fingerprints
 from qaz_llm.evals.prompts import render_context, render_requests
-from qaz_llm.evals.task import Scoring, TaskConfig, choose_tasks
+from qaz_llm.evals.task import Scoring, TaskConfig, as_generated, choose_tasks
 from qaz_llm.io import fingerprint_value, make_dir, write_json, write_jsonl, write_text
 from qaz_llm.records import EvalItem
 
 MANIFEST = "package.json"
-WRITTEN = ("qa", "translation")
-"""Kinds whose answers are generated; each ends at its first line end."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ def write_package(settings: EvalSettings, out: Path, *, start_token: str = "") -
     Raises:
         InputError: as an evaluation does, for tasks and data; or `out` cannot be written.
     """
-    tasks = choose_tasks(settings)
+    tasks = (
+        tuple(map(as_generated, choose_tasks(settings))) if settings.formats == "generate" else choose_tasks(settings)
+    )
     make_dir(out / "data")
     parts: list[Part] = []
     for task in tasks:
@@ -84,11 +86,17 @@ def start_token_of(model: str) -> str:
     return "" if start is None or (ids and ids[0] == start) else str(tokenizer.convert_ids_to_tokens(int(start)))
 
 
+def is_written(task: TaskConfig) -> bool:
+    """Whether answers are generated."""
+    return task.is_generated or task.kind in ("qa", "translation")
+
+
 def requests_of(task: TaskConfig, part: Part, item: EvalItem, examples: Examples) -> tuple[str, tuple[str, ...]]:
     """The context that stands before the answer, and the continuations that are scored (none where it is generated)."""
     shown = examples.of(item)
-    if task.kind in WRITTEN:
-        return render_context(task, item, examples=shown), ()
+    if is_written(task):
+        way: Scoring = "letters" if task.scoring == "generate" else task.scoring
+        return render_context(task, item, scoring=way, examples=shown), ()
     requests = render_requests(task, item, scoring=part.scoring, examples=shown)
     return requests[0].context, tuple(request.continuation for request in requests)
 
@@ -96,7 +104,7 @@ def requests_of(task: TaskConfig, part: Part, item: EvalItem, examples: Examples
 def _parts(task: TaskConfig, *, both: bool) -> Iterator[Part]:
     """The task's own way of asking first."""
     ways: tuple[Scoring | None, ...] = (None,)
-    if task.kind == "multiple_choice":
+    if task.kind == "multiple_choice" and not task.is_generated:
         ways = (task.scoring, *(("text" if task.scoring == "letters" else "letters",) if both else ()))
     for language in task.languages:
         for way in ways:
@@ -110,7 +118,11 @@ def _row(task: TaskConfig, part: Part, item: EvalItem, examples: Examples, start
     if task.kind == "bits_per_byte":
         return {**row, "text": continuations[0]}
     row["context"] = start_token + context if context else ""  # before a text alone it puts its own
-    return {**row, "choices": list(continuations)} if continuations else {**row, "target": item.references[0]}
+    return (
+        {**row, "choices": list(continuations)}
+        if continuations
+        else {**row, "target": item.references[0] if item.references else ""}
+    )
 
 
 def _task_of(task: TaskConfig, part: Part, data: Path, settings: EvalSettings) -> dict[str, Any]:
@@ -126,8 +138,9 @@ def _task_of(task: TaskConfig, part: Part, data: Path, settings: EvalSettings) -
     if task.kind == "bits_per_byte":
         asked: dict[str, Any] = {"output_type": "loglikelihood_rolling", "doc_to_text": "", "doc_to_target": "text"}
         metrics = ["bits_per_byte"]
-    elif task.kind in WRITTEN:
-        options = {"until": ["\n"], "max_gen_toks": task.max_new_tokens, "do_sample": False}
+    elif is_written(task):
+        limit = bytes_in(part.language, task.answer_bytes)  # a token has a byte at least; `samples.py` cuts to bytes
+        options = {"until": list(stop_strings(task, part.language)), "max_gen_toks": limit, "do_sample": False}
         asked = {"output_type": "generate_until", "doc_to_text": "context", "doc_to_target": "target"}
         asked |= {"generation_kwargs": options}
         metrics = ["exact_match"]

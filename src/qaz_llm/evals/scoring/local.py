@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qaz_llm.errors import InputError, WorkError
 from qaz_llm.evals.scoring.encoding import Encoded, encode_requests
 from qaz_llm.evals.scoring.forward import cache_of, logprobs_of
-from qaz_llm.evals.scoring.rows import SHARED_ROWS, Row, batches, kept, plan_rows
-from qaz_llm.evals.scoring.scorer import cut_at
+from qaz_llm.evals.scoring.generating import generate_answers
+from qaz_llm.evals.scoring.rows import SHARED_ROWS, Row, batches, plan_rows
 from qaz_llm.progress import get_logger, progress
 from qaz_llm.records import Generated, Request, Scored
 
@@ -161,68 +161,18 @@ class HFScorer:
 
     # ------------------------------------------------------------------------------------------------ generation
 
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
-        """As `Scorer.generate`. Prompts are padded on the left; too long ones keep their first token and their end.
-
-        A prompt that opens with a special token, as those of chat templates do, gets no start token before it.
-        """
-        import torch
-
-        if not prompts:
-            return []
-        room = max(self.max_length - max_new_tokens, 1)
-        encoded = self.tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
-        special = {number for number, token in self.tokenizer.added_tokens_decoder.items() if token.special}
-        ids = [row if row and row[0] in special else [self.start_id, *row] for row in encoded]
-        cut = [len(row) > room for row in ids]
-        ids = [list(kept(tuple(row), room)) for row in ids]
-        answers = [Generated("")] * len(prompts)
-        order = sorted(range(len(ids)), key=lambda n: -len(ids[n]))
-        with torch.inference_mode(), progress("generate", total=len(ids), unit="answers") as advance:
-            while order:
-                longest = len(ids[order[0]]) + max_new_tokens
-                take = max(1, self.batch_tokens // longest)
-                batch, order = order[:take], order[take:]
-                made = self._generate([ids[n] for n in batch], max_new_tokens)
-                for number, (text, has_ended) in zip(batch, made, strict=True):
-                    short = cut_at(text, stop)
-                    ended = has_ended or any(s in text.lstrip() for s in stop)
-                    answers[number] = Generated(short, is_cut=cut[number], is_unfinished=not ended)
-                advance(len(batch))
-        return answers
-
-    def _generate(self, rows: Sequence[Sequence[int]], max_new_tokens: int) -> list[tuple[str, bool]]:
-        """The text of each answer, and whether the model ended it itself."""
-        import torch
-
-        length = max(map(len, rows))
-        ids_BL = torch.full((len(rows), length), self.start_id, dtype=torch.long)
-        mask_BL = torch.zeros((len(rows), length), dtype=torch.long)
-        for n, row in enumerate(rows):
-            ids_BL[n, length - len(row) :] = torch.tensor(row)
-            mask_BL[n, length - len(row) :] = 1
-        device = self.model.device
-        made_BL = self.model.generate(
-            input_ids=ids_BL.to(device),
-            attention_mask=mask_BL.to(device),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            repetition_penalty=1.0,  # some models' own settings have one, and then the answer is not the greedy one
-            no_repeat_ngram_size=0,
-            pad_token_id=self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.start_id,
-            eos_token_id=self._end_ids(),
+    def generate(self, prompts: Sequence[str], *, max_bytes: int, stop: Sequence[str]) -> list[Generated]:
+        """As `Scorer.generate`; see generating.py for prompts that are too long."""
+        return generate_answers(
+            self.model,
+            self.tokenizer,
+            prompts,
+            max_bytes=max_bytes,
+            stop=stop,
+            start_id=self.start_id,
+            window=self.max_length,
+            batch_tokens=self.batch_tokens,
         )
-        answers_BL = made_BL[:, length:]
-        texts: list[str] = self.tokenizer.batch_decode(answers_BL, skip_special_tokens=True)
-        ends = set(self._end_ids())
-        return [(text, not ends.isdisjoint(ids)) for text, ids in zip(texts, answers_BL.tolist(), strict=True)]
-
-    def _end_ids(self) -> list[int]:
-        """Tokens that end an answer: the tokenizer's EOS and those of the model's generation config."""
-        config: Any = getattr(self.model, "generation_config", None)
-        found = getattr(config, "eos_token_id", None)
-        ids = {self.tokenizer.eos_token_id, *(found if isinstance(found, list) else [found])}
-        return sorted(int(i) for i in ids if i is not None)
 
 
 def _check_finite(sums: Sequence[float], requests: Sequence[Request]) -> None:

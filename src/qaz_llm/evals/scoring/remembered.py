@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import xxhash
 
-from qaz_llm.evals.scoring.scorer import Scorer
+from qaz_llm.evals.scoring.scorer import PartlyAnswered, Scorer
 from qaz_llm.io import open_text
 from qaz_llm.records import Generated, Request, Scored
 
@@ -49,13 +49,13 @@ class RememberingScorer:
         sizes = [len((r.context + r.continuation).encode()) for r in requests]
         return self._answered(keys, requests, sizes, lambda some: self.scorer.loglikelihood(some), Scored)
 
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
+    def generate(self, prompts: Sequence[str], *, max_bytes: int, stop: Sequence[str]) -> list[Generated]:
         """As `Scorer.generate`."""
-        keys = [_key("generate", prompt, str(max_new_tokens), *stop) for prompt in prompts]
-        sizes = [len(prompt.encode()) + 8 * max_new_tokens for prompt in prompts]
+        keys = [_key("generate", prompt, f"{max_bytes} bytes", *stop) for prompt in prompts]
+        sizes = [len(prompt.encode()) + 2 * max_bytes for prompt in prompts]
 
         def ask(some: Sequence[str]) -> list[Generated]:
-            return self.scorer.generate(some, max_new_tokens=max_new_tokens, stop=stop)
+            return self.scorer.generate(some, max_bytes=max_bytes, stop=stop)
 
         return self._answered(keys, prompts, sizes, ask, Generated)
 
@@ -68,8 +68,13 @@ class RememberingScorer:
         kind: type[T],
     ) -> list[T]:
         missing = list({key: n for n, key in enumerate(keys) if key not in self._known}.values())  # each once
-        for chunk in _chunks(missing, sizes):
-            answers = ask([questions[n] for n in chunk])
+        size = getattr(self.scorer, "chunk_bytes", CHUNK_BYTES) if missing else CHUNK_BYTES
+        for chunk in _chunks(missing, sizes, size):
+            try:
+                answers = ask([questions[n] for n in chunk])
+            except PartlyAnswered as error:  # a server that fails at its last text has been paid for all before it
+                self._keep({keys[chunk[n]]: asdict(answer) for n, answer in error.answers.items()})
+                raise
             self.asked += len(chunk)
             self._keep({keys[n]: asdict(answer) for n, answer in zip(chunk, answers, strict=True)})  # type: ignore[call-overload]
         return [kind(**self._known[key]) for key in keys]
@@ -83,13 +88,13 @@ class RememberingScorer:
             stream.writelines(json.dumps([key, answer], ensure_ascii=False) + "\n" for key, answer in answers.items())
 
 
-def _chunks(numbers: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
+def _chunks(numbers: Sequence[int], sizes: Sequence[int], chunk_bytes: int) -> Iterator[list[int]]:
     chunk: list[int] = []
     total = 0
     for number in numbers:
         chunk.append(number)
         total += sizes[number]
-        if total >= CHUNK_BYTES:
+        if total >= chunk_bytes:
             yield chunk
             chunk, total = [], 0
     if chunk:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from qaz_llm.errors import WorkError
 from qaz_llm.records import Generated, Request, Scored
 
 
@@ -16,23 +17,20 @@ class Scorer(Protocol):
         """Summed natural-log probability of each continuation after its context."""
         ...
 
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
-        """The greedy continuation of each prompt, cut before the first stop string."""
+    def generate(self, prompts: Sequence[str], *, max_bytes: int, stop: Sequence[str]) -> list[Generated]:
+        """The greedy continuation of each prompt, cut before the first stop string and to `max_bytes`."""
         ...
+
+
+class PartlyAnswered(WorkError):
+    """A backend that failed half way. `answers`: what came before, by the number of the request or prompt."""
+
+    def __init__(self, message: str, answers: Mapping[int, Scored | Generated], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.answers = answers
 
 
 def bits_per_byte(scorer: Scorer, texts: Sequence[str]) -> float:
     """Of all texts together, each from its own start."""
     scored = scorer.loglikelihood([Request("", text) for text in texts])
     return -sum(one.logprob for one in scored) / math.log(2) / sum(one.num_bytes for one in scored)
-
-
-def cut_at(text: str, stop: Sequence[str]) -> str:
-    """The text before the first stop string, without space around it.
-
-    >>> cut_at(" Обь\\nСұрақ: ", ["\\n"])
-    'Обь'
-    """
-    text = text.lstrip()
-    ends = [position for s in stop if (position := text.find(s)) >= 0]
-    return text[: min(ends, default=len(text))].strip()

@@ -1,0 +1,50 @@
+"""Rows of a task's data file, whatever its format: JSONL, Parquet, or a table as CSV or TSV, with a line of names or without."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from qaz_llm.errors import DataError
+from qaz_llm.io import open_text, read_rows
+from qaz_llm.io.paths import file_format
+
+TABLES = {".csv": ",", ".tsv": "\t"}
+
+
+def read_task_rows(
+    path: Path, columns: Sequence[str] | None, *, quoted: bool | None = None
+) -> Iterator[dict[str, Any]]:
+    """The rows of a file, each with its number as `row` where it has no such field.
+
+    Args:
+        columns: the names of a table's columns, where its first line is already a row.
+        quoted: whether quotes hold a cell together; by default in a CSV, and not in a TSV.
+
+    Raises:
+        DataError: a line of a table has more or fewer fields than there are names.
+        DamagedFileError, InputError: as `read_rows`.
+    """
+    separator = TABLES.get(file_format(path))
+    rows = read_rows(path) if separator is None else _table(path, separator, columns, quoted)
+    for number, row in enumerate(rows, 1):
+        yield {"row": number, **row}
+
+
+def _table(path: Path, separator: str, columns: Sequence[str] | None, quoted: bool | None) -> Iterator[dict[str, Any]]:
+    """In a TSV quotes are letters like others; in a CSV they hold what has commas or line ends."""
+    is_quoted = separator == "," if quoted is None else quoted
+    with open_text(path) as lines:
+        reader = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE)
+        names = list(columns) if columns is not None else next(reader, [])
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(names):
+                raise DataError(
+                    f"{path}:{reader.line_num}: {len(cells)} fields, expected {len(names)} ({', '.join(names)})",
+                    hint="a table without a line of names needs `columns` in the task file",
+                )
+            yield dict(zip(names, cells, strict=True))
