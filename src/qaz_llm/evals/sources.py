@@ -62,7 +62,7 @@ class Source:
         if self.address is not None and not self.files:
             place = {"@subset": self.address.subset, "@split": self.address.split}
             for number, row in enumerate(_load_split(self.address, self.folder), 1):
-                yield f"{self.written}:{number}", {"row": number, **row, **place}
+                yield f"{self.written}:{number}", {**row, "row": row.get("row", number), **place}
         for path in self.files:
             place = {"@file": path.name.removesuffix("".join(path.suffixes)), "@folder": path.parent.name}
             for number, row in enumerate(read_task_rows(path, self.columns, quoted=self.quoted), 1):

@@ -30,7 +30,7 @@ def read_task_rows(
     separator = TABLES.get(file_format(path))
     rows = read_rows(path) if separator is None else _table(path, separator, columns, quoted)
     for number, row in enumerate(rows, 1):
-        yield {"row": number, **row}
+        yield {**row, "row": row.get("row", number)}
 
 
 def _table(path: Path, separator: str, columns: Sequence[str] | None, quoted: bool | None) -> Iterator[dict[str, Any]]:
