@@ -29,6 +29,15 @@ class Examples:
         alike = [example for example in own if example.subject == item.subject]
         return (alike if len(alike) >= self.shots else own)[: self.shots]
 
+    def borrowed(self, items: Sequence[EvalItem]) -> dict[str, list[str]]:
+        """By language, the subjects of the items that have fewer than `shots` examples, so that those of others are shown."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for language, subject in {(item.language, item.subject) for item in items if item.subject}:
+            own = self.by_language.get(language, [])
+            if sum(example.subject == subject for example in own) < self.shots:
+                found[language].add(subject)
+        return {language: sorted(subjects) for language, subjects in sorted(found.items())}
+
 
 def load_examples(task: TaskConfig, items: Sequence[EvalItem], *, shots: int, root: Path | None) -> Examples:
     """The examples that `shots` of each language are taken from; none for a task of texts alone.

@@ -8,7 +8,7 @@ OUT/answers/        what the model answered, so that an interrupted evaluation g
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -150,7 +150,7 @@ def run_eval(
     parity |= {
         "setting": setting,
         "doubts": found,
-        "warnings": [*_warnings(config, chat), *_left_out(tasks), *doubts.lines(found)],
+        "warnings": [*_warnings(config, chat), *_left_out(tasks), *_borrowed(items, examples), *doubts.lines(found)],
     }
     write_json(config.out / "parity.json", parity)
     write_report(config.out)
@@ -278,6 +278,17 @@ def _describe_task(task: TaskConfig, scores: Sequence[ItemScore]) -> dict[str, A
         "languages": list(task.languages),
         "items": sum(score.task == task.name for score in scores),
     }
+
+
+def _borrowed(items: Mapping[str, Sequence[EvalItem]], examples: Mapping[str, Examples]) -> Iterator[str]:
+    """Of which subjects the examples are those of other subjects."""
+    for task, shown in examples.items():
+        for code, subjects in shown.borrowed(items[task]).items():
+            few = ", ".join(subjects[:3]) + (" …" if len(subjects) > 3 else "")
+            yield (
+                f"{task}, {code}: {len(subjects)} subjects have fewer than {shown.shots} examples, so the first of all "
+                f"subjects are shown ({few})"
+            )
 
 
 def _left_out(tasks: Sequence[TaskConfig]) -> Iterator[str]:

@@ -161,7 +161,9 @@ def test_examples_are_fixed_alike_and_never_items(tmp_path: Path) -> None:
     items = load_items(mine, root=tmp_path)
     examples = load_examples(mine, items, shots=2, root=tmp_path)
     assert [[e.item_id for e in examples.of(item)] for item in items] == [["2", "4"], ["3", "5"]]
+    assert examples.borrowed(items) == {}
     many = load_examples(mine, items, shots=5, root=tmp_path)  # not enough of one subject
+    assert many.borrowed(items) == {"kk": ["биология", "тарих"]}
     assert [e.item_id for e in many.of(items[0])] == ["2", "3", "4", "5", "6"]
     with pytest.raises(ConfigError, match="has 6 examples in kk, and shots is 7"):
         load_examples(mine, items, shots=7, root=tmp_path)
