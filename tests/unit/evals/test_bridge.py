@@ -50,9 +50,8 @@ def log_of(package: Path, folder: Path) -> None:
     for part in read_json(package / MANIFEST)["parts"]:
         samples = []
         for number, row in enumerate(read_jsonl(package / part["file"])):
-            asked = [(row["context"], c) for c in row["choices"]] if "context" in row else [(row["text"],)]
-            values = [price(*pair) if len(pair) == 2 else price("", pair[0]) for pair in asked]
-            responses = [[[str(v), "False"]] if "context" in row else [str(v)] for v in values]
+            asked = [(row["context"], c) for c in row["choices"]] if "context" in row else [("", row["text"])]
+            responses = [[[str(price(*pair)), "False"]] for pair in asked]
             arguments = {
                 f"gen_args_{n}": {f"arg_{i}": text for i, text in enumerate(pair)} for n, pair in enumerate(asked)
             }
@@ -84,7 +83,7 @@ def test_the_package_holds_the_bytes_that_we_ask(package: Path) -> None:
             assert [row[values["doc_to_target"]] for row in rows] == [i.answer for i in items if i.language == code]
             assert values["target_delimiter"] == "" and values["metadata"]["version"] == task.version
     text = YAML(typ="safe").load((package / "qaz_qaz_bpb_kk.yaml").read_text(encoding="utf-8"))
-    assert (text["output_type"], text["doc_to_text"], text["doc_to_target"]) == ("loglikelihood_rolling", "", "text")
+    assert (text["output_type"], text["doc_to_text"], text["doc_to_target"]) == ("loglikelihood", "", "text")
 
 
 def test_its_log_gives_the_scores_of_our_own_scorer(package: Path, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def _answered(package: Path, manifest: Row, results: Path) -> Iterator[Answered]
 
 def _check_asked(part: Part, row: Row, sample: Row, path: Path) -> None:
     if "context" not in row:  # a text alone
-        wanted: list[list[str]] = [[row["text"]]]
+        wanted: list[list[str]] = [["", row["text"]]]
     else:
         wanted = [[row["context"], choice] for choice in row.get("choices", [])] or [[row["context"]]]
     asked = [[arguments[f"arg_{n}"] for n in range(len(wanted[0]))] for arguments in sample["arguments"].values()]
