@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from qaz_llm.cli.bridge import bridge_read, bridge_write
 from qaz_llm.cli.options import AsJson, Overrides
 from qaz_llm.cli.printing import print_json
 from qaz_llm.errors import InputError
@@ -69,19 +70,15 @@ def eval_tasks(
     as_json: AsJson = False,
 ) -> None:
     """The tasks that ship with the package, the suites they are in, and whether their data is at hand."""
-    from qaz_llm.evals.listing import list_tasks
+    from qaz_llm.evals.listing import list_tasks, task_line
 
     rows = list_tasks(root)
     if as_json:
         print_json(rows)
         return
     for row in rows:
-        there = "" if row["has_data"] else ", data not at hand"
         typer.echo(f"{row['name']}: {row['description']}")
-        typer.echo(
-            f"  {', '.join(row['languages'])}; {row['kind']}, {row['metric']}; {row['licence']}; "
-            f"suites {', '.join(row['suites'])}{there}"
-        )
+        typer.echo(f"  {task_line(row)}")
 
 
 @eval_app.command("compare")
@@ -166,3 +163,7 @@ def eval_report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="The 
     from qaz_llm.evals.report import write_report
 
     typer.echo(write_report(folder))
+
+
+eval_app.command("bridge")(bridge_write)
+eval_app.command("bridge-read")(bridge_read)

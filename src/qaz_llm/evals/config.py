@@ -47,6 +47,10 @@ class EvalSettings(StrictModel):
     shots: int = Field(
         0, ge=0, description="solved examples before each question, from the task's dev split, never from its items"
     )
+    chat_template: Literal["none", "auto"] = Field(
+        "none",
+        description="prompts as they stand, or laid out as a dialogue in the tokenizer's own chat template where it has one; texts alone never are",
+    )
     formats: Literal["both", "primary", "generate"] = Field(
         "both",
         description="multiple choice by letters and by the words of the choices, only in the task's primary way, or by an answer that is written and read",

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qaz_llm.errors import ConfigError, DataError
-from qaz_llm.evals.items import dev_files, read_items
+from qaz_llm.evals.items import dev_sources, read_items
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.records import EvalItem
+
+WITHOUT_EXAMPLES = ("bits_per_byte", "minimal_pairs")
+"""Kinds of task that ask about texts alone, from their start."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,15 @@ class Examples:
         alike = [example for example in own if example.subject == item.subject]
         return (alike if len(alike) >= self.shots else own)[: self.shots]
 
+    def borrowed(self, items: Sequence[EvalItem]) -> dict[str, list[str]]:
+        """By language, the subjects of the items that have fewer than `shots` examples, so that those of others are shown."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for language, subject in {(item.language, item.subject) for item in items if item.subject}:
+            own = self.by_language.get(language, [])
+            if sum(example.subject == subject for example in own) < self.shots:
+                found[language].add(subject)
+        return {language: sorted(subjects) for language, subjects in sorted(found.items())}
+
 
 def load_examples(task: TaskConfig, items: Sequence[EvalItem], *, shots: int, root: Path | None) -> Examples:
     """The examples that `shots` of each language are taken from; none for a task of texts alone.
@@ -35,17 +47,17 @@ def load_examples(task: TaskConfig, items: Sequence[EvalItem], *, shots: int, ro
         DataError: an example is one of the items.
         InputError: its file is not there.
     """
-    if not shots or task.kind == "bits_per_byte":
+    if not shots or task.kind in WITHOUT_EXAMPLES:
         return Examples()
-    files = dev_files(task, root)
-    if not files:
+    sources = dev_sources(task, root)
+    if not sources:
         raise ConfigError(
             f"task {task.name} has no examples to show, and shots is {shots}",
             hint="set shots=0, leave the task out, or give it a dev_file",
         )
     by_language: dict[str, list[EvalItem]] = defaultdict(list)
-    for language, path in files:
-        for item in read_items(task, path, language):
+    for language, source in sources:
+        for item in read_items(task, source, language):
             by_language[item.language].append(item)
     asked = {(item.language, item.text, item.question, item.choices) for item in items}
     for code in task.languages:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from qaz_llm.config import check_language
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals.tables import read_task_rows
+from qaz_llm.evals.sources import Source, find_source
 from qaz_llm.evals.task import TaskConfig, load_suite
-from qaz_llm.io import CORPUS_DIR_VARIABLE, fingerprint_file, fingerprint_value, resolve_path
+from qaz_llm.io import fingerprint_value
 from qaz_llm.language.identify import identify
 from qaz_llm.progress import get_logger
 from qaz_llm.records import EvalItem
@@ -22,6 +24,8 @@ _logger = get_logger("eval")
 
 SAMPLE_ITEMS, SAMPLE_CHARS, LEAST_CHARS = 50, 20_000, 500
 """Of each language so much is read to see that it is that language; less than LEAST_CHARS says too little."""
+ROW_IN_SUBJECT = "@row_in_subject"
+"""A column that every row has whose task names subjects: its number among those of its subject, from 1."""
 
 
 def load_items(task: TaskConfig, *, root: Path | None = None, max_items: int | None = None) -> list[EvalItem]:
@@ -33,7 +37,7 @@ def load_items(task: TaskConfig, *, root: Path | None = None, max_items: int | N
         InputError: the data is not there.
         DataError: a row lacks a field, or names no valid answer.
     """
-    items = [item for language, path in task_files(task, root) for item in read_items(task, path, language)]
+    items = [item for language, source in task_sources(task, root) for item in read_items(task, source, language)]
     if not items:
         raise DataError(f"task {task.name}: its data holds no items")
     if missing := [code for code in task.files if not any(item.language == code for item in items)]:
@@ -51,35 +55,41 @@ def load_items(task: TaskConfig, *, root: Path | None = None, max_items: int | N
     return [item for item in items if item.group_id in groups]
 
 
-def task_files(task: TaskConfig, root: Path | None) -> list[tuple[str | None, Path]]:
-    """The data files of a task, each with its language where it has one. Raises InputError where one is missing."""
-    named = list(task.files.items()) if task.files else [(None, str(task.file))]
-    return _existing(task, named, root)
+def task_sources(task: TaskConfig, root: Path | None, *, fetch: bool = True) -> list[tuple[str | None, Source]]:
+    """Where the items of a task lie, each place with its language where it has one. Raises InputError where one is missing."""
+    named = list(task.files.items()) if task.files else [(None, task.file or "")]
+    return _found(task, named, root, fetch)
 
 
-def dev_files(task: TaskConfig, root: Path | None) -> list[tuple[str | None, Path]]:
-    """As `task_files`, of the solved examples; empty where the task has none."""
+def dev_sources(task: TaskConfig, root: Path | None) -> list[tuple[str | None, Source]]:
+    """As `task_sources`, of the solved examples; empty where the task has none."""
     if task.dev_file is None and not task.dev_files:
         return []
-    return _existing(task, list(task.dev_files.items()) or [(None, str(task.dev_file))], root)
+    return _found(task, list(task.dev_files.items()) or [(None, task.dev_file or "")], root)
 
 
-def _existing(
-    task: TaskConfig, named: Sequence[tuple[str | None, str]], root: Path | None
-) -> list[tuple[str | None, Path]]:
-    found = [(language, resolve_path(path, root=root)) for language, path in named]
-    for _language, path in found:
-        if not path.is_file():
-            raise InputError(
-                f"task {task.name}: its data {path} is not there",
-                hint=f"set eval root (--config, or root=DIR) or {CORPUS_DIR_VARIABLE} to the folder that holds it",
-            )
-    return found
+def task_files(task: TaskConfig, root: Path | None) -> list[tuple[str | None, Path]]:
+    """The files among the sources of a task. Raises InputError where one is missing."""
+    return [(language, path) for language, source in task_sources(task, root) for path in source.files]
+
+
+def _found(
+    task: TaskConfig, named: Sequence[tuple[str | None, str | tuple[str, ...]]], root: Path | None, fetch: bool = True
+) -> list[tuple[str | None, Source]]:
+    return [
+        (language, _source(task, written, root, fetch))
+        for language, several in named
+        for written in ([several] if isinstance(several, str) else several)
+    ]
+
+
+def _source(task: TaskConfig, written: str, root: Path | None, fetch: bool) -> Source:
+    return find_source(written, task=task.name, root=root, columns=task.columns, quoted=task.quoted, fetch=fetch)
 
 
 def task_fingerprints(task: TaskConfig, root: Path | None) -> dict[str, str]:
     """What a score depends on besides the model: the bytes of the data, and the task with its prompts."""
-    data = [fingerprint_file(path) for _language, path in task_files(task, root)]
+    data = [source.fingerprint() for _language, source in task_sources(task, root)]
     return {"data": fingerprint_value(data), "task": fingerprint_value(task.to_dict())}
 
 
@@ -104,17 +114,23 @@ def heldout_task(suite: str) -> TaskConfig:
     raise InputError(f"suite {suite} has no task of kind bits_per_byte", hint="add one, for instance qaz_bpb")
 
 
-def read_items(task: TaskConfig, path: Path, language: str | None) -> Iterator[EvalItem]:
-    """The items of one file; `language` is None where its rows or columns tell. Raises DataError as `load_items`."""
+def read_items(task: TaskConfig, source: Source, language: str | None) -> Iterator[EvalItem]:
+    """The items of one source; `language` is None where its rows or columns tell. Raises DataError as `load_items`."""
     by_column = isinstance(task.fields.text, Mapping) or isinstance(task.fields.question, Mapping)
-    empty = 0
-    for number, row in enumerate(read_task_rows(path, task.columns), 1):
-        where = f"{path}:{number}"
-        if language in task.empty_rows and _is_empty(task, row, language):
+    empty, seen = 0, Counter[Any]()
+    for where, row in source.rows():
+        if _is_empty(task, row, language, empty):
             empty += 1
-            if empty <= task.empty_rows[language]:
-                _logger.warning("task %s: %s is empty and left out, as is known of this data", task.name, where)
-                continue
+            _logger.warning(
+                "task %s: %s has no question or an empty choice and is left out, as is known of this data",
+                task.name,
+                where,
+            )
+            continue
+        if task.fields.subject:
+            subject = _get(row, task.fields.subject, where)
+            seen[subject] += 1
+            row = {**row, ROW_IN_SUBJECT: seen[subject]}
         if by_column:
             for code in task.languages:
                 yield _item(task, row, code, where)
@@ -122,12 +138,14 @@ def read_items(task: TaskConfig, path: Path, language: str | None) -> Iterator[E
             yield _item(task, row, language or _language(task, row, where), where)
 
 
-def _is_empty(task: TaskConfig, row: Mapping[str, Any], language: str) -> bool:
-    """Whether the question is missing, or one of the choices."""
-    choices = _of_language(task.fields.choices, language)
-    offered = row.get(choices) if isinstance(choices, str) else [row.get(name) for name in choices or ()]
-    question = row.get(str(_of_language(task.fields.question, language)))
-    return not question or not all(offered or ())
+def _is_empty(task: TaskConfig, row: Mapping[str, Any], language: str | None, before: int) -> bool:
+    """Whether the row is one of those that the task says to be without a question, or with an empty choice in their list."""
+    if before >= task.empty_rows.get(language or "", 0):
+        return False
+    question, choices = task.fields.question, task.fields.choices
+    listed = row.get(choices) if isinstance(choices, str) else None
+    has_choices = not isinstance(listed, list) or all(str(choice or "").strip() for choice in listed)
+    return not row.get(str(question)) or not has_choices
 
 
 def _of_language(field: Any, language: str) -> Any:
@@ -138,7 +156,7 @@ def _item(task: TaskConfig, row: Mapping[str, Any], language: str, where: str) -
     fields = task.fields
     text, question = _of_language(fields.text, language), _of_language(fields.question, language)
     base = _join(row, fields.id, where)
-    choices = _choices(task, row, language, where)
+    choices, answer = _choices_and_answer(task, row, language, where)
     own = base if task.parallel else f"{language}:{base}"
     return EvalItem(
         item_id=base,
@@ -149,7 +167,7 @@ def _item(task: TaskConfig, row: Mapping[str, Any], language: str, where: str) -
         text=_words(row, text, where) if text else "",
         question=_question(task, _words(row, question, where), language, where) if question else "",
         choices=choices,
-        answer=_answer(task, row, language, len(choices), where) if choices else None,
+        answer=answer,
         references=_references(row, fields.references, where) if fields.references else (),
         subject=_words(row, fields.subject, where) if fields.subject else "",
     )
@@ -188,24 +206,41 @@ def _question(task: TaskConfig, found: str, language: str, where: str) -> str:
     return words[found]
 
 
-def _choices(task: TaskConfig, row: Mapping[str, Any], language: str, where: str) -> tuple[str, ...]:
+def _choices_and_answer(
+    task: TaskConfig, row: Mapping[str, Any], language: str, where: str
+) -> tuple[tuple[str, ...], int | None]:
+    """The choices and which of them is right. Of `optional_choices` the empty ones are none, and the others move up."""
     if task.labels:
-        return tuple(task.labels[language].values())
+        choices = tuple(task.labels[language].values())
+        return choices, _answer(task, row, language, len(choices), where)
     field = _of_language(task.fields.choices, language)
     if field is None:
-        return ()
-    if isinstance(field, str):
-        found = _get(row, field, where)
-        if not isinstance(found, list):
-            raise DataError(f"{where}: {field} is to be a list of choices, found {type(found).__name__}")
-    else:
+        return (), None
+    found = _listed(task, row, field, where)
+    texts = ["" if text is None else _sound(str(text), where).strip() for text in found]
+    there = [n for n, text in enumerate(texts) if text]
+    if len(there) < 2 or (len(there) < len(texts) and not task.optional_choices):
+        raise DataError(f"{where}: at least two choices are needed, none of them empty; found {found!r}")
+    answer = 0 if task.kind == "minimal_pairs" else _answer(task, row, language, len(texts), where)
+    if answer not in there:
+        raise DataError(f"{where}: the answer is choice {answer + 1}, which is empty; found {found!r}")
+    return tuple(texts[n] for n in there), there.index(answer)
+
+
+def _listed(task: TaskConfig, row: Mapping[str, Any], field: str | Sequence[str], where: str) -> list[Any]:
+    """A list of choices, from a column for each or from one that holds the list (or, in a table, writes it out)."""
+    if not isinstance(field, str):
         found = [_get(row, name, where) for name in field]
-    if not all(map(_is_text, found)):
+    else:
+        found = _get(row, field, where)
+        if isinstance(found, str):
+            with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+                found = ast.literal_eval(found)
+        if not isinstance(found, (list, tuple)):
+            raise DataError(f"{where}: {field} is to be a list of choices, found {type(found).__name__}")
+    if not all(_is_text(choice) or (choice is None and task.optional_choices) for choice in found):
         raise DataError(f"{where}: every choice is to be text, found {found!r}")
-    choices = tuple(_sound(str(choice), where).strip() for choice in found)
-    if len(choices) < 2 or not all(choices):
-        raise DataError(f"{where}: at least two choices are needed, none of them empty; found {list(choices)}")
-    return choices
+    return list(found)
 
 
 def _answer(task: TaskConfig, row: Mapping[str, Any], language: str, num_choices: int, where: str) -> int:
@@ -272,6 +307,7 @@ def _get(row: Mapping[str, Any], field: str, where: str) -> Any:
     value: Any = row
     for part in field.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            raise DataError(f"{where}: no field {field!r}; the row has: {', '.join(row)}")
+            there = ", ".join(name for name in row if not name.startswith("@"))
+            raise DataError(f"{where}: no field {field!r}; the row has: {there}")
         value = value[part]
     return value

@@ -43,7 +43,7 @@ def score_choices(
     """
     measures = {"acc": [s.logprob for s in scored]}
     if not is_letters:
-        measures |= _by_length(scored)
+        measures |= _by_length(item, scored)
     if alone:
         measures["acc_unconditional"] = [s.logprob - a.logprob for s, a in zip(scored, alone, strict=True)]
     logprobs = [round(s.logprob, 4) for s in scored]
@@ -56,11 +56,13 @@ def score_choices(
     return rows
 
 
-def _by_length(scored: Sequence[Scored]) -> dict[str, list[float]]:
-    """Log-probabilities over the choices' tokens, and over their bytes less the space before them."""
+def _by_length(item: EvalItem, scored: Sequence[Scored]) -> dict[str, list[float]]:
+    """Log-probabilities over the choices' tokens, and over the choices' own bytes, without a space before them."""
     return {
         "acc_per_token": [s.logprob / max(s.num_tokens, 1) for s in scored],
-        "acc_per_byte": [s.logprob / max(s.num_bytes - 1, 1) for s in scored],
+        "acc_per_byte": [
+            s.logprob / max(len(choice.encode()), 1) for s, choice in zip(scored, item.choices, strict=True)
+        ],
     }
 
 

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qaz_llm.evals.chat_prompts import ChatTemplate
+from qaz_llm.evals.minimal_pairs import pair_requests
 from qaz_llm.evals.task import Scoring, TaskConfig
 from qaz_llm.records import EvalItem, Request
 
@@ -25,38 +27,56 @@ CHOICES = "{choices}"
 
 
 def render_context(
-    task: TaskConfig, item: EvalItem, *, scoring: Scoring | None = None, examples: Sequence[EvalItem] = ()
+    task: TaskConfig,
+    item: EvalItem,
+    *,
+    scoring: Scoring | None = None,
+    examples: Sequence[EvalItem] = (),
+    chat: ChatTemplate | None = None,
 ) -> str:
-    """What stands before the answer."""
+    """What stands before the answer: as it is, or in a chat template."""
     template = _template(task, item.language, scoring or task.scoring)
-    solved = [
-        f"{_filled(template, example)} {_solution(task, example, scoring or task.scoring)}" for example in examples
-    ]
-    return "\n\n".join([*solved, _filled(template, item)])
+    solved = [(_filled(template, one), _solution(task, one, scoring or task.scoring)) for one in examples]
+    if chat is not None:
+        return chat.render(solved, _filled(template, item))
+    return "\n\n".join([*(" ".join(pair) for pair in solved), _filled(template, item)])
 
 
 def render_requests(
-    task: TaskConfig, item: EvalItem, *, scoring: Scoring | None = None, examples: Sequence[EvalItem] = ()
+    task: TaskConfig,
+    item: EvalItem,
+    *,
+    scoring: Scoring | None = None,
+    examples: Sequence[EvalItem] = (),
+    chat: ChatTemplate | None = None,
 ) -> tuple[Request, ...]:
-    """One request per choice; for bits per byte one, of the whole text from its start."""
+    """One request per choice; for bits per byte one, of the whole text from its start, and no chat template there."""
     if task.kind == "bits_per_byte":
         return (Request("", item.text),)
-    context = render_context(task, item, scoring=scoring, examples=examples)
-    if task.kind == "qa":
-        return (Request(context, f" {item.references[0]}"),)
+    if task.kind == "minimal_pairs":
+        return pair_requests(item)
+    context = render_context(task, item, scoring=scoring, examples=examples, chat=chat)
+    space = " " if chat is None else ""
+    if task.kind in ("qa", "translation"):
+        return (Request(context, f"{space}{item.references[0]}"),)
     answers = LETTERS[: len(item.choices)] if (scoring or task.scoring) == "letters" else item.choices
-    return tuple(Request(context, f" {answer}") for answer in answers)
+    return tuple(Request(context, f"{space}{answer}") for answer in answers)
 
 
-def render_unconditional(task: TaskConfig, item: EvalItem) -> tuple[Request, ...]:
+def render_unconditional(task: TaskConfig, item: EvalItem, *, chat: ChatTemplate | None = None) -> tuple[Request, ...]:
     """The choices after the last line of the prompt alone ("Жауабы:"): how likely they are whatever was asked."""
     opening = _template(task, item.language, "text").rpartition("\n")[2]
     bare = opening if "{" not in opening else ""
+    if chat is not None:
+        context = chat.render([], bare)
+        return tuple(Request(context, choice) for choice in item.choices)
     return tuple(Request(bare, f" {choice}" if bare else choice) for choice in item.choices)
 
 
 def _template(task: TaskConfig, language: str, scoring: Scoring) -> str:
     template = task.prompts[language]
+    if task.kind == "multiple_choice" and scoring != task.scoring and language in task.other_prompts:
+        return task.other_prompts[language]
     lines = template.split("\n")
     if task.kind != "multiple_choice" or (scoring == "letters") == (CHOICES in template):
         return template
@@ -71,7 +91,7 @@ def _filled(template: str, item: EvalItem) -> str:
 
 
 def _solution(task: TaskConfig, item: EvalItem, scoring: Scoring) -> str:
-    if task.kind in ("qa", "number"):
+    if task.kind in ("qa", "number", "translation"):
         return item.references[0]
     assert item.answer is not None
     return LETTERS[item.answer] if scoring == "letters" else item.choices[item.answer]

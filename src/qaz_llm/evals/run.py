@@ -9,7 +9,7 @@ OUT/answers/        what the model answered, so that an interrupted evaluation g
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -21,6 +21,7 @@ from qaz_llm.evals import doubts
 from qaz_llm.evals.asking import score_task
 from qaz_llm.evals.behaviour.summary import behaviour_of
 from qaz_llm.evals.breakdown import Items, chance_of, failures, scores_by_subject, text_costs
+from qaz_llm.evals.chat_prompts import ChatTemplate, chat_template_of
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.contamination import contamination_of
 from qaz_llm.evals.examples import Examples, load_examples
@@ -36,7 +37,8 @@ from qaz_llm.evals.scoring.remembered import RememberingScorer
 from qaz_llm.evals.scoring.scorer import Scorer
 from qaz_llm.evals.scoring.server import ServerScorer
 from qaz_llm.evals.scoring.vllm import VllmScorer
-from qaz_llm.evals.task import TaskConfig, as_generated, choose_tasks
+from qaz_llm.evals.task import TaskConfig, as_generated, chance_level, choose_tasks
+from qaz_llm.evals.translation import check_translations, corpus_scores
 from qaz_llm.io import (
     check_writable,
     fingerprint_value,
@@ -98,6 +100,7 @@ def run_eval(
         _check_generated(tasks)
     Family(config.family).check(pairs_to_test(tasks))
     items = {task.name: load_items(task, root=config.root, max_items=config.max_items) for task in tasks}
+    check_translations(tasks, items)
     examples = {
         task.name: load_examples(task, items[task.name], shots=config.shots, root=config.root) for task in tasks
     }
@@ -115,6 +118,9 @@ def run_eval(
         check_writable(config.out)
         given = scorer
         remembering = RememberingScorer(lambda: given, None)
+    if config.chat_template == "auto" and asked is not None:
+        tokenizer = asked.tokenizer
+    chat = chat_template_of(tokenizer) if config.chat_template == "auto" else None
     scores = [
         row
         for task in tasks
@@ -125,6 +131,7 @@ def run_eval(
             examples[task.name],
             both=config.formats == "both",
             has_logprobs=has_logprobs,
+            chat=chat,
         )
     ]
     if config.samples and asked is not None:
@@ -136,6 +143,8 @@ def run_eval(
         (config.out / "samples.jsonl").unlink(missing_ok=True)  # those of an earlier run may be another model's
     write_jsonl(config.out / "items.jsonl", ({**asdict(score), "primary": primary} for score, primary in scores))
     setting = asked.setting if asked is not None else _setting(remembering.scorer, config)
+    if chat is not None:
+        setting |= {"chat_template": chat.name}
     found = doubts.merged(
         *(doubts.of_items(task, items[task.name]) for task in tasks),
         doubts.of_scripts(tasks, items),
@@ -146,8 +155,14 @@ def run_eval(
     primary_scores = [score for score, primary in scores if primary]
     write_jsonl(config.out / "failures.jsonl", failures(items, primary_scores))
     parity = _summary(config, tasks, items, primary_scores, fingerprints, identity)
+    for task in tasks:
+        parity["tasks"][task.name]["chance"] = chance_level(task, items[task.name])
     parity["behaviour"] = behaviour_of(tasks, primary_scores)
-    warnings = [*_warnings(config), *doubts.lines(found), *disagreements(parity["gaps"])]
+    parity["translation"] = corpus_scores(score for score, _primary in scores)
+    warnings = [
+        *_warnings(config, chat), *_left_out(tasks), *_borrowed(items, examples), *doubts.lines(found),
+        *disagreements(parity["gaps"]),
+    ]  # fmt: skip
     parity |= {"setting": setting, "doubts": found, "warnings": warnings}
     write_json(config.out / "parity.json", parity)
     write_report(config.out)
@@ -210,7 +225,7 @@ def load_scorer(config: EvalConfig) -> Scorer:
 
 def _check_generated(tasks: Sequence[TaskConfig]) -> None:
     """Raise InputError where a task needs log-probabilities, which a server is not said to have."""
-    asked = [task.name for task in tasks if not task.is_generated and task.kind != "qa"]
+    asked = [task.name for task in tasks if not task.is_generated and task.kind not in ("qa", "translation")]
     if asked:
         raise InputError(
             f"the server is not said to give log-probabilities, which {', '.join(asked)} need{'s' * (len(asked) == 1)}",
@@ -226,9 +241,10 @@ def _scored(
     *,
     both: bool,
     has_logprobs: bool,
+    chat: ChatTemplate | None,
 ) -> list[tuple[ItemScore, bool]]:
     started, asked = time.monotonic(), scorer.asked
-    rows = score_task(task, items, scorer, examples=examples, both=both, has_logprobs=has_logprobs)
+    rows = score_task(task, items, scorer, examples=examples, both=both, has_logprobs=has_logprobs, chat=chat)
     done = "answered before" if scorer.asked == asked else f"done in {format_duration(time.monotonic() - started)}"
     _logger.info("%s: %s", task.name, done)
     return [(row, row.metric == task.metric) for row in rows]
@@ -291,7 +307,28 @@ def _describe_task(task: TaskConfig, scores: Sequence[ItemScore]) -> dict[str, A
     }
 
 
-def _warnings(config: EvalConfig) -> list[str]:
-    few = f"only the first {config.max_items} groups of each task were scored"
-    told = {few: config.max_items is not None, NO_SAMPLES: config.samples and config.server is not None}
-    return [warning for warning, holds in told.items() if holds]
+def _borrowed(items: Mapping[str, Sequence[EvalItem]], examples: Mapping[str, Examples]) -> Iterator[str]:
+    """Of which subjects the examples are those of other subjects."""
+    for task, shown in examples.items():
+        for code, subjects in shown.borrowed(items[task]).items():
+            few = ", ".join(subjects[:3]) + (" …" if len(subjects) > 3 else "")
+            yield (
+                f"{task}, {code}: {len(subjects)} subjects have fewer than {shown.shots} examples, so the first of all "
+                f"subjects are shown ({few})"
+            )
+
+
+def _left_out(tasks: Sequence[TaskConfig]) -> Iterator[str]:
+    """What tasks say of rows of their data that ask nothing."""
+    for task in tasks:
+        for code, count in task.empty_rows.items():
+            yield f"{task.name}, {code}: {count} of the data's rows have no question or an empty choice and are left out"
+
+
+def _warnings(config: EvalConfig, chat: ChatTemplate | None) -> list[str]:
+    found = [NO_SAMPLES] if config.samples and config.server is not None else []
+    if config.max_items is not None:
+        found.append(f"only the first {config.max_items} groups of each task were scored")
+    if config.chat_template == "auto" and chat is None:
+        found.append("chat_template is auto, and no tokenizer with a template is at hand: prompts stood as they are")
+    return found

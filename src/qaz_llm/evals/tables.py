@@ -14,28 +14,30 @@ from qaz_llm.io.paths import file_format
 TABLES = {".csv": ",", ".tsv": "\t"}
 
 
-def read_task_rows(path: Path, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+def read_task_rows(
+    path: Path, columns: Sequence[str] | None, *, quoted: bool | None = None
+) -> Iterator[dict[str, Any]]:
     """The rows of a file, each with its number as `row` where it has no such field.
 
     Args:
         columns: the names of a table's columns, where its first line is already a row.
+        quoted: whether quotes hold a cell together; by default in a CSV, and not in a TSV.
 
     Raises:
         DataError: a line of a table has more or fewer fields than there are names.
         DamagedFileError, InputError: as `read_rows`.
     """
     separator = TABLES.get(file_format(path))
-    rows = read_rows(path) if separator is None else _table(path, separator, columns)
+    rows = read_rows(path) if separator is None else _table(path, separator, columns, quoted)
     for number, row in enumerate(rows, 1):
-        yield row if "row" in row else {**row, "row": number}
+        yield {**row, "row": row.get("row", number)}
 
 
-def _table(path: Path, separator: str, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+def _table(path: Path, separator: str, columns: Sequence[str] | None, quoted: bool | None) -> Iterator[dict[str, Any]]:
     """In a TSV quotes are letters like others; in a CSV they hold what has commas or line ends."""
+    is_quoted = separator == "," if quoted is None else quoted
     with open_text(path) as lines:
-        reader = csv.reader(
-            lines, delimiter=separator, quoting=csv.QUOTE_MINIMAL if separator == "," else csv.QUOTE_NONE
-        )
+        reader = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE)
         names = list(columns) if columns is not None else next(reader, [])
         for cells in reader:
             if not cells:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -13,31 +13,47 @@ from pydantic import Field, model_validator
 from qaz_llm.config import LanguageCode, StrictModel, load_config, read_raw
 from qaz_llm.errors import InputError
 from qaz_llm.evals.config import EvalSettings
-from qaz_llm.records import Script
+from qaz_llm.records import EvalItem, Script
 
 TASKS = Path(__file__).parent / "tasks"
 SUFFIXES = (".yaml", ".yml")
 Scoring = Literal["text", "letters", "generate"]
-Kind = Literal["multiple_choice", "bits_per_byte", "qa", "number", "open"]
+Kind = Literal["multiple_choice", "bits_per_byte", "minimal_pairs", "qa", "number", "translation", "open"]
 Provenance = Literal["native", "human", "machine"]
 Metric = Literal[
-    "acc", "acc_per_token", "acc_per_byte", "f1", "f1_stems", "exact_match", "exact_number", "answered", "bits_per_byte"
+    "acc",
+    "acc_per_token",
+    "acc_per_byte",
+    "f1",
+    "f1_stems",
+    "exact_match",
+    "exact_number",
+    "answered",
+    "chrf",
+    "bits_per_byte",
 ]
 METRICS = {
     "multiple_choice": ("acc", "acc_per_token", "acc_per_byte"),
     "bits_per_byte": ("bits_per_byte",),
+    "minimal_pairs": ("acc", "acc_per_token", "acc_per_byte"),
+    "translation": ("chrf", "bits_per_byte"),
     "qa": ("f1", "f1_stems", "exact_match", "bits_per_byte"),
     "number": ("exact_number",),
     "open": ("answered",),
 }
-ANSWER_BYTES = {"qa": 100, "number": 1200, "open": 1200}
+ANSWER_BYTES = {"qa": 100, "number": 1200, "translation": 600, "open": 1200}
 """Length of an answer by the kind of the task, where it says nothing else; CHOICE_BYTES where a choice is generated."""
 CHOICE_BYTES = 600
 PLACEHOLDERS = {"text", "question", "choices"}
+Place = str | tuple[str, ...]
+"""A path or an address of the hub, or several whose rows follow each other; see `sources.py`."""
 
 
 class FieldMap(StrictModel):
-    """Which field of a row holds what. A tuple of names is joined (`id`, `group`, `cluster`) or listed (`choices`)."""
+    """Which field of a row holds what. A tuple of names is joined (`id`, `group`, `cluster`) or listed (`choices`).
+
+    Where the data has no such field, `@row`, `@row_in_subject`, `@file`, `@folder`, `@subset` and `@split` say where the row stands (`sources.py`).
+    """
 
     id: str | tuple[str, ...]
     group: str | tuple[str, ...] | None = Field(None, description="ties the twins of an item; by default the id")
@@ -69,18 +85,19 @@ class TaskConfig(StrictModel):
     licence: str
     citation: str
     provenance: dict[LanguageCode, Provenance] = Field({}, description="native, or translated by people or machines")
-    file: str | None = Field(None, description="one file for all languages")
-    files: dict[LanguageCode, str] = Field({}, description="or one per language")
-    dev_file: str | None = Field(None, description="as file, for the solved examples of few-shot prompts")
-    dev_files: dict[LanguageCode, str] = Field({}, description="as files, for the solved examples")
+    file: Place | None = Field(None, description="one file for all languages, or `hub:OWNER/NAME/SUBSET/SPLIT`")
+    files: dict[LanguageCode, Place] = Field({}, description="or one per language, or several")
+    dev_file: Place | None = Field(None, description="as file, for the solved examples of few-shot prompts")
+    dev_files: dict[LanguageCode, Place] = Field({}, description="as files, for the solved examples")
     fields: FieldMap
+    optional_choices: bool = Field(False, description="empty choices are none: questions with, say, four to eight")
     parallel: bool = Field(
         True,
         description="items of the same id in two languages are twins; false where each language has questions of its own",
     )
     empty_rows: dict[LanguageCode, int] = Field(
         {},
-        description="rows without a question, or with an empty choice, that the data is known to have: left out and said; a further one is refused",
+        description="rows without a question or with an empty choice that the data is known to have: left out and said; a further one is refused",
     )
     first_answer: int = Field(0, description="number of the first choice in the data")
     labels: dict[LanguageCode, dict[str, str]] = Field({}, description="the words of each label, in each language")
@@ -89,6 +106,12 @@ class TaskConfig(StrictModel):
     )
     scoring: Scoring = "text"
     prompts: dict[LanguageCode, str] = Field({}, description="template with {text}, {question}, {choices}")
+    other_prompts: dict[LanguageCode, str] = Field(
+        {}, description="of the way of asking that is not `scoring`, where the one made from `prompts` would read badly"
+    )
+    source_language: str | None = Field(
+        None, description="of a translation: the ISO 639 code of what fields.text is in"
+    )
     max_answer_bytes: int | None = Field(
         None,
         ge=1,
@@ -96,11 +119,14 @@ class TaskConfig(StrictModel):
     )
     stop: tuple[str, ...] | None = Field(
         None,
-        description="what ends a generated answer; by default a line end for qa, else the beginning of a next question",
+        description="what ends a generated answer; by default a line end for qa and translations, else the beginning of a next question",
     )
     columns: tuple[str, ...] | None = Field(
         None,
         description="names of the columns of a CSV or TSV file without a line of names; `row` is the line's number",
+    )
+    quoted: bool | None = Field(
+        None, description="whether quotes hold a cell of a table together; by default in CSV, and not in TSV"
     )
     metric: Metric
     script: Script = Field("Cyrl", description="script that the task's Kazakh is written in")
@@ -126,9 +152,11 @@ class TaskConfig(StrictModel):
             yield f"a task of kind {self.kind} is scored by {', '.join(METRICS[self.kind])}, not by {self.metric}"
         if self.scoring == "letters" and self.metric != "acc":
             yield f"letters are all of one length: they are scored by acc, not by {self.metric}"
+        if self.kind == "minimal_pairs" and self.fields.choices is None:
+            yield "a task of kind minimal_pairs needs fields.choices: the good text, then the bad one"
         if self.scoring == "generate" and (self.kind != "multiple_choice" or self.metric != "acc"):
             yield "scoring: generate reads the choice that an answer names: it is for multiple_choice, and scored by acc"
-        if self.kind == "bits_per_byte":
+        if self.kind in ("bits_per_byte", "minimal_pairs"):
             return
         if not self.prompts:
             yield f"a task of kind {self.kind} needs prompts"
@@ -137,11 +165,13 @@ class TaskConfig(StrictModel):
                 yield f"{what} are missing for {', '.join(missing)}"
         if len({frozenset(words) for words in self.labels.values()}) > 1:
             yield "the labels have other names in one language than in another"
-        for code, prompt in self.prompts.items():
+        for code, prompt in [*self.prompts.items(), *self.other_prompts.items()]:
             if unknown := {name for _, name, _, _ in string.Formatter().parse(prompt) if name} - PLACEHOLDERS:
                 yield f"the {code} prompt has {{{unknown.pop()}}}; it may have {{text}}, {{question}} and {{choices}}"
-        if self.kind in ("qa", "number") and self.fields.references is None:
+        if self.kind in ("qa", "number", "translation") and self.fields.references is None:
             yield f"a task of kind {self.kind} needs fields.references"
+        if self.kind == "translation" and (self.source_language is None or len(self.languages) != 1):
+            yield "a task of kind translation is one direction: it needs source_language, and files in the language translated into"
         if self.kind == "multiple_choice" and (self.fields.answer is None or not (self.labels or self.fields.choices)):
             yield "a task of kind multiple_choice needs fields.answer, and fields.choices or labels"
 
@@ -163,6 +193,22 @@ class TaskConfig(StrictModel):
             if isinstance(field, dict):
                 return tuple(field)
         return tuple(self.prompts)
+
+
+def chance_level(task: TaskConfig, items: Sequence[EvalItem] = ()) -> float | None:
+    """The share right by guessing: 1 / choices, on average over the items, or as the task's labels or columns tell.
+
+    None where nothing is chosen, or where only the data knows how many choices there are.
+    """
+    if task.kind not in ("multiple_choice", "minimal_pairs"):
+        return None
+    if items:
+        return sum(1 / len(item.choices) for item in items) / len(items)
+    choices = task.fields.choices
+    several = next(iter(choices.values())) if isinstance(choices, Mapping) else choices
+    listed = next(iter(task.labels.values())) if task.labels else several
+    known = listed is not None and not isinstance(listed, str) and not task.optional_choices
+    return 1 / len(listed) if known and listed is not None else None
 
 
 def as_generated(task: TaskConfig) -> TaskConfig:

@@ -29,7 +29,7 @@ def test_each_normalisation_may_choose_another() -> None:
         Scored(-6.0, 3, 9),  #  -6.0   -2.0    -0.75
         Scored(-5.0, 2, 11),  #  -5.0  -2.5    -0.5
     ]
-    rows = {row.metric: row for row in score_choices(MC, item(choices=("а", "ә", "б"), answer=1), scored)}
+    rows = {row.metric: row for row in score_choices(MC, item(choices=("а", "ә" * 4, "б" * 5), answer=1), scored)}
     assert {name: row.detail["prediction"] for name, row in rows.items()} == {
         "acc": 0,
         "acc_per_token": 1,

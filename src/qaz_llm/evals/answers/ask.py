@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from qaz_llm.evals.answers.limits import bytes_in
+from qaz_llm.evals.chat_prompts import ChatTemplate
 from qaz_llm.evals.examples import Examples
 from qaz_llm.evals.prompts import render_context
 from qaz_llm.evals.scoring.scorer import Scorer
@@ -14,12 +15,20 @@ from qaz_llm.records import EvalItem, Generated
 
 
 def generate_answers(
-    task: TaskConfig, items: Sequence[EvalItem], scorer: Scorer, examples: Examples
+    task: TaskConfig,
+    items: Sequence[EvalItem],
+    scorer: Scorer,
+    examples: Examples,
+    chat: ChatTemplate | None = None,
 ) -> list[Generated]:
     """An answer to each item, in their order."""
     prompts = [
         render_context(
-            task, item, scoring="letters" if task.scoring == "generate" else task.scoring, examples=examples.of(item)
+            task,
+            item,
+            scoring="letters" if task.scoring == "generate" else task.scoring,
+            examples=examples.of(item),
+            chat=chat,
         )
         for item in items
     ]
@@ -48,7 +57,7 @@ def stop_strings(task: TaskConfig, language: str) -> tuple[str, ...]:
     """
     if task.stop is not None:
         return task.stop
-    if task.kind == "qa":
+    if task.kind in ("qa", "translation"):
         return ("\n",)
     opening = task.prompts[language].partition("{")[0].partition("\n")[0].strip()
     return (f"\n{opening}",) if opening else ()

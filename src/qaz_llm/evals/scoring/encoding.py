@@ -35,19 +35,24 @@ class Encoded:
 
 
 def encode_requests(tokenizer: PreTrainedTokenizerFast, start_id: int, requests: Sequence[Request]) -> list[Encoded]:
-    """The ids of each request, the start token first, parted where the continuation begins."""
+    """The ids of each request, the start token first, parted where the continuation begins.
+
+    A context that opens with a special token, as those of chat templates do, gets no start token before it.
+    """
     if not requests:
         return []
     joined = [request.context + request.continuation for request in requests]
     encoded = tokenizer(joined, add_special_tokens=False, return_offsets_mapping=True)
     back = tokenizer.batch_decode(encoded["input_ids"], clean_up_tokenization_spaces=False)
+    special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     found = []
     for request, text, again, ids, offsets in zip(
         requests, joined, back, encoded["input_ids"], encoded["offset_mapping"], strict=True
     ):
         border = len(request.context)
         first = next((n for n, (_start, end) in enumerate(offsets) if end > border), len(ids))
-        found.append(Encoded((start_id, *ids[:first]), tuple(ids[first:]), _letters(text) != _letters(again)))
+        start = () if first and ids[0] in special else (start_id,)
+        found.append(Encoded((*start, *ids[:first]), tuple(ids[first:]), _letters(text) != _letters(again)))
     return found
 
 
