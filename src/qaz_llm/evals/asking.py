@@ -1,28 +1,20 @@
-"""A task put to a model: requests made, answers scored, and how long it will take said beforehand."""
+"""A task put to a model: requests made, answers scored."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from qaz_llm.evals.examples import Examples
 from qaz_llm.evals.metrics import score_answer, score_choices, score_text
 from qaz_llm.evals.prompts import render_context, render_requests, render_unconditional
-from qaz_llm.evals.scoring.remembered import RememberingScorer
 from qaz_llm.evals.scoring.scorer import Scorer
 from qaz_llm.evals.task import Scoring, TaskConfig
-from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.records import EvalItem, ItemScore, Request, Scored
-
-_logger = get_logger("eval")
 
 STOP_STRINGS = ("\n",)
 PREFIXES: Mapping[Scoring, str] = {"letters": "letters_", "text": "cloze_"}
 """Of the metrics of a multiple choice that was asked in the way that is not the task's primary one."""
-TIMED_ITEMS = 8
-"""At most so many items are timed for the estimate at a task's start, and no more than one in TIMED_SHARE."""
-TIMED_SHARE = 25
 
 
 def score_task(
@@ -37,11 +29,10 @@ def score_task(
     if task.kind == "multiple_choice":
         return _score_multiple_choice(task, items, scorer, examples, both)
     requests = [render_requests(task, item, examples=examples.of(item)) for item in items]
-    prompts = [render_context(task, item, examples=examples.of(item)) for item in items] if task.kind == "qa" else []
-    _say_how_long(task, requests, prompts, scorer)
     scored = [found for (found,) in _asked(scorer, requests)]
     if task.kind == "bits_per_byte":
         return [score_text(task, item, found) for item, found in zip(items, scored, strict=True)]
+    prompts = [render_context(task, item, examples=examples.of(item)) for item in items]
     answers = scorer.generate(prompts, max_new_tokens=task.max_new_tokens, stop=STOP_STRINGS)
     rows = zip(items, answers, scored, strict=True)
     return [row for item, answer, found in rows for row in score_answer(task, item, answer, found)]
@@ -56,7 +47,6 @@ def _score_multiple_choice(
     rows: list[ItemScore] = []
     for scoring, prefix in ways:
         requests = [render_requests(task, item, scoring=scoring, examples=examples.of(item)) for item in items]
-        _say_how_long(task, requests, [], scorer)
         found = _asked(scorer, requests)
         alone: list[list[Scored]] = [[] for _ in items]
         if both and scoring == "text":
@@ -70,33 +60,3 @@ def _asked(scorer: Scorer, groups: Sequence[Sequence[Request]]) -> list[list[Sco
     """The answers to groups of requests, asked all at once."""
     answers = iter(scorer.loglikelihood([request for group in groups for request in group]))
     return [list(islice(answers, len(group))) for group in groups]
-
-
-def _say_how_long(
-    task: TaskConfig, requests: Sequence[Sequence[Request]], prompts: Sequence[str], scorer: Scorer
-) -> None:
-    """Time a few items from the shortest to the longest, and log what that makes for all, by bytes.
-
-    Of a scorer that remembers, the one that it asks is timed, and nothing is where all is known.
-    """
-    if isinstance(scorer, RememberingScorer):
-        if scorer.knows([request for group in requests for request in group]):
-            return
-        scorer = scorer.scorer
-    sizes = [sum(len((r.context + r.continuation).encode()) for r in group) for group in requests]
-    count = max(1, min(TIMED_ITEMS, len(sizes) // TIMED_SHARE))
-    by_size = sorted(range(len(sizes)), key=sizes.__getitem__)
-    timed = [by_size[(2 * n + 1) * len(by_size) // (2 * count)] for n in range(count)]
-    _logger.disabled = True  # what is said of these few texts will be said of all
-    try:
-        scorer.loglikelihood(requests[timed[0]])  # the first pass is slower than those after it
-        started = time.monotonic()
-        scorer.loglikelihood([request for n in timed for request in requests[n]])
-        if prompts:
-            scorer.generate([prompts[n] for n in timed], max_new_tokens=task.max_new_tokens, stop=STOP_STRINGS)
-        elapsed_s = time.monotonic() - started
-    finally:
-        _logger.disabled = False
-    estimate_s = elapsed_s * sum(sizes) / sum(sizes[n] for n in timed)
-    about = format_duration(estimate_s)
-    _logger.info("%s: %d items in %s, about %s", task.name, len(sizes), ", ".join(task.languages), about)

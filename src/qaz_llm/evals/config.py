@@ -33,6 +33,9 @@ class EvalSettings(StrictModel):
     sample_tokens: int = Field(60, ge=1, description="length of a sample, in tokens")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
+    devices: int = Field(
+        1, ge=1, description="processes on this machine that share the work, each on a GPU of its own, or on the CPU"
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Numbers the model computes with; `auto`: those of its file."""
     attn_implementation: Attention = "auto"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.io import fingerprint_paths
+from qaz_llm.provenance import git_commit
 
 if TYPE_CHECKING:
     from qaz_llm.evals.scoring.local import HFScorer
 
-SCORING_VERSION = 2
+SCORING_VERSION = 3
 """Rises with any change to what a model is asked or how its answer is read from logits; kept answers of other versions are not used."""
 
 OF_A_RUN = {"README.md", "run.json", "complete.json"}
@@ -61,7 +62,14 @@ def setting_of(scorer: HFScorer, config: EvalConfig) -> dict[str, Any]:
 
 
 def setting_of_config(config: EvalConfig) -> dict[str, Any]:
-    return {"max_items": config.max_items, "shots": config.shots, "seed": config.seed}
+    """What a run is told, whatever model it asks."""
+    return {
+        "max_items": config.max_items,
+        "shots": config.shots,
+        "seed": config.seed,
+        "batch_tokens": config.batch_tokens,
+        "commit": git_commit(),
+    }
 
 
 def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

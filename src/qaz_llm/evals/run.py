@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,22 +18,15 @@ from qaz_llm.evals import doubts
 from qaz_llm.evals.asking import score_task
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.examples import Examples, load_examples
-from qaz_llm.evals.identity import SCORING_VERSION, model_identity, setting_of, setting_of_config
 from qaz_llm.evals.items import load_items, task_fingerprints
+from qaz_llm.evals.opening import Given, OpenedModel
 from qaz_llm.evals.parity import parity_report
 from qaz_llm.evals.report import write_report
-from qaz_llm.evals.samples import write_samples
-from qaz_llm.evals.scoring.local import HFScorer, choose_device
+from qaz_llm.evals.scoring.processes import ALONE, Processes
 from qaz_llm.evals.scoring.remembered import RememberingScorer
 from qaz_llm.evals.scoring.scorer import Scorer
 from qaz_llm.evals.task import TaskConfig, choose_tasks
-from qaz_llm.io import (
-    check_writable,
-    fingerprint_value,
-    read_json,
-    write_json,
-    write_jsonl,
-)
+from qaz_llm.io import check_writable, write_json, write_jsonl
 from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.provenance import git_commit
 from qaz_llm.records import EvalItem, ItemScore
@@ -70,12 +62,17 @@ class EvalResult:
 
 
 def run_eval(
-    config: EvalConfig, *, scorer: Scorer | None = None, tokenizer: PreTrainedTokenizerFast | None = None
+    config: EvalConfig,
+    *,
+    scorer: Scorer | None = None,
+    tokenizer: PreTrainedTokenizerFast | None = None,
+    processes: Processes = ALONE,
 ) -> EvalResult:
-    """Score a model and write everything. Tasks that were finished before, with the same model and data, are taken over.
+    """Score a model and write everything. What was answered before, by the same model to the same prompts, is taken over.
 
     Args:
         scorer: answers in place of the model of `config.model`, which then only names it; needs `tokenizer` for samples.
+        processes: those that call this together; each scores its share, and the first writes.
 
     Raises:
         InputError: no such suite, task or model; data that is not there; an output folder that cannot be written.
@@ -86,92 +83,44 @@ def run_eval(
         task.name: load_examples(task, items[task.name], shots=config.shots, root=config.root) for task in tasks
     }
     fingerprints = {task.name: task_fingerprints(task, config.root) for task in tasks}
-    if scorer is None:
-        identity = model_identity(config)
-        check_writable(config.out)
-        kept = config.out / "answers" / fingerprint_value([identity, config.dtype, config.device, SCORING_VERSION])[:16]
-        asked = _OpenedModel(config, kept.with_suffix(".json"))
-        remembering = RememberingScorer(lambda: asked.scorer, kept.with_suffix(".jsonl"))
-    else:
-        identity, asked = f"in memory {time.time_ns()}", None
-        check_writable(config.out)
-        given = scorer
-        remembering = RememberingScorer(lambda: given, None)
+    check_writable(config.out)
+    asked = OpenedModel(config, processes) if scorer is None else Given(scorer, tokenizer, config)
     scores = [
         row
         for task in tasks
-        for row in _scored(task, items[task.name], remembering, examples[task.name], both=config.formats == "both")
+        for row in _scored(task, items[task.name], asked.scorer, examples[task.name], both=config.formats == "both")
     ]
-    if config.samples and asked is not None:
-        tokenizer = asked.tokenizer
-    if config.samples and tokenizer is not None:
-        samples = write_samples(remembering, tokenizer, max_new_tokens=config.sample_tokens)
-        write_jsonl(config.out / "samples.jsonl", samples)
-    else:
-        (config.out / "samples.jsonl").unlink(missing_ok=True)  # those of an earlier run may be another model's
-    write_jsonl(config.out / "items.jsonl", ({**asdict(score), "primary": primary} for score, primary in scores))
-    setting = asked.setting if asked is not None else _setting(remembering.scorer, config)
+    samples = asked.samples() if config.samples else None
     found = doubts.merged(
         *(doubts.of_items(task, items[task.name]) for task in tasks),
         doubts.of_scores(score for score, primary in scores if primary),
     )
-    for line in doubts.lines(found):
-        _logger.warning(line)
-    parity = _summary(config, tasks, [score for score, primary in scores if primary], fingerprints, identity)
-    parity |= {"setting": setting, "doubts": found, "warnings": [*_warnings(config), *doubts.lines(found)]}
-    write_json(config.out / "parity.json", parity)
-    write_report(config.out)
+    parity = _summary(config, tasks, [score for score, primary in scores if primary], fingerprints, asked.identity)
+    parity |= {"setting": asked.setting, "doubts": found, "warnings": [*_warnings(config), *doubts.lines(found)]}
+    if processes.is_first:
+        for line in doubts.lines(found):
+            _logger.warning(line)
+        _write(config.out, scores, samples, parity)
     return EvalResult(config.out, parity)
 
 
-class _OpenedModel:
-    """The model of a config, loaded where a question comes that was not answered before; its tokenizer and how it was run."""
-
-    def __init__(self, config: EvalConfig, facts: Path) -> None:
-        self._config, self._facts = config, facts
-
-    @cached_property
-    def tokenizer(self) -> PreTrainedTokenizerFast | None:
-        from qaz_llm.model.load import load_tokenizer
-
-        return load_tokenizer(self._config.model)
-
-    @cached_property
-    def scorer(self) -> Scorer:
-        scorer, _tokenizer = load_scorer(self._config)
-        write_json(self._facts, _setting(scorer, self._config))
-        return scorer
-
-    @property
-    def setting(self) -> dict[str, Any]:
-        if not self._facts.is_file():
-            return _setting(self.scorer, self._config)
-        return {**read_json(self._facts), **setting_of_config(self._config)}
-
-
-def _setting(scorer: Scorer, config: EvalConfig) -> dict[str, Any]:
-    return setting_of(scorer, config) if isinstance(scorer, HFScorer) else setting_of_config(config)
-
-
-def load_scorer(config: EvalConfig) -> tuple[HFScorer, PreTrainedTokenizerFast]:
-    """The model of the config as a scorer, with its tokenizer. Raises InputError where it is no model."""
-    from qaz_llm.model.load import load_model, load_tokenizer
-
-    tokenizer = load_tokenizer(config.model, trust_remote_code=config.trust_remote_code)
-    model = load_model(
-        config.model,
-        dtype=config.dtype,
-        device=str(choose_device(config.device)),
-        attn_implementation=config.attn_implementation,
-        trust_remote_code=config.trust_remote_code,
-    )
-    return HFScorer(model, tokenizer, batch_tokens=config.batch_tokens), tokenizer
+def _write(
+    out: Path, scores: Sequence[tuple[ItemScore, bool]], samples: Sequence[Any] | None, parity: dict[str, Any]
+) -> None:
+    if samples is not None:
+        write_jsonl(out / "samples.jsonl", samples)
+    else:
+        (out / "samples.jsonl").unlink(missing_ok=True)  # those of an earlier run may be another model's
+    write_jsonl(out / "items.jsonl", ({**asdict(score), "primary": primary} for score, primary in scores))
+    write_json(out / "parity.json", parity)
+    write_report(out)
 
 
 def _scored(
     task: TaskConfig, items: Sequence[EvalItem], scorer: RememberingScorer, examples: Examples, *, both: bool
 ) -> list[tuple[ItemScore, bool]]:
     started, asked = time.monotonic(), scorer.asked
+    _logger.info("%s: %d items in %s", task.name, len(items), ", ".join(task.languages))
     rows = score_task(task, items, scorer, examples=examples, both=both)
     done = "answered before" if scorer.asked == asked else f"done in {format_duration(time.monotonic() - started)}"
     _logger.info("%s: %s", task.name, done)

@@ -1,25 +1,35 @@
 """Answers that are kept: an evaluation that was killed goes on with the next texts, and one that is done needs no model.
 
 A file holds an answer per line, found by what was asked (the text itself, with where the question begins), so one changed prompt asks anew for
-its own items alone, and another way of counting asks for nothing. It belongs to one model in one precision: see `identity.py`.
+its own items alone, and another way of counting asks for nothing. It belongs to one model in one precision: see `identity.py`. Of several
+processes each writes a file of its own beside it, and all are read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 import xxhash
 
-from qaz_llm.evals.scoring.scorer import Scorer
+from qaz_llm.evals.scoring.processes import ALONE, Processes
+from qaz_llm.evals.scoring.scorer import Scorer, Streaming
 from qaz_llm.io import open_text
+from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.records import Generated, Request, Scored
 
+_logger = get_logger("eval")
+
 CHUNK_BYTES = 500_000
-"""So much text is asked about between two writes: enough for batches of like length, a minute or two for a small model on a CPU."""
+"""A scorer that gives all its answers at once is asked about so much text between two writes."""
+FIRST_CHUNK_FRAC = 0.04
+"""The first of those is smaller, so that it tells how long all will take."""
+ESTIMATE_S = 3.0
+"""How long all will take is said once so much time, and FIRST_CHUNK_FRAC of the text, has passed."""
 
 T = TypeVar("T")
 
@@ -27,10 +37,11 @@ T = TypeVar("T")
 class RememberingScorer:
     """A `Scorer` that asks the real one only about what it has not answered yet. `make` is called at the first such question."""
 
-    def __init__(self, make: Callable[[], Scorer], path: Path | None) -> None:
-        self._make, self._path = make, path
+    def __init__(self, make: Callable[[], Scorer], path: Path | None, processes: Processes = ALONE) -> None:
+        self._make, self._path, self._processes = make, path, processes
         self._scorer: Scorer | None = None
-        self._known: dict[str, Any] = dict(_read(path)) if path is not None and path.is_file() else {}
+        kept = dict(_read_all(path)) if path is not None and processes.is_first else {}
+        self._known: dict[str, Any] = processes.of_first(kept)
         self.asked = 0
 
     @property
@@ -40,22 +51,27 @@ class RememberingScorer:
             self._scorer = self._make()
         return self._scorer
 
-    def knows(self, requests: Sequence[Request]) -> bool:
-        return all(_key("score", r.context, r.continuation) in self._known for r in requests)
-
     def loglikelihood(self, requests: Sequence[Request]) -> list[Scored]:
         """As `Scorer.loglikelihood`."""
         keys = [_key("score", r.context, r.continuation) for r in requests]
         sizes = [len((r.context + r.continuation).encode()) for r in requests]
-        return self._answered(keys, requests, sizes, lambda some: self.scorer.loglikelihood(some), Scored)
+
+        def ask(some: Sequence[Request]) -> Iterable[tuple[int, Scored]]:
+            scorer = self.scorer
+            return scorer.score_each(some) if isinstance(scorer, Streaming) else enumerate(scorer.loglikelihood(some))
+
+        return self._answered(keys, requests, sizes, ask, Scored)
 
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
         """As `Scorer.generate`."""
         keys = [_key("generate", prompt, str(max_new_tokens), *stop) for prompt in prompts]
         sizes = [len(prompt.encode()) + 8 * max_new_tokens for prompt in prompts]
 
-        def ask(some: Sequence[str]) -> list[Generated]:
-            return self.scorer.generate(some, max_new_tokens=max_new_tokens, stop=stop)
+        def ask(some: Sequence[str]) -> Iterable[tuple[int, Generated]]:
+            scorer = self.scorer
+            if isinstance(scorer, Streaming):
+                return scorer.answer_each(some, max_new_tokens=max_new_tokens, stop=stop)
+            return enumerate(scorer.generate(some, max_new_tokens=max_new_tokens, stop=stop))
 
         return self._answered(keys, prompts, sizes, ask, Generated)
 
@@ -64,40 +80,92 @@ class RememberingScorer:
         keys: Sequence[str],
         questions: Sequence[Any],
         sizes: Sequence[int],
-        ask: Callable[[Sequence[Any]], Sequence[T]],
+        ask: Callable[[Sequence[Any]], Iterable[tuple[int, T]]],
         kind: type[T],
     ) -> list[T]:
         missing = list({key: n for n, key in enumerate(keys) if key not in self._known}.values())  # each once
-        for chunk in _chunks(missing, sizes):
-            answers = ask([questions[n] for n in chunk])
-            self.asked += len(chunk)
-            self._keep({keys[n]: asdict(answer) for n, answer in zip(chunk, answers, strict=True)})  # type: ignore[call-overload]
+        if missing:
+            self.asked += len(missing)
+            chunks = [missing] if isinstance(self.scorer, Streaming) else list(_chunks(missing, sizes))
+            new: dict[str, Any] = {}
+            said = _Estimate(len(missing), sum(sizes[n] for n in missing) / self._processes.count)
+            with _Kept(self._path_of_own()) as kept:
+                for chunk in chunks:
+                    for number, answer in ask([questions[n] for n in chunk]):
+                        key = keys[chunk[number]]
+                        new[key] = asdict(answer)  # type: ignore[call-overload]
+                        kept.write(key, new[key])
+                        said.advance(sizes[chunk[number]])
+            for others in self._processes.gathered(new):
+                self._known |= others
         return [kind(**self._known[key]) for key in keys]
 
-    def _keep(self, answers: dict[str, Any]) -> None:
-        self._known |= answers
-        if self._path is None:
+    def _path_of_own(self) -> Path | None:
+        if self._path is None or self._processes.is_first:
+            return self._path
+        return self._path.with_suffix(f".{self._processes.rank}{self._path.suffix}")
+
+
+class _Kept:
+    """A file that answers are added to, each whole as soon as it is known; none where there is no path."""
+
+    def __init__(self, path: Path | None) -> None:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = path.open("a", encoding="utf-8") if path is not None else None
+
+    def __enter__(self) -> _Kept:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    def write(self, key: str, answer: Any) -> None:
+        if self._stream is not None:
+            self._stream.write(json.dumps([key, answer], ensure_ascii=False) + "\n")
+            self._stream.flush()
+
+
+class _Estimate:
+    """Says once how long all texts will take, when a few have been answered; of short work nothing."""
+
+    def __init__(self, texts: int, size: float) -> None:
+        self._texts, self._size = texts, size
+        self._done, self._started, self._is_said = 0, time.monotonic(), False
+
+    def advance(self, size: int) -> None:
+        self._done += size
+        elapsed_s = time.monotonic() - self._started
+        if self._is_said or elapsed_s < ESTIMATE_S or self._done < FIRST_CHUNK_FRAC * self._size:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.writelines(json.dumps([key, answer], ensure_ascii=False) + "\n" for key, answer in answers.items())
+        self._is_said = True
+        _logger.info("%d texts, about %s", self._texts, format_duration(elapsed_s * self._size / self._done))
 
 
 def _chunks(numbers: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
+    """The numbers in their order, so many as make up CHUNK_BYTES; fewer at first."""
+    most = min(CHUNK_BYTES, FIRST_CHUNK_FRAC * sum(sizes[n] for n in numbers))
     chunk: list[int] = []
     total = 0
     for number in numbers:
         chunk.append(number)
         total += sizes[number]
-        if total >= CHUNK_BYTES:
+        if total >= most:
             yield chunk
-            chunk, total = [], 0
+            chunk, total, most = [], 0, CHUNK_BYTES
     if chunk:
         yield chunk
 
 
 def _key(*parts: str) -> str:
     return xxhash.xxh3_128_hexdigest("\x00".join(parts).encode())
+
+
+def _read_all(path: Path) -> Iterator[tuple[str, Any]]:
+    for one in (path, *sorted(path.parent.glob(f"{path.stem}.*{path.suffix}"))):
+        if one.is_file():
+            yield from _read(one)
 
 
 def _read(path: Path) -> Iterator[tuple[str, Any]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from qaz_llm.records import Generated, Request, Scored
 
@@ -19,6 +19,20 @@ class Scorer(Protocol):
     def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
         """The greedy continuation of each prompt, cut before the first stop string."""
         ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A `Scorer` that gives each answer as soon as it has it, so that little is lost when it is killed.
+
+    Both yield the number of a question with its answer, in any order; where several processes share the work, those of this one's share.
+    """
+
+    def score_each(self, requests: Sequence[Request]) -> Iterator[tuple[int, Scored]]: ...
+
+    def answer_each(
+        self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]
+    ) -> Iterator[tuple[int, Generated]]: ...
 
 
 def bits_per_byte(scorer: Scorer, texts: Sequence[str]) -> float:
