@@ -34,7 +34,7 @@ def make_batches(rows: Sequence[Row], sizes: Sizes, *, vocab_size: int) -> Itera
     for prefix, of_prefix in groupby(ordered, key=lambda row: row.prefix):
         group = list(of_prefix)
         if prefix:
-            width = min(max(len(prefix), NARROWEST), sizes.least_tokens)
+            width = min(max(len(prefix), NARROWEST), 2 * sizes.least_tokens)
             yield from ([side_by_side(some)] for some in _filled(group, width, most_targets))
         else:
             yield from _alike(group, sizes, most_targets)

@@ -31,7 +31,7 @@ _logger = get_logger("eval")
 
 BATCH_LOGITS = 150_000_000
 """Numbers that the head makes at once: 600 MB in float32."""
-LEAST_TOKENS = {"cpu": 512, "cuda": 4096}
+LEAST_TOKENS = {"cpu": 256, "cuda": 4096}
 """Tokens of one pass from which on a device gains little by more."""
 
 

@@ -182,8 +182,11 @@ def _cut(rows: Sequence[Row], kept_prefix: Sequence[int]) -> Sequence[Row]:
     shared = min(shared, *(min((index for _r, index, _t in row.targets), default=0) for row in rows))
     if len(rows) < SHARED_ROWS:
         shared = min(shared, common_length(rows[0].input_ids, kept_prefix))
-    if shared < SHARED_TOKENS:
-        return rows
+    return rows if shared < SHARED_TOKENS else behind_prefix(rows, shared)
+
+
+def behind_prefix(rows: Sequence[Row], shared: int) -> list[Row]:
+    """Rows that begin with the same `shared` tokens, which become their prefix."""
     return [
         replace(
             row,

@@ -9,7 +9,7 @@ from itertools import chain, cycle, islice
 from typing import TYPE_CHECKING
 
 from qaz_llm.evals.scoring.encoding import Encoded
-from qaz_llm.evals.scoring.rows import SHARED_ROWS, SHARED_TOKENS, Row, plan_rows
+from qaz_llm.evals.scoring.rows import SHARED_ROWS, Row, behind_prefix, plan_rows
 from qaz_llm.progress import get_logger
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ _logger = get_logger("eval")
 
 TIGHT, LOOSE = 1e-4, 2e-2
 """How far a text's log-probability may move, as a share of it, when its beginning is shared: in float32, and in 16 bit."""
-OWN_TOKENS, ANSWER_TOKENS = 6, 3
-"""Of each made-up question, behind the common beginning, and of its two answers."""
+PREFIX_TOKENS, OWN_TOKENS, ANSWER_TOKENS = 5, 4, 4
+"""Of the made-up questions' common beginning, of what each has of its own, and of each answer. A convolution over three tokens is seen by that."""
 
 
 def can_share(
@@ -40,12 +40,17 @@ def can_share(
     """
     import torch
 
-    few = _few(model, encoded)
+    few = _few(encoded)
+    window = getattr(model.config.get_text_config(), "sliding_window", None)
+    shared_rows = behind_prefix(plan_rows(few, max_length=max_length, trees=True, prefixes=False), PREFIX_TOKENS)
+    if window and max(len(one.context) + len(one.continuation) for one in encoded) > window:
+        few = _longest(encoded)  # so that what lies out of sight is tried too
+        shared_rows = plan_rows(few, max_length=max_length, trees=True, prefixes=True)
     alone = sums(plan_rows(few, max_length=max_length, trees=False, prefixes=False), len(few))
     if not all(map(math.isfinite, alone)):
         return False  # which is said of the first text that is scored
     try:
-        shared = sums(plan_rows(few, max_length=max_length, trees=True, prefixes=True), len(few))
+        shared = sums(shared_rows, len(few))
     except Exception as error:  # a family whose layers take no such mask or cache fails in ways of its own
         _logger.warning("texts are run one by one: this model cannot share their beginnings (%s)", type(error).__name__)
         return False
@@ -56,18 +61,16 @@ def can_share(
     return False
 
 
-def _few(model: PreTrainedModel, encoded: Sequence[Encoded]) -> list[Encoded]:
-    """Short questions made of the texts' own tokens; of a model that sees only so far back, real ones that reach further."""
-    window = getattr(model.config.get_text_config(), "sliding_window", None)
-    if window and max(len(one.context) + len(one.continuation) for one in encoded) > window:
-        return _real(encoded)
-    tokens = cycle(chain.from_iterable((*one.context[1:], *one.continuation) for one in encoded))
-    beginning = (encoded[0].context[0], *islice(tokens, SHARED_TOKENS))
-    questions = [beginning + tuple(islice(tokens, OWN_TOKENS)) for _ in range(SHARED_ROWS)]
+def _few(encoded: Sequence[Encoded]) -> list[Encoded]:
+    """Two short questions with two answers each, made of the texts' own tokens: 73 tokens to run in all."""
+    tokens = cycle(chain.from_iterable((*one.context, *one.continuation) for one in encoded))
+    beginning = (encoded[0].context[0], *islice(tokens, PREFIX_TOKENS - 1))
+    questions = [beginning + tuple(islice(tokens, OWN_TOKENS)) for _ in range(2)]
     return [Encoded(question, tuple(islice(tokens, ANSWER_TOKENS)), False) for question in questions for _ in range(2)]
 
 
-def _real(encoded: Sequence[Encoded]) -> list[Encoded]:
+def _longest(encoded: Sequence[Encoded]) -> list[Encoded]:
+    """All answers of the longest questions."""
     by_context: dict[tuple[int, ...], list[Encoded]] = defaultdict(list)
     for one in encoded:
         by_context[one.context].append(one)
