@@ -9,7 +9,8 @@ for the model loses its middle: the start token stays, since models lean on it, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import InputError, WorkError
@@ -80,11 +81,11 @@ class HFScorer:
         Raises:
             WorkError: the model answers with what is no finite number.
         """
-        found = dict(self.score_each(requests))
+        found = ChainMap(*map(dict, self.score_each(requests)))
         return [found[number] for number in range(len(requests))]
 
-    def score_each(self, requests: Sequence[Request]) -> Iterator[tuple[int, Scored]]:
-        """The number of each request with its answer, as soon as it is known; of several processes, those of its share.
+    def score_each(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Scored]]:
+        """As `Streaming.score_each`.
 
         Raises:
             WorkError: the model answers with what is no finite number.
@@ -95,15 +96,16 @@ class HFScorer:
         missing = [len(one.continuation) for one in encoded]
         sums = [0.0] * len(encoded)
         if self._rank == 0:  # nothing is asked of an empty continuation
-            yield from ((n, self._scored(requests[n], encoded[n], 0.0)) for n, left in enumerate(missing) if not left)
+            yield {n: self._scored(requests[n], encoded[n], 0.0) for n, left in enumerate(missing) if not left}
         with torch.inference_mode():
             own = self._batches(self._rows(encoded))
         with progress("score", total=sum(map(size_of, own)), unit="tokens") as advance:
             for batch, logprobs in self._run(own):
                 advance(size_of(batch))
-                for number in self._add(batch, logprobs, sums, missing):
+                done = self._add(batch, logprobs, sums, missing)
+                for number in done:
                     _check_finite(sums[number], requests[number])
-                    yield number, self._scored(requests[number], encoded[number], sums[number])
+                yield {number: self._scored(requests[number], encoded[number], sums[number]) for number in done}
 
     def _scored(self, request: Request, one: Encoded, total: float) -> Scored:
         size_bytes = len(request.continuation.encode())
@@ -182,13 +184,13 @@ class HFScorer:
 
         A prompt that opens with a special token, as those of chat templates do, gets no start token before it.
         """
-        found = dict(self.answer_each(prompts, max_new_tokens=max_new_tokens, stop=stop))
+        found = ChainMap(*map(dict, self.answer_each(prompts, max_new_tokens=max_new_tokens, stop=stop)))
         return [found[number] for number in range(len(prompts))]
 
     def answer_each(
         self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]
-    ) -> Iterator[tuple[int, Generated]]:
-        """The number of each prompt with its answer, as soon as it is known; of several processes, those of its share."""
+    ) -> Iterator[Mapping[int, Generated]]:
+        """As `Streaming.answer_each`."""
         import torch
 
         if not prompts:
@@ -205,9 +207,14 @@ class HFScorer:
                 with torch.inference_mode():
                     made = self._generate([ids[n] for n in batch], max_new_tokens)
                 advance(len(batch))
-                for number, (text, has_ended) in zip(batch, made, strict=True):
-                    ended = has_ended or any(s in text.lstrip() for s in stop)
-                    yield number, Generated(cut_at(text, stop), is_cut=cut[number], is_unfinished=not ended)
+                yield {
+                    number: Generated(
+                        cut_at(text, stop),
+                        is_cut=cut[number],
+                        is_unfinished=not has_ended and not any(s in text.lstrip() for s in stop),
+                    )
+                    for number, (text, has_ended) in zip(batch, made, strict=True)
+                }
 
     def _prompt_batches(self, lengths: Sequence[int]) -> list[list[int]]:
         """The numbers of the prompts of each batch of this process's share, longest first."""

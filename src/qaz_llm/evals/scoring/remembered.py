@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,9 +56,11 @@ class RememberingScorer:
         keys = [_key("score", r.context, r.continuation) for r in requests]
         sizes = [len((r.context + r.continuation).encode()) for r in requests]
 
-        def ask(some: Sequence[Request]) -> Iterable[tuple[int, Scored]]:
+        def ask(some: Sequence[Request]) -> Iterable[Mapping[int, Scored]]:
             scorer = self.scorer
-            return scorer.score_each(some) if isinstance(scorer, Streaming) else enumerate(scorer.loglikelihood(some))
+            if isinstance(scorer, Streaming):
+                return scorer.score_each(some)
+            return [dict(enumerate(scorer.loglikelihood(some)))]
 
         return self._answered(keys, requests, sizes, ask, Scored)
 
@@ -67,11 +69,11 @@ class RememberingScorer:
         keys = [_key("generate", prompt, str(max_new_tokens), *stop) for prompt in prompts]
         sizes = [len(prompt.encode()) + 8 * max_new_tokens for prompt in prompts]
 
-        def ask(some: Sequence[str]) -> Iterable[tuple[int, Generated]]:
+        def ask(some: Sequence[str]) -> Iterable[Mapping[int, Generated]]:
             scorer = self.scorer
             if isinstance(scorer, Streaming):
                 return scorer.answer_each(some, max_new_tokens=max_new_tokens, stop=stop)
-            return enumerate(scorer.generate(some, max_new_tokens=max_new_tokens, stop=stop))
+            return [dict(enumerate(scorer.generate(some, max_new_tokens=max_new_tokens, stop=stop)))]
 
         return self._answered(keys, prompts, sizes, ask, Generated)
 
@@ -80,7 +82,7 @@ class RememberingScorer:
         keys: Sequence[str],
         questions: Sequence[Any],
         sizes: Sequence[int],
-        ask: Callable[[Sequence[Any]], Iterable[tuple[int, T]]],
+        ask: Callable[[Sequence[Any]], Iterable[Mapping[int, T]]],
         kind: type[T],
     ) -> list[T]:
         missing = list({key: n for n, key in enumerate(keys) if key not in self._known}.values())  # each once
@@ -91,11 +93,11 @@ class RememberingScorer:
             said = _Estimate(len(missing), sum(sizes[n] for n in missing) / self._processes.count)
             with _Kept(self._path_of_own()) as kept:
                 for chunk in chunks:
-                    for number, answer in ask([questions[n] for n in chunk]):
-                        key = keys[chunk[number]]
-                        new[key] = asdict(answer)  # type: ignore[call-overload]
-                        kept.write(key, new[key])
-                        said.advance(sizes[chunk[number]])
+                    for answers in ask([questions[n] for n in chunk]):
+                        found = {keys[chunk[n]]: asdict(answer) for n, answer in answers.items()}  # type: ignore[call-overload]
+                        kept.write(found)
+                        new |= found
+                        said.advance(sum(sizes[chunk[n]] for n in answers))
             for others in self._processes.gathered(new):
                 self._known |= others
         return [kind(**self._known[key]) for key in keys]
@@ -107,7 +109,7 @@ class RememberingScorer:
 
 
 class _Kept:
-    """A file that answers are added to, each whole as soon as it is known; none where there is no path."""
+    """A file that answers are added to as soon as they are known; none where there is no path."""
 
     def __init__(self, path: Path | None) -> None:
         if path is not None:
@@ -121,9 +123,9 @@ class _Kept:
         if self._stream is not None:
             self._stream.close()
 
-    def write(self, key: str, answer: Any) -> None:
+    def write(self, answers: Mapping[str, Any]) -> None:
         if self._stream is not None:
-            self._stream.write(json.dumps([key, answer], ensure_ascii=False) + "\n")
+            self._stream.writelines(json.dumps(pair, ensure_ascii=False) + "\n" for pair in answers.items())
             self._stream.flush()
 
 
@@ -137,7 +139,8 @@ class _Estimate:
     def advance(self, size: int) -> None:
         self._done += size
         elapsed_s = time.monotonic() - self._started
-        if self._is_said or elapsed_s < ESTIMATE_S or self._done < FIRST_CHUNK_FRAC * self._size:
+        is_early = elapsed_s < ESTIMATE_S or self._done < FIRST_CHUNK_FRAC * self._size
+        if self._is_said or is_early or self._done > self._size / 2:
             return
         self._is_said = True
         _logger.info("%d texts, about %s", self._texts, format_duration(elapsed_s * self._size / self._done))
@@ -163,7 +166,7 @@ def _key(*parts: str) -> str:
 
 
 def _read_all(path: Path) -> Iterator[tuple[str, Any]]:
-    for one in (path, *sorted(path.parent.glob(f"{path.stem}.*{path.suffix}"))):
+    for one in (path, *sorted(path.parent.glob(f"{path.stem}.[0-9]*{path.suffix}"))):
         if one.is_file():
             yield from _read(one)
 

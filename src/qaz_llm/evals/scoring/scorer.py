@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from qaz_llm.records import Generated, Request, Scored
@@ -25,14 +25,15 @@ class Scorer(Protocol):
 class Streaming(Protocol):
     """A `Scorer` that gives each answer as soon as it has it, so that little is lost when it is killed.
 
-    Both yield the number of a question with its answer, in any order; where several processes share the work, those of this one's share.
+    Both yield the answers of one batch after the other, by the numbers of their questions; where several processes share the work,
+    those of this one's share.
     """
 
-    def score_each(self, requests: Sequence[Request]) -> Iterator[tuple[int, Scored]]: ...
+    def score_each(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Scored]]: ...
 
     def answer_each(
         self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]
-    ) -> Iterator[tuple[int, Generated]]: ...
+    ) -> Iterator[Mapping[int, Generated]]: ...
 
 
 def bits_per_byte(scorer: Scorer, texts: Sequence[str]) -> float:
