@@ -12,6 +12,7 @@ from qaz_llm.cli.bridge import bridge_read, bridge_write
 from qaz_llm.cli.options import AsJson, Overrides
 from qaz_llm.cli.printing import print_json
 from qaz_llm.errors import InputError
+from qaz_llm.progress import is_main_process
 
 eval_app = typer.Typer(no_args_is_help=True, help="Score models in kk, ru and en, and compare them.")
 
@@ -36,7 +37,7 @@ def eval_run(
     from qaz_llm.cluster.stopping import stopped_by_signals
     from qaz_llm.config import config_from_values, load_config
     from qaz_llm.evals.config import EvalConfig
-    from qaz_llm.evals.run import run_eval
+    from qaz_llm.evals.spread import run_spread
 
     if suite is None and not tasks and config is None:
         raise InputError("nothing to score", hint="name a suite (--suite demo) or a task file (--tasks my.yaml)")
@@ -53,9 +54,11 @@ def eval_run(
             EvalConfig, config, [*(f"{k}={json.dumps(v)}" for k, v in named.items()), *(overrides or ())]
         )
     with stopped_by_signals(
-        lambda name: f"stopped by {name}: finished tasks stay in {out / 'tasks'}; the same command scores the rest"
+        lambda name: f"stopped by {name}: what was answered stays in {out / 'answers'}; the same command asks the rest"
     ):
-        result = run_eval(settings)
+        result = run_spread(settings)
+    if not is_main_process():
+        return
     if as_json:
         print_json(result.to_dict())
     else:

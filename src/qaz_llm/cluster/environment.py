@@ -93,6 +93,11 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
     )
 
 
+def launched_processes(variables: Mapping[str, str] | None = None) -> int:
+    """How many processes the launcher started; 1 for a process that is alone. Looks at no hardware, so it takes no time."""
+    return int(_read_ranks(os.environ if variables is None else variables)[1]["world_size"])
+
+
 def export_variables(environment: Environment) -> None:
     """Say where this process stands in torchrun's words, which torch, accelerate and DeepSpeed all read.
 

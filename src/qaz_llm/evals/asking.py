@@ -1,8 +1,7 @@
-"""A task put to a model: requests made, answers scored, and how long it will take said beforehand."""
+"""A task put to a model: requests made, answers scored."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
@@ -13,20 +12,13 @@ from qaz_llm.evals.examples import Examples
 from qaz_llm.evals.metrics import score_choices, score_text
 from qaz_llm.evals.minimal_pairs import score_pair
 from qaz_llm.evals.prompts import render_requests, render_unconditional
-from qaz_llm.evals.scoring.remembered import RememberingScorer
 from qaz_llm.evals.scoring.scorer import Scorer
 from qaz_llm.evals.task import Scoring, TaskConfig
 from qaz_llm.evals.translation import score_translation
-from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.records import EvalItem, ItemScore, Request, Scored
-
-_logger = get_logger("eval")
 
 PREFIXES: Mapping[Scoring, str] = {"letters": "letters_", "text": "cloze_"}
 """Of the metrics of a multiple choice that was asked in the way that is not the task's primary one."""
-TIMED_ITEMS = 8
-"""At most so many items are timed for the estimate at a task's start, and no more than one in TIMED_SHARE."""
-TIMED_SHARE = 25
 
 
 def score_task(
@@ -47,7 +39,6 @@ def score_task(
         has_logprobs: the backend gives log-probabilities; without them short answers have no bits per byte.
     """
     if task.is_generated:
-        _logger.info("%s: %d answers in %s", task.name, len(items), ", ".join(task.languages))
         answers = generate_answers(task, items, scorer, examples, chat)
         return [row for item, answer in zip(items, answers, strict=True) for row in score_generated(task, item, answer)]
     if task.kind == "multiple_choice":
@@ -55,7 +46,6 @@ def score_task(
     scored: list[Scored | None] = [None] * len(items)
     if has_logprobs:
         requests = [render_requests(task, item, examples=examples.of(item), chat=chat) for item in items]
-        _say_how_long(task, requests, scorer)
         if task.kind == "minimal_pairs":
             pairs = zip(items, _asked(scorer, requests), strict=True)
             return [row for item, two in pairs for row in score_pair(task, item, two)]
@@ -83,7 +73,6 @@ def _score_multiple_choice(
         requests = [
             render_requests(task, item, scoring=scoring, examples=examples.of(item), chat=chat) for item in items
         ]
-        _say_how_long(task, requests, scorer)
         found = _asked(scorer, requests)
         alone: list[list[Scored]] = [[] for _ in items]
         if both and scoring == "text":
@@ -97,29 +86,3 @@ def _asked(scorer: Scorer, groups: Sequence[Sequence[Request]]) -> list[list[Sco
     """The answers to groups of requests, asked all at once."""
     answers = iter(scorer.loglikelihood([request for group in groups for request in group]))
     return [list(islice(answers, len(group))) for group in groups]
-
-
-def _say_how_long(task: TaskConfig, requests: Sequence[Sequence[Request]], scorer: Scorer) -> None:
-    """Time a few items from the shortest to the longest, and log what that makes for all, by bytes; answers in words come on top.
-
-    Of a scorer that remembers, the one that it asks is timed, and nothing is where all is known.
-    """
-    if isinstance(scorer, RememberingScorer):
-        if scorer.knows([request for group in requests for request in group]):
-            return
-        scorer = scorer.scorer
-    sizes = [sum(len((r.context + r.continuation).encode()) for r in group) for group in requests]
-    count = max(1, min(TIMED_ITEMS, len(sizes) // TIMED_SHARE))
-    by_size = sorted(range(len(sizes)), key=sizes.__getitem__)
-    timed = [by_size[(2 * n + 1) * len(by_size) // (2 * count)] for n in range(count)]
-    _logger.disabled = True  # what is said of these few texts will be said of all
-    try:
-        scorer.loglikelihood(requests[timed[0]])  # the first pass is slower than those after it
-        started = time.monotonic()
-        scorer.loglikelihood([request for n in timed for request in requests[n]])
-        elapsed_s = time.monotonic() - started
-    finally:
-        _logger.disabled = False
-    estimate_s = elapsed_s * sum(sizes) / sum(sizes[n] for n in timed)
-    about = format_duration(estimate_s)
-    _logger.info("%s: %d items in %s, about %s", task.name, len(sizes), ", ".join(task.languages), about)

@@ -79,6 +79,9 @@ class EvalSettings(StrictModel):
     server: ServerConfig | None = Field(None, description="a server that is asked instead; `model` is a name it knows")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes a GPU where there is one."""
+    devices: int = Field(
+        1, ge=1, description="processes on this machine that share the work, each on a GPU of its own, or on the CPU"
+    )
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Numbers the model computes with; `auto`: those of its file."""
     attn_implementation: Attention = "auto"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.io import fingerprint_paths
+from qaz_llm.provenance import git_commit
 
 if TYPE_CHECKING:
     from qaz_llm.evals.scoring.local import HFScorer
 
-SCORING_VERSION = 2
+SCORING_VERSION = 3
 """Rises with any change to what a model is asked or how its answer is read from logits; kept answers of other versions are not used."""
 
 OF_A_RUN = {"README.md", "run.json", "complete.json"}
@@ -63,7 +64,15 @@ def setting_of(scorer: HFScorer, config: EvalConfig) -> dict[str, Any]:
 
 
 def setting_of_config(config: EvalConfig) -> dict[str, Any]:
-    setting = {"max_items": config.max_items, "shots": config.shots, "seed": config.seed, "formats": config.formats}
+    """What a run is told, whatever model it asks."""
+    setting = {
+        "max_items": config.max_items,
+        "shots": config.shots,
+        "seed": config.seed,
+        "formats": config.formats,
+        "batch_tokens": config.batch_tokens,
+        "commit": git_commit(),
+    }
     if config.server is not None:
         server = config.server
         how = {"url": server.url, "api": server.api, "body": server.body}

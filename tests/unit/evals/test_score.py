@@ -195,7 +195,7 @@ def test_texts_longer_than_the_model_are_scored_whole(
 
 def test_a_model_that_gives_no_numbers(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     torch.nn.init.constant_(model.lm_head.weight, float("nan"))
-    with pytest.raises(WorkError, match=r"no finite log-probability \(nan\) for 2 of 2 texts"):
+    with pytest.raises(WorkError, match=r"no finite log-probability \(nan\) for \' "):
         HFScorer(model, tokenizer).loglikelihood(REQUESTS[:2])
 
 

@@ -1,4 +1,4 @@
-"""Rows through a model: branches kept apart by a mask, common beginnings run once, and only the positions that are asked through the head.
+"""Rows through a model: segments kept apart by a mask, common beginnings run once, and only the positions that are asked through the head.
 
 Shape legend: B rows of a batch, L tokens of a row, P tokens of the common beginning, T targets of a batch, D hidden size, V vocabulary.
 """
@@ -9,15 +9,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.evals.scoring.rows import Row
+from qaz_llm.evals.scoring.rows import Row, common_length
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
 
-def logprobs_of(model: PreTrainedModel, batch: Sequence[Row], cache: Any, *, pad_id: int) -> list[list[float]]:
-    """The log-probabilities of the targets of each row. `cache` holds the keys and values of the rows' prefix, or is None.
+Layers = list[tuple[Any, Any]]
+"""Keys and values of each layer, two tensors 1 × heads × P × head size."""
+
+
+def logprobs_of(
+    model: PreTrainedModel, batch: Sequence[Row], layers: Layers | None, *, pad_id: int
+) -> list[list[float]]:
+    """The log-probabilities of the targets of each row. `layers`: the keys and values of the prefix of a batch of one row, or None.
 
     Rows are padded on the right: in a causal model no position sees what comes after it.
     """
@@ -29,40 +35,62 @@ def logprobs_of(model: PreTrainedModel, batch: Sequence[Row], cache: Any, *, pad
     tokens_T = torch.tensor([token for row in batch for _r, _i, token in row.targets], device=device)
     for n, row in enumerate(batch):
         ids_BL[n, : len(row.input_ids)] = torch.tensor(row.input_ids)
-    more: dict[str, Any] = {}
-    if cache is not None or any(row.branch_L for row in batch):
-        more = {
-            "position_ids": _positions(batch, length).to(device),
-            "attention_mask": _masks(model, batch, length),
-            "past_key_values": _expanded(cache, len(batch)),
-        }
     with _only_asked(model, torch.tensor(where, device=device)):
-        logits = model(input_ids=ids_BL.to(device), use_cache=cache is not None, **more).logits
+        logits = model(input_ids=ids_BL.to(device), **_beside(model, batch, length, _cache(layers))).logits
     logits_TV = (logits[0] if logits.shape[:2] == (1, len(where)) else logits.flatten(0, 1)[where]).float()
     found_T = logits_TV.gather(1, tokens_T[:, None])[:, 0] - torch.logsumexp(logits_TV, dim=1)
     values = iter(found_T.tolist())
     return [[next(values) for _ in row.targets] for row in batch]
 
 
-def cache_of(model: PreTrainedModel, prefix: Sequence[int]) -> Any:
-    """The keys and values of a text, one row: of each layer two tensors 1 × heads × P × head size."""
-    import torch
+class Prefix:
+    """The beginning that was run last, with its keys and values. The next one is run from where the two part."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+        self._layers: Layers = []
+        self.ids: tuple[int, ...] = ()
+
+    def layers_of(self, ids: tuple[int, ...]) -> Layers:
+        """The keys and values of a beginning."""
+        same = common_length(self.ids, ids)
+        if same < len(self.ids):
+            self.ids = ids[:same]
+            self._layers = [(keys[:, :, :same], values[:, :, :same]) for keys, values in self._layers] if same else []
+        if same < len(ids):
+            self._layers = self._run(Row(ids[same:], (), prefix=ids[:same]))
+            self.ids = ids
+        return self._layers
+
+    def _run(self, row: Row) -> Layers:
+        import torch
+        from transformers import DynamicCache
+
+        cache = _cache(self._layers) or DynamicCache()
+        ids_1L = torch.tensor([row.input_ids], device=self._model.device)
+        more = _beside(self._model, [row], len(row.input_ids), cache if row.prefix else None)
+        with _only_asked(self._model, torch.tensor([0], device=self._model.device)):
+            self._model(input_ids=ids_1L, **(more | {"past_key_values": cache, "use_cache": True}))
+        return [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def _cache(layers: Layers | None) -> Any:
+    """A cache of its own for each pass, since a model adds to what it is given."""
     from transformers import DynamicCache
 
-    cache = DynamicCache()
-    ids_1P = torch.tensor([list(prefix)], device=model.device)
-    with _only_asked(model, torch.tensor([0], device=model.device)):
-        model(input_ids=ids_1P, past_key_values=cache, use_cache=True)
-    return [(layer.keys, layer.values) for layer in cache.layers]
+    return DynamicCache(layers) if layers else None
 
 
-def _expanded(cache: Any, rows: int) -> Any:
-    """The same keys and values for each row of a batch, in a cache of its own, since a model adds to what it is given."""
-    from transformers import DynamicCache
-
-    if cache is None:
-        return None
-    return DynamicCache([(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1)) for keys, values in cache])
+def _beside(model: PreTrainedModel, batch: Sequence[Row], length: int, cache: Any) -> dict[str, Any]:
+    """What goes into a model with the token ids. Plain rows need no mask: then the fastest attention is taken."""
+    if cache is None and all(row.is_plain for row in batch):
+        return {"use_cache": False}
+    return {
+        "position_ids": _positions(batch, length).to(model.device),
+        "attention_mask": _masks(model, batch, length),
+        "past_key_values": cache,
+        "use_cache": cache is not None,
+    }
 
 
 def _positions(batch: Sequence[Row], length: int) -> torch.Tensor:
@@ -74,18 +102,13 @@ def _positions(batch: Sequence[Row], length: int) -> torch.Tensor:
 def _masks(model: PreTrainedModel, batch: Sequence[Row], length: int) -> Any:
     """What each token may see, as numbers that are added to the scores: B × 1 × L × (P + L), for each kind of layer the model has.
 
-    A token sees the prefix, of the trunk what stands before it, and what stands before it in its own branch.
+    A token sees the prefix, what stands before it in its own segment, and all of the segments that this one grows from.
     """
     import torch
 
-    prefix = len(batch[0].prefix)
-    branch_BL = torch.tensor(
-        [list(row.branch_L or (0,) * len(row.input_ids)) + [0] * (length - len(row.input_ids)) for row in batch]
-    )
-    key_B1L, query_BL1 = branch_BL[:, None, :], branch_BL[:, :, None]
-    before_LL = torch.ones(length, length, dtype=torch.bool).tril()
-    seen_BLL = before_LL & ((key_B1L == 0) | (key_B1L == query_BL1))
-    seen = torch.cat([torch.ones(len(batch), length, prefix, dtype=torch.bool), seen_BLL], dim=-1)
+    seen_BLL = torch.stack([_seen(row, length) for row in batch])
+    prefix_BLP = torch.ones(len(batch), length, len(batch[0].prefix), dtype=torch.bool)
+    seen = torch.cat([prefix_BLP, seen_BLL], dim=-1)
     config = model.config.get_text_config()
     window = getattr(config, "sliding_window", None)
     kinds = set(getattr(config, "layer_types", None) or ())
@@ -93,6 +116,17 @@ def _masks(model: PreTrainedModel, batch: Sequence[Row], length: int) -> Any:
         near = seen & _within(batch, length, int(window or 1 << 30))
         return {"full_attention": _added(seen, model), "sliding_attention": _added(near, model)}
     return _added(seen & _within(batch, length, int(window)) if window and not kinds else seen, model)
+
+
+def _seen(row: Row, length: int) -> torch.Tensor:
+    """L × L; what pads a row sees what stands before it, so that no attention is over nothing."""
+    import torch
+
+    before_LL = torch.ones(length, length, dtype=torch.bool).tril()
+    segment_L = torch.tensor(row.segments)
+    own = len(row.input_ids)
+    before_LL[:own, :own] &= torch.tensor(row.seen)[segment_L][:, segment_L]
+    return before_LL
 
 
 def _within(batch: Sequence[Row], length: int, window: int) -> torch.Tensor:

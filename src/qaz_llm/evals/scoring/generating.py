@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.evals.answers.limits import finish
@@ -20,7 +20,7 @@ ANSWER_SHARE = 4
 """At most this part of a window (one in four) is kept free for the answer by cutting the prompt."""
 
 
-def generate_answers(
+def answer_batches(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     prompts: Sequence[str],
@@ -30,18 +30,21 @@ def generate_answers(
     start_id: int,
     window: int,
     batch_tokens: int,
-) -> list[Generated]:
-    """As `Scorer.generate`. Prompts are padded on the left; too long ones keep their first token and their end.
+    rank: int = 0,
+    processes: int = 1,
+) -> Iterator[Mapping[int, Generated]]:
+    """As `Streaming.answer_each`. Prompts are padded on the left; too long ones keep their first token and their end.
 
     A prompt that opens with a special token, as those of chat templates do, gets no start token before it.
 
     Args:
         window: tokens of prompt and answer that the model can take in.
+        rank: this process's number among `processes`, each of which answers its share of the batches.
     """
     import torch
 
     if not prompts:
-        return []
+        return
     reserved = min(max_bytes, window // ANSWER_SHARE)
     room = max(window - reserved, 1)
     encoded = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
@@ -49,20 +52,31 @@ def generate_answers(
     ids = [row if row and row[0] in special else [start_id, *row] for row in encoded]
     cut = [len(row) > room for row in ids]
     ids = [list(kept(tuple(row), room)) for row in ids]
-    answers = [Generated("")] * len(prompts)
-    order = sorted(range(len(ids)), key=lambda n: -len(ids[n]))
-    with torch.inference_mode(), progress("generate", total=len(ids), unit="answers") as advance:
-        while order:
-            longest = len(ids[order[0]]) + reserved
-            take = max(1, batch_tokens // longest)
-            batch, order = order[:take], order[take:]
+    own = _batches([len(row) + reserved for row in ids], batch_tokens)[rank::processes]
+    with progress("generate", total=sum(map(len, own)), unit="answers") as advance:
+        for batch in own:
             room_tokens = max(min(max_bytes, window - len(ids[batch[0]])), 1)
-            made = _continued(model, tokenizer, [ids[n] for n in batch], start_id, room_tokens, max_bytes, tuple(stop))
+            with torch.inference_mode():  # not across a yield, where others' code runs
+                made = _continued(
+                    model, tokenizer, [ids[n] for n in batch], start_id, room_tokens, max_bytes, tuple(stop)
+                )
+            advance(len(batch))
+            answers = {}
             for number, (text, has_ended) in zip(batch, made, strict=True):
                 answer, is_unfinished = finish(text, tuple(stop), max_bytes, has_ended=has_ended)
                 answers[number] = Generated(answer, is_cut=cut[number], is_unfinished=is_unfinished)
-            advance(len(batch))
-    return answers
+            yield answers
+
+
+def _batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+    """The numbers of the prompts of each batch, longest first."""
+    order = sorted(range(len(lengths)), key=lambda n: -lengths[n])
+    made = []
+    while order:
+        take = max(1, batch_tokens // lengths[order[0]])
+        made.append(order[:take])
+        order = order[take:]
+    return made
 
 
 def end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> list[int]:

@@ -9,15 +9,17 @@ for the model loses its middle: the start token stays, since models lean on it, 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qaz_llm.errors import InputError, WorkError
+from qaz_llm.evals.scoring.batches import Sizes, make_batches, share_of, size_of
 from qaz_llm.evals.scoring.encoding import Encoded, encode_requests
-from qaz_llm.evals.scoring.forward import cache_of, logprobs_of
-from qaz_llm.evals.scoring.generating import generate_answers
-from qaz_llm.evals.scoring.rows import SHARED_ROWS, Row, batches, plan_rows
+from qaz_llm.evals.scoring.forward import Prefix, logprobs_of
+from qaz_llm.evals.scoring.generating import answer_batches
+from qaz_llm.evals.scoring.rows import Row, plan_rows
+from qaz_llm.evals.scoring.sharing import can_share
 from qaz_llm.progress import get_logger, progress
 from qaz_llm.records import Generated, Request, Scored
 
@@ -30,18 +32,31 @@ _logger = get_logger("eval")
 
 BATCH_LOGITS = 150_000_000
 """Numbers that the head makes at once: 600 MB in float32."""
-TIGHT, LOOSE = 1e-4, 2e-2
-"""How far a text's log-probability may move, as a share of it, when its beginning is shared: in float32, and in 16 bit."""
+LEAST_TOKENS = {"cpu": 256, "cuda": 4096}
+"""Tokens of one pass from which on a device gains little by more."""
 
 
 class HFScorer:
-    """A transformers model as a `Scorer`. Batches hold rows of like length and at most `batch_tokens` tokens."""
+    """A transformers model as a `Scorer`. Batches hold rows of like length and at most `batch_tokens` tokens.
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, *, batch_tokens: int = 8192) -> None:
+    Of several processes with the same model each runs its share of the batches: it is number `rank` of `processes`.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        *,
+        batch_tokens: int = 8192,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.batch_tokens = batch_tokens
+        self._rank, self._processes = rank, processes
         self._shares: bool | None = None
+        self._prefix = Prefix(model)
         self.max_length = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 1 << 20)
         weight = model.get_input_embeddings().weight
         rows = getattr(weight, "ds_shape", weight.shape)[0]  # under ZeRO-3 a process holds a part, whose shape is (0,)
@@ -66,26 +81,35 @@ class HFScorer:
         Raises:
             WorkError: the model answers with what is no finite number.
         """
+        found = ChainMap(*map(dict, self.score_each(requests)))
+        return [found[number] for number in range(len(requests))]
+
+    def score_each(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Scored]]:
+        """As `Streaming.score_each`.
+
+        Raises:
+            WorkError: the model answers with what is no finite number.
+        """
         import torch
 
         encoded = encode_requests(self.tokenizer, self.start_id, requests)
-        rows = self._rows(encoded)
-        with (
-            torch.inference_mode(),
-            progress("score", total=sum(len(r.input_ids) for r in rows), unit="tokens") as advance,
-        ):
-            sums = self._sums(rows, len(requests), advance)
-        _check_finite(sums, requests)
-        return [
-            Scored(
-                total,
-                len(one.continuation),
-                len(request.continuation.encode()),
-                is_cut=self._is_long(one),
-                is_changed=one.is_changed,
-            )
-            for total, one, request in zip(sums, encoded, requests, strict=True)
-        ]
+        missing = [len(one.continuation) for one in encoded]
+        sums = [0.0] * len(encoded)
+        if self._rank == 0:  # nothing is asked of an empty continuation
+            yield {n: self._scored(requests[n], encoded[n], 0.0) for n, left in enumerate(missing) if not left}
+        with torch.inference_mode():
+            own = self._batches(self._rows(encoded))
+        with progress("score", total=sum(map(size_of, own)), unit="tokens") as advance:
+            for batch, logprobs in self._run(own):
+                advance(size_of(batch))
+                done = self._add(batch, logprobs, sums, missing)
+                for number in done:
+                    _check_finite(sums[number], requests[number])
+                yield {number: self._scored(requests[number], encoded[number], sums[number]) for number in done}
+
+    def _scored(self, request: Request, one: Encoded, total: float) -> Scored:
+        size_bytes = len(request.continuation.encode())
+        return Scored(total, len(one.continuation), size_bytes, is_cut=self._is_long(one), is_changed=one.is_changed)
 
     def _is_long(self, one: Encoded) -> bool:
         return len(one.context) + len(one.continuation) - 1 > self.max_length
@@ -99,71 +123,72 @@ class HFScorer:
                 len(encoded),
                 self.max_length,
             )
-        if self._shares is None:
-            self._shares = self._can_share(encoded)
-        shares = bool(self._shares)
-        return plan_rows(encoded, max_length=self.max_length, trees=shares, prefixes=shares)
+        before = (
+            self._prefix.ids if self._processes == 1 else ()
+        )  # several have run different ones, and are to plan alike
+        if self._shares is not False:
+            planned = plan_rows(encoded, max_length=self.max_length, trees=True, prefixes=True, kept_prefix=before)
+            if self._shares is None and not all(row.is_plain and not row.prefix for row in planned):
+                self._shares = can_share(self.model, encoded, self._sums, max_length=self.max_length)
+            if self._shares is not False:
+                return planned
+        return plan_rows(encoded, max_length=self.max_length, trees=False, prefixes=False)
 
-    def _can_share(self, encoded: Sequence[Encoded]) -> bool | None:
-        """Whether branches and common beginnings give what each text alone gives, tried on a few; None where nothing is shared.
-
-        A model with recurrences or convolutions, or an attention that takes no mask, does not; then each text is run alone.
-        """
-        import torch
-
-        by_context = defaultdict(list)
-        for one in encoded:
-            by_context[one.context].append(one)
-        several = [group for group in by_context.values() if sum(len(one.continuation) > 1 for one in group) > 1]
-        few = [one for group in (several or list(by_context.values()))[:SHARED_ROWS] for one in group]
-        shared = plan_rows(few, max_length=self.max_length, trees=True, prefixes=True)
-        if not any(row.branch_L or row.prefix for row in shared):
-            return None
-        alone = plan_rows(few, max_length=self.max_length, trees=False, prefixes=False)
-        with torch.inference_mode():
-            sums_alone = self._sums(alone, len(few))
-            try:
-                sums_shared = self._sums(shared, len(few))
-            except Exception as error:  # a family whose layers take no such mask or cache fails in ways of its own
-                _logger.warning(
-                    "texts are run one by one: this model cannot share their beginnings (%s)", type(error).__name__
-                )
-                return False
-        apart = max(abs(a - b) / (1.0 + abs(a)) for a, b in zip(sums_alone, sums_shared, strict=True))
-        if apart <= (TIGHT if self.model.dtype == torch.float32 else LOOSE):
-            return True
-        _logger.warning(
-            "texts are run one by one: sharing their beginnings would change log-probabilities by %.2g", apart
-        )
-        return False
-
-    def _sums(
-        self, rows: Sequence[Row], count: int, advance: Callable[[float], None] = lambda _tokens: None
-    ) -> list[float]:
-        """The log-probability of each of `count` requests, summed over its targets; `advance` is told of tokens done."""
+    def _sums(self, rows: Sequence[Row], count: int) -> list[float]:
+        """The log-probability of each of `count` requests, summed over its targets."""
         sums = [0.0] * count
-        for batch, logprobs in self._run(rows):
-            for row, values in zip(batch, logprobs, strict=True):
-                for (request, _index, _token), value in zip(row.targets, values, strict=True):
-                    sums[request] += value
-                advance(len(row.input_ids))
+        for batch, logprobs in self._run(list(make_batches(rows, self._sizes, vocab_size=self._vocab_size))):
+            self._add(batch, logprobs, sums, [0] * count)
         return sums
 
-    def _run(self, rows: Sequence[Row]) -> Iterator[tuple[list[Row], list[list[float]]]]:
-        prefix: tuple[int, ...] = ()
-        cache = None
-        vocab_size = self.model.get_input_embeddings().weight.shape[0]
-        for batch in batches(rows, batch_tokens=self.batch_tokens, batch_logits=BATCH_LOGITS, vocab_size=vocab_size):
-            if batch[0].prefix != prefix:
-                prefix = batch[0].prefix
-                cache = cache_of(self.model, prefix) if prefix else None
-            yield batch, logprobs_of(self.model, batch, cache, pad_id=self.start_id)
+    @staticmethod
+    def _add(
+        batch: Sequence[Row], logprobs: Sequence[Sequence[float]], sums: list[float], missing: list[int]
+    ) -> list[int]:
+        """Count a batch's answers towards the requests; those of which nothing is `missing` any more are returned."""
+        done = []
+        for row, values in zip(batch, logprobs, strict=True):
+            for (number, _index, _token), value in zip(row.targets, values, strict=True):
+                sums[number] += value
+                missing[number] -= 1
+                if missing[number] == 0:
+                    done.append(number)
+        return done
+
+    @property
+    def _sizes(self) -> Sizes:
+        least = min(LEAST_TOKENS.get(self.model.device.type, LEAST_TOKENS["cuda"]), self.batch_tokens)
+        return Sizes(self.batch_tokens, least, BATCH_LOGITS)
+
+    @property
+    def _vocab_size(self) -> int:
+        return int(self.model.get_input_embeddings().weight.shape[0])
+
+    def _batches(self, rows: Sequence[Row]) -> list[list[Row]]:
+        made = list(make_batches(rows, self._sizes, vocab_size=self._vocab_size))
+        return share_of(made, self._rank, self._processes)
+
+    def _run(self, batches: Sequence[list[Row]]) -> Iterator[tuple[list[Row], list[list[float]]]]:
+        import torch
+
+        for batch in batches:
+            with torch.inference_mode():  # not across a yield, where others' code runs
+                layers = self._prefix.layers_of(batch[0].prefix) if batch[0].prefix else None
+                found = logprobs_of(self.model, batch, layers, pad_id=self.start_id)
+            yield batch, found
 
     # ------------------------------------------------------------------------------------------------ generation
 
     def generate(self, prompts: Sequence[str], *, max_bytes: int, stop: Sequence[str]) -> list[Generated]:
         """As `Scorer.generate`; see generating.py for prompts that are too long."""
-        return generate_answers(
+        found = ChainMap(*map(dict, self.answer_each(prompts, max_bytes=max_bytes, stop=stop)))
+        return [found[number] for number in range(len(prompts))]
+
+    def answer_each(
+        self, prompts: Sequence[str], *, max_bytes: int, stop: Sequence[str]
+    ) -> Iterator[Mapping[int, Generated]]:
+        """As `Streaming.answer_each`."""
+        return answer_batches(
             self.model,
             self.tokenizer,
             prompts,
@@ -172,25 +197,33 @@ class HFScorer:
             start_id=self.start_id,
             window=self.max_length,
             batch_tokens=self.batch_tokens,
+            rank=self._rank,
+            processes=self._processes,
         )
 
 
-def _check_finite(sums: Sequence[float], requests: Sequence[Request]) -> None:
-    """Raises WorkError naming the first text whose log-probability is no finite number."""
-    bad = [number for number, total in enumerate(sums) if not math.isfinite(total)]
-    if bad:
-        shown = requests[bad[0]].continuation[:60]
+def _check_finite(total: float, request: Request) -> None:
+    if not math.isfinite(total):
         raise WorkError(
-            f"the model gives no finite log-probability ({sums[bad[0]]}) for {len(bad):,} of {len(sums):,} texts, first of all for {shown!r}",
+            f"the model gives no finite log-probability ({total}) for {request.continuation[:60]!r}",
             hint="its training diverged or its file is damaged; in bfloat16, try dtype=float32",
         )
 
 
-def choose_device(wanted: str) -> torch.device:
-    """`auto` takes a GPU where there is one. Raises InputError where cuda is asked for and missing."""
+def choose_device(wanted: str, *, number: int = 0) -> torch.device:
+    """`auto` takes a GPU where there is one; of several the one of this `number`.
+
+    Raises InputError where cuda is asked for and missing, or there are fewer GPUs than processes.
+    """
     import torch
 
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError("device cuda was asked for, no GPU is at hand", hint="use device=auto or device=cpu")
-    use_gpu = wanted == "cuda" or (wanted == "auto" and torch.cuda.is_available())
-    return torch.device("cuda" if use_gpu else "cpu")
+    if wanted == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    if number >= max(torch.cuda.device_count(), 1):
+        raise InputError(
+            f"process {number + 1} of this machine has no GPU: there are {torch.cuda.device_count()}",
+            hint="start one process for each GPU",
+        )
+    return torch.device("cuda", number) if number else torch.device("cuda")

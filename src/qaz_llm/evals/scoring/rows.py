@@ -3,9 +3,10 @@
 Requests with the same context share one row: the context is the trunk, each continuation a branch, which sees the trunk and itself.
 
     context s a b, continuations c d and e f g:     s a b | c | e f        asked: c, e after b;  d after c;  f after e, g after f
+                                        segments    0 0 0   1   2 2        parents: 0 has none, 1 and 2 grow from 0
 
 A continuation's last token is asked for and never read. Rows that begin alike (the same solved examples) have their common beginning run
-once, and its keys and values are given to all of them.
+once; what is left of them stands side by side in wide rows, which all see that beginning, and of each other nothing.
 
 Too long a context loses its middle, for all its continuations alike. A continuation longer than the window is asked for in windows of its own.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from qaz_llm.evals.scoring.encoding import Encoded
 
@@ -28,32 +30,58 @@ Target = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Row:
-    """One sequence to run. `branch_L` tells the trunk (0) and the branches (1, 2 …) of each token, and is empty without branches.
+    """One sequence to run. `segment_L` tells the segment of each token, and `parents` what each segment grows from: another, or the prefix (-1).
 
-    `prefix` are the tokens before `input_ids` that are run once for several rows.
+    Both are as they stand here for plain text: all of it one segment. `prefix` are the tokens before `input_ids` that are run once for several rows.
     """
 
     input_ids: tuple[int, ...]
     targets: tuple[Target, ...]
-    branch_L: tuple[int, ...] = ()
+    segment_L: tuple[int, ...] = ()
+    parents: tuple[int, ...] = (-1,)
     prefix: tuple[int, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Each token sees all before it."""
+        return not self.segment_L
+
+    @property
+    def segments(self) -> tuple[int, ...]:
+        return self.segment_L or (0,) * len(self.input_ids)
 
     @property
     def positions(self) -> list[int]:
         """Where each token stands in its own text."""
-        start = len(self.prefix)
-        if not self.branch_L:
-            return list(range(start, start + len(self.input_ids)))
-        trunk = self.branch_L.count(0)
-        found, seen = [], 0
-        for index, branch in enumerate(self.branch_L):
-            seen = seen + 1 if index and branch == self.branch_L[index - 1] else 1
-            found.append(start + (index if branch == 0 else trunk + seen - 1))
+        ends = [len(self.prefix)] * len(self.parents)
+        found = []
+        for index, segment in enumerate(self.segments):
+            parent = self.parents[segment]
+            if (index == 0 or segment != self.segments[index - 1]) and parent >= 0:
+                ends[segment] = ends[parent]
+            found.append(ends[segment])
+            ends[segment] += 1
         return found
 
+    @property
+    def seen(self) -> list[list[bool]]:
+        """Whether a token of segment i sees one of segment j that stands before it: itself and all that it grows from."""
+        table = []
+        for segment in range(len(self.parents)):
+            line = {segment}
+            while (segment := self.parents[segment]) >= 0:
+                line.add(segment)
+            table.append([other in line for other in range(len(self.parents))])
+        return table
 
-def plan_rows(encoded: Sequence[Encoded], *, max_length: int, trees: bool, prefixes: bool) -> list[Row]:
-    """The rows of a set of requests; with `trees` one for each context, with `prefixes` common beginnings apart."""
+
+def plan_rows(
+    encoded: Sequence[Encoded], *, max_length: int, trees: bool, prefixes: bool, kept_prefix: Sequence[int] = ()
+) -> list[Row]:
+    """The rows of a set of requests; with `trees` one for each context, with `prefixes` common beginnings apart.
+
+    `kept_prefix` is a beginning that need not be run, so even a single row may share it.
+    """
     groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
     rows: list[Row] = []
     for number, one in enumerate(encoded):
@@ -66,7 +94,7 @@ def plan_rows(encoded: Sequence[Encoded], *, max_length: int, trees: bool, prefi
             longest = max(len(encoded[number].continuation) for number in some)
             rows.append(_tree(kept(context, max_length - longest + 1), some, encoded))
     asked = [row for row in rows if row.targets]  # nothing is asked of an empty continuation
-    return _with_prefixes(asked) if prefixes else asked
+    return _with_prefixes(asked, kept_prefix) if prefixes else asked
 
 
 def kept(ids: tuple[int, ...], room: int) -> tuple[int, ...]:
@@ -95,6 +123,11 @@ def windows(number: int, context: tuple[int, ...], continuation: tuple[int, ...]
         start = max(start + 1, end - max_length // 2)
 
 
+def common_length(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two texts have in common at their beginning."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
 def _alone(numbers: Sequence[int], encoded: Sequence[Encoded]) -> list[list[int]]:
     """Each longer continuation by itself; those of one token share a row without branches."""
     short = [number for number in numbers if len(encoded[number].continuation) == 1]
@@ -119,7 +152,7 @@ def _together(
 
 
 def _tree(trunk: tuple[int, ...], numbers: Sequence[int], encoded: Sequence[Encoded]) -> Row:
-    ids, branch_L = list(trunk), [0] * len(trunk)
+    ids, segment_L = list(trunk), [0] * len(trunk)
     targets: list[Target] = []
     branches = 0
     for number in numbers:
@@ -130,50 +163,55 @@ def _tree(trunk: tuple[int, ...], numbers: Sequence[int], encoded: Sequence[Enco
         targets += [(number, len(ids) + n, token) for n, token in enumerate(continuation[1:])]
         branches += len(continuation) > 1
         ids += continuation[:-1]
-        branch_L += [branches] * (len(continuation) - 1)
-    return Row(tuple(ids), tuple(targets), tuple(branch_L) if branches > 1 else ())
+        segment_L += [branches] * (len(continuation) - 1)
+    if branches < 2:
+        return Row(tuple(ids), tuple(targets))
+    return Row(tuple(ids), tuple(targets), tuple(segment_L), (-1, *[0] * branches))
 
 
-def _with_prefixes(rows: Sequence[Row]) -> list[Row]:
+def _with_prefixes(rows: Sequence[Row], kept_prefix: Sequence[int]) -> list[Row]:
     """Rows that begin alike with their common beginning taken off; of each at least the last token of its trunk stays."""
     groups: dict[tuple[int, ...], list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.input_ids[:SHARED_TOKENS]].append(row)
-    return [cut for group in groups.values() for cut in _cut(group)]
+    return [cut for group in groups.values() for cut in _cut(group, kept_prefix)]
 
 
-def _cut(rows: Sequence[Row]) -> Sequence[Row]:
-    first, last = min(r.input_ids for r in rows), max(r.input_ids for r in rows)
-    shared = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+def _cut(rows: Sequence[Row], kept_prefix: Sequence[int]) -> Sequence[Row]:
+    shared = common_length(min(r.input_ids for r in rows), max(r.input_ids for r in rows))
     shared = min(shared, *(min((index for _r, index, _t in row.targets), default=0) for row in rows))
-    if len(rows) < SHARED_ROWS or shared < SHARED_TOKENS:
-        return rows
+    if len(rows) < SHARED_ROWS:
+        shared = min(shared, common_length(rows[0].input_ids, kept_prefix))
+    return rows if shared < SHARED_TOKENS else behind_prefix(rows, shared)
+
+
+def behind_prefix(rows: Sequence[Row], shared: int) -> list[Row]:
+    """Rows that begin with the same `shared` tokens, which become their prefix."""
     return [
         replace(
             row,
             input_ids=row.input_ids[shared:],
             targets=tuple((request, index - shared, token) for request, index, token in row.targets),
-            branch_L=row.branch_L[shared:],
+            segment_L=row.segment_L[shared:],
             prefix=row.input_ids[:shared],
         )
         for row in rows
     ]
 
 
-def batches(rows: Sequence[Row], *, batch_tokens: int, batch_logits: int, vocab_size: int) -> Iterator[list[Row]]:
-    """Rows of one prefix and of like length together, at most `batch_tokens` with padding, and `batch_logits` numbers for their targets.
+def side_by_side(rows: Sequence[Row]) -> Row:
+    """Rows of one prefix as one row, in which none sees another.
 
-    Longest first, so that the largest batch comes first and memory trouble shows at once.
+    a b | c and d e as they grow from the same prefix:      a b | c | d e       segments 0 0 1 2 2, parents -1 0 -1
     """
-    batch: list[Row] = []
-    asked = 0
-    for row in sorted(rows, key=lambda r: (r.prefix, -len(r.input_ids), r.input_ids)):
-        longest = len(batch[0].input_ids) if batch else len(row.input_ids)
-        full = longest * (len(batch) + 1) > batch_tokens or (asked + len(row.targets)) * vocab_size > batch_logits
-        if batch and (full or row.prefix != batch[0].prefix):
-            yield batch
-            batch, asked = [], 0
-        batch.append(row)
-        asked += len(row.targets)
-    if batch:
-        yield batch
+    if len(rows) == 1:
+        return rows[0]
+    starts = list(accumulate((len(row.input_ids) for row in rows), initial=0))
+    firsts = list(accumulate((len(row.parents) for row in rows), initial=0))
+    return Row(
+        tuple(token for row in rows for token in row.input_ids),
+        tuple((r, at + start, t) for row, start in zip(rows, starts, strict=False) for r, at, t in row.targets),
+        tuple(s + first for row, first in zip(rows, firsts, strict=False) for s in row.segments),
+        tuple(p + first if p >= 0 else p for row, first in zip(rows, firsts, strict=False) for p in row.parents),
+        rows[0].prefix,
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from qaz_llm.errors import WorkError
 from qaz_llm.records import Generated, Request, Scored
@@ -20,6 +20,21 @@ class Scorer(Protocol):
     def generate(self, prompts: Sequence[str], *, max_bytes: int, stop: Sequence[str]) -> list[Generated]:
         """The greedy continuation of each prompt, cut before the first stop string and to `max_bytes`."""
         ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A `Scorer` that gives each answer as soon as it has it, so that little is lost when it is killed.
+
+    Both yield the answers of one batch after the other, by the numbers of their questions; where several processes share the work,
+    those of this one's share.
+    """
+
+    def score_each(self, requests: Sequence[Request]) -> Iterator[Mapping[int, Scored]]: ...
+
+    def answer_each(
+        self, prompts: Sequence[str], *, max_bytes: int, stop: Sequence[str]
+    ) -> Iterator[Mapping[int, Generated]]: ...
 
 
 class PartlyAnswered(WorkError):
