@@ -33,14 +33,14 @@ class Batchwise:
             yield {i: Scored(-float(len(requests[i].continuation)), 1, 1) for i in numbers[start : start + BATCH]}
 
     def answer_each(
-        self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]
+        self, prompts: Sequence[str], *, max_bytes: int, stop: Sequence[str]
     ) -> Iterator[Mapping[int, Generated]]:
         yield {n: Generated(prompt.upper()) for n, prompt in enumerate(prompts)}
 
     def loglikelihood(self, requests: Sequence[Request]) -> list[Scored]:
         raise AssertionError("asked for all at once")
 
-    def generate(self, prompts: Sequence[str], *, max_new_tokens: int, stop: Sequence[str]) -> list[Generated]:
+    def generate(self, prompts: Sequence[str], *, max_bytes: int, stop: Sequence[str]) -> list[Generated]:
         raise AssertionError("asked for all at once")
 
 
@@ -60,8 +60,8 @@ def test_goes_on_behind_the_last_whole_batch(tmp_path: Path) -> None:
 
 def test_other_processes_files_are_read_and_samples_are_not(tmp_path: Path) -> None:
     kept = tmp_path / "answers.jsonl"
-    RememberingScorer(lambda: Batchwise(9), tmp_path / "answers.1.jsonl").generate(["а"], max_new_tokens=1, stop=())
+    RememberingScorer(lambda: Batchwise(9), tmp_path / "answers.1.jsonl").generate(["а"], max_bytes=1, stop=())
     (tmp_path / "answers.samples-12.jsonl").write_text('{"a": 1, "b": 2}\n')
     again = RememberingScorer(lambda: pytest.fail("asked again"), kept)
-    assert again.generate(["а"], max_new_tokens=1, stop=()) == [Generated("А")]
+    assert again.generate(["а"], max_bytes=1, stop=()) == [Generated("А")]
     assert set(again._known) and not {"a", "b"} & set(again._known)

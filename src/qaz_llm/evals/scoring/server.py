@@ -130,6 +130,7 @@ class ServerScorer:
 
     def _all(self, asked: Sequence[Any], ask: Callable[[Any], T], refused: T | None) -> list[T]:
         """The answers in order. `refused`: the answer to what the server will not take; None where that is an error."""
+        self.api.halt.clear()  # set where the questions before these came to their end
         with (
             ThreadPoolExecutor(self.config.concurrency) as pool,
             progress("ask", total=len(asked), unit="answers") as advance,
