@@ -30,7 +30,7 @@ demo: setup
 	$(RUN) $(BIN)/qaz run configs/demo.yaml run_dir=runs/demo
 
 test: setup
-	$(RUN) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(RUN) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=30
 
 check: setup
 	$(BIN)/ruff check .
