@@ -94,6 +94,17 @@ class PreferenceStage(TrainSettings):
     """Files of pairs, rows with `chosen` and `rejected`, each part with its weight in tokens; relative paths below `data.root`."""
 
 
+class EvalSection(EvalSettings):
+    """What both models are scored on at the end, and what is looked at while they are trained."""
+
+    quick_items: int | None = Field(
+        None,
+        ge=1,
+        description="groups of each multiple-choice task of the suite that are also asked while a model is trained, each "
+        "`eval_every_steps`; their share of wrong answers stands in evals.jsonl as `TASK.LANGUAGE`; null: bits per byte alone",
+    )
+
+
 TRAINING_STAGES = ("pretrain", "cpt", "sft", "preference")
 
 
@@ -118,7 +129,7 @@ class RunConfig(StrictModel):
     """Stage `sft`: instruction tuning on the conversations; null: there is none."""
     preference: PreferenceStage | None = None
     """Stage `preference`: learning from pairs of answers; null: there is none."""
-    eval: EvalSettings
+    eval: EvalSection
     """Stage `eval`: the suite that the base and the adapted model are scored on."""
 
     @model_validator(mode="after")

@@ -76,7 +76,7 @@ def _scores_and_gaps(result: EvalResult) -> dict[str, Any]:
 
 
 def _eval_config(config: RunConfig, out: Path, model: str, *, bits_only: bool = False) -> EvalConfig:
-    settings = dict(config.eval)
+    settings = {key: value for key, value in config.eval if key != "quick_items"}
     settings["root"] = config.eval.root or config.data.root
     if config.device != "auto":
         settings["device"] = config.device

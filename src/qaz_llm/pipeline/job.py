@@ -130,7 +130,11 @@ def _eval_stage(config: RunConfig, layout: Layout) -> Stage:
         folder=layout.evaluation,
         rooms=("evals", "language", "tokenizer", "model", "pipeline/evaluate"),
         after=("tokenizer", *training_stages(config)),
-        settings={**config.eval.to_dict(), "embedding_init": config.model.embedding_init, "device": config.device},
+        settings={
+            **without(config.eval.to_dict(), "quick_items"),
+            "embedding_init": config.model.embedding_init,
+            "device": config.device,
+        },
         inputs=lambda: _eval_files(config),
         work=work,
         size=lambda: f"suite '{config.eval.suite}', before and after adaptation",

@@ -1,18 +1,22 @@
-"""Bits per byte on held-out sentences while a model is trained: training calls this, and knows nothing of evaluation."""
+"""Bits per byte on held-out sentences, and a few questions, while a model is trained: training calls this, and knows nothing of evaluation."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from qaz_llm.errors import InputError
-from qaz_llm.evals.items import heldout_texts
+from qaz_llm.evals.asking import score_task
+from qaz_llm.evals.items import heldout_texts, load_items
 from qaz_llm.evals.scoring.local import HFScorer
-from qaz_llm.evals.scoring.scorer import bits_per_byte
+from qaz_llm.evals.scoring.scorer import Scorer, bits_per_byte
+from qaz_llm.evals.task import TaskConfig, choose_tasks
 from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.progress import without_progress
+from qaz_llm.records import EvalItem
 from qaz_llm.rows.config import MixEntry
 from qaz_llm.rows.sources import read_texts
 
@@ -28,22 +32,42 @@ BATCH_TOKENS = 2048
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Held-out texts by name, of which bits per byte are measured; called as training calls an evaluation."""
+    """Held-out texts by name, of which bits per byte are measured, and questions; called as training calls an evaluation."""
 
     texts: Mapping[str, Sequence[str]]
     batch_tokens: int
+    questions: Sequence[tuple[TaskConfig, Sequence[EvalItem]]] = ()
+    """Tasks, each with a few of its items."""
 
     def __call__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, _step: int) -> Mapping[str, float]:
-        """`{"kk": bits per byte, "ru": …, "en": …}` of the model as it is."""
+        """`{"kk": bits per byte, "ru": …, "en": …, "sib200.kk": share of wrong answers, …}` of the model as it is."""
         scorer = HFScorer(model, tokenizer, batch_tokens=self.batch_tokens)
         with without_progress():
-            return {name: bits_per_byte(scorer, texts) for name, texts in self.texts.items()}
+            found = {name: bits_per_byte(scorer, texts) for name, texts in self.texts.items()}
+            for task, items in self.questions:
+                found |= wrong_answers(task, items, scorer)
+        return found
+
+
+def wrong_answers(task: TaskConfig, items: Sequence[EvalItem], scorer: Scorer) -> dict[str, float]:
+    """By `TASK.LANGUAGE` the share of items that are answered wrong, in the task's own way of asking and metric; lower is better."""
+    scores: dict[str, list[float]] = {}
+    for row in score_task(task, items, scorer):
+        if row.metric == task.metric:
+            scores.setdefault(row.language, []).append(row.score)
+    return {f"{task.name}.{code}": 1 - math.fsum(values) / len(values) for code, values in scores.items()}
 
 
 def watch_bits(config: RunConfig) -> HeldOut:
-    """The first SENTENCES held-out sentences of each language of the suite that the run is scored on."""
-    texts = heldout_texts(config.eval.suite, root=config.eval.root or config.data.root)
-    return HeldOut({language: lines[:SENTENCES] for language, lines in texts.items()}, config.eval.batch_tokens)
+    """The first SENTENCES held-out sentences of each language of the suite that the run is scored on, and its first questions."""
+    root = config.eval.root or config.data.root
+    texts = heldout_texts(config.eval.suite, root=root)
+    first = {language: lines[:SENTENCES] for language, lines in texts.items()}
+    if config.eval.quick_items is None:
+        return HeldOut(first, config.eval.batch_tokens)
+    asked = [task for task in choose_tasks(config.eval) if task.kind == "multiple_choice" and not task.is_generated]
+    questions = [(task, load_items(task, root=root, max_items=config.eval.quick_items)) for task in asked]
+    return HeldOut(first, config.eval.batch_tokens, questions)
 
 
 def watch_files(files: Mapping[str, str]) -> HeldOut:

@@ -71,3 +71,20 @@ def test_bits_are_those_of_a_forward_pass_by_hand(tokenizer: PreTrainedTokenizer
         size_bytes += len(row["kk"].strip().encode())
     found = watch_bits(load_config(RunConfig, ROOT / "configs" / "demo.yaml"))(model, tokenizer, 1)
     assert found["kk"] == pytest.approx(nats / math.log(2) / size_bytes, rel=1e-5)
+
+
+def test_a_few_questions_are_asked_with_the_bits(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    """Against an evaluation of the same model on as many groups."""
+    from qaz_llm.evals.config import EvalConfig
+    from qaz_llm.evals.run import run_eval
+    from qaz_llm.evals.scoring.local import HFScorer
+
+    config = load_config(RunConfig, ROOT / "configs" / "demo.yaml", ["eval.quick_items=7"])
+    model = model_of(tokenizer)
+    found = watch_bits(config)(model, tokenizer, 1)
+    assert list(found) == ["kk", "ru", "en", "qaz_mc.kk", "qaz_mc.ru", "qaz_mc.en"]
+    settings = EvalConfig(model="m", out=tmp_path, suite="demo", tasks=("qaz_mc",), max_items=7, samples=False)
+    scores = run_eval(settings, scorer=HFScorer(model, tokenizer)).parity["scores"]["qaz_mc"]
+    assert {code: score["n"] for code, score in scores.items()} == {"kk": 7, "ru": 7, "en": 7}
+    for code, score in scores.items():
+        assert found[f"qaz_mc.{code}"] == pytest.approx(1 - score["score"])

@@ -18,8 +18,10 @@ class WatchConfig(StrictModel):
     An evaluation is better than the best before it if its number is lower by more than `min_gain`.
     """
 
+    max_eval_frac: float | None = Field(default=None, gt=0, le=1)
+    """Evaluations between steps may take at most this part of the time since the start (0.1: a tenth); one that would take more is left out, and that is said and counted. The first and the last are always made. Which are left out depends on the machine's speed; null: none."""
     keep_best: str | None = None
-    """Held-out number (bits per byte, lower is better) whose best checkpoint is kept beside the newest: a name of `heldout`, for instance kk, or `mean` of all; null: none is. Needs `eval_every_steps`."""
+    """Held-out number (bits per byte, lower is better) whose best checkpoint is kept beside the newest: a name of `heldout`, for instance kk, or `mean` of all bits per byte; null: none is. Needs `eval_every_steps`."""
     final_model: Literal["last", "best"] = "last"
     """The result in RUN_DIR/model is the `last` step's, or that of the `best` checkpoint."""
     patience: int | None = Field(default=None, gt=0)

@@ -61,8 +61,14 @@ def best_of(rows: Sequence[Mapping[str, Any]], settings: WatchConfig) -> Best | 
 def _value(row: Mapping[str, Any], by: str) -> float:
     if by in row:
         return float(row[by])
-    values = [value for name, value in row.items() if name != "step"]
+    values = [row[name] for name in _bits(row)]
     return math.fsum(values) / len(values)
+
+
+def _bits(row: Mapping[str, Any]) -> list[str]:
+    """The numbers that a mean is taken of: shares of wrong answers (`sib200.kk`) are in another unit."""
+    names = [name for name in row if name != "step"]
+    return [name for name in names if "." not in name] or names
 
 
 def _check_has(row: Mapping[str, Any], by: str) -> None:

@@ -1,4 +1,8 @@
-"""Held-out numbers between two steps: what they say goes into evals.jsonl, the best is kept, and no progress ends the run."""
+"""Held-out numbers between two steps: what they say goes into evals.jsonl, the best is kept, and no progress ends the run.
+
+With `watch.max_eval_frac` 0.1, 40 s of evaluations behind it and 500 s since the start, one that will take as long as the last, 20 s, is left
+out: 60 s are more than a tenth of 520 s.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,9 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
         self.on_eval = on_eval
         self.tokenizer = tokenizer
         self.every_steps = every_steps
+        self._began = time.monotonic()
+        self._last_s: float | None = None
+        self._left_out = 0
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
@@ -37,17 +44,39 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
         step = state.global_step
         if not is_due(step, self.every_steps, state.max_steps):
             return
+        if step < state.max_steps and on_main(self._takes_too_long):
+            self._left_out += 1
+            on_main(lambda: self._say_left_out(step))
+            return
         with self.watch.clock.phase("evaluation"):
             started = time.monotonic()
             with evaluating(model):
                 scores = self.on_eval(model, self.tokenizer, step)
             best, ended = on_main(lambda: self._record(step, scores))
-            _logger.info("step %d, held out: %s", step, in_words(scores, time.monotonic() - started))
+            self._last_s = time.monotonic() - started
+            _logger.info("step %d, held out: %s", step, in_words(scores, self._last_s))
         if best is not None and best.step == step:
             _logger.info("%s so far; its checkpoint is kept", best.in_words())
             control.should_save = True
         if ended is not None:
             control.should_save = control.should_training_stop = control.should_log = True
+
+    def _takes_too_long(self) -> bool:
+        """Whether one more like the last would bring evaluations above their part of the time since the start."""
+        return takes_too_long(
+            self.watch.settings.max_eval_frac,
+            spent_s=self.watch.clock.seconds["evaluation"],
+            next_s=self._last_s,
+            elapsed_s=time.monotonic() - self._began,
+        )
+
+    def _say_left_out(self, step: int) -> None:
+        most = self.watch.settings.max_eval_frac
+        _logger.warning(
+            "step %d: the evaluation is left out, it would bring them above %s of the time (watch.max_eval_frac); %d left out so far",
+            step, f"{most:.0%}", self._left_out,
+        )  # fmt: skip
+        self.watch.status.set(evaluations_left_out=self._left_out)
 
     def _record(self, step: int, scores: Mapping[str, float]) -> tuple[Best | None, str | None]:
         """Write the row; the best evaluation since then, and why the run ends if it does."""
@@ -56,6 +85,19 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
         shown = {"by": best.by, "step": best.step, "value": best.value} if best is not None else None
         self.watch.status.set(held_out={"step": step, **scores}, best=shown)
         return best, why_ended(self.watch.run_dir, self.watch.settings)
+
+
+def takes_too_long(most_frac: float | None, *, spent_s: float, next_s: float | None, elapsed_s: float) -> bool:
+    """Whether evaluations of `spent_s` and one more of `next_s` are more than their part of `elapsed_s` and that one.
+
+    Of the first one it is not known how long it takes, and it is made.
+
+    >>> takes_too_long(0.1, spent_s=40, next_s=20, elapsed_s=500), takes_too_long(0.1, spent_s=40, next_s=20, elapsed_s=600)
+    (True, False)
+    """
+    if most_frac is None or next_s is None:
+        return False
+    return spent_s + next_s > most_frac * (elapsed_s + next_s)
 
 
 def in_words(scores: Mapping[str, float], seconds: float) -> str:
