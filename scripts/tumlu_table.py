@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from qaz_llm.evals.extract import LETTERS, extract_choice
+from qaz_llm.evals.answers.extract import LETTERS, extract_choice
 from qaz_llm.evals.stats import mean_with_interval
 from qaz_llm.io import read_rows, write_json, write_jsonl
 

@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from qaz_llm.evals.examples import Examples
-from qaz_llm.evals.items import read_items
-from qaz_llm.evals.prompts import render_context, render_requests
+from qaz_llm.evals.items.load import read_items
+from qaz_llm.evals.prompts.examples import Examples
+from qaz_llm.evals.prompts.render import render_context, render_requests
 from qaz_llm.evals.task import Scoring, TaskConfig, load_task
 from qaz_llm.records import EvalItem, Request
 

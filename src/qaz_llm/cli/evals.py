@@ -100,7 +100,7 @@ def eval_compare(
     as_json: AsJson = False,
 ) -> None:
     """What changed between evaluations, item by item: gains on kk, gaps between languages, what ru and en lost."""
-    from qaz_llm.evals.compare import compare
+    from qaz_llm.evals.comparing.compare import compare
 
     values = compare(folders, out, base=base, allowed=allow or ())
     if as_json:
@@ -150,7 +150,7 @@ def eval_leaderboard(
     as_json: AsJson = False,
 ) -> None:
     """Past evaluations ranked by task and language, with who cannot be told from the first."""
-    from qaz_llm.evals.leaderboard import leaderboard
+    from qaz_llm.evals.comparing.leaderboard import leaderboard
     from qaz_llm.evals.report.leaderboard import markdown_of_leaderboard
 
     values = leaderboard(folders, tasks=tasks or (), out=out)

@@ -7,14 +7,14 @@ from itertools import islice
 
 from qaz_llm.evals.answers.ask import generate_answers
 from qaz_llm.evals.answers.score import score_generated, score_words
-from qaz_llm.evals.chat_prompts import ChatTemplate
-from qaz_llm.evals.examples import Examples
-from qaz_llm.evals.metrics import score_choices, score_text
-from qaz_llm.evals.minimal_pairs import score_pair
-from qaz_llm.evals.prompts import render_requests, render_unconditional
+from qaz_llm.evals.metrics.choices import score_choices, score_text
+from qaz_llm.evals.metrics.minimal_pairs import score_pair
+from qaz_llm.evals.metrics.translation import score_translation
+from qaz_llm.evals.prompts.chat import ChatTemplate
+from qaz_llm.evals.prompts.examples import Examples
+from qaz_llm.evals.prompts.render import render_requests, render_unconditional
 from qaz_llm.evals.scoring.scorer import Scorer
 from qaz_llm.evals.task import Scoring, TaskConfig
-from qaz_llm.evals.translation import score_translation
 from qaz_llm.records import EvalItem, ItemScore, Request, Scored
 
 PREFIXES: Mapping[Scoring, str] = {"letters": "letters_", "text": "cloze_"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.errors import InputError, QazError
-from qaz_llm.evals.items import load_items, task_sources
+from qaz_llm.evals.items.load import load_items, task_sources
 from qaz_llm.evals.task import TaskConfig, chance_level, shipped_suites, shipped_tasks
 from qaz_llm.records import EvalItem
 

@@ -15,23 +15,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import InputError
-from qaz_llm.evals import doubts
 from qaz_llm.evals.asking import score_task
-from qaz_llm.evals.breakdown import failures
-from qaz_llm.evals.chat_prompts import ChatTemplate, chat_template_of
 from qaz_llm.evals.config import EvalConfig
-from qaz_llm.evals.examples import Examples, load_examples
-from qaz_llm.evals.family import Family
-from qaz_llm.evals.gaps import pairs_to_test
-from qaz_llm.evals.items import load_items, task_fingerprints
+from qaz_llm.evals.items.load import load_items, task_fingerprints
+from qaz_llm.evals.metrics.translation import check_translations
 from qaz_llm.evals.opening import Given, OpenedModel
+from qaz_llm.evals.prompts.chat import ChatTemplate, chat_template_of
+from qaz_llm.evals.prompts.examples import Examples, load_examples
 from qaz_llm.evals.report import write_report
 from qaz_llm.evals.scoring.processes import ALONE, Processes
 from qaz_llm.evals.scoring.remembered import RememberingScorer
 from qaz_llm.evals.scoring.scorer import Scorer
-from qaz_llm.evals.summary import Asked, summarise
+from qaz_llm.evals.summary import doubts
+from qaz_llm.evals.summary.breakdown import failures
+from qaz_llm.evals.summary.family import Family
+from qaz_llm.evals.summary.gaps import pairs_to_test
+from qaz_llm.evals.summary.summarise import Asked, summarise
 from qaz_llm.evals.task import TaskConfig, as_generated, choose_tasks
-from qaz_llm.evals.translation import check_translations
 from qaz_llm.io import check_writable, write_json, write_jsonl
 from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.records import EvalItem, ItemScore

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.evals.compare import compare
+from qaz_llm.evals.comparing.compare import compare
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.run import EvalResult, run_eval
 from qaz_llm.evals.scoring.local import HFScorer, choose_device

@@ -22,14 +22,14 @@ def base_model(config: RunConfig, layout: Layout) -> str:
 
 def heldout_names(config: RunConfig) -> tuple[str, ...]:
     """The languages of the sentences that bits per byte are measured on."""
-    from qaz_llm.evals.items import heldout_texts
+    from qaz_llm.evals.items.load import heldout_texts
 
     return tuple(heldout_texts(config.eval.suite, root=config.eval.root or config.data.root))
 
 
 def heldout_files(config: RunConfig) -> list[Path]:
     """The files of the sentences that fertility and bits per byte are measured on. Raises InputError where missing."""
-    from qaz_llm.evals.items import heldout_task, task_files
+    from qaz_llm.evals.items.load import heldout_task, task_files
 
     task = heldout_task(config.eval.suite)
     return [path for _language, path in task_files(task, config.eval.root or config.data.root)]

@@ -144,9 +144,9 @@ def _eval_stage(config: RunConfig, layout: Layout) -> Stage:
 
 def _eval_files(config: RunConfig) -> list[Path]:
     """The data files of the tasks. Raises InputError where one is missing, or none of them measures bits per byte."""
-    from qaz_llm.evals.family import Family
-    from qaz_llm.evals.gaps import pairs_to_test
-    from qaz_llm.evals.items import heldout_task, task_files
+    from qaz_llm.evals.items.load import heldout_task, task_files
+    from qaz_llm.evals.summary.family import Family
+    from qaz_llm.evals.summary.gaps import pairs_to_test
     from qaz_llm.evals.task import choose_tasks
 
     tasks = choose_tasks(config.eval)

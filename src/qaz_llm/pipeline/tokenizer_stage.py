@@ -111,7 +111,7 @@ def _tokenizer_estimate_s(layout: Layout) -> float | None:
 
 def _fertility(config: RunConfig, tokenizers: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
     """Fertility of each tokenizer per language, on the held-out sentences that bits per byte are measured on too."""
-    from qaz_llm.evals.items import heldout_texts
+    from qaz_llm.evals.items.load import heldout_texts
     from qaz_llm.tokenizer.fertility import measure_fertility
 
     texts = heldout_texts(config.eval.suite, root=config.eval.root or config.data.root)

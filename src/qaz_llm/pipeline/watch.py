@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qaz_llm.errors import InputError
 from qaz_llm.evals.asking import score_task
-from qaz_llm.evals.items import heldout_texts, load_items
+from qaz_llm.evals.items.load import heldout_texts, load_items
 from qaz_llm.evals.scoring.local import HFScorer
 from qaz_llm.evals.scoring.scorer import Scorer, bits_per_byte
 from qaz_llm.evals.task import TaskConfig, choose_tasks

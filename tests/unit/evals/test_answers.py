@@ -12,14 +12,14 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from qaz_llm.config import config_from_values
 from qaz_llm.errors import ConfigError, DataError
-from qaz_llm.evals import doubts
 from qaz_llm.evals.answers.ask import generate_each, stop_strings
 from qaz_llm.evals.answers.limits import BYTES_PER_LETTER, bytes_in, cut_to_bytes, finish
 from qaz_llm.evals.answers.score import score_generated, score_words
 from qaz_llm.evals.asking import score_task
-from qaz_llm.evals.items import load_items
+from qaz_llm.evals.items.load import load_items
+from qaz_llm.evals.items.tables import read_task_rows
 from qaz_llm.evals.scoring.local import HFScorer
-from qaz_llm.evals.tables import read_task_rows
+from qaz_llm.evals.summary import doubts
 from qaz_llm.evals.task import TaskConfig, as_generated, load_task
 from qaz_llm.io import read_rows
 from qaz_llm.records import EvalItem, Generated, Request, Scored

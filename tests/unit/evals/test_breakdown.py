@@ -6,8 +6,8 @@ import pytest
 from test_items import task
 
 from qaz_llm.errors import DataError
-from qaz_llm.evals.breakdown import FAILURES_KEPT, chance_of, failures, scores_by_subject, text_costs
-from qaz_llm.evals.contamination import contamination_of
+from qaz_llm.evals.summary.breakdown import FAILURES_KEPT, chance_of, failures, scores_by_subject, text_costs
+from qaz_llm.evals.summary.contamination import contamination_of
 from qaz_llm.io import write_json
 from qaz_llm.records import EvalItem, ItemScore
 

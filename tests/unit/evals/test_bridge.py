@@ -23,8 +23,8 @@ from qaz_llm.evals.asking import score_task
 from qaz_llm.evals.bridge.package import MANIFEST, start_token_of, write_package
 from qaz_llm.evals.bridge.samples import import_samples
 from qaz_llm.evals.config import EvalSettings
-from qaz_llm.evals.items import load_items
-from qaz_llm.evals.prompts import render_requests
+from qaz_llm.evals.items.load import load_items
+from qaz_llm.evals.prompts.render import render_requests
 from qaz_llm.evals.scoring.local import HFScorer
 from qaz_llm.evals.task import load_task
 from qaz_llm.io import read_json, read_jsonl, write_json, write_jsonl

@@ -10,10 +10,10 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from qaz_llm.errors import InputError
-from qaz_llm.evals.chat_prompts import ChatTemplate, chat_template_of
 from qaz_llm.evals.config import EvalConfig
-from qaz_llm.evals.metrics import score_choices
-from qaz_llm.evals.prompts import render_context, render_requests, render_unconditional
+from qaz_llm.evals.metrics.choices import score_choices
+from qaz_llm.evals.prompts.chat import ChatTemplate, chat_template_of
+from qaz_llm.evals.prompts.render import render_context, render_requests, render_unconditional
 from qaz_llm.evals.run import run_eval
 from qaz_llm.evals.scoring.encoding import encode_requests
 from qaz_llm.evals.task import load_task

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals.compare import compare
-from qaz_llm.evals.compare import compare_scores as compare_all
-from qaz_llm.evals.finished import read_item_scores
-from qaz_llm.evals.parity import parity_report
+from qaz_llm.evals.comparing.compare import compare
+from qaz_llm.evals.comparing.compare import compare_scores as compare_all
+from qaz_llm.evals.comparing.finished import read_item_scores
 from qaz_llm.evals.stats import mean_with_interval
+from qaz_llm.evals.summary.parity import parity_report
 from qaz_llm.io import write_json, write_jsonl
 from qaz_llm.records import ItemScore
 

@@ -9,9 +9,9 @@ import pytest
 from test_items import ROW, task, write
 
 from qaz_llm.errors import DataError
-from qaz_llm.evals import doubts
 from qaz_llm.evals.identity import unlike
-from qaz_llm.evals.items import load_items
+from qaz_llm.evals.items.load import load_items
+from qaz_llm.evals.summary import doubts
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.records import ItemScore
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from qaz_llm.errors import InputError
-from qaz_llm.evals.parity import parity_report
 from qaz_llm.evals.report import first_examples, render_comparison, write_report
+from qaz_llm.evals.summary.parity import parity_report
 from qaz_llm.io import write_json, write_jsonl
 from qaz_llm.records import ItemScore
 from qaz_llm.report.figures import interval_text

@@ -10,7 +10,7 @@ import pytest
 from qaz_llm.config import load_config
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.protect.items import SHIPPED
-from qaz_llm.evals.items import load_items
+from qaz_llm.evals.items.load import load_items
 from qaz_llm.evals.task import load_task
 
 ROOT = Path(__file__).parents[3]

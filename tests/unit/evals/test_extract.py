@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qaz_llm.evals.extract import extract_choice
+from qaz_llm.evals.answers.extract import extract_choice
 
 RIVERS = ["Іле", "Ертіс", "Шу", "Талас"]
 NUMBERS = ["1", "3", "7/10", "9/10"]

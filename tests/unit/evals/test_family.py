@@ -3,7 +3,7 @@
 import pytest
 
 from qaz_llm.errors import InputError
-from qaz_llm.evals.family import Family
+from qaz_llm.evals.summary.family import Family
 
 P = {("mc", "kk-ru"): 0.01, ("mc", "kk-en"): 0.03, ("bpb", "kk-ru"): 0.02, ("bpb", "kk-en"): 0.5}
 

@@ -11,12 +11,12 @@ from scipy.stats import binom
 from test_items import ROW, task, write
 
 from qaz_llm.errors import ConfigError, InputError
-from qaz_llm.evals import doubts
-from qaz_llm.evals.changes import moved_gaps
-from qaz_llm.evals.family import Family
-from qaz_llm.evals.gaps import ScriptTwin, disagreements, pairs_to_test, script_twins
-from qaz_llm.evals.items import load_items
-from qaz_llm.evals.parity import by_task, parity_report
+from qaz_llm.evals.comparing.changes import moved_gaps
+from qaz_llm.evals.items.load import load_items
+from qaz_llm.evals.summary import doubts
+from qaz_llm.evals.summary.family import Family
+from qaz_llm.evals.summary.gaps import ScriptTwin, disagreements, pairs_to_test, script_twins
+from qaz_llm.evals.summary.parity import by_task, parity_report
 from qaz_llm.evals.task import TaskConfig, load_task
 from qaz_llm.records import ItemScore
 

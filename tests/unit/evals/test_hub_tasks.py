@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from qaz_llm.errors import DataError
-from qaz_llm.evals import doubts
-from qaz_llm.evals.examples import load_examples
-from qaz_llm.evals.items import load_items
-from qaz_llm.evals.prompts import render_context, render_requests
+from qaz_llm.evals.items.load import load_items
+from qaz_llm.evals.prompts.examples import load_examples
+from qaz_llm.evals.prompts.render import render_context, render_requests
+from qaz_llm.evals.summary import doubts
 from qaz_llm.evals.task import chance_level, load_task
 from qaz_llm.io import write_jsonl
 from qaz_llm.records import EvalItem

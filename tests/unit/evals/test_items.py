@@ -13,7 +13,7 @@ import pytest
 
 from qaz_llm.config import config_from_values
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals.items import heldout_texts, load_items, task_fingerprints
+from qaz_llm.evals.items.load import heldout_texts, load_items, task_fingerprints
 from qaz_llm.evals.task import TaskConfig, load_suite, load_task
 from qaz_llm.io import embedded_path, write_jsonl
 

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from qaz_llm.cli.evals import eval_app
 from qaz_llm.errors import InputError
-from qaz_llm.evals.finished import read_evaluations
-from qaz_llm.evals.leaderboard import leaderboard
-from qaz_llm.evals.parity import parity_report
+from qaz_llm.evals.comparing.finished import read_evaluations
+from qaz_llm.evals.comparing.leaderboard import leaderboard
 from qaz_llm.evals.stats import paired_difference
+from qaz_llm.evals.summary.parity import parity_report
 from qaz_llm.io import write_json, write_jsonl
 from qaz_llm.records import ItemScore
 

@@ -9,7 +9,7 @@ import pytest
 
 from qaz_llm.evals.answers.score import score_words
 from qaz_llm.evals.answers.words import normalise_answer, token_f1
-from qaz_llm.evals.metrics import score_choices, score_text
+from qaz_llm.evals.metrics.choices import score_choices, score_text
 from qaz_llm.evals.task import load_task
 from qaz_llm.records import EvalItem, Generated, Scored
 

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from qaz_llm.evals import doubts
 from qaz_llm.evals.asking import score_task
-from qaz_llm.evals.items import load_items
+from qaz_llm.evals.items.load import load_items
+from qaz_llm.evals.summary import doubts
 from qaz_llm.evals.task import load_task
 from qaz_llm.records import EvalItem, Request, Scored
 

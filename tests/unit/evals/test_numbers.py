@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from qaz_llm.evals.answers.extract import extract_choice
 from qaz_llm.evals.answers.numbers import canonical, numbers_in, read_number
-from qaz_llm.evals.extract import extract_choice
 from qaz_llm.io import read_rows
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from qaz_llm.errors import DataError
-from qaz_llm.evals.parity import parity_report
+from qaz_llm.evals.summary.parity import parity_report
 from qaz_llm.records import ItemScore
 
 

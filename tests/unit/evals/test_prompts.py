@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qaz_llm.evals.prompts import render_context, render_requests, render_unconditional
+from qaz_llm.evals.prompts.render import render_context, render_requests, render_unconditional
 from qaz_llm.evals.task import load_suite, load_task
 from qaz_llm.records import EvalItem, Request
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals.sources import find_source, parse_address
+from qaz_llm.evals.items.sources import find_source, parse_address
 from qaz_llm.io import write_jsonl
 
 

@@ -14,8 +14,8 @@ import qaz_llm.evals.task as module
 from qaz_llm.config import config_from_values
 from qaz_llm.errors import ConfigError, DataError, InputError
 from qaz_llm.evals.config import EvalSettings
-from qaz_llm.evals.examples import load_examples
-from qaz_llm.evals.items import load_items
+from qaz_llm.evals.items.load import load_items
+from qaz_llm.evals.prompts.examples import load_examples
 from qaz_llm.evals.task import TASKS, TaskConfig, choose_tasks, load_suite, load_task
 from qaz_llm.io import write_jsonl
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qaz_llm.evals.items import load_items
-from qaz_llm.evals.prompts import render_context, render_requests
+from qaz_llm.evals.items.load import load_items
+from qaz_llm.evals.prompts.render import render_context, render_requests
 from qaz_llm.evals.task import Kind, load_suite, tasks_in
 
 PAGE = (Path(__file__).parents[3] / "docs" / "tasks.md").read_text(encoding="utf-8")

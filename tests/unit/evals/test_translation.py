@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals import translation
 from qaz_llm.evals.asking import score_task
-from qaz_llm.evals.examples import load_examples
-from qaz_llm.evals.items import load_items
-from qaz_llm.evals.prompts import render_context
+from qaz_llm.evals.items.load import load_items
+from qaz_llm.evals.metrics import translation
+from qaz_llm.evals.metrics.translation import check_translations, corpus_scores
+from qaz_llm.evals.prompts.examples import load_examples
+from qaz_llm.evals.prompts.render import render_context
 from qaz_llm.evals.task import load_task
-from qaz_llm.evals.translation import check_translations, corpus_scores
 from qaz_llm.records import EvalItem, Generated, Request, Scored
 
 sacrebleu = pytest.importorskip("sacrebleu")

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from qaz_llm.evals.answers.limits import bytes_in
-from qaz_llm.evals.chat_prompts import ChatTemplate
-from qaz_llm.evals.examples import Examples
-from qaz_llm.evals.prompts import render_context
+from qaz_llm.evals.prompts.chat import ChatTemplate
+from qaz_llm.evals.prompts.examples import Examples
+from qaz_llm.evals.prompts.render import render_context
 from qaz_llm.evals.scoring.scorer import Scorer
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.records import EvalItem, Generated

@@ -13,11 +13,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qaz_llm.evals import doubts
+from qaz_llm.evals.answers.extract import extract_choice
 from qaz_llm.evals.answers.numbers import read_number
 from qaz_llm.evals.answers.words import same_words, token_f1
-from qaz_llm.evals.extract import extract_choice
-from qaz_llm.evals.rows_of_scores import score_row
+from qaz_llm.evals.metrics.rows import score_row
+from qaz_llm.evals.summary import doubts
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.records import EvalItem, Generated, ItemScore, Scored
 

@@ -26,9 +26,9 @@ from typing import Any
 from qaz_llm.evals.answers.ask import stop_strings
 from qaz_llm.evals.answers.limits import bytes_in
 from qaz_llm.evals.config import EvalSettings
-from qaz_llm.evals.examples import Examples, load_examples
-from qaz_llm.evals.items import load_items, task_fingerprints
-from qaz_llm.evals.prompts import render_context, render_requests
+from qaz_llm.evals.items.load import load_items, task_fingerprints
+from qaz_llm.evals.prompts.examples import Examples, load_examples
+from qaz_llm.evals.prompts.render import render_context, render_requests
 from qaz_llm.evals.task import Scoring, TaskConfig, as_generated, choose_tasks
 from qaz_llm.io import fingerprint_value, make_dir, write_json, write_jsonl, write_text
 from qaz_llm.records import EvalItem

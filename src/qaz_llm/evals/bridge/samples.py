@@ -17,18 +17,18 @@ from typing import Any
 
 from qaz_llm.config import config_from_values
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals import doubts
 from qaz_llm.evals.answers.ask import stop_strings
 from qaz_llm.evals.answers.limits import bytes_in, finish
 from qaz_llm.evals.answers.score import score_generated, score_words
 from qaz_llm.evals.asking import PREFIXES
 from qaz_llm.evals.bridge.package import MANIFEST, Part, is_written, read_parts
-from qaz_llm.evals.metrics import score_choices, score_text
-from qaz_llm.evals.minimal_pairs import score_pair
-from qaz_llm.evals.parity import parity_report
+from qaz_llm.evals.metrics.choices import score_choices, score_text
+from qaz_llm.evals.metrics.minimal_pairs import score_pair
+from qaz_llm.evals.metrics.translation import corpus_scores, score_translation
 from qaz_llm.evals.report import write_report
+from qaz_llm.evals.summary import doubts
+from qaz_llm.evals.summary.parity import parity_report
 from qaz_llm.evals.task import TaskConfig, chance_level
-from qaz_llm.evals.translation import corpus_scores, score_translation
 from qaz_llm.io import check_writable, read_json, read_jsonl, write_json, write_jsonl
 from qaz_llm.records import EvalItem, Generated, ItemScore, Scored
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from qaz_llm.evals.gaps import BITS_PER_BYTE
 from qaz_llm.evals.report.cells import (
     Cells,
     Row,
@@ -32,6 +31,7 @@ from qaz_llm.evals.report.plain import (
     markdown_warnings,
 )
 from qaz_llm.evals.report.sections import no_gaps
+from qaz_llm.evals.summary.gaps import BITS_PER_BYTE
 from qaz_llm.io import write_text
 from qaz_llm.report.figures import interval_text, number_text, p_text
 from qaz_llm.report.page import Section, paragraph, render_page, table

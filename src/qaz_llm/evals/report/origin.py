@@ -6,8 +6,8 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from qaz_llm.evals.doubts import SENTENCES
 from qaz_llm.evals.report.cells import Row, cell_of, name_of
+from qaz_llm.evals.summary.doubts import SENTENCES
 from qaz_llm.report.figures import number_text
 from qaz_llm.report.page import Section, details, paragraph, preformatted, table
 

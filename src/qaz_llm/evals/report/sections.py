@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qaz_llm.evals.gaps import BITS_PER_BYTE, BITS_PER_SENTENCE
 from qaz_llm.evals.report.cells import (
     Cells,
     Row,
@@ -19,6 +18,7 @@ from qaz_llm.evals.report.cells import (
     ordered,
     second_look,
 )
+from qaz_llm.evals.summary.gaps import BITS_PER_BYTE, BITS_PER_SENTENCE
 from qaz_llm.records import LANGUAGES
 from qaz_llm.report.figures import interval_text, number_text, p_text
 from qaz_llm.report.heat import heat_table

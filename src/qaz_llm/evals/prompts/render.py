@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qaz_llm.evals.chat_prompts import ChatTemplate
-from qaz_llm.evals.minimal_pairs import pair_requests
+from qaz_llm.evals.metrics.minimal_pairs import pair_requests
+from qaz_llm.evals.prompts.chat import ChatTemplate
 from qaz_llm.evals.task import Scoring, TaskConfig
 from qaz_llm.records import EvalItem, Request
 

@@ -25,7 +25,7 @@ from typing import Any
 import xxhash
 
 from qaz_llm.errors import InputError
-from qaz_llm.evals.tables import TABLES, read_task_rows
+from qaz_llm.evals.items.tables import TABLES, read_task_rows
 from qaz_llm.io import CORPUS_DIR_VARIABLE, file_format, fingerprint_file, resolve_path
 
 HUB_PREFIX = "hub:"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals.gaps import ScriptTwin
 from qaz_llm.evals.identity import LIKE, unlike
+from qaz_llm.evals.summary.gaps import ScriptTwin
 from qaz_llm.io import read_json, read_jsonl
 from qaz_llm.records import ItemScore
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from qaz_llm.evals.gaps import BITS_PER_BYTE
-from qaz_llm.evals.parity import by_task, score_of
+from qaz_llm.evals.summary.gaps import BITS_PER_BYTE
+from qaz_llm.evals.summary.parity import by_task, score_of
 from qaz_llm.records import EvalItem, ItemScore
 
 FAILURES_KEPT = 20

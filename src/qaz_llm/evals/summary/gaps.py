@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals.family import Family, Role
 from qaz_llm.evals.stats import ALPHA, Limits, PairedDifference, SecondLook, paired_difference, second_look
+from qaz_llm.evals.summary.family import Family, Role
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.records import ItemScore
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qaz_llm.errors import ConfigError, DataError
-from qaz_llm.evals.items import dev_sources, read_items
+from qaz_llm.evals.items.load import dev_sources, read_items
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.records import EvalItem
 

@@ -17,8 +17,8 @@ from functools import cache
 from typing import Any
 
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals import doubts
-from qaz_llm.evals.rows_of_scores import score_row
+from qaz_llm.evals.metrics.rows import score_row
+from qaz_llm.evals.summary import doubts
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.language.identify import identify
 from qaz_llm.records import LANGUAGES, EvalItem, Generated, ItemScore, Scored

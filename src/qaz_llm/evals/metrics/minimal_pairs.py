@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qaz_llm.evals import doubts
-from qaz_llm.evals.rows_of_scores import score_row
+from qaz_llm.evals.metrics.rows import score_row
+from qaz_llm.evals.summary import doubts
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.records import EvalItem, ItemScore, Request, Scored
 

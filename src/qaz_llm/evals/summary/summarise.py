@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from qaz_llm.evals import doubts
 from qaz_llm.evals.behaviour.summary import behaviour_of
-from qaz_llm.evals.breakdown import Items, chance_of, scores_by_subject, text_costs
 from qaz_llm.evals.config import EvalConfig
-from qaz_llm.evals.contamination import contamination_of
-from qaz_llm.evals.examples import Examples
-from qaz_llm.evals.family import Family
-from qaz_llm.evals.gaps import disagreements, script_twins
-from qaz_llm.evals.parity import parity_report
+from qaz_llm.evals.metrics.translation import corpus_scores
+from qaz_llm.evals.prompts.examples import Examples
+from qaz_llm.evals.summary import doubts
+from qaz_llm.evals.summary.breakdown import Items, chance_of, scores_by_subject, text_costs
+from qaz_llm.evals.summary.contamination import contamination_of
+from qaz_llm.evals.summary.family import Family
+from qaz_llm.evals.summary.gaps import disagreements, script_twins
+from qaz_llm.evals.summary.parity import parity_report
 from qaz_llm.evals.task import TaskConfig, chance_level
-from qaz_llm.evals.translation import corpus_scores
 from qaz_llm.provenance import git_commit
 from qaz_llm.records import EvalItem, ItemScore
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals.finished import Evaluation, read_evaluations
-from qaz_llm.evals.gaps import limits_of, ratio_weights, scaled
+from qaz_llm.evals.comparing.finished import Evaluation, read_evaluations
 from qaz_llm.evals.identity import LIKE
-from qaz_llm.evals.parity import by_task
 from qaz_llm.evals.stats import ALPHA, holm, paired_difference
+from qaz_llm.evals.summary.gaps import limits_of, ratio_weights, scaled
+from qaz_llm.evals.summary.parity import by_task
 from qaz_llm.io import check_writable, write_json
 from qaz_llm.records import ItemScore
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from qaz_llm.config import check_language
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals.sources import Source, find_source
+from qaz_llm.evals.items.sources import Source, find_source
 from qaz_llm.evals.task import TaskConfig, load_suite
 from qaz_llm.io import fingerprint_value
 from qaz_llm.language.identify import identify

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from qaz_llm.errors import DataError
-from qaz_llm.evals.family import Family
-from qaz_llm.evals.gaps import ByLanguage, Gap, ScriptTwin, gaps_of, limits_of, ratio_weights
 from qaz_llm.evals.stats import mean_with_interval
+from qaz_llm.evals.summary.family import Family
+from qaz_llm.evals.summary.gaps import ByLanguage, Gap, ScriptTwin, gaps_of, limits_of, ratio_weights
 from qaz_llm.records import LANGUAGES, ItemScore
 
 

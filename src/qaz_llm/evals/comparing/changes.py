@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from qaz_llm.errors import DataError
-from qaz_llm.evals.family import Family, Test
-from qaz_llm.evals.gaps import (
+from qaz_llm.evals.stats import ALPHA, PairedDifference, SecondLook, Verdict, margin_verdict, verdict_of_all
+from qaz_llm.evals.summary.family import Family, Test
+from qaz_llm.evals.summary.gaps import (
     BITS_PER_BYTE,
     ByLanguage,
     Pairs,
@@ -19,7 +20,6 @@ from qaz_llm.evals.gaps import (
     scaled,
     tested,
 )
-from qaz_llm.evals.stats import ALPHA, PairedDifference, SecondLook, Verdict, margin_verdict, verdict_of_all
 from qaz_llm.records import ItemScore
 
 PIVOT = "kk"

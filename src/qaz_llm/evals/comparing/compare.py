@@ -12,12 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.errors import InputError
-from qaz_llm.evals.changes import changes_of, check_same_items, forgetting_of, moved_gaps, non_inferiority_of, with_holm
-from qaz_llm.evals.family import Family
-from qaz_llm.evals.finished import Evaluation, check_alike, read_evaluations
-from qaz_llm.evals.gaps import ScriptTwin, disagreements
+from qaz_llm.evals.comparing.changes import (
+    changes_of,
+    check_same_items,
+    forgetting_of,
+    moved_gaps,
+    non_inferiority_of,
+    with_holm,
+)
+from qaz_llm.evals.comparing.finished import Evaluation, check_alike, read_evaluations
 from qaz_llm.evals.identity import LIKE
-from qaz_llm.evals.parity import by_task
+from qaz_llm.evals.summary.family import Family
+from qaz_llm.evals.summary.gaps import ScriptTwin, disagreements
+from qaz_llm.evals.summary.parity import by_task
 from qaz_llm.io import check_writable, write_json
 from qaz_llm.records import ItemScore
 
