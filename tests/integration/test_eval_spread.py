@@ -32,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(model: Path, out: Path, *more: str) -> list[str]:
-    given = ["--model", str(model), "--suite", "demo", "--out", str(out), "max_items=20", "sample_tokens=4"]
+    given = ["--model", str(model), "--suite", "demo", "--out", str(out), "max_items=20", "sample_bytes=8"]
     return [sys.executable, "-m", "qaz_llm", "eval", "run", *given, *more]
 
 

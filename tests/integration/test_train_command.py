@@ -57,7 +57,7 @@ def test_tiny_stands_alone_survives_being_killed_and_ends_once(tmp_path: Path) -
     again = qaz_train(*arguments)
     assert again.returncode == 0 and "complete: 34 steps are done" in again.stderr
     other = qaz_train(f"run_dir={run_dir}", "max_steps=34", "lr=1e-4")
-    assert other.returncode == 1 and "lr: 0.003 then, 0.0001 now" in other.stderr
+    assert other.returncode == 2 and "lr: 0.003 then, 0.0001 now" in other.stderr
     assert (run_dir / "model" / "model.safetensors").is_file()
     facts = json.loads((run_dir / "run.json").read_text())
     assert {"packages", "git_commit", "identity", "data"} <= facts.keys()

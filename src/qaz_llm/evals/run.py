@@ -81,8 +81,8 @@ def run_eval(
         InputError: no such suite, task or model; data that is not there; an output folder that cannot be written.
     """
     asked = _what_is_asked(config)
-    check_writable(config.out)
     model = OpenedModel(config, processes) if scorer is None else Given(scorer, tokenizer, config)
+    check_writable(config.out)
     chat = chat_template_of(model.tokenizer) if config.chat_template == "auto" else None
     scores = [row for task in asked.tasks for row in _scored(config, task, asked, model.scorer, chat)]
     samples = model.samples() if config.samples else None
