@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 
 def fit_new_rows(model: PreTrainedModel, extended: ExtendedTokenizer, samples: Sequence[FitSample]) -> None:
-    """In place: first how often each token comes (fit_rows.py), then how it is read (fit_reading.py), which starts from that.
+    """In place: first how each token is read (fit_reading.py), then how often it comes (fit_rows.py).
+
+    In this order the counts put right what moved rows take of every probability: SmolLM2-135M with 8,000 tokens more has 1.8355 bits
+    per byte of Kazakh, in the other 1.8752 (docs/results/growing.md).
 
     Args:
         model: on one device and whole, with rows for the new tokens of `extended`; all other weights stay as they are.
         samples: of each part of the text, what is read of it and what is counted.
     """
-    fit_rows(model, extended.new_ids, samples)
     fit_reading(model, extended, samples)
+    fit_rows(model, extended.new_ids, samples)
