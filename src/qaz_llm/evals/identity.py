@@ -13,8 +13,8 @@ from qaz_llm.provenance import git_commit
 if TYPE_CHECKING:
     from qaz_llm.evals.scoring.local import HFScorer
 
-SCORING_VERSION = 3
-"""Rises with any change to what a model is asked or how its answer is read from logits; kept answers of other versions are not used."""
+SCORING_VERSION = 4
+"""Rises with any change to what a model is asked or how its answer is read from logits or words; kept answers of other versions are not used."""
 
 OF_A_RUN = {"README.md", "run.json", "complete.json"}
 """Files beside a model that say nothing to whoever runs it."""

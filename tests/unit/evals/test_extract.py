@@ -65,7 +65,7 @@ def test_the_published_table_of_tumlu() -> None:
         assert abs(row["authors_rule"] - row["published"]) <= 0.45, (
             row
         )  # their rule over their subjects gives their table
-        assert abs(row["ours_of_seven"] - row["published"]) <= 1.35, row
+        assert abs(row["ours_of_seven"] - row["published"]) <= 1.45, row  # some answers are read that their rule cannot
 
 
 def test_choices_listed_in_another_alphabet_name_none() -> None:
