@@ -166,14 +166,32 @@ class TaskConfig(StrictModel):
         if len({frozenset(words) for words in self.labels.values()}) > 1:
             yield "the labels have other names in one language than in another"
         for code, prompt in [*self.prompts.items(), *self.other_prompts.items()]:
-            if unknown := {name for _, name, _, _ in string.Formatter().parse(prompt) if name} - PLACEHOLDERS:
-                yield f"the {code} prompt has {{{unknown.pop()}}}; it may have {{text}}, {{question}} and {{choices}}"
+            yield from (f"the {code} prompt {problem}" for problem in self._prompt_problems(prompt))
         if self.kind in ("qa", "number", "translation") and self.fields.references is None:
             yield f"a task of kind {self.kind} needs fields.references"
         if self.kind == "translation" and (self.source_language is None or len(self.languages) != 1):
             yield "a task of kind translation is one direction: it needs source_language, and files in the language translated into"
         if self.kind == "multiple_choice" and (self.fields.answer is None or not (self.labels or self.fields.choices)):
             yield "a task of kind multiple_choice needs fields.answer, and fields.choices or labels"
+
+    def _prompt_problems(self, prompt: str) -> Iterator[str]:
+        try:
+            parts = [part for part in string.Formatter().parse(prompt) if part[1] is not None]
+        except ValueError as error:
+            yield f"cannot be read ({error}); write {{{{ and }}}} for braces that are text"
+            return
+        names = {str(name) for _text, name, _format, _conversion in parts}
+        if unknown := names - PLACEHOLDERS:
+            yield f"has {{{min(unknown)}}}; it may have {{text}}, {{question}} and {{choices}}"
+        if any(format_ or conversion for _text, _name, format_, conversion in parts):
+            yield "has a placeholder with ! or : in it; it may have plain {text}, {question} and {choices}"
+        if not names & {"text", "question"}:
+            yield "asks nothing of the item: it has neither {text} nor {question}"
+        for name, field in (("text", self.fields.text), ("question", self.fields.question)):
+            if name in names and field is None:
+                yield f"has {{{name}}}, and fields.{name} does not say where that stands"
+        if prompt != prompt.rstrip():
+            yield "ends in a blank, which belongs to the answer: end it with the last sign, as in 'Жауабы:'"
 
     @property
     def answer_bytes(self) -> int:

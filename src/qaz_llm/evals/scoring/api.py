@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from qaz_llm.errors import InputError, WorkError
 from qaz_llm.evals.config import ServerConfig
@@ -48,13 +48,7 @@ class Api:
     ) -> None:
         self.halt = threading.Event()
         self.config, self._sleep, self._chance = config, sleep or self.halt.wait, chance
-        parts = urlsplit(config.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-            raise InputError(
-                f"server.url: {parts.scheme}://{parts.hostname or ''} is no address of a server",
-                hint=f"write it like http://localhost:8000/v1; a key goes into ${KEY_VARIABLES[0]}",
-            )
-        self._parts = parts
+        self._parts, self._key = _address(config.url), _key()
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The JSON object that the server answers with.
@@ -95,10 +89,12 @@ class Api:
             )
         else:
             connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
-        key = next((value for name in KEY_VARIABLES if (value := os.environ.get(name))), None)
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+        bearer = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        query = f"?{parts.query}" if parts.query else ""
         try:
-            connection.request("POST", parts.path.rstrip("/") + path, sent, headers)
+            connection.request(
+                "POST", parts.path.rstrip("/") + path + query, sent, {"Content-Type": "application/json", **bearer}
+            )
             response = connection.getresponse()
             content = response.read(MAX_ANSWER_BYTES + 1)
             if len(content) > MAX_ANSWER_BYTES:
@@ -128,9 +124,34 @@ class Api:
         return max(own, told)
 
 
+def _address(url: str) -> SplitResult:
+    """The parts of a server's address. Raises InputError where it is none; what may be a password in it is not shown."""
+    hint = f"write it like http://localhost:8000/v1; a key goes into ${KEY_VARIABLES[0]}"
+    try:
+        parts = urlsplit(url)
+        known = (parts.hostname or "", parts.port)
+    except ValueError as error:
+        raise InputError(f"server.url is no address of a server: {error}", hint=hint) from error
+    is_plain = url.isascii() and not any(letter.isspace() for letter in url)
+    if parts.scheme not in ("http", "https") or not known[0] or parts.username or parts.password or not is_plain:
+        raise InputError(f"server.url: {parts.scheme}://{known[0]} is no address of a server", hint=hint)
+    return parts
+
+
+def _key() -> str | None:
+    """The key from the environment, without blanks around it. Raises InputError, which does not show it, where no header can hold it."""
+    name, value = next(((n, v.strip()) for n in KEY_VARIABLES if (v := os.environ.get(n, "").strip())), ("", ""))
+    if not all("!" <= letter <= "~" for letter in value):
+        raise InputError(
+            f"${name} holds a blank, a line end or a letter that is not Latin, which no key has",
+            hint="set it again, without quotes or line ends",
+        )
+    return value or None
+
+
 def _retry_after_s(value: str) -> float:
     """Seconds, or until a date; 0 where neither is said."""
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
@@ -139,7 +160,12 @@ def _retry_after_s(value: str) -> float:
 
 
 def _object(content: bytes) -> dict[str, Any]:
-    found = json.loads(content)
+    try:
+        found = json.loads(content)
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"expected JSON, found {' '.join(content[:80].decode(errors='replace').split())!r}") from error
     if not isinstance(found, dict):
         raise ValueError(f"expected an object, found {type(found).__name__}")
     return found

@@ -18,7 +18,6 @@ import xxhash
 
 from qaz_llm.evals.scoring.processes import ALONE, Processes
 from qaz_llm.evals.scoring.scorer import PartlyAnswered, Scorer, Streaming
-from qaz_llm.io import open_text
 from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.records import Generated, Request, Scored
 
@@ -115,6 +114,8 @@ class _Kept:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = path.open("a", encoding="utf-8") if path is not None else None
+        if path is not None and self._stream is not None and _ends_within_a_line(path):
+            self._stream.write("\n")  # what a kill cut off is a line of its own, and the next answer another
 
     def __enter__(self) -> _Kept:
         return self
@@ -189,11 +190,26 @@ def _read_all(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _read(path: Path) -> Iterator[tuple[str, Any]]:
-    """The answers of a file; a line that was cut off by a kill is left out, and asked for again."""
-    with open_text(path) as lines:
+    """The answers of a file; a line that was cut off by a kill, in the midst of a letter too, is left out and asked for again."""
+    left_out = 0
+    with path.open("rb") as lines:
         for line in lines:
             try:
                 key, answer = json.loads(line)
-            except ValueError:
-                continue
-            yield key, answer
+                is_pair = isinstance(key, str) and isinstance(answer, dict)
+            except (ValueError, TypeError):
+                is_pair = False
+            if is_pair:
+                yield key, answer
+            left_out += not is_pair and bool(line.strip())
+    if left_out:
+        _logger.warning("%s: %d lines are no whole answers; they are asked for again", path, left_out)
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        if not size:
+            return False
+        file.seek(size - 1)
+        return file.read(1) != b"\n"

@@ -25,6 +25,9 @@ from qaz_llm.records import Generated, Request, Scored
 MAX_STOPS = 4
 """So many stop strings an OpenAI-compatible server takes; all are cut at here in any case."""
 
+CUT_OFF = ("length", "max_tokens", "content_filter", "error")
+"""Reasons to end that are not the model's own."""
+
 T = TypeVar("T", Scored, Generated)
 
 
@@ -40,8 +43,8 @@ class Usage:
     def add(self, usage: Mapping[str, Any]) -> None:
         with self._lock:
             self.requests += 1
-            self.tokens_in += int(usage.get("prompt_tokens") or 0)
-            self.tokens_out += int(usage.get("completion_tokens") or 0)
+            self.tokens_in += _count(usage.get("prompt_tokens"))
+            self.tokens_out += _count(usage.get("completion_tokens"))
 
     def to_dict(self, config: ServerConfig) -> dict[str, Any]:
         """With the cost at the config's prices; null where none are given."""
@@ -96,11 +99,12 @@ class ServerScorer:
         if self.config.api == "chat":
             body["messages"] = [{"role": "user", "content": text}]
             found = self._post("/chat/completions", body)
-            said = found.get("message", {}).get("content") or ""
+            message = found.get("message")
+            said = _text(message.get("content") if isinstance(message, Mapping) else message)
         else:
             found = self._post("/completions", body | {"prompt": text})
-            said = found.get("text") or ""
-        return str(said), found.get("finish_reason") != "length"
+            said = _text(found.get("text"))
+        return said, found.get("finish_reason") not in CUT_OFF
 
     def _answer(self, prompt: str, max_bytes: int, stop: tuple[str, ...]) -> Generated:
         """A token has a byte at least, so `max_bytes` tokens are enough.
@@ -122,7 +126,8 @@ class ServerScorer:
     def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The first choice of the answer. Keys of server.body come last, null takes one out."""
         answer = self.api.post(path, {**body, **self.config.body})
-        self.usage.add(answer.get("usage") or {})
+        usage = answer.get("usage")
+        self.usage.add(usage if isinstance(usage, Mapping) else {})
         choices = answer.get("choices")
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             raise WorkError(f"the server's answer has no choices: {str(answer)[:200]}")
@@ -159,6 +164,18 @@ class ServerScorer:
             came = f"{len(answers):,} of {len(asked):,} were answered"
             raise PartlyAnswered(f"{final.message} ({came})", answers, hint=final.hint) from final
         return [answers.get(n, refused) for n in range(len(asked))]  # type: ignore[misc]
+
+
+def _count(value: Any) -> int:
+    return int(value) if isinstance(value, (int, float)) and value > 0 else 0
+
+
+def _text(content: Any) -> str:
+    """What is said: text, or the text of its parts (`[{"type": "text", "text": "Ертіс"}]`). Halves of characters become marks."""
+    if isinstance(content, list):
+        content = "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
+    text = content if isinstance(content, str) else ""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _until_failure(futures: Sequence[Future[Any]]) -> None:
