@@ -42,6 +42,12 @@ class DataError(QazError):
     """Data that cannot be processed: a corrupt shard, an empty result, a manifest that does not add up."""
 
 
+class RowError(DataError):
+    """A row, or a whole file of rows, that the user named is not what it is to be: a field is missing, an answer is none of the choices."""
+
+    exit_code = 2
+
+
 class DamagedFileError(DataError):
     """A file that was named as input and cannot be read to its end: cut off, not UTF-8, not what its name says."""
 

@@ -218,3 +218,11 @@ def test_real_data_loads_whole(name: str) -> None:
 
 def test_every_real_task_is_counted() -> None:
     assert set(COUNTED) == {t.name for t in load_suite("real_small")}
+
+
+def test_a_row_that_is_wrong_is_the_users_to_mend(tmp_path: Path) -> None:
+    """Exit 2: the file was named by whoever evaluates."""
+    write_jsonl(tmp_path / "rows.jsonl", [{name: value for name, value in ROW.items() if name != "question"}])
+    with pytest.raises(DataError, match="question") as raised:
+        load_items(task(), root=tmp_path)
+    assert raised.value.exit_code == 2

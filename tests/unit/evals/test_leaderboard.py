@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qaz_llm.cli.evals import eval_app
-from qaz_llm.errors import InputError
+from qaz_llm.errors import DataError, InputError
 from qaz_llm.evals.comparing.finished import read_evaluations
 from qaz_llm.evals.comparing.leaderboard import leaderboard
 from qaz_llm.evals.stats import paired_difference
@@ -111,3 +111,16 @@ def test_nothing_to_rank_is_said(tmp_path: Path) -> None:
 def test_labels_are_as_long_as_needed(tmp_path: Path) -> None:
     folders = [evaluation(tmp_path / one / "eval", 3) for one in ("x", "y")]
     assert [e.label for e in read_evaluations(folders)] == ["x/eval", "y/eval"]
+
+
+def test_what_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> None:
+    evaluation(tmp_path / "good", 20)
+    for name, text in (("cut", '{"scores": {'), ("other", '{"scores": 5, "gaps": {}, "data": {}}'), ("list", "[1]")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "parity.json").write_text(text)
+    found = leaderboard([tmp_path])
+    assert found["evaluations"] == 1
+    said = [note for note in found["notes"] if note.startswith("left out: ")]
+    assert len(said) == 3 and all(any(f"/{name}/" in note for note in said) for name in ("cut", "other", "list"))
+    with pytest.raises((InputError, DataError)):
+        leaderboard([tmp_path / "cut"])

@@ -136,7 +136,7 @@ def _summary(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such file", hint="name a folder that `qaz eval run --out` wrote")
     values = read_json(path)
-    if not isinstance(values, dict) or not values.keys() >= {"scores", "gaps", "data"}:
+    if not isinstance(values, dict) or not all(isinstance(values.get(k), dict) for k in ("scores", "gaps", "data")):
         raise DataError(f"{path}: lacks scores, gaps or data", hint="run the evaluation again")
     return values
 

@@ -38,7 +38,8 @@ def leaderboard(folders: Sequence[Path], *, tasks: Sequence[str] = (), out: Path
 
     Raises InputError where nothing is found, or a task that none has is asked for.
     """
-    evaluations = read_evaluations(sorted({path for folder in folders for path in _found(folder)}))
+    whole, damaged = _whole(sorted({path for folder in folders for path in _found(folder)}))
+    evaluations = read_evaluations(whole)
     names = list(dict.fromkeys(task for e in evaluations for task in e.summary["scores"]))
     if unknown := [task for task in tasks if task not in names]:
         raise InputError(f"no evaluation has task {unknown[0]}", hint=f"they have: {', '.join(names)}")
@@ -50,7 +51,7 @@ def leaderboard(folders: Sequence[Path], *, tasks: Sequence[str] = (), out: Path
     ]
     values = {
         "boards": boards,
-        "notes": [*_notes(boards), *scores.notes],
+        "notes": [*_notes(boards), *scores.notes, *damaged],
         "evaluations": len(evaluations),
         "folders": [str(folder) for folder in folders],
     }
@@ -80,6 +81,21 @@ class _ItemScores:
                     f"{evaluation.label}: compared by its interval only, as its items are not there ({error})"
                 )
         return self._read[evaluation.folder].get(task, {}).get(language, {})
+
+
+def _whole(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The folders whose parity.json can be read, and what is to be said of the others. Raises the error of the first where none can."""
+    whole, errors = [], []
+    for folder in folders:
+        try:
+            read_evaluations([folder])
+        except (InputError, DataError) as error:
+            errors.append(error)
+        else:
+            whole.append(folder)
+    if not whole:
+        raise errors[0]
+    return whole, [f"left out: {error.message}" for error in errors]
 
 
 def _found(folder: Path) -> list[Path]:

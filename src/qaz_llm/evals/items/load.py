@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.config import check_language
-from qaz_llm.errors import DataError, InputError
+from qaz_llm.errors import InputError, RowError
 from qaz_llm.evals.items.sources import Source, find_source
 from qaz_llm.evals.task import TaskConfig, load_suite
 from qaz_llm.io import fingerprint_value
@@ -39,16 +39,14 @@ def load_items(task: TaskConfig, *, root: Path | None = None, max_items: int | N
     """
     items = [item for language, source in task_sources(task, root) for item in read_items(task, source, language)]
     if not items:
-        raise DataError(f"task {task.name}: its data holds no items")
+        raise RowError(f"task {task.name}: its data holds no items")
     if missing := [code for code in task.files if not any(item.language == code for item in items)]:
-        raise DataError(f"task {task.name}: its file in {missing[0]} holds no items ({task.files[missing[0]]})")
+        raise RowError(f"task {task.name}: its file in {missing[0]} holds no items ({task.files[missing[0]]})")
     _check_languages(task, items)
     count, names = len(items), Counter((item.item_id, item.language) for item in items)
     if len(names) < count:
         (twice, language), _times = names.most_common(1)[0]
-        raise DataError(
-            f"task {task.name}: item {twice} is there twice in {language}", hint="give each item its own id"
-        )
+        raise RowError(f"task {task.name}: item {twice} is there twice in {language}", hint="give each item its own id")
     if max_items is None:
         return items
     groups = set(list(dict.fromkeys(item.group_id for item in items))[:max_items])
@@ -180,7 +178,7 @@ def _check_languages(task: TaskConfig, items: Sequence[EvalItem]) -> None:
         sample = "\n".join(f"{item.text}\n{item.question}\n{' '.join(item.choices)}" for item in own)
         found = identify(sample[:SAMPLE_CHARS]).main if len(sample) >= LEAST_CHARS else code
         if found != code and found in task.languages:
-            raise DataError(
+            raise RowError(
                 f"task {task.name}: what is declared as {code} reads as {found}",
                 hint="look whether its files or columns are swapped",
             )
@@ -190,9 +188,9 @@ def _language(task: TaskConfig, row: Mapping[str, Any], where: str) -> str:
     try:
         code = check_language(_get(row, str(task.fields.language), where))
     except ValueError as error:
-        raise DataError(f"{where}: {error}") from error
+        raise RowError(f"{where}: {error}") from error
     if code not in task.languages:
-        raise DataError(f"{where}: language {code}, the task has {', '.join(task.languages)}")
+        raise RowError(f"{where}: language {code}, the task has {', '.join(task.languages)}")
     return code
 
 
@@ -202,7 +200,7 @@ def _question(task: TaskConfig, found: str, language: str, where: str) -> str:
     if words is None:
         return found
     if found not in words:
-        raise DataError(f"{where}: the kind of question {found!r} is not one of {', '.join(words)}")
+        raise RowError(f"{where}: the kind of question {found!r} is not one of {', '.join(words)}")
     return words[found]
 
 
@@ -220,10 +218,10 @@ def _choices_and_answer(
     texts = ["" if text is None else _sound(str(text), where).strip() for text in found]
     there = [n for n, text in enumerate(texts) if text]
     if len(there) < 2 or (len(there) < len(texts) and not task.optional_choices):
-        raise DataError(f"{where}: at least two choices are needed, none of them empty; found {found!r}")
+        raise RowError(f"{where}: at least two choices are needed, none of them empty; found {found!r}")
     answer = 0 if task.kind == "minimal_pairs" else _answer(task, row, language, len(texts), where)
     if answer not in there:
-        raise DataError(f"{where}: the answer is choice {answer + 1}, which is empty; found {found!r}")
+        raise RowError(f"{where}: the answer is choice {answer + 1}, which is empty; found {found!r}")
     return tuple(texts[n] for n in there), there.index(answer)
 
 
@@ -237,9 +235,9 @@ def _listed(task: TaskConfig, row: Mapping[str, Any], field: str | Sequence[str]
             with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
                 found = ast.literal_eval(found)
         if not isinstance(found, (list, tuple)):
-            raise DataError(f"{where}: {field} is to be a list of choices, found {type(found).__name__}")
+            raise RowError(f"{where}: {field} is to be a list of choices, found {type(found).__name__}")
     if not all(_is_text(choice) or (choice is None and task.optional_choices) for choice in found):
-        raise DataError(f"{where}: every choice is to be text, found {found!r}")
+        raise RowError(f"{where}: every choice is to be text, found {found!r}")
     return list(found)
 
 
@@ -248,14 +246,14 @@ def _answer(task: TaskConfig, row: Mapping[str, Any], language: str, num_choices
     if task.labels:
         names = list(task.labels[language])
         if found not in names:
-            raise DataError(f"{where}: the label {found!r} is not one of {', '.join(names)}")
+            raise RowError(f"{where}: the label {found!r} is not one of {', '.join(names)}")
         return names.index(found)
     numbers = range(task.first_answer, task.first_answer + num_choices)
     letters = string.ascii_uppercase[:num_choices]
     if isinstance(found, str) and len(found.strip()) == 1 and found.strip().upper() in letters:
         return letters.index(found.strip().upper())
     if str(found) not in map(str, numbers):
-        raise DataError(f"{where}: answer {found!r} names none of the choices {numbers[0]} to {numbers[-1]}")
+        raise RowError(f"{where}: answer {found!r} names none of the choices {numbers[0]} to {numbers[-1]}")
     return int(found) - task.first_answer
 
 
@@ -264,14 +262,14 @@ def _references(row: Mapping[str, Any], field: str, where: str) -> tuple[str, ..
     listed = found if isinstance(found, list) else [found]
     references = tuple("" if text is None else _sound(str(text), where).strip() for text in listed)
     if not all(references) or not references:
-        raise DataError(f"{where}: {field} holds no accepted answer, or an empty one: {found!r}")
+        raise RowError(f"{where}: {field} holds no accepted answer, or an empty one: {found!r}")
     return references
 
 
 def _words(row: Mapping[str, Any], field: str, where: str) -> str:
     found = _get(row, field, where)
     if not isinstance(found, str) or not found.strip():
-        raise DataError(f"{where}: {field} is to be text, found {found!r}")
+        raise RowError(f"{where}: {field} is to be text, found {found!r}")
     return _sound(found, where).strip()
 
 
@@ -280,7 +278,7 @@ def _sound(text: str, where: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise DataError(
+        raise RowError(
             f"{where}: half of a surrogate pair at character {error.start + 1} ({text[error.start]!a})",
             hint="the file was cut or joined inside an emoji; mend the row",
         ) from error
@@ -292,7 +290,7 @@ def _join(row: Mapping[str, Any], fields: str | Sequence[str], where: str) -> st
     values = [_get(row, name, where) for name in names]
     for name, value in zip(names, values, strict=True):
         if value == "" or not _is_text(value):
-            raise DataError(f"{where}: {name} is to tell the item from others, found {value!r}")
+            raise RowError(f"{where}: {name} is to tell the item from others, found {value!r}")
     return _sound("#".join(map(str, values)), where)
 
 
@@ -308,6 +306,6 @@ def _get(row: Mapping[str, Any], field: str, where: str) -> Any:
     for part in field.split("."):
         if not isinstance(value, Mapping) or part not in value:
             there = ", ".join(name for name in row if not name.startswith("@"))
-            raise DataError(f"{where}: no field {field!r}; the row has: {there}")
+            raise RowError(f"{where}: no field {field!r}; the row has: {there}")
         value = value[part]
     return value

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from qaz_llm.errors import DataError
+from qaz_llm.errors import RowError
 from qaz_llm.io import open_text, read_rows
 from qaz_llm.io.paths import file_format
 
@@ -43,7 +43,7 @@ def _table(path: Path, separator: str, columns: Sequence[str] | None, quoted: bo
             if not cells:
                 continue
             if len(cells) != len(names):
-                raise DataError(
+                raise RowError(
                     f"{path}:{reader.line_num}: {len(cells)} fields, expected {len(names)} ({', '.join(names)})",
                     hint="a table without a line of names needs `columns` in the task file",
                 )
