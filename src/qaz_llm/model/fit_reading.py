@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from qaz_llm.model.embeddings import has_tied_tables
 from qaz_llm.progress import get_logger, track
+from qaz_llm.tokenizer.start import start_id_of
 
 if TYPE_CHECKING:
     import torch
@@ -129,7 +130,7 @@ class _Problem:
 
         inputs = model.get_input_embeddings()
         tokenizer = extended.tokenizer
-        start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+        start = start_id_of(tokenizer)
         old_VD = inputs.weight[: min(extended.base_size, 20_000)].detach().float()
         length = float(old_VD.square().mean().sqrt())
         size = old_VD.shape[1]

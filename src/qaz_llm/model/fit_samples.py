@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qaz_llm.tokenizer.corpus import batches
+from qaz_llm.tokenizer.start import start_id_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -72,7 +73,7 @@ class FitSample:
 
 def text_samples(tokenizer: PreTrainedTokenizerFast, texts: Iterable[Iterable[str]]) -> list[FitSample]:
     """Of each part the first texts, each from the tokenizer's start token."""
-    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    start = start_id_of(tokenizer)
     first = [] if start is None else [start]
 
     def encoded(part: Iterable[str]) -> Iterator[Row]:

@@ -32,6 +32,7 @@ from qaz_llm.evals.prompts.render import render_context, render_requests
 from qaz_llm.evals.task import Scoring, TaskConfig, as_generated, choose_tasks
 from qaz_llm.io import fingerprint_value, make_dir, write_json, write_jsonl, write_text
 from qaz_llm.records import EvalItem
+from qaz_llm.tokenizer.start import start_id_of
 
 MANIFEST = "package.json"
 
@@ -84,7 +85,7 @@ def start_token_of(model: str) -> str:
     from qaz_llm.model.load import load_tokenizer
 
     tokenizer = load_tokenizer(model)
-    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    start = start_id_of(tokenizer)
     ids = tokenizer("a")["input_ids"]
     return "" if start is None or (ids and ids[0] == start) else str(tokenizer.convert_ids_to_tokens(int(start)))
 

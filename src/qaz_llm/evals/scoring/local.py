@@ -22,6 +22,7 @@ from qaz_llm.evals.scoring.rows import Row, plan_rows
 from qaz_llm.evals.scoring.sharing import can_share
 from qaz_llm.progress import get_logger, progress
 from qaz_llm.records import Generated, Request, Scored
+from qaz_llm.tokenizer.start import required_start_id
 
 if TYPE_CHECKING:
     import torch
@@ -65,13 +66,7 @@ class HFScorer:
                 f"the tokenizer has {len(tokenizer):,} tokens, the model {rows:,} embedding rows",
                 hint="use the tokenizer that belongs to the model",
             )
-        start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-        if start is None:
-            raise InputError(
-                "the tokenizer has neither a BOS nor an EOS token to start a text with",
-                hint="set one in tokenizer_config.json",
-            )
-        self.start_id = int(start)
+        self.start_id = required_start_id(tokenizer)
 
     # -------------------------------------------------------------------------------------------- log-likelihood
 

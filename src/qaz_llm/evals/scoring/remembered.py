@@ -95,7 +95,7 @@ class RememberingScorer:
             with _Kept(self._path_of_own()) as kept:
                 for chunk in chunks:
                     for answers in _all_that_come(ask, [questions[n] for n in chunk], kept, [keys[n] for n in chunk]):
-                        new |= {keys[chunk[n]]: asdict(answer) for n, answer in answers.items()}  # type: ignore[call-overload]
+                        new |= {keys[chunk[n]]: answer for n, answer in answers.items()}
                         said.advance(sum(sizes[chunk[n]] for n in answers))
             for others in self._processes.gathered(new):
                 self._known |= others
@@ -132,16 +132,17 @@ class _Kept:
 
 def _all_that_come(
     ask: Callable[[Sequence[Any]], Iterable[Mapping[int, T]]], some: Sequence[Any], kept: _Kept, keys: Sequence[str]
-) -> Iterator[Mapping[int, T]]:
-    """The answers as they come, each kept first; of a backend that fails half way those that came before, too."""
+) -> Iterator[Mapping[int, dict[str, Any]]]:
+    """The answers as they are kept, as they come; of a backend that fails half way those that came before are kept, too."""
 
-    def keep(answers: Mapping[int, Any]) -> None:
-        kept.write({keys[n]: asdict(answer) for n, answer in answers.items()})
+    def keep(answers: Mapping[int, Any]) -> dict[int, dict[str, Any]]:
+        found = {n: asdict(answer) for n, answer in answers.items()}
+        kept.write({keys[n]: answer for n, answer in found.items()})
+        return found
 
     try:
         for answers in ask(some):
-            keep(answers)
-            yield answers
+            yield keep(answers)
     except PartlyAnswered as error:  # a server that fails at its last text has been paid for all before it
         keep(error.answers)
         raise

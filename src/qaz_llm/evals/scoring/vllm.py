@@ -15,6 +15,7 @@ from qaz_llm.evals.scoring.encoding import encode_requests
 from qaz_llm.evals.scoring.generating import ANSWER_SHARE
 from qaz_llm.evals.scoring.rows import kept
 from qaz_llm.records import Generated, Request, Scored
+from qaz_llm.tokenizer.start import required_start_id
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -37,13 +38,7 @@ class VllmScorer:
         self._vllm: Any = vllm
         self._engine: Any = vllm.LLM(model=model, dtype=dtype, seed=seed, trust_remote_code=trust_remote_code)
         self.max_length = int(self._engine.llm_engine.model_config.max_model_len)
-        start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-        if start is None:
-            raise InputError(
-                "the tokenizer has neither a BOS nor an EOS token to start a text with",
-                hint="set one in tokenizer_config.json",
-            )
-        self.start_id = int(start)
+        self.start_id = required_start_id(tokenizer)
 
     def loglikelihood(self, requests: Sequence[Request]) -> list[Scored]:
         """As `Scorer.loglikelihood`. Contexts too long for the model are cut, continuations never."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from qaz_llm.progress import get_logger
+from qaz_llm.tokenizer.start import start_id_of
 from qaz_llm.train.loop.between_steps import evaluating, is_due
 from qaz_llm.train.metrics import SAMPLES_FILE, append_metrics
 from qaz_llm.train.ranks.distributed import on_main
@@ -85,7 +86,7 @@ def prompt_ids(tokenizer: PreTrainedTokenizerFast, text: str, *, chat: bool) -> 
         messages = [{"role": "user", "content": text}]
         said: Any = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         return list(tokenizer.encode(said, add_special_tokens=False))
-    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    start = start_id_of(tokenizer)
     return [*([] if start is None else [int(start)]), *tokenizer.encode(text, add_special_tokens=False)]
 
 
