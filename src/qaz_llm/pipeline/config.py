@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from qaz_llm.config import LanguageCode, StrictModel
 from qaz_llm.data.config import DataConfig
 from qaz_llm.evals.config import EvalSettings
-from qaz_llm.model.choices import Attention
+from qaz_llm.model.choices import Attention, EmbeddingInit
 from qaz_llm.model.config import ArchitectureConfig
 from qaz_llm.rows.config import MixEntry
 from qaz_llm.tokenizer.config import TokenizerSettings
@@ -23,9 +23,7 @@ class ModelSection(StrictModel):
     checkpoint: str | None = Field(None, description="folder or hub id")
     architecture: ArchitectureConfig | None = None
     """In place of a checkpoint: a fresh model, which stage `pretrain` trains first."""
-    embedding_init: Literal["fitted", "blend", "mean", "weighted_mean", "similar", "random"] = Field(
-        "fitted", description="start of the new rows"
-    )
+    embedding_init: EmbeddingInit = Field("fitted", description="start of the new rows")
     attn_implementation: Attention = "auto"
     """How attention is computed; `auto`: `sdpa` where the architecture has it, else `eager`."""
     trust_remote_code: bool = False
