@@ -23,6 +23,7 @@ from conftest import run_here, weights
 from qaz_llm.config import dump_yaml
 from qaz_llm.errors import CheckpointError, WorkError
 from qaz_llm.io import read_jsonl, write_json
+from qaz_llm.model.load import load_tokenizer
 from qaz_llm.train.loop.trainer import PackedTrainer
 
 COMMON = {"max_steps": 6, "checkpoint_every_steps": 2, "micro_batch_size": 2, "grad_accum_steps": 2}
@@ -74,11 +75,18 @@ def test_a_skipped_step_changes_nothing_and_is_counted(settings) -> None:
     """Not the weights, not the moments, not their count; by fused AdamW and by one that has to be told."""
     values, by_hand, oracle = settings("skip", **COMMON), settings("by_hand", **COMMON), settings("oracle", **COMMON)
     skip = {"on_divergence": "skip"}
-    with losses_times(at_step(3, 4)):
+    fed: list[list[int]] = []
+
+    def noting_step_3(trainer: PackedTrainer, inputs: Any) -> float:
+        if trainer.state.global_step + 1 == 3:
+            fed.extend(inputs["input_ids"].tolist())
+        return at_step(3, 4)(trainer, inputs)
+
+    with losses_times(noting_step_3):
         run_here(values | skip)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("qaz_llm.train.health.divergence.skips_on_device", lambda _optimizer: False)
-            run_here(by_hand | skip)
+    with losses_times(at_step(3, 4)), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qaz_llm.train.health.divergence.skips_on_device", lambda _optimizer: False)
+        run_here(by_hand | skip)
     with without_updates({3, 4}):
         run_here(oracle)
     same_model(values, oracle)
@@ -92,6 +100,9 @@ def test_a_skipped_step_changes_nothing_and_is_counted(settings) -> None:
     kept = list(read_jsonl(Path(values["run_dir"]) / "diverged" / "step-3.jsonl"))
     assert len(kept) == 4
     assert all(row["part"] == "kk" and row["text"] and 0 < row["loss"] < 20 for row in kept)
+    tokenizer = load_tokenizer(Path(values["run_dir"]) / "model")
+    learned, written = sorted(tokenizer.decode(ids) for ids in fed), sorted(row["text"] for row in kept)
+    assert all(text.startswith(cut) for text, cut in zip(learned, written, strict=True))
 
 
 def test_skipping_ends_where_it_does_not_help(settings) -> None:

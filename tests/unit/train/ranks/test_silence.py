@@ -188,3 +188,18 @@ def test_an_error_is_written_down_and_alone_there_is_no_beat(tmp_path: Path) -> 
     with heartbeat(tmp_path / "alone", Environment(), silent_rank_s=1, timeout_s=9):
         pass
     assert not (tmp_path / "alone").exists()
+
+
+def test_every_mark_counts_and_says_what_begins(tmp_path: Path) -> None:
+    beats = Heartbeat(tmp_path, Environment(world_size=2), silent_rank_s=60.0, timeout_s=600.0)
+    found = []
+    for what, step, is_long in (("loading", 0, True), ("forward pass", 7, False), ("saving", 7, True)):
+        beats.mark(what, step=step, is_long=is_long)
+        beats.start()
+        own = beats.read()[0]
+        found.append((own.marks, own.doing, own.step, own.allowance_s))
+        beats.stop()
+    assert found == [(1, "loading", 0, 450.0), (2, "forward pass", 7, 60.0), (3, "saving", 7, 450.0)]
+    beats.met()
+    beats.stop()
+    assert beats.read()[0].marks == 0
