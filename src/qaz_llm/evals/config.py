@@ -10,6 +10,9 @@ from pydantic import Field, PositiveFloat, model_validator
 from qaz_llm.config import LanguageCode, StrictModel
 from qaz_llm.model.choices import Attention
 
+OUR_KEYS = frozenset(("messages", "prompt", "model", "echo", "logprobs"))
+"""Of a request to a server: what an answer is read by."""
+
 
 class ServerConfig(StrictModel):
     """An OpenAI-compatible server. Its key is read from QAZ_API_KEY, else OPENAI_API_KEY."""
@@ -32,6 +35,14 @@ class ServerConfig(StrictModel):
     def _parts_fit(self) -> Self:
         if self.logprobs and self.api != "completions":
             raise ValueError("log-probabilities come from /completions: set api to completions")
+        if changed := sorted(key for key in OUR_KEYS if self.body.get(key) is not None):
+            raise ValueError(f"body: {changed[0]} is what an answer is read by, and not to be changed")
+        if (
+            self.body.get("stream")
+            or self.body.get("n", 1) not in (1, None)
+            or self.body.get("best_of", 1) not in (1, None)
+        ):
+            raise ValueError("body: one answer is read, and whole: leave stream, n and best_of out")
         return self
 
 

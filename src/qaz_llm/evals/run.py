@@ -22,6 +22,7 @@ from qaz_llm.evals.metrics.translation import check_translations
 from qaz_llm.evals.opening import Given, OpenedModel
 from qaz_llm.evals.prompts.chat import ChatTemplate, chat_template_of
 from qaz_llm.evals.prompts.examples import Examples, load_examples
+from qaz_llm.evals.prompts.render import check_letters
 from qaz_llm.evals.report import write_report
 from qaz_llm.evals.scoring.processes import ALONE, Processes
 from qaz_llm.evals.scoring.remembered import RememberingScorer
@@ -111,6 +112,8 @@ def _what_is_asked(config: EvalConfig) -> Asked:
     Family(config.family).check(pairs_to_test(tasks))
     items = {task.name: load_items(task, root=config.root, max_items=config.max_items) for task in tasks}
     check_translations(tasks, items)
+    for task in tasks:
+        check_letters(task, items[task.name], both=config.formats == "both")
     examples = {
         task.name: load_examples(task, items[task.name], shots=config.shots, root=config.root) for task in tasks
     }

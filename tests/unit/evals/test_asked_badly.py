@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from qaz_llm.config import config_from_values
-from qaz_llm.errors import ConfigError, InputError
-from qaz_llm.evals.config import ServerConfig
+from qaz_llm.errors import ConfigError, DataError, InputError
+from qaz_llm.evals import run
+from qaz_llm.evals.config import EvalConfig, ServerConfig
 from qaz_llm.evals.scoring.api import Api
 from qaz_llm.evals.scoring.remembered import RememberingScorer
 from qaz_llm.evals.scoring.server import ServerScorer
 from qaz_llm.evals.task import TaskConfig
+from qaz_llm.io import write_jsonl
 from qaz_llm.records import Generated
 
 TASK: dict[str, Any] = {
@@ -42,6 +46,43 @@ def test_a_prompt_that_asks_badly_is_refused(prompt: str, said: str) -> None:
         config_from_values(TaskConfig, TASK | {"prompts": {"kk": prompt}}, where="own.yaml")
     assert said in str(raised.value)
     config_from_values(TaskConfig, TASK | {"prompts": {"kk": "Сұрақ: {question}\nЖауабы:"}}, where="own.yaml")
+
+
+@pytest.mark.parametrize(("choices", "scoring", "formats", "is_refused"), [
+    (10, "letters", "both", False), (11, "letters", "primary", True), (11, "letters", "generate", True),
+    (11, "text", "both", True), (11, "text", "primary", False),
+])  # fmt: skip
+def test_more_choices_than_letters_are_refused_before_a_model_is_there(
+    tmp_path: Path, choices: int, scoring: str, formats: Any, is_refused: bool
+) -> None:
+    row = {"id": "1", "q": "Қайсысы?", "c": [f"таңдау {n}" for n in range(choices)], "a": choices - 1}
+    write_jsonl(tmp_path / "a.jsonl", [row])
+    own = TASK | {"scoring": scoring, "prompts": {"kk": "Сұрақ: {question}\nЖауабы:"}}
+    (tmp_path / "own.yaml").write_text(json.dumps(own))
+    config = EvalConfig(
+        suite="own",
+        tasks=(str(tmp_path / "own.yaml"),),
+        formats=formats,
+        root=tmp_path,
+        model="none",
+        out=tmp_path / "out",
+    )
+    if is_refused:
+        with pytest.raises(DataError, match=r"item 1 has 11 choices, and letters are there for 10 \(A to J\)"):
+            run._what_is_asked(config)
+    else:
+        assert len(run._what_is_asked(config).items["own"][0].choices) == choices
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [({"stream": True}, "one answer is read"), ({"n": 2}, "one answer is read"), ({"best_of": 3}, "one answer is read"),
+     ({"messages": []}, "messages is what"), ({"prompt": "x"}, "prompt is what"), ({"model": "other"}, "model is what")],
+)  # fmt: skip
+def test_what_a_request_is_made_of_is_not_changed(body: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        ServerConfig(url="http://localhost:1/v1", body=body)
+    ServerConfig(url="http://localhost:1/v1", body={"n": 1, "stream": False, "top_k": 1, "model": None})
 
 
 @pytest.mark.parametrize("url", ["http://a:port/v1", "http://[::1/v1", "http://a b/v1", "http://қаз/v1", "ftp://a/v1"])

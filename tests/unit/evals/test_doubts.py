@@ -29,10 +29,14 @@ def test_twins_that_are_missing_or_answer_otherwise(tmp_path: Path) -> None:
         "no_twin": {"items": 1, "of": 4, "examples": ["c"]},
         "equal_choices": {"items": 1, "of": 4, "examples": ["c"]},
         "other_answer": {"items": 1, "of": 4, "examples": ["d"]},
+        "asked_twice": {"items": 2, "of": 4, "examples": ["b", "d"]},
     }
-    assert found["mine"]["ru"] == {"other_answer": {"items": 1, "of": 3, "examples": ["d"]}}
+    assert found["mine"]["ru"] == {
+        "other_answer": {"items": 1, "of": 3, "examples": ["d"]},
+        "asked_twice": {"items": 2, "of": 3, "examples": ["b", "d"]},
+    }
     lines = list(doubts.lines(found))
-    assert len(lines) == 4 and lines[0].startswith("mine, kk: 1 of 4 items have no twin")
+    assert len(lines) == 6 and lines[1].startswith("mine, kk: 1 of 4 items have no twin")
 
 
 def test_labels_in_another_order_are_the_same_answer(tmp_path: Path) -> None:

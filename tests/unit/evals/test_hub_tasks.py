@@ -108,11 +108,18 @@ def test_mmlu_pro_with_ten_choices_some_written_out(hub: Path) -> None:
 def test_arc_answers_by_letter_or_number(hub: Path) -> None:
     choices = {"text": ["a", "b", "c"], "label": ["A", "B", "C"]}
     numbered = {"id": "x", "question": "?", "choices": choices, "answerKey": 2, "source": "easy"}
-    put(hub, "issai/ARC_Kazakh_Russian", "kazakh", "test", numbered, {**numbered, "id": "y", "source": "challenge"})
-    put(hub, "issai/ARC_Kazakh_Russian", "russian", "test", numbered, {**numbered, "id": "y"})
+    put(
+        hub,
+        "issai/ARC_Kazakh_Russian",
+        "kazakh",
+        "test",
+        numbered,
+        {**numbered, "id": "y", "question": "??", "source": "challenge"},
+    )
+    put(hub, "issai/ARC_Kazakh_Russian", "russian", "test", numbered, {**numbered, "id": "y", "question": "??"})
     english = {"id": "x", "question": "?", "choices": choices, "answerKey": "B"}
     put(hub, "allenai/ai2_arc", "ARC-Easy", "test", english)
-    put(hub, "allenai/ai2_arc", "ARC-Challenge", "test", {**english, "id": "y", "answerKey": "2"})
+    put(hub, "allenai/ai2_arc", "ARC-Challenge", "test", {**english, "id": "y", "question": "??", "answerKey": "2"})
     items = load_items(load_task("arc"), root=hub)
     assert {right(item) for item in items} == {"b"} and len(items) == 6
     assert doubts.of_items(load_task("arc"), items) == {}

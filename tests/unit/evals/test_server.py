@@ -119,7 +119,7 @@ def test_one_refused_prompt_is_wrong_and_all_refused_is_an_error(server: ModelSe
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(401, "QAZ_API_KEY"), (403, "QAZ_API_KEY"), (404, "server.url"), (301, "server.url")]
+    ("status", "said"), [(401, "QAZ_API_KEY"), (403, "QAZ_API_KEY"), (404, "server.url"), (301, "sends on to nowhere")]
 )
 def test_what_waiting_does_not_mend_is_said_at_once(server: ModelServer, status: int, said: str) -> None:
     server.faults = [status]

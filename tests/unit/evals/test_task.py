@@ -149,7 +149,7 @@ def test_a_task_file_of_ones_own(tmp_path: Path) -> None:
         choose_tasks(EvalSettings(suite="own"))
 
 
-def test_examples_are_fixed_alike_and_never_items(tmp_path: Path) -> None:
+def test_examples_are_fixed_alike_and_never_items(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = [
         {"id": str(n), "q": f"{n}?", "c": ["а", "ә"], "a": "B", "s": "биология" if n % 2 else "тарих"} for n in range(8)
     ]
@@ -170,6 +170,14 @@ def test_examples_are_fixed_alike_and_never_items(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "dev.jsonl", rows[1:])
     with pytest.raises(DataError, match=r"the example 1 \(kk\) is also an item"):
         load_examples(mine, items, shots=2, root=tmp_path)
+    other_order = {**rows[1], "id": "x", "q": " 1?", "c": ["Ә", "а"], "a": "A"}
+    write_jsonl(tmp_path / "dev.jsonl", [*rows[2:], other_order])
+    with pytest.raises(DataError, match=r"the example x \(kk\) is also an item"):
+        load_examples(mine, items, shots=2, root=tmp_path)
+    write_jsonl(tmp_path / "dev.jsonl", [rows[2], {**rows[2], "id": "again"}, rows[4], rows[3]])
+    with caplog.at_level("WARNING", logger="qaz_llm"):
+        twice = load_examples(mine, items, shots=2, root=tmp_path)
+    assert [e.item_id for e in twice.of(items[0])] == ["2", "4"] and "1 of 4 examples ask the same" in caplog.text
     with pytest.raises(ConfigError, match="no examples to show"):
         load_examples(load_task("qaz_mc"), [], shots=2, root=tmp_path)
     assert load_examples(load_task("qaz_mc"), [], shots=0, root=tmp_path).of(items[0]) == []

@@ -28,8 +28,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from qaz_llm.evals.answers.thinking import without_thinking
+from qaz_llm.evals.prompts.render import LETTERS
 
-LETTERS = "ABCDEFGHIJ"
 LOOK_ALIKE = str.maketrans("АВСЕНДавсендΑΒΕΗＡＢＣＤＥＦＧＨＩＪ", "ABCEHDabcehdABEHABCDEFGHIJ")
 """Cyrillic, Greek and full-width letters. Д is no look-alike, but what a Cyrillic keyboard has for D."""
 

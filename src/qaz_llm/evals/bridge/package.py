@@ -28,7 +28,7 @@ from qaz_llm.evals.answers.limits import bytes_in
 from qaz_llm.evals.config import EvalSettings
 from qaz_llm.evals.items.load import load_items, task_fingerprints
 from qaz_llm.evals.prompts.examples import Examples, load_examples
-from qaz_llm.evals.prompts.render import render_context, render_requests
+from qaz_llm.evals.prompts.render import check_letters, render_context, render_requests
 from qaz_llm.evals.task import Scoring, TaskConfig, as_generated, choose_tasks
 from qaz_llm.io import fingerprint_value, make_dir, write_json, write_jsonl, write_text
 from qaz_llm.records import EvalItem
@@ -61,6 +61,7 @@ def write_package(settings: EvalSettings, out: Path, *, start_token: str = "") -
     parts: list[Part] = []
     for task in tasks:
         items = load_items(task, root=settings.root, max_items=settings.max_items)
+        check_letters(task, items, both=settings.formats == "both")
         examples = load_examples(task, items, shots=settings.shots, root=settings.root)
         for part in _parts(task, both=settings.formats == "both"):
             own = [item for item in items if item.language == part.language]

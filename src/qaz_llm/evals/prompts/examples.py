@@ -9,8 +9,12 @@ from pathlib import Path
 
 from qaz_llm.errors import ConfigError, DataError
 from qaz_llm.evals.items.load import dev_sources, read_items
+from qaz_llm.evals.items.same import what_is_asked
 from qaz_llm.evals.task import TaskConfig
+from qaz_llm.progress import get_logger
 from qaz_llm.records import EvalItem
+
+_logger = get_logger("eval")
 
 WITHOUT_EXAMPLES = ("bits_per_byte", "minimal_pairs")
 """Kinds of task that ask about texts alone, from their start."""
@@ -59,14 +63,27 @@ def load_examples(task: TaskConfig, items: Sequence[EvalItem], *, shots: int, ro
     for language, source in sources:
         for item in read_items(task, source, language):
             by_language[item.language].append(item)
-    asked = {(item.language, item.text, item.question, item.choices) for item in items}
+    asked = {what_is_asked(item) for item in items}
     for code in task.languages:
-        found = by_language[code]
+        found = by_language[code] = _once(task, code, by_language[code])
         if len(found) < shots:
             raise ConfigError(f"task {task.name} has {len(found)} examples in {code}, and shots is {shots}")
-        if same := [e.item_id for e in found if (code, e.text, e.question, e.choices) in asked]:
+        if same := [example.item_id for example in found if what_is_asked(example) in asked]:
             raise DataError(
                 f"task {task.name}: the example {same[0]} ({code}) is also an item that is scored",
                 hint="take it out of the dev split",
             )
     return Examples(shots, dict(by_language))
+
+
+def _once(task: TaskConfig, language: str, examples: Sequence[EvalItem]) -> list[EvalItem]:
+    """The examples without those that ask what an earlier one asked, which is said: shown twice, one of them tells nothing."""
+    first: dict[tuple[str, ...], EvalItem] = {}
+    for example in examples:
+        first.setdefault(what_is_asked(example), example)
+    if again := len(examples) - len(first):
+        _logger.warning(
+            "task %s, %s: %d of %d examples ask the same as an earlier one and are left out",
+            task.name, language, again, len(examples),
+        )  # fmt: skip
+    return list(first.values())

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qaz_llm.errors import RowError
 from qaz_llm.evals.metrics.minimal_pairs import pair_requests
 from qaz_llm.evals.prompts.chat import ChatTemplate
 from qaz_llm.evals.task import Scoring, TaskConfig
@@ -24,6 +25,25 @@ from qaz_llm.records import EvalItem, Request
 
 LETTERS = "ABCDEFGHIJ"
 CHOICES = "{choices}"
+
+
+def check_letters(task: TaskConfig, items: Sequence[EvalItem], *, both: bool) -> None:
+    """Raise RowError where an item has more choices than there are letters for, and is to be asked by letters."""
+    by_letters = task.scoring != "text" or both
+    if task.kind != "multiple_choice" or not by_letters:
+        return
+    for item in items:
+        if len(item.choices) > len(LETTERS):
+            hint = (
+                "formats=primary asks by words alone"
+                if task.scoring == "text"
+                else "set scoring: text, formats=primary"
+            )
+            raise RowError(
+                f"task {task.name}: item {item.item_id} has {len(item.choices)} choices, and letters are there for "
+                f"{len(LETTERS)} (A to {LETTERS[-1]})",
+                hint=hint,
+            )
 
 
 def render_context(

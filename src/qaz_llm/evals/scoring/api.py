@@ -26,6 +26,8 @@ _logger = get_logger("eval")
 
 KEY_VARIABLES = ("QAZ_API_KEY", "OPENAI_API_KEY")
 AGAIN = frozenset((408, 425, 429))
+MOVED = frozenset((301, 302, 303, 307, 308))
+"""Not followed: a key would go to an address that nobody wrote."""
 LONGEST_WAIT_S = 60.0
 LONGEST_TOLD_WAIT_S = 600.0
 """A server that says to come back later than that is not waited for."""
@@ -65,6 +67,8 @@ class Api:
                 problem = f"status {status}: {_told(content)}"
                 if status == 200:
                     return _object(content)
+                if status in MOVED:
+                    problem = f"status {status}, sends on to {headers.get('location', 'nowhere')[:200]}"
                 if status not in AGAIN and status < 500:
                     raise self._final(status, problem, path)
             except (OSError, http.client.HTTPException, ValueError) as error:
@@ -109,6 +113,11 @@ class Api:
             return RefusedError(f"{where} refuses a request, {problem}")
         if status in (401, 403):
             return InputError(f"{where} refuses the key, {problem}", hint=f"set the key as ${KEY_VARIABLES[0]}")
+        if status in MOVED:
+            return InputError(
+                f"{where}: {problem}",
+                hint="it is not followed; write that address as server.url if it is the right one",
+            )
         return InputError(
             f"{where}: {problem}", hint="look at server.url (it ends in /v1), at --model and at server.api"
         )

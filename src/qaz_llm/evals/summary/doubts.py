@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from qaz_llm.evals.items.same import what_is_asked
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.records import EvalItem, ItemScore, Scored
 
@@ -26,6 +27,7 @@ SENTENCES: Mapping[str, str] = {
     "refused": "were refused by the server (too long, or a filter), which counts as wrong",
     "no_twin": "have no twin in the other languages, so they are in no gap",
     "equal_choices": "offer the same choice twice, so that one answer is right and wrong",
+    "asked_twice": "ask the same as an item before them, so that one question counts more than once",
     "other_answer": "have a twin with another right answer; a gap takes them for the same question",
     "other_choices": "have a twin with more or fewer choices, so that guessing is right more often in one of the languages",
     "no_items": "are there: the task names this language, but its file has no row in it, so nothing is compared with it",
@@ -72,6 +74,11 @@ def of_items(task: TaskConfig, items: Sequence[EvalItem]) -> Doubts:
         totals[item.task, item.language] += 1
         groups[item.group_id][item.language] = item
     found: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    seen: set[tuple[str, ...]] = set()
+    for item in items:
+        if what_is_asked(item) in seen:
+            found[item.task, item.language]["asked_twice"].append(item.item_id)
+        seen.add(what_is_asked(item))
     for twins in groups.values():
         answers = {_answer(task, item) for item in twins.values()}
         for item in twins.values():
