@@ -1,11 +1,13 @@
-"""An evaluation by two processes writes what one process writes, and each text is scored once."""
+"""An evaluation by two processes, or killed and begun again, writes what one process writes, and each text is scored once."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +72,40 @@ def test_two_processes_write_what_one_writes(model: Path, tmp_path: Path) -> Non
 
     said, again, _parity = evaluated(model, tmp_path / "two")  # one process reads what two have written
     assert again == items and said.count("answered before") == 2
+
+
+def test_torchrun_writes_what_one_process_writes(model: Path, tmp_path: Path) -> None:
+    _said, items, _parity = evaluated(model, tmp_path / "one")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    own = command(model, tmp_path / "two")
+    done = subprocess.run(
+        [own[0], *launcher, *own[1:]], env=environment(), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "two" / "items.jsonl").read_bytes() == items
+    assert len(answers_in(tmp_path / "two")) == 2
+
+
+def test_a_killed_evaluation_goes_on_with_the_next_text(model: Path, tmp_path: Path) -> None:
+    """Kill -9 once some answers are on disk: none of them is asked for again, and the end is that of one that was not killed."""
+    _said, items, _parity = evaluated(model, tmp_path / "whole", "batch_tokens=64")
+    out = tmp_path / "killed"
+    running = subprocess.Popen(
+        command(model, out, "batch_tokens=64"), env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while running.poll() is None and not any(path.stat().st_size for path in answers_in(out)):
+        time.sleep(0.001)
+    running.kill()
+    assert running.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    assert not (out / "items.jsonl").exists()
+    (before,) = answers_in(out)
+    answered = before.read_bytes().rpartition(b"\n")[0]
+    _said, again, _parity = evaluated(model, out, "batch_tokens=64")
+    keys = [key for path in answers_in(out) for key in keys_of(path)]
+    assert answered and before.read_bytes().startswith(answered)
+    assert len(keys) == len(set(keys)) > len(answered.splitlines())
+    for one, other in zip(map(json.loads, items.splitlines()), map(json.loads, again.splitlines()), strict=True):
+        assert {**one, "score": 0, "detail": 0} == {**other, "score": 0, "detail": 0}
+        assert other["score"] == pytest.approx(
+            one["score"], abs=2e-4
+        )  # other texts beside it in its batch: the last digits

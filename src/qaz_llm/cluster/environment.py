@@ -88,9 +88,20 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         memory_bytes=_memory_bytes(),
         host=socket.gethostname(),
         master_addr=env.get("MASTER_ADDR") or _first_node(env),
-        master_port=int(env.get("MASTER_PORT") or _default_port(env)),
+        master_port=_read_port(env, is_launched=launcher != "alone"),
         job_id=env.get("SLURM_JOB_ID"),
     )
+
+
+def _read_port(env: Mapping[str, str], *, is_launched: bool) -> int:
+    """The port where processes meet. Raises ConfigError where it is none: at port 0 each would wait at another one, for ever."""
+    written = env.get("MASTER_PORT") or str(_default_port(env))
+    if is_launched and not (written.isdecimal() and 0 < int(written) < 1 << 16):
+        raise ConfigError(
+            f"MASTER_PORT is {written!r}, no port at which processes can meet",
+            hint="give one from 1 to 65535; torchrun --standalone finds a free one on a single machine",
+        )
+    return int(written) if written.isdecimal() else DEFAULT_PORT
 
 
 def launched_processes(variables: Mapping[str, str] | None = None) -> int:

@@ -72,3 +72,12 @@ def test_preflight_asks_for_room_and_a_folder(tmp_path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError):
         preflight(tmp_path / "file", needed_bytes=1)
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "-1", "x"])
+def test_a_port_where_nobody_can_meet_is_refused(port: str) -> None:
+    variables = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2", "MASTER_PORT": port}
+    with pytest.raises(ConfigError, match=r"MASTER_PORT is '.*', no port"):
+        read_environment(variables)
+    assert read_environment({**variables, "MASTER_PORT": "65535"}).master_port == 65535
+    assert read_environment({"MASTER_PORT": port}).launcher == "alone"
