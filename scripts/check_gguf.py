@@ -136,13 +136,13 @@ def compare(folder: Path, address: str, texts: list[str]) -> Iterator[Check]:
     yield not differing, f"token ids: {len(texts) - len(differing):,} of {len(texts):,} texts equal{example}"
     start = [tokenizer.bos_token_id] if tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id else []
     for own in ids[:4]:
-        yield compare_answers(model, address, start + own[:PROMPT_TOKENS])
+        yield compare_answers(model, address, start + own[:PROMPT_TOKENS], tokenizer.all_special_ids)
     if tokenizer.chat_template:
         yield compare_dialogue(model, tokenizer, address)
 
 
-def compare_answers(model: Any, address: str, prompt: list[int]) -> Check:
-    """The most probable continuation, and how probable each of its tokens is, by both."""
+def compare_answers(model: Any, address: str, prompt: list[int], unsaid: list[int]) -> Check:
+    """The most probable continuation, and how probable each of its tokens is, by both; `unsaid` (ends of text) are passed over."""
     theirs: list[int] = []
     said: dict[int, float] = {}
     for place in range(ANSWER_TOKENS):
@@ -154,7 +154,9 @@ def compare_answers(model: Any, address: str, prompt: list[int]) -> Check:
             said[place] = rows[0]["logprob"]
     ours = next_logprobs(model, prompt, theirs)
     farthest = max((abs(ours[place][theirs[place]] - one) for place, one in said.items()), default=0.0)
-    likeliest = all(max(row) - row[token] < MAX_LOGPROB_DIFF for row, token in zip(ours, theirs, strict=True))
+    banned = set(unsaid)
+    best = [max(value for token, value in enumerate(row) if token not in banned) for row in ours]
+    likeliest = all(b - row[token] < MAX_LOGPROB_DIFF for b, row, token in zip(best, ours, theirs, strict=True))
     return likeliest and farthest < MAX_LOGPROB_DIFF, (
         f"{len(theirs)} tokens after {len(prompt)}: {'the' if likeliest else 'NOT the'} likeliest, "
         f"log-probabilities of {len(said)} at most {farthest:.1e} apart"
