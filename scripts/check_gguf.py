@@ -99,14 +99,17 @@ def make_environment(folder: Path) -> tuple[Path, Path]:
 def serving(python: Path, file: Path) -> Iterator[str]:
     """The address of a server of llama.cpp with the model in `file`; it ends with the block."""
     command = [str(python), "-c", SERVER, str(file)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as server:
+    pipe = subprocess.PIPE
+    with (
+        tempfile.TemporaryFile("w+") as said,  # a file, since nobody reads while the server answers
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=said, text=True) as server,
+    ):
         try:
             assert server.stdout is not None
             address = server.stdout.readline().strip()
             if not address.startswith("http"):
-                raise SystemExit(f"llama.cpp does not load {file}: {server.communicate()[1][-500:]}")
+                said.seek(0)
+                raise SystemExit(f"llama.cpp does not load {file}: {said.read()[-500:]}")
             yield address
         finally:
             server.kill()

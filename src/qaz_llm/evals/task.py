@@ -68,7 +68,10 @@ class FieldMap(StrictModel):
     )
     answer: str | None = Field(None, description="number or letter of the right choice, or the name of the right label")
     subject: str | None = Field(None, description="subject of the item, for scores by subject and for examples alike")
-    references: str | None = Field(None, description="accepted answers; a dot goes into an object: answers.text")
+    references: str | tuple[str, ...] | None = Field(
+        None,
+        description="accepted answers; a dot goes into an object: answers.text. Of several names the first that a row has",
+    )
 
 
 class TaskConfig(StrictModel):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qaz_llm.errors import DataError
+from qaz_llm.evals.answers.numbers import Number, read_number
 from qaz_llm.evals.items.load import load_items
 from qaz_llm.evals.prompts.examples import load_examples
 from qaz_llm.evals.prompts.render import render_context, render_requests
@@ -103,6 +105,39 @@ def test_mmlu_pro_with_ten_choices_some_written_out(hub: Path) -> None:
     items = load_items(load_task("mmlu_pro"), root=hub)
     assert {(item.group_id, right(item), len(item.choices)) for item in items} == {("70", "o9", 10)}
     assert render_requests(load_task("mmlu_pro"), items[0])[9].continuation == " J"
+
+
+def test_gsm8k_in_three_languages_by_place(hub: Path) -> None:
+    put(
+        hub,
+        "issai/GSM8k_Kazakh_Russian",
+        "kazakh",
+        "test",
+        {"question": "Неше алма?", "answer_text": "5 + 2 = 7\n#### 7"},
+    )
+    put(hub, "issai/GSM8k_Kazakh_Russian", "russian", "test", {"question": "Сколько яблок?", "answer_text": "#### 7"})
+    put(hub, "openai/gsm8k", "main", "test", {"question": "How many apples?", "answer": "5 + 2 = 7\n#### 7"})
+    task = load_task("gsm8k_issai")
+    items = load_items(task, root=hub)
+    assert [(i.language, i.group_id, read_number(i.references[0]).number) for i in items] == [
+        (code, "1", Number("7", (Fraction(7),))) for code in ("kk", "ru", "en")
+    ]  # fmt: skip
+    assert doubts.of_items(task, items) == {}
+    assert render_context(task, items[0]).startswith("Есеп: Неше алма?\nЕсепті қадамдап")
+
+
+def test_kazculture(hub: Path) -> None:
+    row = {
+        "question": "Наурыз көженің неше дәмі бар?",
+        "a": "бес",
+        "b": "жеті",
+        "c": "үш",
+        "d": "он",
+        "answer_label": "B",
+    }
+    put(hub, "issai/KazCulture", "default", "test", row)
+    (item,) = load_items(load_task("kazculture"), root=hub)
+    assert right(item) == "жеті" and chance_level(load_task("kazculture")) == 0.25
 
 
 def test_arc_answers_by_letter_or_number(hub: Path) -> None:

@@ -257,7 +257,9 @@ def _answer(task: TaskConfig, row: Mapping[str, Any], language: str, num_choices
     return int(found) - task.first_answer
 
 
-def _references(row: Mapping[str, Any], field: str, where: str) -> tuple[str, ...]:
+def _references(row: Mapping[str, Any], fields: str | Sequence[str], where: str) -> tuple[str, ...]:
+    names = [fields] if isinstance(fields, str) else list(fields)
+    field = next((name for name in names if name.split(".")[0] in row), names[-1])
     found = _get(row, field, where)
     listed = found if isinstance(found, list) else [found]
     references = tuple("" if text is None else _sound(str(text), where).strip() for text in listed)
