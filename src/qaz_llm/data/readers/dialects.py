@@ -83,8 +83,9 @@ def sniff_dialect(sample: str, kind: str, columns: Sequence[str] = (), delimiter
         delimiter = delimiter or told[1]
     skipped = 0 if told is None else 1
     lines = list(io.StringIO(sample, newline="\n"))
-    if len(lines) > 2 and len(sample) > SAMPLE_CHARACTERS // 2:
-        lines.pop()  # it may be cut off
+    is_cut = len(lines) > 2 and len(sample) > SAMPLE_CHARACTERS // 2
+    if is_cut:
+        lines.pop()
     signs = _DELIMITERS[kind] if delimiter is None else (delimiter,)
     first, *others = _QUOTES[kind]
     best, score = _best(lines, columns, [Dialect(sign, first, skipped) for sign in signs])
@@ -92,7 +93,10 @@ def sniff_dialect(sample: str, kind: str, columns: Sequence[str] = (), delimiter
         sample
     ):  # in a cell without quotes around it a backslash escapes no less, and breaks nothing
         escaped, escaped_score = _best(lines, columns, [replace(best, quotes="backslash")])
-        if escaped_score >= max(score, MIN_OTHER_SCORE):
+        # `1,",\\"` is a row where quotes are doubled; a backslash that escaped the last quote would take the next rows into it
+        loses_rows = _rows_that_fit(lines, escaped, columns)[0] < _rows_that_fit(lines, best, columns)[0]
+        is_left_open = not is_cut and _ends_open(lines, escaped) and not _ends_open(lines, best)
+        if escaped_score >= max(score, MIN_OTHER_SCORE) and not (loses_rows or is_left_open):
             best, score = escaped, escaped_score
     if score < 1.0:
         candidates = [Dialect(sign, quotes, skipped) for quotes in others for sign in signs]
@@ -123,14 +127,31 @@ def _may_be(dialect: Dialect, lines: Sequence[str]) -> bool:
 
 def _score(lines: Sequence[str], dialect: Dialect, columns: Sequence[str]) -> float:
     """The share of the first rows that have as many values as there are columns, two at least."""
+    fitting, count = _rows_that_fit(lines, dialect, columns)
+    return fitting / count if count else 0.0
+
+
+def _rows_that_fit(lines: Sequence[str], dialect: Dialect, columns: Sequence[str]) -> tuple[int, int]:
+    """Of the first rows those that have as many values as there are columns, and of how many."""
     rows = list(islice(parse_rows(lines, dialect), SAMPLE_ROWS))
     width = len(columns) or next((len(row) for row in rows if row), 0)
     if width < 2:
-        return 0.0
+        return 0, 0
     body = [row for row in rows[0 if columns else 1 :] if row != []]
-    if not body:
-        return 0.0
-    return sum(row is not None and len(row) == width for row in body) / len(body)
+    return sum(row is not None and len(row) == width for row in body), len(body)
+
+
+def _ends_open(lines: Sequence[str], dialect: Dialect) -> bool:
+    """Whether a quote is open at the end."""
+    reader = csv_reader(lines, dialect)
+    while True:
+        try:
+            next(reader)
+        except StopIteration:
+            return False
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                return True
 
 
 def _of_header(lines: Sequence[str], kind: str, skipped: int) -> Dialect:
