@@ -45,7 +45,6 @@ def test_a_table_without_a_header(tmp_path: Path) -> None:
         ("a,b\n1\n", ":2: 1 fields, expected 2"),
         ('a,b\n1,2\n3,"4\n5,6\n7,8\n', ":3: .*unexpected end of data"),
         ('a,b\n"1" 2,3\n', ":2: .*expected after"),
-        ("a,b\n1," + "x" * 200_000 + "\n", ":2: .*field larger"),
         ("a,b,a\n1,2,3\n", ": two columns are called 'a'"),
     ],
 )
@@ -53,6 +52,8 @@ def test_a_broken_table_is_named_by_line(tmp_path: Path, text: str, message: str
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(DataError, match=rf"t\.csv{message}"):
         rows("t.csv", tmp_path)
+    (tmp_path / "long.csv").write_text("a,b\n1," + "x" * 200_000 + "\n")
+    assert [len(str(row["b"])) for row in rows("long.csv", tmp_path)] == [200_000]
     (tmp_path / "t.tsv").write_text('a\tb\n1\t"2\n')  # in a TSV a quote is a letter
     assert [row["b"] for row in rows("t.tsv", tmp_path)] == ['"2']
 

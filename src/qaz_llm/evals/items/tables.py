@@ -13,6 +13,8 @@ from qaz_llm.io import open_text, read_rows
 from qaz_llm.io.paths import file_format
 
 TABLES = {".csv": ",", ".tsv": "\t"}
+MAX_CELL_CHARS = 1 << 24
+"""Python's own limit of 131,072 characters would end at a book's chapter; one of its readers is told for all of a process."""
 
 
 def read_task_rows(
@@ -38,6 +40,7 @@ def _table(path: Path, separator: str, columns: Sequence[str] | None, quoted: bo
     """In a TSV quotes are letters like others; in a CSV they hold what has commas or line ends."""
     is_quoted = separator == "," if quoted is None else quoted
     with open_text(path) as lines:
+        csv.field_size_limit(MAX_CELL_CHARS)
         # Strict: else an open quote would take the rest of the file into its cell, without a word.
         reader = csv.reader(
             lines, delimiter=separator, quoting=csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE, strict=True
