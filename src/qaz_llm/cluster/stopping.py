@@ -2,7 +2,8 @@
 
 A signal interrupts work where it stands, as Ctrl-C does; where Python cannot be interrupted, because a library works on, the
 process ends all the same after GRACE_S seconds. What has been renamed into place by then is whole, and the same command goes
-on from there. This counts from the first instruction of a command (cli/__init__.py): imports, loading, compiling, export.
+on from there. This counts from the first instruction of a command (cli/__init__.py): imports, loading, compiling, export. An
+import is ended after that time, but never interrupted: an exception while a library in C++ begins (torch) aborts the process.
 
 A training has more to lose between its steps: from its first step on it holds the signal, looks at it after each step, agrees
 with all other ranks (they get it at slightly different moments), saves one checkpoint and ends. Agreement by one reduction
@@ -61,6 +62,15 @@ def _is_an_answer(error: BaseException) -> bool:
     return isinstance(error, QazError) or (isinstance(error, SystemExit) and told_behind(error) is None)
 
 
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported where the main thread stands."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
 class Stop:
     """The first signal that came, and what it does: it interrupts the main thread once, later ones do nothing more.
 
@@ -75,11 +85,13 @@ class Stop:
         self._free = threading.Event()
         self._free.set()
 
-    def handle(self, number: int, _frame: FrameType | None) -> None:
+    def handle(self, number: int, frame: FrameType | None) -> None:
         is_interrupt = number == signal.SIGINT
         if self.signal_name is not None and not (is_interrupt and self.is_held):
             return
         self._write_down(signal.Signals(number).name)
+        if _is_importing(frame):
+            return  # the thread that watches ends the process
         if is_interrupt:
             raise KeyboardInterrupt
         if not self.is_held:

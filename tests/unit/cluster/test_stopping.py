@@ -67,6 +67,25 @@ def test_work_in_python_ends_at_once_by_an_exception() -> None:
     assert "PreemptedError: stopped by SIGTERM: all is saved" in stderr
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 1)])
+def test_an_import_is_ended_and_never_interrupted(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """What a library in C++ makes of an exception at its beginning is an abort of the process."""
+    (tmp_path / "of_cpp.py").write_text(
+        "import os, time\nprint('begun', flush=True)\ntry:\n    time.sleep(60)\nexcept BaseException:\n    os.abort()\n"
+    )
+    work = f"sys.path.insert(0, {str(tmp_path)!r}); import of_cpp"
+    script = SCRIPT.replace('    print("begun", flush=True)\n', "").format(work=work)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+    said = "stopped by SIGTERM: all is saved" if code == 75 else "interrupted; run the same command again"
+    assert process.returncode == code and stderr.startswith(f"error: {said}") and stderr.count("\n") == 1
+
+
 def test_an_interrupt_stays_one_and_other_signals_become_an_error() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background without one
     with pytest.raises(KeyboardInterrupt), stopped_by_signals(str):
