@@ -76,9 +76,10 @@ def of_items(task: TaskConfig, items: Sequence[EvalItem]) -> Doubts:
     found: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     seen: set[tuple[str, ...]] = set()
     for item in items:
-        if what_is_asked(item) in seen:
+        question = what_is_asked(item)
+        if question in seen:
             found[item.task, item.language]["asked_twice"].append(item.item_id)
-        seen.add(what_is_asked(item))
+        seen.add(question)
     for twins in groups.values():
         answers = {_answer(task, item) for item in twins.values()}
         for item in twins.values():
