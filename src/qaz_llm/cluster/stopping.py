@@ -3,7 +3,8 @@
 A signal interrupts work where it stands, as Ctrl-C does; where Python cannot be interrupted, because a library works on, the
 process ends all the same after GRACE_S seconds. What has been renamed into place by then is whole, and the same command goes
 on from there. This counts from the first instruction of a command (cli/__init__.py): imports, loading, compiling, export. An
-import is ended after that time, but never interrupted: an exception while a library in C++ begins (torch) aborts the process.
+import is never interrupted, because an exception while a library in C++ begins (torch) aborts the process: the signal waits
+until it is through, GRACE_S seconds at most.
 
 A training has more to lose between its steps: from its first step on it holds the signal, looks at it after each step, agrees
 with all other ranks (they get it at slightly different moments), saves one checkpoint and ends. Agreement by one reduction
@@ -33,6 +34,9 @@ GRACE_S = 3.0
 INTERRUPTED = "interrupted; run the same command again to go on where it stopped"
 EXIT_INTERRUPTED = 1
 """What Ctrl-C ends with (docs/decisions/0004-exit-codes.md)."""
+
+TRY_AGAIN_S = 0.05
+"""After how long a signal that met an import is tried again."""
 
 _PR_SET_PDEATHSIG = 1
 """prctl(2): the signal that the kernel sends when the parent is gone."""
@@ -82,20 +86,27 @@ class Stop:
         self.outer = outer
         self.signal_name: str | None = None
         self.is_over: threading.Event = outer.is_over if outer is not None else threading.Event()
+        self.is_put_off: threading.Event = outer.is_put_off if outer is not None else threading.Event()
         self._free = threading.Event()
         self._free.set()
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         is_interrupt = number == signal.SIGINT
-        if self.signal_name is not None and not (is_interrupt and self.is_held):
+        is_first = self.signal_name is None or self.is_put_off.is_set()
+        if not is_first and not (is_interrupt and self.is_held):
             return
-        self._write_down(signal.Signals(number).name)
-        if _is_importing(frame):
-            return  # the thread that watches ends the process
+        if is_first:
+            self._write_down(signal.Signals(number).name)
+        is_to_interrupt = is_interrupt or not self.is_held
+        if is_to_interrupt and _is_importing(frame):
+            self.is_put_off.set()  # the thread that watches tries again, and ends the process after GRACE_S
+            return
+        self.is_put_off.clear()
+        if not is_to_interrupt:
+            return
         if is_interrupt:
             raise KeyboardInterrupt
-        if not self.is_held:
-            raise Told(signal.Signals(number).name)
+        raise Told(signal.Signals(number).name)
 
     def _write_down(self, name: str) -> None:
         """Also for the blocks around this one, which are not to be interrupted once more while they end."""
@@ -198,11 +209,22 @@ def _end_after_grace(stop: Stop, number: signal.Signals, message: Callable[[str]
     is_interrupt = number is signal.SIGINT
     if not is_interrupt:
         stop.wait_until_free()
-    if stop.is_over.wait(GRACE_S):
+    if _is_over_in_time(stop, number):
         return
     line = INTERRUPTED if is_interrupt else message(number.name)
     os.write(sys.stderr.fileno(), f"error: {line}\n".encode())
     os._exit(EXIT_INTERRUPTED if is_interrupt else EXIT_REQUEUE)
+
+
+def _is_over_in_time(stop: Stop, number: signal.Signals) -> bool:
+    """Wait GRACE_S for the outermost block to end, and hand the main thread a signal again that it could not take yet."""
+    end = time.monotonic() + GRACE_S
+    while (left := end - time.monotonic()) > 0:
+        if stop.is_over.wait(min(TRY_AGAIN_S, left)):
+            return True
+        if stop.is_put_off.is_set():
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
+    return False
 
 
 def end_with(parent: int) -> None:

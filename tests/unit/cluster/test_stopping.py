@@ -86,6 +86,28 @@ def test_an_import_is_ended_and_never_interrupted(tmp_path: Path, number: signal
     assert process.returncode == code and stderr.startswith(f"error: {said}") and stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 1)])
+@pytest.mark.parametrize("inner", ["", "with stopped_by_signals(str): "])
+def test_a_signal_that_met_an_import_counts_as_soon_as_it_is_through(
+    tmp_path: Path, number: signal.Signals, code: int, inner: str
+) -> None:
+    """And not only where the work behind the import takes longer than the grace: this one would end well before."""
+    (tmp_path / "of_cpp.py").write_text(
+        "import os, time\nprint('begun', flush=True)\ntry:\n    time.sleep(1)\nexcept BaseException:\n    os.abort()\n"
+    )
+    work = f"sys.path.insert(0, {str(tmp_path)!r})\n    {inner}import of_cpp; print('through', flush=True); time.sleep(1)"
+    script = SCRIPT.replace('    print("begun", flush=True)\n', "").format(work=work) + "    print('done')\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(number)
+    out, stderr = process.communicate(timeout=30)
+    said = "PreemptedError: " if code == 75 else "KeyboardInterrupt"
+    assert process.returncode != 0 and said in stderr and "done" not in out  # of an exception that nobody caught
+
+
 def test_an_interrupt_stays_one_and_other_signals_become_an_error() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background without one
     with pytest.raises(KeyboardInterrupt), stopped_by_signals(str):
