@@ -25,6 +25,9 @@ from qaz_llm.train.ranks.sharding import uses_fsdp2
 BYTES_PER_TOKEN = 3.0
 """UTF-8 bytes of a token of mixed Kazakh, Russian and English text, for estimates before the text is tokenised."""
 
+DRAFT_TOKENS = 10**9
+"""What a plan without text and without max_steps counts time and cost for."""
+
 COMPRESSION = {".zst": 4.0, ".gz": 3.5, ".xz": 5.0, ".bz2": 4.5}
 
 
@@ -38,7 +41,7 @@ def make_plan(
         is_draft: plan with a config.json alone; text, tokenizer and weights that are not at hand become notes.
 
     Raises:
-        ConfigError: what the config asks for this machine cannot do; or of a draft without text, max_steps is not given.
+        ConfigError: what the config asks for this machine cannot do.
         InputError: a model, tokenizer or text that is not there.
     """
     environment = machine.environment if machine else environment
@@ -106,11 +109,14 @@ def _steps(config: TrainConfig, tokens_per_step: int, notes: list[str] | None) -
     except InputError as error:
         if notes is None:
             raise
+        missing = f"the text is not at hand ({error.message})"
         if config.max_steps is None:
-            raise ConfigError(
-                f"{error.message}: without the text its tokens are not known", hint="give max_steps=N"
-            ) from error
-        notes.append(f"the text is not at hand ({error.message}); the steps are those that were asked for")
+            notes.append(
+                f"{missing}, nor is max_steps given: steps, time and cost are those of {DRAFT_TOKENS / 1e9:g} billion "
+                "tokens; give max_steps=N or the text for yours"
+            )
+            return max(round(DRAFT_TOKENS / tokens_per_step), 1), None
+        notes.append(f"{missing}; the steps are those that were asked for")
         return config.max_steps, None
     return config.max_steps or max(round(config.epochs * tokens / tokens_per_step), 1), tokens
 

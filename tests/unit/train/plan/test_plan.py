@@ -243,8 +243,9 @@ def test_a_config_json_alone_is_enough_for_a_described_machine(tmp_path: Path) -
     assert values["cost"] == pytest.approx(16 * 3 * values["seconds"] / 3600)
     shown = run_plan(str(tmp_path / "m"), *site).stdout
     assert "16 × NVIDIA H200 on 2 nodes" in shown and "the text is not at hand" in shown
-    missing = run_plan(str(tmp_path / "m"), "--gpu", "h200", "seq_len=64")
-    assert isinstance(missing.exception, ConfigError) and "give max_steps=N" in str(missing.exception)
+    without_steps = json.loads(run_plan(str(tmp_path / "m"), "--gpu", "h200", "seq_len=64", "--json").stdout)
+    assert without_steps["steps"] == round(1e9 / without_steps["tokens_per_step"])
+    assert any("those of 1 billion tokens" in note for note in without_steps["notes"])
 
 
 def test_exit_1_where_it_does_not_fit_and_a_word_where_this_machine_is_meant(tmp_path: Path) -> None:
