@@ -9,6 +9,7 @@ from qaz_llm.evals.answers.ask import generate_answers
 from qaz_llm.evals.answers.score import score_generated, score_words
 from qaz_llm.evals.metrics.choices import score_choices, score_text
 from qaz_llm.evals.metrics.minimal_pairs import score_pair
+from qaz_llm.evals.metrics.similarity import score_similarity
 from qaz_llm.evals.metrics.translation import score_translation
 from qaz_llm.evals.prompts.chat import ChatTemplate
 from qaz_llm.evals.prompts.examples import Examples
@@ -49,6 +50,8 @@ def score_task(
         if task.kind == "minimal_pairs":
             pairs = zip(items, _asked(scorer, requests), strict=True)
             return [row for item, two in pairs for row in score_pair(task, item, two)]
+        if task.kind == "similarity":
+            return score_similarity(task, items, _asked(scorer, requests))
         scored = [found for (found,) in _asked(scorer, requests)]
     if task.kind == "bits_per_byte":
         return [score_text(task, item, found) for item, found in zip(items, scored, strict=True) if found is not None]

@@ -18,7 +18,7 @@ from qaz_llm.records import EvalItem, Script
 TASKS = Path(__file__).parent / "tasks"
 SUFFIXES = (".yaml", ".yml")
 Scoring = Literal["text", "letters", "generate"]
-Kind = Literal["multiple_choice", "bits_per_byte", "minimal_pairs", "qa", "number", "translation", "open"]
+Kind = Literal["multiple_choice", "bits_per_byte", "minimal_pairs", "similarity", "qa", "number", "translation", "open"]
 Provenance = Literal["native", "human", "machine"]
 Metric = Literal[
     "acc",
@@ -31,11 +31,14 @@ Metric = Literal[
     "answered",
     "chrf",
     "bits_per_byte",
+    "pearson",
+    "spearman",
 ]
 METRICS = {
     "multiple_choice": ("acc", "acc_per_token", "acc_per_byte"),
     "bits_per_byte": ("bits_per_byte",),
     "minimal_pairs": ("acc", "acc_per_token", "acc_per_byte"),
+    "similarity": ("spearman", "pearson"),
     "translation": ("chrf", "bits_per_byte"),
     "qa": ("f1", "f1_stems", "exact_match", "bits_per_byte"),
     "number": ("exact_number",),
@@ -44,6 +47,7 @@ METRICS = {
 ANSWER_BYTES = {"qa": 100, "number": 1200, "translation": 600, "open": 1200}
 """Length of an answer by the kind of the task, where it says nothing else; CHOICE_BYTES where a choice is generated."""
 CHOICE_BYTES = 600
+MOST_GRADES = 100
 PLACEHOLDERS = {"text", "question", "choices"}
 Place = str | tuple[str, ...]
 """A path or an address of the hub, or several whose rows follow each other; see `sources.py`."""
@@ -52,7 +56,7 @@ Place = str | tuple[str, ...]
 class FieldMap(StrictModel):
     """Which field of a row holds what. A tuple of names is joined (`id`, `group`, `cluster`) or listed (`choices`).
 
-    Where the data has no such field, `@row`, `@row_in_subject`, `@file`, `@folder`, `@subset` and `@split` say where the row stands (`sources.py`).
+    Where the data has no such field, `row`, `@row_in_subject`, `@file`, `@folder`, `@subset` and `@split` say where the row stands (`sources.py`).
     """
 
     id: str | tuple[str, ...]
@@ -94,6 +98,10 @@ class TaskConfig(StrictModel):
     dev_files: dict[LanguageCode, Place] = Field({}, description="as files, for the solved examples")
     fields: FieldMap
     optional_choices: bool = Field(False, description="empty choices are none: questions with, say, four to eight")
+    right_first: bool = Field(
+        False,
+        description="the first choice is the right one; choices are put into an order that a hash of their words gives",
+    )
     parallel: bool = Field(
         True,
         description="items of the same id in two languages are twins; false where each language has questions of its own",
@@ -101,6 +109,9 @@ class TaskConfig(StrictModel):
     empty_rows: dict[LanguageCode, int] = Field(
         {},
         description="rows without a question or with an empty choice that the data is known to have: left out and said; a further one is refused",
+    )
+    scale: tuple[int, int] | None = Field(
+        None, description="of likeness: the least and the highest grade; the model is asked for a whole one"
     )
     first_answer: int = Field(0, description="number of the first choice in the data")
     labels: dict[LanguageCode, dict[str, str]] = Field({}, description="the words of each label, in each language")
@@ -170,12 +181,25 @@ class TaskConfig(StrictModel):
             yield "the labels have other names in one language than in another"
         for code, prompt in [*self.prompts.items(), *self.other_prompts.items()]:
             yield from (f"the {code} prompt {problem}" for problem in self._prompt_problems(prompt))
-        if self.kind in ("qa", "number", "translation") and self.fields.references is None:
+        if self.kind == "similarity":
+            yield from self._grade_problems()
+        if self.kind in ("qa", "number", "translation", "similarity") and self.fields.references is None:
             yield f"a task of kind {self.kind} needs fields.references"
         if self.kind == "translation" and (self.source_language is None or len(self.languages) != 1):
             yield "a task of kind translation is one direction: it needs source_language, and files in the language translated into"
-        if self.kind == "multiple_choice" and (self.fields.answer is None or not (self.labels or self.fields.choices)):
+        if self.right_first and (self.labels or self.fields.answer is not None):
+            yield "right_first says that the first of fields.choices is right: leave labels and fields.answer out"
+        has_answer = self.fields.answer is not None or self.right_first
+        if self.kind == "multiple_choice" and not (has_answer and (self.labels or self.fields.choices)):
             yield "a task of kind multiple_choice needs fields.answer, and fields.choices or labels"
+
+    def _grade_problems(self) -> Iterator[str]:
+        if self.scale is None or not 0 < self.scale[1] - self.scale[0] <= MOST_GRADES:
+            yield f"a task of kind similarity needs a scale: the least and the highest grade, at most {MOST_GRADES} apart, as in [0, 5]"
+        if self.scoring != "text":
+            yield "a task of kind similarity asks for a grade: scoring is text"
+        if self.fields.subject is not None:
+            yield "a task of kind similarity has no subjects: a correlation belongs to a whole set"
 
     def _prompt_problems(self, prompt: str) -> Iterator[str]:
         try:

@@ -95,7 +95,9 @@ def test_a_signal_that_met_an_import_counts_as_soon_as_it_is_through(
     (tmp_path / "of_cpp.py").write_text(
         "import os, time\nprint('begun', flush=True)\ntry:\n    time.sleep(1)\nexcept BaseException:\n    os.abort()\n"
     )
-    work = f"sys.path.insert(0, {str(tmp_path)!r})\n    {inner}import of_cpp; print('through', flush=True); time.sleep(1)"
+    work = (
+        f"sys.path.insert(0, {str(tmp_path)!r})\n    {inner}import of_cpp; print('through', flush=True); time.sleep(1)"
+    )
     script = SCRIPT.replace('    print("begun", flush=True)\n', "").format(work=work) + "    print('done')\n"
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

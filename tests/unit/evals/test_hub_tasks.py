@@ -233,3 +233,46 @@ def test_columns_that_are_others_are_named(hub: Path) -> None:
     put(hub, "CohereLabs/include-base-44", "Russian", "test", {"q": "?", "subject": "s"})
     with pytest.raises(DataError, match=r"Kazakh/test:1: no field 'option_a'; the row has: q, subject, row$"):
         load_items(load_task("include"), root=hub)
+
+
+def test_global_mmlu_with_its_examples(hub: Path) -> None:
+    row = {"sample_id": "anatomy/test/0", "subject": "anatomy", "question": "?", "answer": "C"}
+    row |= {f"option_{letter}": f"o{letter}" for letter in "abcd"}
+    for code in ("ru", "en"):
+        put(hub, "CohereLabs/Global-MMLU", code, "test", row)
+        put(hub, "CohereLabs/Global-MMLU", code, "dev", {**row, "sample_id": "anatomy/dev/0", "question": "!"})
+    task = load_task("global_mmlu")
+    items = load_items(task, root=hub)
+    assert [(i.language, i.group_id, right(i)) for i in items] == [(c, "anatomy/test/0", "oc") for c in ("ru", "en")]
+    assert doubts.of_items(task, items) == {}
+    assert [e.question for e in load_examples(task, items, shots=1, root=hub).of(items[0])] == ["!"]
+
+
+def test_hellaswag(hub: Path) -> None:
+    row = {"ind": 24, "source_id": "activitynet~v_x", "label": "3", "endings": ["a", "b", "c", "d"]}
+    put(hub, "alexandrainst/m_hellaswag", "ru", "val", {**row, "ctx": "Мужчина сидит на крыше. Он"})
+    put(hub, "Rowan/hellaswag", "default", "validation", {**row, "ctx": "A man is sitting on a roof. he"})
+    task = load_task("hellaswag")
+    items = load_items(task, root=hub)
+    assert [(i.language, i.group_id, right(i)) for i in items] == [(c, "activitynet~v_x#24", "d") for c in ("ru", "en")]
+    first = render_requests(task, items[1])[0]
+    assert (first.context, first.continuation) == ("A man is sitting on a roof. he", " a")
+
+
+def test_gpqa_en_has_an_order_that_no_place_in_the_data_decides(hub: Path) -> None:
+    rows = [
+        {"Record ID": f"r{n}", "Question": f"{n}?", "Correct Answer": f"right {n}", "High-level domain": "Physics"}
+        | {f"Incorrect Answer {k}": f"wrong {n} {k}" for k in (1, 2, 3)}
+        for n in range(200)
+    ]
+    put(hub, "Idavidrein/gpqa", "gpqa_diamond", "train", *rows)
+    items = load_items(load_task("gpqa_en"), root=hub)
+    assert all(right(item) == f"right {n}" for n, item in enumerate(items))
+    assert all(
+        sorted(item.choices) == sorted([f"right {n}", *(f"wrong {n} {k}" for k in (1, 2, 3))])
+        for n, item in enumerate(items)
+    )
+    places = [sum(item.answer == place for item in items) for place in range(4)]
+    assert min(places) > 30  # 50 each, give or take six
+    assert load_items(load_task("gpqa_en"), root=hub) == items
+    assert chance_level(load_task("gpqa_en")) == 0.25

@@ -24,6 +24,7 @@ from qaz_llm.evals.asking import PREFIXES
 from qaz_llm.evals.bridge.package import MANIFEST, Part, is_written, read_parts
 from qaz_llm.evals.metrics.choices import score_choices, score_text
 from qaz_llm.evals.metrics.minimal_pairs import score_pair
+from qaz_llm.evals.metrics.similarity import score_similarity
 from qaz_llm.evals.metrics.translation import corpus_scores, score_translation
 from qaz_llm.evals.report import write_report
 from qaz_llm.evals.summary import doubts
@@ -115,7 +116,12 @@ def _scores(answered: Answered) -> Iterator[tuple[ItemScore, bool]]:
     part, task = answered.part, answered.task
     own = part.scoring is None or part.scoring == task.scoring
     metric = "acc_per_byte" if task.metric == "acc_per_token" else task.metric
-    for (row, sample), item in zip(answered.pairs, answered.items, strict=True):
+    rows = zip(answered.pairs, answered.items, strict=True)
+    if task.kind == "similarity":  # a score of all items together
+        scored = [_scored(row, sample, item) for (row, sample), item in rows]
+        yield from ((s, s.metric == metric) for s in score_similarity(task, answered.items, scored))
+        return
+    for (row, sample), item in rows:
         for score in _score(part, task, item, row, sample):
             if not score.metric.endswith("acc_per_token"):
                 yield score, own and score.metric == metric
@@ -137,17 +143,21 @@ def _score(part: Part, task: TaskConfig, item: EvalItem, row: Row, sample: Row) 
             if task.kind == "translation"
             else score_words(task, item, answer, None)
         )
-    continuations = row.get("choices") or [row["text"]]
-    scored = [
-        Scored(_number(response, item), 0, len(text.encode()))
-        for response, text in zip(sample["resps"], continuations, strict=True)
-    ]
+    scored = _scored(row, sample, item)
     if task.kind == "bits_per_byte":
         return [score_text(task, item, scored[0])]
     if task.kind == "minimal_pairs":
         return score_pair(task, item, scored)
     prefix = "" if part.scoring == task.scoring or part.scoring is None else PREFIXES[part.scoring]
     return score_choices(task, item, scored, prefix=prefix, is_letters=part.scoring == "letters")
+
+
+def _scored(row: Row, sample: Row, item: EvalItem) -> list[Scored]:
+    continuations = row.get("choices") or [row["text"]]
+    return [
+        Scored(_number(response, item), 0, len(text.encode()))
+        for response, text in zip(sample["resps"], continuations, strict=True)
+    ]
 
 
 def _first(value: Any) -> Any:

@@ -207,7 +207,10 @@ def _question(task: TaskConfig, found: str, language: str, where: str) -> str:
 def _choices_and_answer(
     task: TaskConfig, row: Mapping[str, Any], language: str, where: str
 ) -> tuple[tuple[str, ...], int | None]:
-    """The choices and which of them is right. Of `optional_choices` the empty ones are none, and the others move up."""
+    """The choices and which of them is right. Of `optional_choices` the empty ones are none, and the others move up.
+    Where the data has the `right_first`, hashes of the words make the order, the same in every run and on every machine."""
+    if task.scale is not None:
+        return _grades(task.scale, _references(row, task.fields.references or "", where), where)
     if task.labels:
         choices = tuple(task.labels[language].values())
         return choices, _answer(task, row, language, len(choices), where)
@@ -219,10 +222,25 @@ def _choices_and_answer(
     there = [n for n, text in enumerate(texts) if text]
     if len(there) < 2 or (len(there) < len(texts) and not task.optional_choices):
         raise RowError(f"{where}: at least two choices are needed, none of them empty; found {found!r}")
-    answer = 0 if task.kind == "minimal_pairs" else _answer(task, row, language, len(texts), where)
+    is_first = task.kind == "minimal_pairs" or task.right_first
+    answer = 0 if is_first else _answer(task, row, language, len(texts), where)
     if answer not in there:
         raise RowError(f"{where}: the answer is choice {answer + 1}, which is empty; found {found!r}")
+    if task.right_first:
+        there.sort(key=lambda n: fingerprint_value(texts[n]))
     return tuple(texts[n] for n in there), there.index(answer)
+
+
+def _grades(scale: tuple[int, int], graded: Sequence[str], where: str) -> tuple[tuple[str, ...], int]:
+    """The whole grades of a scale, and which of them is nearest to the one that people gave."""
+    low, high = scale
+    try:
+        grade = float(graded[0])
+    except ValueError:
+        grade = math.nan
+    if len(graded) > 1 or not low <= grade <= high:
+        raise RowError(f"{where}: one grade from {low} to {high} is expected, found {', '.join(graded)!r}")
+    return tuple(map(str, range(low, high + 1))), round(grade) - low
 
 
 def _listed(task: TaskConfig, row: Mapping[str, Any], field: str | Sequence[str], where: str) -> list[Any]:

@@ -20,6 +20,7 @@ SENTENCES: Mapping[str, str] = {
     "cut": "longer than the model's window; the start token and the end of the context were kept",
     "changed": "not given back by the tokenizer (unknown or folded letters), so the model was asked about another text",
     "tie": "have several best choices; the first of them was taken",
+    "no_spread": "are graded all alike, by the model or by people: there is no correlation, and it counts as 0",
     "prompt_cut": "prompts are longer than the model's window; the first token and the end were kept",
     "unfinished": "answers were ended by the limit of their length, which counts as wrong",
     "unread": "answers name no choice or no number, which counts as wrong",
