@@ -13,9 +13,10 @@ from ruamel.yaml import YAML
 import qaz_llm.evals.task as module
 from qaz_llm.config import config_from_values
 from qaz_llm.errors import ConfigError, DataError, InputError
-from qaz_llm.evals.config import EvalSettings
+from qaz_llm.evals.config import EvalConfig, EvalSettings
 from qaz_llm.evals.items.load import load_items
 from qaz_llm.evals.prompts.examples import load_examples
+from qaz_llm.evals.summary.summarise import Asked, summarise
 from qaz_llm.evals.task import TASKS, TaskConfig, choose_tasks, load_suite, load_task
 from qaz_llm.io import write_jsonl
 
@@ -159,7 +160,7 @@ def test_a_task_file_of_ones_own(tmp_path: Path) -> None:
         choose_tasks(EvalSettings(suite="own"))
 
 
-def test_examples_are_fixed_alike_and_never_items(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_examples_are_fixed_alike_and_never_items(tmp_path: Path) -> None:
     rows = [
         {"id": str(n), "q": f"{n}?", "c": ["а", "ә"], "a": "B", "s": "биология" if n % 2 else "тарих"} for n in range(8)
     ]
@@ -185,9 +186,11 @@ def test_examples_are_fixed_alike_and_never_items(tmp_path: Path, caplog: pytest
     with pytest.raises(DataError, match=r"the example x \(kk\) is also an item"):
         load_examples(mine, items, shots=2, root=tmp_path)
     write_jsonl(tmp_path / "dev.jsonl", [rows[2], {**rows[2], "id": "again"}, rows[4], rows[3]])
-    with caplog.at_level("WARNING", logger="qaz_llm"):
-        twice = load_examples(mine, items, shots=2, root=tmp_path)
-    assert [e.item_id for e in twice.of(items[0])] == ["2", "4"] and "1 of 4 examples ask the same" in caplog.text
+    twice = load_examples(mine, items, shots=2, root=tmp_path)
+    assert [e.item_id for e in twice.of(items[0])] == ["2", "4"] and twice.repeated == {"kk": 1}
+    asked = Asked([mine], {mine.name: items}, {mine.name: twice}, {})
+    parity = summarise(EvalConfig(model="m", suite="own", out="o"), asked, [], {}, has_template=False)
+    assert f"{mine.name}, kk: examples that ask the same as an earlier one are left out: 1" in parity["warnings"]
     with pytest.raises(ConfigError, match="no examples to show"):
         load_examples(load_task("qaz_mc"), [], shots=2, root=tmp_path)
     assert load_examples(load_task("qaz_mc"), [], shots=0, root=tmp_path).of(items[0]) == []

@@ -11,10 +11,7 @@ from qaz_llm.errors import ConfigError, DataError
 from qaz_llm.evals.items.load import dev_sources, read_items
 from qaz_llm.evals.items.same import what_is_asked
 from qaz_llm.evals.task import TaskConfig
-from qaz_llm.progress import get_logger
 from qaz_llm.records import EvalItem
-
-_logger = get_logger("eval")
 
 WITHOUT_EXAMPLES = ("bits_per_byte", "minimal_pairs")
 """Kinds of task that ask about texts alone, from their start."""
@@ -22,10 +19,11 @@ WITHOUT_EXAMPLES = ("bits_per_byte", "minimal_pairs")
 
 @dataclass(frozen=True)
 class Examples:
-    """The examples of a task by language, in the order of their file."""
+    """The examples of a task by language, in the order of their file; `repeated`: how many were left out as asking the same again."""
 
     shots: int = 0
     by_language: dict[str, list[EvalItem]] = field(default_factory=dict)
+    repeated: dict[str, int] = field(default_factory=dict)
 
     def of(self, item: EvalItem) -> Sequence[EvalItem]:
         """The first `shots` of the item's language and, where there are enough, of its subject."""
@@ -64,8 +62,12 @@ def load_examples(task: TaskConfig, items: Sequence[EvalItem], *, shots: int, ro
         for item in read_items(task, source, language):
             by_language[item.language].append(item)
     asked = {what_is_asked(item) for item in items}
+    repeated: dict[str, int] = {}
     for code in task.languages:
-        found = by_language[code] = _once(task, code, by_language[code])
+        found = _once(by_language[code])
+        if again := len(by_language[code]) - len(found):
+            repeated[code] = again
+        by_language[code] = found
         if len(found) < shots:
             raise ConfigError(f"task {task.name} has {len(found)} examples in {code}, and shots is {shots}")
         if same := [example.item_id for example in found if what_is_asked(example) in asked]:
@@ -73,17 +75,12 @@ def load_examples(task: TaskConfig, items: Sequence[EvalItem], *, shots: int, ro
                 f"task {task.name}: the example {same[0]} ({code}) is also an item that is scored",
                 hint="take it out of the dev split",
             )
-    return Examples(shots, dict(by_language))
+    return Examples(shots, dict(by_language), repeated)
 
 
-def _once(task: TaskConfig, language: str, examples: Sequence[EvalItem]) -> list[EvalItem]:
-    """The examples without those that ask what an earlier one asked, which is said: shown twice, one of them tells nothing."""
+def _once(examples: Sequence[EvalItem]) -> list[EvalItem]:
+    """The examples without those that ask what an earlier one asked: shown twice, one of them tells nothing."""
     first: dict[tuple[str, ...], EvalItem] = {}
     for example in examples:
         first.setdefault(what_is_asked(example), example)
-    if again := len(examples) - len(first):
-        _logger.warning(
-            "task %s, %s: %d of %d examples ask the same as an earlier one and are left out",
-            task.name, language, again, len(examples),
-        )  # fmt: skip
     return list(first.values())

@@ -88,7 +88,7 @@ def summarise(
         "warnings": [
             *_warnings(config, has_template),
             *_left_out(tasks),
-            *_borrowed(items, asked.examples),
+            *_of_examples(items, asked.examples),
             *doubts.lines(found),
             *disagreements(report["gaps"]),
         ],
@@ -112,9 +112,11 @@ def _describe_task(task: TaskConfig, scores: Sequence[ItemScore]) -> dict[str, A
     }
 
 
-def _borrowed(items: Mapping[str, Sequence[EvalItem]], examples: Mapping[str, Examples]) -> Iterator[str]:
-    """Of which subjects the examples are those of other subjects."""
+def _of_examples(items: Mapping[str, Sequence[EvalItem]], examples: Mapping[str, Examples]) -> Iterator[str]:
+    """Of which subjects the examples are those of other subjects, and how many examples were left out."""
     for task, shown in examples.items():
+        for code, again in shown.repeated.items():
+            yield f"{task}, {code}: examples that ask the same as an earlier one are left out: {again}"
         for code, subjects in shown.borrowed(items[task]).items():
             few = ", ".join(subjects[:3]) + (" …" if len(subjects) > 3 else "")
             yield (
