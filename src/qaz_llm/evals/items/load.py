@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import math
-import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from qaz_llm.config import check_language
 from qaz_llm.errors import InputError, RowError
+from qaz_llm.evals.items.choices import choices_and_answer
+from qaz_llm.evals.items.row import joined, of_language, references_of, value_of, words_of
 from qaz_llm.evals.items.sources import Source, find_source
 from qaz_llm.evals.task import TaskConfig, load_suite
 from qaz_llm.io import fingerprint_value
@@ -126,7 +124,7 @@ def read_items(task: TaskConfig, source: Source, language: str | None) -> Iterat
             )
             continue
         if task.fields.subject:
-            subject = _get(row, task.fields.subject, where)
+            subject = value_of(row, task.fields.subject, where)
             seen[subject] += 1
             row = {**row, ROW_IN_SUBJECT: seen[subject]}
         if by_column:
@@ -146,28 +144,24 @@ def _is_empty(task: TaskConfig, row: Mapping[str, Any], language: str | None, be
     return not row.get(str(question)) or not has_choices
 
 
-def _of_language(field: Any, language: str) -> Any:
-    return field.get(language) if isinstance(field, Mapping) else field
-
-
 def _item(task: TaskConfig, row: Mapping[str, Any], language: str, where: str) -> EvalItem:
     fields = task.fields
-    text, question = _of_language(fields.text, language), _of_language(fields.question, language)
-    base = _join(row, fields.id, where)
-    choices, answer = _choices_and_answer(task, row, language, where)
+    text, question = of_language(fields.text, language), of_language(fields.question, language)
+    base = joined(row, fields.id, where)
+    choices, answer = choices_and_answer(task, row, language, where)
     own = base if task.parallel else f"{language}:{base}"
     return EvalItem(
         item_id=base,
-        group_id=_join(row, fields.group, where) if fields.group else own,
-        cluster_id=_join(row, fields.cluster, where) if fields.cluster else own,
+        group_id=joined(row, fields.group, where) if fields.group else own,
+        cluster_id=joined(row, fields.cluster, where) if fields.cluster else own,
         language=language,
         task=task.name,
-        text=_words(row, text, where) if text else "",
-        question=_question(task, _words(row, question, where), language, where) if question else "",
+        text=words_of(row, text, where) if text else "",
+        question=_question(task, words_of(row, question, where), language, where) if question else "",
         choices=choices,
         answer=answer,
-        references=_references(row, fields.references, where) if fields.references else (),
-        subject=_words(row, fields.subject, where) if fields.subject else "",
+        references=references_of(row, fields.references, where) if fields.references else (),
+        subject=words_of(row, fields.subject, where) if fields.subject else "",
     )
 
 
@@ -186,7 +180,7 @@ def _check_languages(task: TaskConfig, items: Sequence[EvalItem]) -> None:
 
 def _language(task: TaskConfig, row: Mapping[str, Any], where: str) -> str:
     try:
-        code = check_language(_get(row, str(task.fields.language), where))
+        code = check_language(value_of(row, str(task.fields.language), where))
     except ValueError as error:
         raise RowError(f"{where}: {error}") from error
     if code not in task.languages:
@@ -202,130 +196,3 @@ def _question(task: TaskConfig, found: str, language: str, where: str) -> str:
     if found not in words:
         raise RowError(f"{where}: the kind of question {found!r} is not one of {', '.join(words)}")
     return words[found]
-
-
-def _choices_and_answer(
-    task: TaskConfig, row: Mapping[str, Any], language: str, where: str
-) -> tuple[tuple[str, ...], int | None]:
-    """The choices and which of them is right. Of `optional_choices` the empty ones are none, and the others move up.
-    Where the data has the `right_first`, hashes of the words make the order, the same in every run and on every machine."""
-    if task.scale is not None:
-        return _grades(task.scale, _references(row, task.fields.references or "", where), where)
-    if task.labels:
-        choices = tuple(task.labels[language].values())
-        return choices, _answer(task, row, language, len(choices), where)
-    field = _of_language(task.fields.choices, language)
-    if field is None:
-        return (), None
-    found = _listed(task, row, field, where)
-    texts = ["" if text is None else _sound(str(text), where).strip() for text in found]
-    there = [n for n, text in enumerate(texts) if text]
-    if len(there) < 2 or (len(there) < len(texts) and not task.optional_choices):
-        raise RowError(f"{where}: at least two choices are needed, none of them empty; found {found!r}")
-    is_first = task.kind == "minimal_pairs" or task.right_first
-    answer = 0 if is_first else _answer(task, row, language, len(texts), where)
-    if answer not in there:
-        raise RowError(f"{where}: the answer is choice {answer + 1}, which is empty; found {found!r}")
-    if task.right_first:
-        there.sort(key=lambda n: fingerprint_value(texts[n]))
-    return tuple(texts[n] for n in there), there.index(answer)
-
-
-def _grades(scale: tuple[int, int], graded: Sequence[str], where: str) -> tuple[tuple[str, ...], int]:
-    """The whole grades of a scale, and which of them is nearest to the one that people gave."""
-    low, high = scale
-    try:
-        grade = float(graded[0])
-    except ValueError:
-        grade = math.nan
-    if len(graded) > 1 or not low <= grade <= high:
-        raise RowError(f"{where}: one grade from {low} to {high} is expected, found {', '.join(graded)!r}")
-    return tuple(map(str, range(low, high + 1))), round(grade) - low
-
-
-def _listed(task: TaskConfig, row: Mapping[str, Any], field: str | Sequence[str], where: str) -> list[Any]:
-    """A list of choices, from a column for each or from one that holds the list (or, in a table, writes it out)."""
-    if not isinstance(field, str):
-        found = [_get(row, name, where) for name in field]
-    else:
-        found = _get(row, field, where)
-        if isinstance(found, str):
-            with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-                found = ast.literal_eval(found)
-        if not isinstance(found, (list, tuple)):
-            raise RowError(f"{where}: {field} is to be a list of choices, found {type(found).__name__}")
-    if not all(_is_text(choice) or (choice is None and task.optional_choices) for choice in found):
-        raise RowError(f"{where}: every choice is to be text, found {found!r}")
-    return list(found)
-
-
-def _answer(task: TaskConfig, row: Mapping[str, Any], language: str, num_choices: int, where: str) -> int:
-    found = _get(row, str(task.fields.answer), where)
-    if task.labels:
-        names = list(task.labels[language])
-        if found not in names:
-            raise RowError(f"{where}: the label {found!r} is not one of {', '.join(names)}")
-        return names.index(found)
-    numbers = range(task.first_answer, task.first_answer + num_choices)
-    letters = string.ascii_uppercase[:num_choices]
-    if isinstance(found, str) and len(found.strip()) == 1 and found.strip().upper() in letters:
-        return letters.index(found.strip().upper())
-    if str(found) not in map(str, numbers):
-        raise RowError(f"{where}: answer {found!r} names none of the choices {numbers[0]} to {numbers[-1]}")
-    return int(found) - task.first_answer
-
-
-def _references(row: Mapping[str, Any], fields: str | Sequence[str], where: str) -> tuple[str, ...]:
-    names = [fields] if isinstance(fields, str) else list(fields)
-    field = next((name for name in names if name.split(".")[0] in row), names[-1])
-    found = _get(row, field, where)
-    listed = found if isinstance(found, list) else [found]
-    references = tuple("" if text is None else _sound(str(text), where).strip() for text in listed)
-    if not all(references) or not references:
-        raise RowError(f"{where}: {field} holds no accepted answer, or an empty one: {found!r}")
-    return references
-
-
-def _words(row: Mapping[str, Any], field: str, where: str) -> str:
-    found = _get(row, field, where)
-    if not isinstance(found, str) or not found.strip():
-        raise RowError(f"{where}: {field} is to be text, found {found!r}")
-    return _sound(found, where).strip()
-
-
-def _sound(text: str, where: str) -> str:
-    """The text, if it can be written: half a surrogate pair is no character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise RowError(
-            f"{where}: half of a surrogate pair at character {error.start + 1} ({text[error.start]!a})",
-            hint="the file was cut or joined inside an emoji; mend the row",
-        ) from error
-    return text
-
-
-def _join(row: Mapping[str, Any], fields: str | Sequence[str], where: str) -> str:
-    names = [fields] if isinstance(fields, str) else fields
-    values = [_get(row, name, where) for name in names]
-    for name, value in zip(names, values, strict=True):
-        if value == "" or not _is_text(value):
-            raise RowError(f"{where}: {name} is to tell the item from others, found {value!r}")
-    return _sound("#".join(map(str, values)), where)
-
-
-def _is_text(value: Any) -> bool:
-    """Whether it can be written as a word: a string or a number, but no NaN, no true or false, and nothing that holds others."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, (str, int)) and not isinstance(value, bool)
-
-
-def _get(row: Mapping[str, Any], field: str, where: str) -> Any:
-    value: Any = row
-    for part in field.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            there = ", ".join(name for name in row if not name.startswith("@"))
-            raise RowError(f"{where}: no field {field!r}; the row has: {there}")
-        value = value[part]
-    return value
