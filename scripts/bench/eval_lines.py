@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.evals.items.load import read_items
+from qaz_llm.evals.items.sources import find_source
 from qaz_llm.evals.prompts.examples import Examples
 from qaz_llm.evals.prompts.render import render_context, render_requests
 from qaz_llm.evals.task import Scoring, TaskConfig, load_task
@@ -58,7 +59,7 @@ def make_lines(names: Sequence[str], root: Path, *, items: int) -> Iterator[Line
     for name in names:
         task = load_task(name)
         solved = list(_dev_items(task, root))
-        found = list(islice(_items(task, root / (task.files.get("kk") or str(task.file))), items + SHOTS))
+        found = list(islice(_items(task, str(task.files.get("kk") or task.file), root), items + SHOTS))
         solved, found = (solved, found[:items]) if solved else (found[-SHOTS:], found[:-SHOTS])
         for shots in (0, SHOTS):
             examples = Examples(shots, {"kk": solved})
@@ -68,11 +69,12 @@ def make_lines(names: Sequence[str], root: Path, *, items: int) -> Iterator[Line
 
 def _dev_items(task: TaskConfig, root: Path) -> Iterator[EvalItem]:
     path = task.dev_files.get("kk") or task.dev_file or DEV.get(task.name)
-    return _items(task, root / path) if path is not None else iter(())
+    return _items(task, str(path), root) if path is not None else iter(())
 
 
-def _items(task: TaskConfig, path: Path) -> Iterator[EvalItem]:
-    return (item for item in read_items(task, path, "kk" if task.files else None) if item.language == "kk")
+def _items(task: TaskConfig, path: str, root: Path) -> Iterator[EvalItem]:
+    source = find_source(path, task=task.name, root=root, columns=task.columns, quoted=task.quoted)
+    return (item for item in read_items(task, source, "kk" if task.files else None) if item.language == "kk")
 
 
 def write_for_peer(line: Line, folder: Path, *, start: str) -> None:
