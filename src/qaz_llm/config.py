@@ -43,10 +43,15 @@ Location = tuple[str | int, ...]
 
 
 class StrictModel(BaseModel):
-    """Base of all configs: frozen, unknown keys refused, no coercion, defaults checked."""
+    """Base of all configs: frozen, unknown keys refused, no coercion, no number that is none or infinite, defaults checked."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, protected_namespaces=(), use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
     )
 
     def to_dict(self) -> dict[str, Any]:

@@ -105,6 +105,27 @@ def test_a_skipped_step_changes_nothing_and_is_counted(settings) -> None:
     assert all(text.startswith(cut) for text, cut in zip(learned, written, strict=True))
 
 
+@pytest.mark.parametrize("bad", [(2,), (1, 2), (5, 6)])
+def test_a_skipped_step_that_is_saved_does_not_count_against_the_model(settings, bad: tuple[int, ...]) -> None:
+    """Its rows were not learned, whatever their loss is: step 2 and the last are checkpoints."""
+    values, oracle = settings("skip", **COMMON, on_divergence="skip"), settings("oracle", **COMMON)
+    known: list[list[int]] = []
+
+    def factor(trainer: PackedTrainer, inputs: Any) -> float:
+        rows, learns = inputs["input_ids"].tolist(), trainer.model.training
+        if learns and trainer.state.global_step + 1 in bad:
+            known.extend(rows)
+            return math.inf
+        return 1.0 if learns or not any(row in known for row in rows) else math.inf
+
+    with losses_times(factor):
+        run_here(values)
+    with without_updates(set(bad)):
+        run_here(oracle)
+    same_model(values, oracle)
+    assert [row.get("skipped_steps", 0) for row in rows_of(values)][-1] == len(bad)
+
+
 def test_skipping_ends_where_it_does_not_help(settings) -> None:
     values = settings("skips", **COMMON, on_divergence="skip", divergence={"max_skips_in_row": 2})
     with pytest.raises(WorkError, match=r"at step 5 .*2 steps in a row were skipped"), losses_times(at_step(3, 4, 5)):

@@ -7,6 +7,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import losses, run_here, run_launched, weights
@@ -129,6 +130,45 @@ def test_a_run_that_is_done_does_nothing_and_another_is_refused(settings, untied
     with pytest.raises(CheckpointError, match=r"model\.checkpoint"):
         run_here(values | {"model": {"checkpoint": str(untied_model)}})
     assert run_here(values | {"micro_batch_size": 2, "grad_accum_steps": 2}).status == "complete"
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "flipped"])
+def test_a_finished_run_whose_model_is_damaged_makes_it_again(settings, damage: str, caplog) -> None:
+    values = settings("run", max_steps=2, checkpoint_every_steps=1)
+    run_here(values)
+    path = Path(values["run_dir"]) / "model" / "model.safetensors"
+    whole = path.read_bytes()
+    (path.parent / "README.md").write_text("a card of one's own")
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(whole[:5000] if damage == "cut" else whole[:-1] + bytes([whole[-1] ^ 1]))
+    with caplog.at_level("WARNING", logger="qaz_llm"):
+        assert run_here(values).status == "resumed"
+    assert path.read_bytes() == whole and "model.safetensors" in caplog.text
+    (path.parent / "README.md").write_text("a card of one's own")
+    assert run_here(values).status == "complete"  # people may write the texts beside the weights
+
+
+def test_damaged_rows_are_never_learned(settings, caplog) -> None:
+    """Ids of the vocabulary in another order would be learned without a word."""
+    whole, values = (
+        settings("whole", max_steps=4, checkpoint_every_steps=2),
+        settings("run", max_steps=4, checkpoint_every_steps=2),
+    )
+    run_here(whole)
+    run_here(values)
+    run_dir = Path(values["run_dir"])
+    (tokens,) = run_dir.glob("packed/kk-*/tokens.bin")
+    tokens.write_bytes(np.fromfile(tokens, dtype=np.int32)[::-1].tobytes())
+    for gone in ("model", "checkpoints/step-4"):
+        shutil.rmtree(run_dir / gone)
+    (run_dir / "complete.json").unlink()
+    with caplog.at_level("WARNING", logger="qaz_llm"):
+        run_here(values)
+    assert "the bytes of tokens.bin are not those that were written; made anew" in caplog.text
+    for name, tensor in weights(Path(whole["run_dir"]) / "model").items():
+        assert torch.equal(tensor, weights(run_dir / "model")[name]), name
 
 
 @pytest.mark.parametrize("tied", [True, False])

@@ -100,7 +100,7 @@ class EvalSettings(StrictModel):
     trust_remote_code: bool = False
     """Run code that a checkpoint brings. Leave this off for what you have not read."""
     batch_tokens: int = Field(8192, ge=64, description="tokens of one forward pass, padding included")
-    seed: int = Field(0, ge=0, description="of everything random; scoring itself draws nothing")
+    seed: int = Field(0, ge=0, lt=2**32, description="of everything random; scoring itself draws nothing")
 
 
 class EvalConfig(EvalSettings):

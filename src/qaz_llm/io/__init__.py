@@ -7,11 +7,14 @@ file that has its final name is whole; a folder is whole when its manifest is th
 from qaz_llm.io.compression import BZ2_STREAM, COMPRESSIONS, compression_of, naming_damage, open_bytes
 from qaz_llm.io.fingerprints import (
     code_fingerprint,
+    damage_of,
+    facts_of_files,
     fingerprint_file,
     fingerprint_input,
     fingerprint_inputs,
     fingerprint_paths,
     fingerprint_value,
+    size_in,
 )
 from qaz_llm.io.folders import LOCK_FILE, check_replaceable, check_writable, make_dir, only_one
 from qaz_llm.io.paths import (
@@ -65,9 +68,11 @@ __all__ = [
     "check_writable",
     "code_fingerprint",
     "compression_of",
+    "damage_of",
     "dump_row",
     "embedded_path",
     "expand_paths",
+    "facts_of_files",
     "file_format",
     "fingerprint_file",
     "fingerprint_input",
@@ -90,6 +95,7 @@ __all__ = [
     "read_parquet",
     "read_rows",
     "resolve_path",
+    "size_in",
     "skip_line",
     "write_json",
     "write_jsonl",

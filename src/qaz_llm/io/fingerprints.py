@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +76,36 @@ def code_fingerprint(*rooms: str) -> str:
         inside = (p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
         files += sorted(inside) if path.is_dir() else [path.with_suffix(".py")]
     return fingerprint_paths(files, relative_to=package)
+
+
+def facts_of_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size and XXH3-128 of each file of a folder, to be written beside them: `{"tokens.bin": {"bytes": 8, "xxh3_128": "…"}}`."""
+    return {
+        path.name: {"bytes": path.stat().st_size, "xxh3_128": fingerprint_file(path)}
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    }
+
+
+def damage_of(folder: Path, files: Mapping[str, Any]) -> str | None:
+    """What of the files of a folder is not as `facts_of_files` found it, every byte read; None where all is.
+
+    A size alone in place of the facts, as earlier versions wrote it, is compared as such.
+    """
+    for name, facts in files.items():
+        try:
+            size = (folder / name).stat().st_size
+            if size != size_in(facts):
+                return f"{name} has {size:,} bytes where {size_in(facts):,} were written"
+            if not isinstance(facts, int) and fingerprint_file(folder / name) != facts["xxh3_128"]:
+                return f"the bytes of {name} are not those that were written"
+        except FileNotFoundError:
+            return f"{name} is missing"
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            return f"{name} cannot be compared ({error})"
+    return None
+
+
+def size_in(facts: Any) -> int:
+    """The bytes of a file by its facts, or by the size that earlier versions wrote alone."""
+    return int(facts if isinstance(facts, int) else facts["bytes"])

@@ -59,6 +59,7 @@ def _configs(
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise _not_loadable(checkpoint, error) from error
     config = text_config_of(whole)
+    _check_shape(config, checkpoint)
     if not is_causal(config):
         raise InputError(
             f"{checkpoint}: a {whole.model_type} model, which is no causal language model",
@@ -71,6 +72,17 @@ def _configs(
         )
     refuse_quantised(config, checkpoint, {})
     return whole, config
+
+
+def _check_shape(config: PretrainedConfig, checkpoint: str) -> None:
+    """Raises InputError where a size that every model has is no number from 1."""
+    for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "vocab_size"):
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value < 1:
+            raise InputError(
+                f"{checkpoint}: its config.json says {name} {value}",
+                hint="take the config.json that belongs to the model",
+            )
 
 
 def load_model(

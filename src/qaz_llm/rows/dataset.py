@@ -22,7 +22,7 @@ from qaz_llm.cluster.stopping import stopped_by_signals
 from qaz_llm.data.processes import here_or_in_processes
 from qaz_llm.data.share import Share
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.io import atomic_dir, only_one, read_json, write_json
+from qaz_llm.io import atomic_dir, facts_of_files, only_one, read_json, write_json
 from qaz_llm.progress import get_logger, progress
 from qaz_llm.rows.config import MixEntry, RowShape
 from qaz_llm.rows.counts import Counts, lines_of
@@ -38,7 +38,15 @@ from qaz_llm.rows.packed import (
     encode_row,
     pad_id_of,
 )
-from qaz_llm.rows.parts import PART_FILE, RowPart, RowSet, dataset_fingerprint, is_part_done, row_set
+from qaz_llm.rows.parts import (
+    PART_FILE,
+    RowPart,
+    RowSet,
+    damage_of_rows,
+    dataset_fingerprint,
+    is_part_done,
+    row_set,
+)
 from qaz_llm.rows.sources import check_first_texts
 
 if TYPE_CHECKING:
@@ -87,11 +95,19 @@ def build_dataset(
 
 
 def make_rows(
-    sets: Sequence[RowSet], tokenizer: PreTrainedTokenizerFast, *, workers: int, share: Share | None = None
+    sets: Sequence[RowSet],
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    workers: int,
+    share: Share | None = None,
+    check: bool = True,
 ) -> list[RowSet]:
     """Make what is missing of the rows of a mix; those whose rows are whole then.
 
+    Rows that are there are read and compared with their hashes first; damaged ones are named, removed and made anew.
+
     Args:
+        check: False: who calls has had them compared.
         share: only make this share of the parts; whoever makes the last one puts them together.
 
     Raises:
@@ -99,6 +115,9 @@ def make_rows(
         NothingToTrainOnError: nothing is left of one part of the mix.
         PreemptedError: a signal told it to stop.
     """
+    if check:
+        for rows in (rows for rows in sets if rows.is_done):
+            _remove_if_damaged(rows.folder, META_FILE)
     todo = [rows for rows in sets if not rows.is_done]
     for rows in todo:
         if not rows.shape.chat:
@@ -130,6 +149,9 @@ def _held(todo: Sequence[RowSet], share: Share | None) -> Iterator[None]:
 
 
 def _make_parts(jobs: Sequence[tuple[RowSet, int]], maker: RowMaker, workers: int) -> None:
+    for rows, number in jobs:
+        if (folder := rows.part_folder(number)).is_dir():
+            _remove_if_damaged(folder, PART_FILE)
     missing = [(rows, number) for rows, number in jobs if not is_part_done(rows.part_folder(number))]
     if len(missing) < len(jobs):
         rest = "; going on with the rest" if missing else ""
@@ -148,6 +170,13 @@ def _make_parts(jobs: Sequence[tuple[RowSet, int]], maker: RowMaker, workers: in
         jobs_left = [(rows.entry, rows.shape, rows.parts[number], rows.part_folder(number)) for rows, number in missing]
         for number, _ in here_or_in_processes(_make, maker, jobs_left, count=workers):
             advance(sizes[number])
+
+
+def _remove_if_damaged(folder: Path, facts_file: str) -> None:
+    problem = damage_of_rows(folder, facts_file)
+    if problem is not None:
+        _logger.warning("%s: damaged, %s; made anew", folder, problem)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make(maker: RowMaker, job: tuple[MixEntry, RowShape, RowPart, Path]) -> None:
@@ -197,7 +226,7 @@ def _put_together(rows: RowSet) -> None:
         for name in (TOKENS_FILE, FLAGS_FILE):
             _join([folder / name for folder in folders], temporary / name)
         np.save(temporary / LENGTHS_FILE, np.concatenate([np.load(folder / LENGTHS_FILE) for folder in folders]))
-        write_json(temporary / META_FILE, meta)
+        write_json(temporary / META_FILE, {**meta, "files": facts_of_files(temporary)})
     shutil.rmtree(rows.work, ignore_errors=True)
     for line in lines_of(rows.entry.name, meta):
         _logger.warning(line)

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.io import atomic_dir, write_json
+from qaz_llm.io import atomic_dir, facts_of_files, write_json
 from qaz_llm.records import PackedRow, TokenizedExample
 from qaz_llm.rows.chat import ChatRenderer
 from qaz_llm.rows.chat.examples import chat_examples
@@ -70,8 +70,8 @@ class RowMaker:
                     dialogues = self._dialogues(entry, shape.seq_len, part, counts)
                     examples = dialogues if shape.chat else self._whole_texts(entry, part, counts)
                     writer.write_rows(_packed(examples, shape, counts))
-            sizes = {path.name: path.stat().st_size for path in temporary.iterdir()}
-            write_json(temporary / PART_FILE, {**writer.facts(), **counts.to_dict(), "files": sizes})
+            files = facts_of_files(temporary)
+            write_json(temporary / PART_FILE, {**writer.facts(), **counts.to_dict(), "files": files})
 
     def _texts(self, entry: MixEntry, part: RowPart, counts: Counts) -> Iterator[tuple[str, Tokens]]:
         """Place and ids of each text, with what the tokenizer puts around it and the end-of-text token behind it."""

@@ -20,7 +20,7 @@ from qaz_llm.data.config import SourceConfig
 from qaz_llm.data.readers import Part
 from qaz_llm.data.readers.cuts import parts_of
 from qaz_llm.errors import QazError
-from qaz_llm.io import compression_of, fingerprint_inputs, fingerprint_value, read_json
+from qaz_llm.io import compression_of, damage_of, fingerprint_inputs, fingerprint_value, read_json, size_in
 from qaz_llm.rows.config import MixEntry, RowShape
 from qaz_llm.rows.encode import frame_of
 from qaz_llm.rows.packed import META_FILE, START, PackedDataset
@@ -177,9 +177,20 @@ def _text_bytes(path: Path) -> int:
 
 
 def is_part_done(folder: Path) -> bool:
-    """Whether a part is there, and whole: every file of it, with the size it was written with."""
+    """Whether a part is there, and whole: every file of it, with the size it was written with. The bytes are not read."""
     try:
-        sizes: Mapping[str, int] = read_json(folder / PART_FILE)["files"]
-        return all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (QazError, OSError, KeyError):
+        files: Mapping[str, Any] = read_json(folder / PART_FILE)["files"]
+        return all((folder / name).stat().st_size == size_in(facts) for name, facts in files.items())
+    except (QazError, OSError, KeyError, TypeError):
         return False
+
+
+def damage_of_rows(folder: Path, facts_file: str) -> str | None:
+    """What of a folder of rows is not as it was written, every byte read; None where all is.
+
+    Rows of earlier versions, which kept sizes or nothing, are compared with what they have.
+    """
+    try:
+        return damage_of(folder, read_json(folder / facts_file).get("files", {}))
+    except (QazError, AttributeError) as error:
+        return f"{facts_file} cannot be read ({error})"

@@ -32,6 +32,10 @@ KEPT_IN_STEP = (METRICS_FILE, EVALS_FILE, SAMPLES_FILE)
 """Files of rows by step, which a resumed run brings back to its own step."""
 
 
+ALWAYS = ("loss", "tokens", "seconds")
+"""What every row of metrics.jsonl has beside its step."""
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The rows of a metrics file. Empty where there is no file.
 
@@ -42,11 +46,12 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         return []
     rows: list[dict[str, Any]] = []
     damaged: list[int] = []
+    needed = ALWAYS if path.name == METRICS_FILE else ()
     lines = path.read_bytes().split(b"\n")  # the last is empty, or a row that was cut off
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+            if not isinstance(row, dict) or not all(_is_number(row.get(key)) for key in ("step", *needed)):
                 raise ValueError(row)
             rows.append(row)
         except ValueError:
@@ -56,6 +61,10 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         shown = ", ".join(str(number) for number in damaged[:5])
         _logger.warning("%s: %d damaged rows left out, line %s", path, len(damaged), shown)
     return rows
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def truncate_metrics(path: Path, *, last_step: int) -> list[dict[str, Any]]:

@@ -17,12 +17,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.preflight import preflight
 from qaz_llm.cluster.stopping import Stop, Told, stopped_by_signals
-from qaz_llm.io import only_one, write_json
+from qaz_llm.io import facts_of_files, only_one, write_json
 from qaz_llm.progress import FILE_ONLY, format_duration, get_logger, log_to_file
 from qaz_llm.train.loop.schedule import warm_up_line
 from qaz_llm.train.metrics import METRICS_FILE, read_metrics
@@ -194,6 +194,11 @@ def _sitting(
     return _finish(plan, ended_before(run, plan, trainer.state.global_step, status), trainer, resumed)
 
 
+def _write_complete(run_dir: Path, facts: Mapping[str, Any]) -> None:
+    """The marker of a run that is done, with the sizes and hashes of its model."""
+    write_json(run_dir / COMPLETE_FILE, {**facts, "files": facts_of_files(run_dir / "model")})
+
+
 def _finish(
     plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer, resumed: checkpoints.Checkpoint | None
 ) -> TrainResult:
@@ -217,7 +222,7 @@ def _finish(
         "model_of_step": model_of_step,
         "identity": run.identity,
     }
-    on_main(lambda: write_json(config.run_dir / COMPLETE_FILE, facts))
+    on_main(partial(_write_complete, config.run_dir, facts))
     on_main(partial(say_curve, config.run_dir))
     _logger.info(
         "done: %d steps, %s tokens, loss %.4f, %s of training",

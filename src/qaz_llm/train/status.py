@@ -34,6 +34,9 @@ SILENT_S = 900.0
 STEPPING = ("training", "saving", "evaluation", "sampling")
 """Phases in which steps are to be expected; the others write when they begin and end, and may be long."""
 
+_KINDS: Mapping[str, type] = {"state": str, "phase": str, "started": str, "updated": str, "pid": int, "host": str}
+"""What every status.json has."""
+
 _logger = get_logger("status")
 
 
@@ -115,6 +118,13 @@ def read_status(run_dir: Path, *, now: datetime | None = None) -> dict[str, Any]
     Raises InputError where the folder holds no run.
     """
     status = _read_if_there(run_dir / STATUS_FILE)
+    if status is None and not run_dir.is_dir():
+        raise InputError(f"{run_dir}: no such folder", hint="name the run_dir of a training or of `qaz run`")
+    if status is None and os.path.lexists(run_dir / STATUS_FILE):
+        raise InputError(
+            f"{run_dir / STATUS_FILE}: damaged, so it says nothing of the run",
+            hint="train.log and metrics.jsonl beside it tell how far it came; the next start writes it anew",
+        )
     if status is None:
         raise InputError(
             f"{run_dir}: holds no {STATUS_FILE}, so no run that could be told about",
@@ -190,7 +200,8 @@ def _read_if_there(path: Path) -> dict[str, Any] | None:
         values = read_json(path)
     except DataError:
         return None
-    return values if isinstance(values, dict) and {"state", "started", "pid", "host"} <= values.keys() else None
+    is_whole = isinstance(values, dict) and all(isinstance(values.get(key), kind) for key, kind in _KINDS.items())
+    return values if is_whole else None
 
 
 def _is_no_number(value: Any) -> bool:

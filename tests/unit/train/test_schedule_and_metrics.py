@@ -38,13 +38,23 @@ def test_constant_ignores_the_number_of_steps() -> None:
 def test_truncating_forgets_later_steps_and_a_torn_line(tmp_path) -> None:
     path = tmp_path / "metrics.jsonl"
     for step in range(1, 6):
-        append_metrics(path, {"step": step, "loss": 1.0})
+        append_metrics(path, {"step": step, "loss": 1.0, "tokens": 8 * step, "seconds": 0.5 * step})
     with path.open("a") as stream:
         stream.write('{"step": 6, "lo')
     assert [row["step"] for row in read_metrics(path)] == [1, 2, 3, 4, 5]
     truncate_metrics(path, last_step=3)
-    append_metrics(path, {"step": 4, "loss": 2.0})
+    append_metrics(path, {"step": 4, "loss": 2.0, "tokens": 32, "seconds": 2.0})
     assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [1, 2, 3, 4]
+
+
+def test_a_row_that_lacks_what_all_have_is_damaged(tmp_path, caplog) -> None:
+    path = tmp_path / "metrics.jsonl"
+    whole = {"step": 1, "loss": 2.0, "tokens": 8, "seconds": 0.5}
+    rows = [whole, {"step": 2}, {**whole, "step": 3, "seconds": None}, {**whole, "step": True}, {**whole, "step": 4}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with caplog.at_level("WARNING", logger="qaz_llm"):
+        assert [row["step"] for row in read_metrics(path)] == [1, 4]
+    assert "3 damaged rows left out, line 2, 3, 4" in caplog.text
 
 
 def test_truncating_nothing_is_nothing(tmp_path) -> None:

@@ -149,8 +149,15 @@ def test_a_job_shows_the_training_it_is_at(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_and_a_torn_file(tmp_path: Path) -> None:
-    for content in (None, '{"state": "run'):
-        if content is not None:
-            (tmp_path / STATUS_FILE).write_text(content)
-        with pytest.raises(InputError, match=r"holds no status\.json"):
+    with pytest.raises(InputError, match=r"holds no status\.json"):
+        read_status(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        read_status(tmp_path / "none")
+    for content in ('{"state": "run', "[1]", '{"state": "running", "pid": "x"}'):
+        (tmp_path / STATUS_FILE).write_text(content)
+        with pytest.raises(InputError, match=r"status\.json: damaged"):
             read_status(tmp_path)
+    (tmp_path / STATUS_FILE).unlink()
+    (tmp_path / STATUS_FILE).mkdir()
+    with pytest.raises(InputError, match=r"status\.json: damaged"):
+        read_status(tmp_path)

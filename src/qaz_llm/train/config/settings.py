@@ -16,6 +16,9 @@ from qaz_llm.train.config.parts import Part, part_problems
 from qaz_llm.train.config.preference import PreferenceConfig
 from qaz_llm.train.config.watching import WatchConfig
 
+MOST_EPOCHS, MOST_STEPS = 100_000, 1_000_000_000
+"""Beyond any training that ends; numbers as large as these are slips."""
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -34,9 +37,9 @@ class TrainSettings(StrictModel):
     """Rows that one process computes at once."""
     grad_accum_steps: int = Field(default=1, gt=0)
     """Micro-batches whose gradients are summed into one step."""
-    epochs: float = Field(default=1.0, gt=0)
+    epochs: float = Field(default=1.0, gt=0, le=MOST_EPOCHS)
     """Traversals of the data; `max_steps` wins where it is given."""
-    max_steps: int | None = Field(default=None, gt=0)
+    max_steps: int | None = Field(default=None, gt=0, le=MOST_STEPS)
     """Optimizer steps in all; null: as many as `epochs` makes."""
     packing: Literal["on", "off"] = "on"
     """`on`: several documents share a row and do not see each other, which is proven before the first step; `off`: each has a row of its own, padded, for models that cannot keep them apart (recurrences and convolutions run over a whole row)."""
@@ -86,7 +89,7 @@ class TrainSettings(StrictModel):
     """A step whose loss or gradient says that training has diverged ends the run (`stop`), is left out without an update (`skip`; not with DeepSpeed), or the run goes back to its newest checkpoint and leaves the step's rows out (`rollback`). Its rows are kept in `run_dir/diverged/`."""
     divergence: DivergenceConfig = DivergenceConfig()
     """What counts as divergence, and how often the run tries to get past it."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     """Of the order of the data, of fresh weights and of dropout."""
 
     log_every_steps: int = Field(default=10, gt=0)

@@ -81,12 +81,13 @@ def given_up(plan: TrainPlan, error: DivergedError) -> DivergedError:
     if config.on_divergence == "rollback":
         tried = f", after {len(read_left_out(config.run_dir))} rollbacks"
     newest = checkpoints.newest_complete(config.run_dir / "checkpoints")
+    further = "" if tried else ", or go on past it with the same command and on_divergence=rollback"
     good = f"the newest good checkpoint is {newest.path}" if newest else "there is no checkpoint before it"
     return DivergedError(
         error.verdict,
         f"{error.message}{tried}; nothing of this step was written, {good}",
         hint=f"look at its rows in {_rows_file(config.run_dir, error.verdict.step)}; lower lr or raise warmup_steps in a "
-        "new run_dir, or go on past it with the same command and on_divergence=rollback",
+        f"new run_dir{further}",
     )
 
 

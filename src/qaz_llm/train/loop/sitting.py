@@ -107,5 +107,6 @@ def run_trainer(
     for line in watch.lines():
         _logger.warning(line)
     done, took = trainer.state.global_step, format_duration(time.monotonic() - started)
-    _logger.info("trained steps %d to %d in %s%s", done_steps + 1, done, took, watching.clock.in_words())
+    if done > done_steps:
+        _logger.info("trained steps %d to %d in %s%s", done_steps + 1, done, took, watching.clock.in_words())
     return trainer

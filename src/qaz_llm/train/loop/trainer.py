@@ -69,7 +69,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         self.settings = config
         self.beat = beat
         self._first_step: int | None = None
-        self._last_inputs: dict[str, Any] | None = None
+        self._newest: dict[int, dict[str, Any]] = {}
         self.watch = watch
         self.watching = watching
         self.clock = watching.clock
@@ -171,7 +171,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any) -> torch.Tensor:
         """A micro-batch's forward and backward pass, whose loss StepWatch adds up."""
-        self._last_inputs = dict(inputs)
+        self._remember(inputs)
         loss: torch.Tensor = super().training_step(model, inputs, *rest)
         self.watch.add(loss, self._tr_loss)
         return loss
@@ -191,10 +191,24 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         self.watch.look(at_all=self.control.should_save)
         if self.control.should_save:
             self.beat.mark("saving", step=self.state.global_step, is_long=True)
-        if self.control.should_save and self._last_inputs is not None:
-            self.watch.look_again(self.loss_of(self._last_inputs, self.model_wrapped), step=self.state.global_step)
-            self._last_inputs = None
+        if self.control.should_save:
+            self._look_again()
         super()._maybe_log_save_evaluate(*arguments, **named)
+
+    def _remember(self, inputs: dict[str, Any]) -> None:
+        """Keep the last micro-batch of each of the newest steps, as many as can be skipped in a row and one more."""
+        self._newest[self.state.global_step + 1] = dict(inputs)
+        while len(self._newest) > self.watch.limits.max_skips_in_row + 1:
+            del self._newest[min(self._newest)]
+
+    def _look_again(self) -> None:
+        """Ask the model for the loss of what it learned last: of the newest step that made an update. Where none did since
+        the last checkpoint, the weights are those that were looked at then."""
+        learned = [step for step in self._newest if step not in self.watch.skipped]
+        if learned:
+            inputs = self._newest[max(learned)]
+            self.watch.look_again(self.loss_of(inputs, self.model_wrapped), step=max(learned))
+        self._newest.clear()
 
     def loss_of(self, inputs: dict[str, Any], model: Any) -> float:
         """Nats per learned token of a micro-batch, by the weights as they are now.

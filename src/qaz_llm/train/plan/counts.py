@@ -63,6 +63,7 @@ def count_model(config: TrainConfig, model_config: Any, new_tokens: tuple[int, .
         )
     targets = find_targets(model, adapter.target_modules).names
     adapted = add_lora(model, **adapter.lora_options, new_tokens=new_tokens)
+    _check_rank(adapted, adapter.r)
     trains_rows = bool(new_tokens) and adapter.new_embeddings != "frozen"
     return CountedModel(
         parameters=sum(p.numel() for p in adapted.parameters()),
@@ -87,3 +88,18 @@ def _tables(model: Any) -> int:
         id(t.weight): t.weight for t in (model.get_input_embeddings(), model.get_output_embeddings()) if t is not None
     }
     return sum(weight.numel() for weight in tables.values())
+
+
+def _check_rank(adapted: Any, rank: int) -> None:
+    """Raises ConfigError where no matrix is large enough for the rank: a product of rank r needs two sides of at least r."""
+    sides: dict[str, list[int]] = {}
+    for name, parameter in adapted.named_parameters():
+        for part, side in (("lora_A", 1), ("lora_B", 0)):
+            if part in name and parameter.dim() == 2:
+                sides.setdefault(name.replace(part, ""), []).append(parameter.shape[side])
+    largest = max((min(both) for both in sides.values()), default=rank)
+    if rank > largest:
+        raise ConfigError(
+            f"adapter.r {rank:,} is more than {largest:,}, the shorter side of the largest matrix that gets one",
+            hint=f"take adapter.r up to {largest}, or adapter.type=full",
+        )

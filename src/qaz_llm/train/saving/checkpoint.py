@@ -89,6 +89,8 @@ def commit(
         _flush(folder)
     write_marker(staged, Marker(step, world_size, identity, files))
     target = checkpoints / f"step-{step}"
+    if _is_no_folder(target):
+        target.unlink()
     shutil.rmtree(target, ignore_errors=True)
     staged.replace(target)
     _flush(checkpoints)
@@ -100,6 +102,9 @@ def newest_complete(checkpoints: Path, *, without: Collection[Path] = ()) -> Che
 
     Those that are not whole are named in a warning and passed over, those in `without` silently.
     """
+    for path in sorted(checkpoints.glob("step-*")) if not without else ():
+        if _NAME.fullmatch(path.name) and _is_no_folder(path):
+            _logger.warning("%s: not a folder; passed over", path)
     for path in _by_step(checkpoints, _NAME):
         if path in without:
             continue
@@ -184,7 +189,7 @@ def check_same_run(identity: Mapping[str, Any], recorded: Mapping[str, Any], *, 
     if not differing:
         return
     differing.sort(key=lambda key: "fingerprint" in key)  # a changed setting explains a changed fingerprint
-    shown = "; ".join(f"{key}: {_show(then.get(key))} then, {_show(now.get(key))} now" for key in differing[:6])
+    shown = "; ".join(f"{key}: {_show(then, key)} then, {_show(now, key)} now" for key in differing[:6])
     more = f" and {len(differing) - 6} more" if len(differing) > 6 else ""
     raise OtherRunError(
         f"{where} belongs to a run with another configuration or other data: {shown}{more}",
@@ -199,6 +204,11 @@ def _by_step(checkpoints: Path, pattern: re.Pattern[str]) -> list[Path]:
         return []
     found = [(match, path) for path in checkpoints.iterdir() if (match := pattern.fullmatch(path.name))]
     return [path for match, path in sorted(found, key=lambda f: int(f[0][1]), reverse=True) if path.is_dir()]
+
+
+def _is_no_folder(path: Path) -> bool:
+    """Whether something has a checkpoint's name that is a file or a link."""
+    return path.is_symlink() or (path.exists() and not path.is_dir())
 
 
 def _look_at(path: Path) -> Marker:
@@ -243,6 +253,10 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _show(value: Any) -> str:
+def _show(values: Mapping[str, Any], key: str) -> str:
+    """What is recorded of a key; one that is not recorded is left at its default."""
+    if key not in values:
+        return "its default"
+    value = values[key]
     text = repr(value)
     return text if len(text) <= 60 else f"(fingerprint {fingerprint_value(value)[:8]})"

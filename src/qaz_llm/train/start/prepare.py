@@ -53,8 +53,9 @@ class PreparedRun:
 
 
 def prepare_files(plan: TrainPlan) -> PreparedFiles:
-    """Make the tokenizer where one is to be trained, and the rows that are missing."""
-    return make_files(plan.config)
+    """Make the tokenizer where one is to be trained, and the rows that are missing; of several processes the first one
+    has compared what is there before they met (waiting.py)."""
+    return make_files(plan.config, check=plan.environment.world_size == 1)
 
 
 def open_prepared(plan: TrainPlan, files: PreparedFiles) -> PreparedRun:

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from qaz_llm.errors import CheckpointError, DataError, InputError
-from qaz_llm.io import read_json
+from qaz_llm.io import damage_of, read_json
 from qaz_llm.progress import get_logger
 from qaz_llm.train.metrics import KEPT_IN_STEP, METRICS_FILE, truncate_metrics
 from qaz_llm.train.plan import TrainPlan
@@ -51,6 +51,9 @@ def completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:
         _logger.warning("%s: damaged; the end of the run is done again", marker)
         return None
     checkpoints.check_same_run(run.identity, identity, where=plan.config.run_dir)
+    if (problem := _damage_of_model(plan.config.run_dir / "model", facts)) is not None:
+        _logger.warning("%s: damaged, %s; the end of the run is done again", plan.config.run_dir / "model", problem)
+        return None
     if facts["steps"] < run.steps and why_ended(plan.config.run_dir, plan.config.watch) is None:
         return None  # a constant schedule may go further
     if facts.get("final_model", "last") != plan.config.watch.final_model:
@@ -64,6 +67,14 @@ def completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:
         plan.config.run_dir / METRICS_FILE,
         "complete",
     )
+
+
+def _damage_of_model(folder: Path, facts: Mapping[str, Any]) -> str | None:
+    """Whether a file of the result is gone, or its weights are not what was written; people may change its texts."""
+    files: Mapping[str, Any] = facts.get("files", {})
+    missing = next((f"{name} is missing" for name in files if not (folder / name).is_file()), None)
+    weights = {name: of for name, of in files.items() if name.endswith(".safetensors")}
+    return missing or damage_of(folder, weights)
 
 
 def checkpoint_to_resume(

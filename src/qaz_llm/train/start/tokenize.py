@@ -137,8 +137,10 @@ class Files:
         return PreparedFiles(self.tokenizer_name, self.entries, tuple(str(rows.folder) for rows in self.sets))
 
 
-def make_files(config: TrainConfig, *, share: Share | None = None) -> PreparedFiles:
+def make_files(config: TrainConfig, *, share: Share | None = None, check: bool = True) -> PreparedFiles:
     """Make the tokenizer where one is to be trained, and the rows that are missing, or this share of them.
+
+    `check`: compare the rows that are there with their hashes, and make damaged ones anew.
 
     Raises as `rows.dataset.make_rows`, and InputError where a share would have to train the tokenizer.
     """
@@ -154,7 +156,7 @@ def make_files(config: TrainConfig, *, share: Share | None = None) -> PreparedFi
     for rows in there:
         for line in lines_of(rows.entry.name, read_json(rows.folder / META_FILE)):
             _logger.info(line)
-    make_rows(files.sets, files.tokenizer, workers=files.workers, share=share)
+    make_rows(files.sets, files.tokenizer, workers=files.workers, share=share, check=check)
     return files.prepared()
 
 

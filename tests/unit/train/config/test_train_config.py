@@ -52,6 +52,13 @@ def test_shipped_configs_are_valid(name: str) -> None:
         (["distributed={backend: fsdp2, deepspeed: a.json}"], "exclude each other"),
         (["distributed.reshard_after_forward=false"], "belongs to backend fsdp2"),
         (["precision=fp16"], "'fp32' or 'bf16'"),
+        (["lr=.inf"], "finite number"),
+        (["adam_eps=1e400"], "finite number"),
+        (["data.mix.0.weight=.inf"], "finite number"),
+        (["epochs=1e300", "max_steps=null"], "less than or equal to 100000"),
+        (["max_steps=99999999999999999999"], "less than or equal to"),
+        (["seed=18446744073709551615"], "less than 4294967296"),
+        (["lr=1e-3", "weight_decay=3000"], "lr 0.001 × weight_decay 3000 is 3"),
     ],
 )
 def test_what_is_refused(overrides: list[str], said: str) -> None:

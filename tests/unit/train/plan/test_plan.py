@@ -248,6 +248,28 @@ def test_a_config_json_alone_is_enough_for_a_described_machine(tmp_path: Path) -
     assert any("those of 1 billion tokens" in note for note in without_steps["notes"])
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [({"hidden_size": -64}, "hidden_size -64"), ({"num_hidden_layers": 0}, "num_hidden_layers 0"), ({"num_key_value_heads": 0}, "num_key_value_heads 0")],
+)  # fmt: skip
+def test_a_config_json_that_is_of_no_model(tmp_path: Path, changed: dict[str, int], said: str) -> None:
+    LlamaConfig(**SMALL).save_pretrained(tmp_path / "m")
+    path = tmp_path / "m" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    found = run_plan(str(tmp_path / "m"), "--gpu", "h200", "seq_len=64")
+    assert isinstance(found.exception, InputError) and f"its config.json says {said}" in str(found.exception)
+
+
+def test_a_rank_that_no_matrix_is_large_enough_for(tmp_path: Path) -> None:
+    LlamaConfig(**SMALL).save_pretrained(tmp_path / "m")
+    arguments = [str(tmp_path / "m"), "--gpu", "h200", "seq_len=64", "adapter.type=lora"]
+    found = run_plan(*arguments, "adapter.r=100000")
+    assert isinstance(found.exception, ConfigError) and "the shorter side of the largest matrix" in str(found.exception)
+    largest = int(str(found.exception).split("more than ")[1].split(",")[0])
+    assert run_plan(*arguments, f"adapter.r={largest}").exit_code == 0
+    assert isinstance(run_plan(*arguments, f"adapter.r={largest + 1}").exception, ConfigError)
+
+
 def test_exit_1_where_it_does_not_fit_and_a_word_where_this_machine_is_meant(tmp_path: Path) -> None:
     LlamaConfig(**SMALL).save_pretrained(tmp_path / "m")
     (tmp_path / "site.yaml").write_text("gpu: toy\nmemory_gb: 0.5\npeak_tflops: 1\n")

@@ -63,6 +63,8 @@ def test_a_difference_is_named(tmp_path: Path) -> None:
     assert "lr: 0.001 then, 0.003 now" in str(caught.value)
     assert "data_fingerprints.a" in str(caught.value)
     assert "data.mix" not in str(caught.value)
+    with pytest.raises(CheckpointError, match="packing: its default then, 'off' now"):
+        check_same_run({**then, "packing": "off"}, then, where=tmp_path)
 
 
 def test_any_flipped_bit_is_found(tmp_path: Path) -> None:
@@ -92,6 +94,24 @@ def test_what_was_found_is_said_and_set_aside(tmp_path: Path, caplog: pytest.Log
     assert found is not None and found.step == 1
     assert "step-2: damaged, the bytes of weights are not those that were written" in caplog.text
     assert sorted(p.name for p in tmp_path.glob("*step-*")) == ["damaged-step-2", "step-1"]
+
+
+@pytest.mark.parametrize("kind", ["file", "loop", "elsewhere"])
+def test_what_only_has_the_name_of_a_checkpoint_is_said_and_makes_room(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(tmp_path, 1)
+    name = tmp_path / "step-2"
+    if kind == "file":
+        name.write_text("x")
+    else:
+        (tmp_path / "other").mkdir()
+        name.symlink_to("step-2" if kind == "loop" else "gone")
+    found = newest_verified(tmp_path)
+    assert found is not None and found.step == 1 and "step-2: not a folder; passed over" in caplog.text
+    save(tmp_path, 2)
+    found = newest_verified(tmp_path)
+    assert found is not None and found.step == 2 and found.path.is_dir() and not found.path.is_symlink()
 
 
 @pytest.mark.parametrize("added", ["pytorch_model.bin", "global_step/other"])
