@@ -1,4 +1,4 @@
-"""A Llama of 50 million random weights, with a tokenizer made of the texts it is to be asked about."""
+"""A Llama of 50 million random weights, with a tokenizer made of texts of its language."""
 
 from __future__ import annotations
 
