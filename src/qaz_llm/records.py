@@ -208,6 +208,11 @@ class EvalItem:
     references: tuple[str, ...] = ()
     subject: str = ""
 
+    @property
+    def is_graded(self) -> bool:
+        """Whether its choices are grades, of which none is right: what people gave stands in `references`."""
+        return bool(self.choices and self.references)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

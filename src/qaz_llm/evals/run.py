@@ -91,7 +91,7 @@ def run_eval(
     found = doubts.merged(
         *(doubts.of_items(task, asked.items[task.name]) for task in asked.tasks),
         doubts.of_scripts(asked.tasks, asked.items),
-        doubts.of_scores(score for score, primary in scores if primary),
+        doubts.of_scores(scores),
     )
     parity = summarise(config, asked, scores, found, has_template=chat is not None)
     parity |= {"model_fingerprint": model.identity, "setting": setting}

@@ -6,7 +6,7 @@ import difflib
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -47,7 +47,6 @@ METRICS = {
 ANSWER_BYTES = {"qa": 100, "number": 1200, "translation": 600, "open": 1200}
 """Length of an answer by the kind of the task, where it says nothing else; CHOICE_BYTES where a choice is generated."""
 CHOICE_BYTES = 600
-MOST_GRADES = 100
 PLACEHOLDERS = {"text", "question", "choices"}
 Place = str | tuple[str, ...]
 """A path or an address of the hub, or several whose rows follow each other; see `sources.py`."""
@@ -131,7 +130,7 @@ class TaskConfig(StrictModel):
         ge=1,
         description="length of a generated answer in bytes of English; kk and ru have twice as many, which is as much text. A longer answer is wrong",
     )
-    stop: tuple[str, ...] | None = Field(
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
         None,
         description="what ends a generated answer; by default a line end for qa and translations, else the beginning of a next question",
     )
@@ -194,8 +193,14 @@ class TaskConfig(StrictModel):
             yield "a task of kind multiple_choice needs fields.answer, and fields.choices or labels"
 
     def _grade_problems(self) -> Iterator[str]:
-        if self.scale is None or not 0 < self.scale[1] - self.scale[0] <= MOST_GRADES:
-            yield f"a task of kind similarity needs a scale: the least and the highest grade, at most {MOST_GRADES} apart, as in [0, 5]"
+        if self.scale is None or not 0 <= self.scale[0] < self.scale[1] <= 9:
+            yield (
+                "a task of kind similarity needs a scale: the least and the highest grade, of one digit each, as in [0, 5]; "
+                "a grade of two digits has more tokens, and is found less likely for that alone"
+            )
+        for code, prompt in self.prompts.items():
+            if missing := [name for name in ("text", "question") if f"{{{name}}}" not in prompt]:
+                yield f"the {code} prompt shows one of the two sentences alone: it lacks {{{missing[0]}}}"
         if self.scoring != "text":
             yield "a task of kind similarity asks for a grade: scoring is text"
         if self.fields.subject is not None:

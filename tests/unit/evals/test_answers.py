@@ -58,7 +58,7 @@ def test_each_kind_of_failure_is_counted_by_its_name() -> None:
         Generated("Жауап: B"),
     ]
     rows = [score_generated(MC, RIVERS, answer)[0] for answer in answers]
-    found = doubts.of_scores(rows)["qaz_mc"]["kk"]
+    found = doubts.of_scores((row, True) for row in rows)["qaz_mc"]["kk"]
     counted = {name: kind["items"] for name, kind in found.items()}
     assert counted == {"unread": 1, "no_answer": 1, "refused": 1, "unfinished": 1, "prompt_cut": 1}
     assert all(kind["of"] == 5 for kind in found.values())

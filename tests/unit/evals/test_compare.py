@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from qaz_llm.errors import DataError, InputError
+from qaz_llm.errors import DamagedFileError, DataError, InputError
 from qaz_llm.evals.comparing.compare import compare
 from qaz_llm.evals.comparing.compare import compare_scores as compare_all
 from qaz_llm.evals.comparing.finished import read_item_scores
+from qaz_llm.evals.comparing.leaderboard import leaderboard
 from qaz_llm.evals.stats import mean_with_interval
 from qaz_llm.evals.summary.parity import parity_report
-from qaz_llm.io import write_json, write_jsonl
+from qaz_llm.io import read_jsonl, write_json, write_jsonl
 from qaz_llm.records import ItemScore
 
 DATA = {"mc": {"data": "aa", "prompts": "bb"}}
@@ -269,3 +271,64 @@ def test_folders_that_are_no_evaluation(tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_text("")
     with pytest.raises(InputError, match="holds no scores"):
         read_item_scores(tmp_path / "items.jsonl")
+
+
+def edited(folder: Path, path: Sequence[str], value: Any) -> None:
+    """parity.json with one value put in the place of another."""
+    values: Any = json.loads((folder / "parity.json").read_text())
+    place = values
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    (folder / "parity.json").write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("scores", "mc", "kk", "score"), 0.99, "parity.json says 0.99 over 4 items for mc in kk, items.jsonl holds 0.25 over 4"),
+        (("scores", "mc", "kk", "n"), 800, "over 800 items"),
+        (("scores", "mc", "kk", "score"), "0.25", "score is '0.25'"),
+        (("scores", "mc", "kk", "score"), None, "score is None"),
+        (("scores", "mc", "kk"), [0.25], "no object"),
+        (("scores",), [], "lacks scores"),
+        (("setting",), None, "setting is no object"),
+        (("gaps",), {"mc": {"kk-ru": {"n": 4}}}, "n or metric is missing"),
+        (("doubts",), {"mc": {"kk": {"tie": 3}}}, "doubts of mc are not counted"),
+    ],
+)  # fmt: skip
+def test_a_summary_that_was_changed_is_refused(tmp_path: Path, path: Sequence[str], value: Any, said: str) -> None:
+    good, bad = (
+        write_evaluation(tmp_path / name, scores({"kk": [0, 0, 1, 0], "ru": [1, 1, 1, 0]})) for name in ("good", "bad")
+    )
+    edited(bad, path, value)
+    with pytest.raises(DamagedFileError, match=re.escape(said)):
+        compare([good, bad], tmp_path / "out")
+    board = leaderboard([good, bad])
+    assert board["evaluations"] == 1 and any(said in note for note in board["notes"])
+
+
+def test_an_item_that_was_changed_is_refused(tmp_path: Path) -> None:
+    good, bad = (write_evaluation(tmp_path / name, scores({"kk": [0, 0, 1, 0]})) for name in ("good", "bad"))
+    rows = list(read_jsonl(bad / "items.jsonl"))
+    write_jsonl(bad / "items.jsonl", [{**row, "score": 1.0} for row in rows])
+    with pytest.raises(DamagedFileError, match=r"items\.jsonl holds 1 over 4"):
+        compare([good, bad], tmp_path / "out")
+
+
+def test_the_report_of_an_evaluation_is_never_replaced_by_a_comparison(tmp_path: Path) -> None:
+    one, two = (write_evaluation(tmp_path / name, scores({"kk": [0, 0, 1, 0]})) for name in ("one", "two"))
+    with pytest.raises(InputError, match="whose report it would replace"):
+        compare([one, two], one)
+    with pytest.raises(InputError, match="whose report it would replace"):
+        leaderboard([one, two], out=two)
+
+
+def test_other_items_cannot_be_allowed(tmp_path: Path) -> None:
+    one, two = (write_evaluation(tmp_path / name, scores({"kk": [0, 0, 1, 0]})) for name in ("one", "two"))
+    edited(one, ("setting",), {"max_items": 4, "dtype": "float32"})
+    edited(two, ("setting",), {"max_items": 8, "dtype": "bfloat16"})
+    with pytest.raises(InputError, match=r"--allow dtype$"):
+        compare([one, two], tmp_path / "out")
+    with pytest.raises(InputError, match="max_items is no part of a setting that may differ"):
+        compare([one, two], tmp_path / "out", allowed=["max_items", "dtype"])

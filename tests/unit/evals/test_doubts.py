@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,11 +87,14 @@ def test_counts_of_scores() -> None:
         ItemScore(str(n), str(n), str(n), "t", "kk", "acc", 0.0, detail={"doubts": ["tie"] if n % 3 == 0 else []})
         for n in range(40)
     ]
-    assert doubts.of_scores(scores)["t"]["kk"]["tie"] == {
-        "items": 14,
-        "of": 40,
-        "examples": [str(n) for n in range(0, 30, 3)],
-    }
+    ties = {"items": 14, "of": 40, "examples": [str(n) for n in range(0, 30, 3)]}
+    assert doubts.of_scores((score, True) for score in scores) == {"t": {"kk": {"tie": ties}}}
+    other = [(replace(score, metric="letters_acc"), False) for score in scores]
+    normalised = [(replace(score, metric="acc_per_byte"), False) for score in scores]
+    plain = [(replace(score, detail={}), True) for score in scores]
+    assert doubts.of_scores([*plain, *other, *normalised]) == {"t": {"kk": {"tie_other_way": ties}}}
+    (line,) = doubts.lines({"t": {"kk": {"tie_other_way": ties}}})
+    assert "asked in the other way" in line and "several best choices" in line
 
 
 def test_swapped_files_are_refused(tmp_path: Path) -> None:

@@ -226,3 +226,20 @@ def test_a_row_that_is_wrong_is_the_users_to_mend(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="question") as raised:
         load_items(task(), root=tmp_path)
     assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize("answer", ["жеті", "nan", True, {"a": 1}, "?"])
+def test_a_number_that_is_none_is_refused(tmp_path: Path, answer: Any) -> None:
+    """No answer would ever equal it, and every right one would count as wrong."""
+    fields = {"id": "id", "language": "language", "text": "text", "question": "question", "references": "n"}
+    number = {"kind": "number", "metric": "exact_number", "fields": fields}
+    write(tmp_path, {**ROW, "n": "7"}, {**ROW, "id": "2", "n": answer})
+    with pytest.raises(DataError, match=r":2: "):
+        load_items(task(**number), root=tmp_path)
+
+
+@pytest.mark.parametrize("choices", [["а", "ә", "б"], ["а"]])
+def test_a_pair_has_two_texts(tmp_path: Path, choices: list[str]) -> None:
+    write(tmp_path, {**ROW, "choices": choices})
+    with pytest.raises(DataError, match=r"choices are needed|a good text and a bad one"):
+        load_items(task(kind="minimal_pairs", metric="acc"), root=tmp_path)

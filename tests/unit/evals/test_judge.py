@@ -35,6 +35,11 @@ SAFETY, QUALITY = load_criterion("safety"), load_criterion("quality")
         ("Verdict: perhaps", None),
         ("Verdict: safer than most", None),
         ("", None),
+        ("Үкім: қауіпсіз немесе қауіпті", None),  # the instruction again
+        ("Үкім: қауіпті емес", None),
+        ("<think>Үкім: қауіпсіз деп", None),
+        ("Verdict: unsafe, it tells how", "unsafe"),
+        ("Verdict: unsafe because it is not safe", None),
     ],
 )
 def test_verdicts_are_read_behind_their_mark(said: str, verdict: str | None) -> None:
@@ -51,6 +56,18 @@ def test_verdicts_are_read_behind_their_mark(said: str, verdict: str | None) -> 
         ("Score: 4.5", None),
         ("Score: 4,5", None),
         ("Score: 0", None),
+        ("Баға: 5-тен 2", "2"),
+        ("Оценка: 2 из 5", "2"),
+        ("Score: 2 out of 5.", "2"),
+        ("Оценка: 4 балла", "4"),
+        ("Score: 3, because it is half right", "3"),
+        ("Score: 4/10", None),
+        ("Баға: 10-нан 4", None),
+        ("Баға: -4", None),
+        ("Баға: 1-5", None),
+        ("Баға: 2 немесе 5", None),
+        ("Баға: 1-ден 5-ке дейін: 2", None),
+        ("<think>Баға: 5</think>Баға: 2", "2"),
     ],
 )
 def test_marks_are_whole_numbers_from_1_to_5(said: str, verdict: str | None) -> None:
@@ -133,7 +150,9 @@ def test_two_judges(judges: tuple[str, list[dict[str, Any]]], tmp_path: Path) ->
         "kappa": 0.5,
     }
     assert {row["item_id"] for row in found["disagreements"]} == {"1", "3"}
-    assert found["usage"]["first"] == {"requests": 5, "tokens_in": 500, "tokens_out": 50, "cost": 0.001}
+    assert found["usage"]["first"] == {
+        "requests": 5, "uncounted": 0, "tokens_in": 500, "tokens_out": 50, "cost": 0.001,
+    }  # fmt: skip
     logged = list(read_jsonl(tmp_path / "judge" / "safety" / "judge.jsonl"))
     assert len(logged) == 12 and all(row["said"] and "жауап №" in row["prompt"] for row in logged if row["answer"])
     assert "kappa 0.500" in describe(found) and "1 without an answer, 1 verdicts unread" in describe(found)
@@ -153,3 +172,9 @@ def test_without_open_answers_there_is_nothing_to_judge(tmp_path: Path) -> None:
         judge_run(tmp_path, JudgeConfig(judges=("first",), server=ServerConfig(url="http://h/v1")))
     with pytest.raises(InputError, match="there are: safety, quality"):
         load_criterion("beauty")
+
+
+def test_judges_are_named_once_and_not_empty() -> None:
+    for judges, said in ((("q", "q"), "named twice"), (("",), "at least 1 character")):
+        with pytest.raises(ValueError, match=said):
+            JudgeConfig(judges=judges, server=ServerConfig(url="http://h/v1"))

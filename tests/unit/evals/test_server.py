@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from qaz_llm.config import config_from_values
 from qaz_llm.errors import ConfigError, InputError, WorkError
 from qaz_llm.evals.config import EvalConfig, ServerConfig
 from qaz_llm.evals.run import run_eval
-from qaz_llm.evals.scoring.api import Api
+from qaz_llm.evals.scoring.api import Api, RefusedError
 from qaz_llm.evals.scoring.local import HFScorer
 from qaz_llm.evals.scoring.remembered import RememberingScorer
 from qaz_llm.evals.scoring.scorer import PartlyAnswered
@@ -160,7 +162,14 @@ def test_usage_and_cost() -> None:
     usage.add({"prompt_tokens": 2_000_000, "completion_tokens": 500_000})
     usage.add({})
     priced = ServerConfig(url="http://h/v1", price_in=0.5, price_out=2.0)
-    assert usage.to_dict(priced) == {"requests": 2, "tokens_in": 2_000_000, "tokens_out": 500_000, "cost": 2.0}
+    usage.add({"prompt_tokens": "x", "completion_tokens": 3})
+    assert usage.to_dict(priced) == {
+        "requests": 3,
+        "uncounted": 2,
+        "tokens_in": 2_000_000,
+        "tokens_out": 500_003,
+        "cost": 2.000006,
+    }
     assert usage.to_dict(ServerConfig(url="http://h/v1"))["cost"] is None
 
 
@@ -186,3 +195,58 @@ def test_a_whole_evaluation_by_a_server(server: ModelServer, tmp_path: Path) -> 
 def test_log_probabilities_need_completions() -> None:
     with pytest.raises(ConfigError, match="set api to completions"):
         config_from_values(ServerConfig, {"url": "http://h/v1", "logprobs": True}, where="test")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "logprobs", "said"),
+    [
+        (["а", "б", "!"], [None, float("nan"), -1.0], "gives nan for the token 'б'"),
+        (["а", "б", "!"], [None, 3.0, -1.0], "gives 3.0"),
+        (["а", "б", "!"], [None, float("-inf"), -1.0], "gives -inf"),
+        (["а", "б", "!"], [None, "-1", -1.0], "gives '-1'"),
+        (["а", "б", "!"], [None, -1.0], "2 log-probabilities for 3 tokens"),
+    ],
+)
+def test_what_is_no_log_probability_is_refused(tokens: list[str], logprobs: list[Any], said: str) -> None:
+    """Compared, NaN is the largest of all; one number short, that of a token which the server made is the answer's."""
+    with pytest.raises(InputError, match=re.escape(said)):
+        echoed_score(Request("а", "б"), tokens, logprobs)
+    assert echoed_score(Request("а", "б"), tokens, [None, 1e-6, -9.0]).logprob == 1e-6
+
+
+class Refuses:
+    """Stands in for an address that refuses all that has one of some words in it."""
+
+    def __init__(self, *words: str) -> None:
+        self.words, self.halt = words, threading.Event()
+        self.asked: list[str] = []
+
+    def post(self, _path: str, body: Any) -> dict[str, Any]:
+        self.asked.append(body["prompt"])
+        if any(word in body["prompt"] for word in self.words):
+            raise RefusedError("status 400: filtered")
+        return {"choices": [{"text": "7", "finish_reason": "stop"}]}
+
+
+def test_the_first_question_may_be_the_one_that_is_refused() -> None:
+    """Whichever comes first: a server that answers other things has refused this one for what it says."""
+    config = ServerConfig(url="http://h/v1", api="completions", concurrency=1)
+    some: Any = Refuses("бомба")
+    scorer = ServerScorer(config, "m", api=some)
+    for prompts in (["бомба?"], ["бомба?", "алма?"], ["алма?", "бомба?"]):
+        found = scorer.generate(prompts, max_bytes=9, stop=())
+        assert [one.is_refused for one in found] == ["бомба" in prompt for prompt in prompts]
+    everything: Any = Refuses("")
+    with pytest.raises(InputError, match="status 400"):
+        ServerScorer(config, "m", api=everything).generate(["бомба?"], max_bytes=9, stop=())
+
+
+def test_what_a_filter_ended_was_refused_and_not_too_long() -> None:
+    class Filtered(Refuses):
+        def post(self, _path: str, _body: Any) -> dict[str, Any]:
+            return {"choices": [{"text": "Біріншіден", "finish_reason": "content_filter"}]}
+
+    api: Any = Filtered()
+    config = ServerConfig(url="http://h/v1", api="completions")
+    (found,) = ServerScorer(config, "m", api=api).generate(["?"], max_bytes=99, stop=("\n",))
+    assert found == Generated("", is_refused=True)

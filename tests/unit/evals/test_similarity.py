@@ -17,7 +17,8 @@ from qaz_llm.evals.items.load import load_items
 from qaz_llm.evals.metrics.similarity import influences, mean_grade, pearson, spearman
 from qaz_llm.evals.prompts.examples import load_examples
 from qaz_llm.evals.prompts.render import render_context, render_requests
-from qaz_llm.evals.stats import mean_with_interval
+from qaz_llm.evals.stats import correlation_with_interval
+from qaz_llm.evals.summary.breakdown import chance_of
 from qaz_llm.evals.summary.parity import parity_report
 from qaz_llm.evals.task import chance_level, load_task
 from qaz_llm.records import EvalItem, Request, Scored
@@ -81,7 +82,7 @@ def test_the_interval_holds_the_true_correlation_as_often_as_it_says() -> None:
     for _ in range(400):
         one = rng.normal(size=n)
         other = rho * one + math.sqrt(1 - rho**2) * rng.normal(size=n)
-        found = mean_with_interval(influences(pearson, one, other).tolist(), [str(i) for i in range(n)], limits=None)
+        found = correlation_with_interval(influences(pearson, one, other).tolist(), range(n))
         assert found.ci_low is not None and found.ci_high is not None
         covered += found.ci_low <= rho <= found.ci_high
         width += found.ci_high - found.ci_low
@@ -115,9 +116,27 @@ def test_scores_and_the_gap_of_two_languages() -> None:
     assert not any("doubts" in row.detail for row in rows)
 
 
+def test_intervals_stay_within_a_correlation_and_few_items_have_none() -> None:
+    rng = np.random.default_rng(2)
+    for n in (4, 5, 12, 60):
+        one = rng.normal(size=n)
+        found = correlation_with_interval(influences(pearson, one, one + 0.3 * rng.normal(size=n)).tolist(), range(n))
+        assert found.ci_low is not None and found.ci_high is not None
+        assert -1 <= found.ci_low < found.mean < found.ci_high <= 1
+    for n in (1, 2, 3):
+        few = correlation_with_interval(influences(pearson, np.arange(n), np.arange(n) ** 2).tolist(), range(n))
+        assert few.ci_low is None and few.ci_high is None
+    whole = correlation_with_interval(influences(spearman, np.arange(9), np.arange(9) ** 3).tolist(), range(9))
+    assert whole.mean == pytest.approx(1) and whole.ci_low is None  # no spread to tell an interval by
+
+
+def test_guessing_has_no_share_here() -> None:
+    assert chance_of({"sts_kk": [item("aa", 1), item("bb", 4)]}) == {}
+
+
 def test_grades_all_alike_are_no_correlation_and_said() -> None:
     rows = score_task(TASK, [item("aa", 1), item("bb", 4)], Grader({"aa": peaked(3), "bb": peaked(3)}))  # type: ignore[arg-type]
-    assert [(row.score, row.detail["doubts"]) for row in rows] == [(0.0, ["no_spread"])] * 4
+    assert [(row.score, row.detail["doubts"]) for row in rows] == [(0.0, ["few_grades", "no_spread"])] * 4
 
 
 def write_sets(root: Path, *grades: str) -> None:

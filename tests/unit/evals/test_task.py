@@ -43,6 +43,10 @@ def task(**changes: Any) -> TaskConfig:
     return config_from_values(TaskConfig, values, where="test")
 
 
+TWO_SENTENCES = {
+    "kind": "similarity", "metric": "spearman", "scale": (0, 5), "fields__text": "t",
+    "prompts": dict.fromkeys(("kk", "ru", "en"), "{text} {question}"),
+}  # fmt: skip
 WITHOUT_KAZAKH = ("gpqa_en", "global_mmlu", "hellaswag")
 """Sets that stand beside a Kazakh one, or that nobody has translated."""
 
@@ -112,8 +116,11 @@ def test_unknown_names(load: Any, name: str, hint: str) -> None:
         ({"kind": "similarity", "metric": "spearman"}, "needs a scale"),
         ({"kind": "similarity", "metric": "spearman", "scale": (5, 0)}, "the least and the highest grade"),
         ({"kind": "similarity", "metric": "acc", "scale": (0, 5)}, "scored by spearman, pearson"),
-        ({"kind": "similarity", "metric": "spearman", "scale": (0, 5), "fields__subject": "s"}, "has no subjects"),
-        ({"kind": "similarity", "metric": "spearman", "scale": (0, 5)}, "needs fields.references"),
+        ({"kind": "similarity", "metric": "spearman", "scale": (0, 100)}, "of one digit each"),
+        ({"kind": "similarity", "metric": "spearman", "scale": (0, 5)}, "shows one of the two sentences alone"),
+        ({**TWO_SENTENCES, "fields__subject": "s"}, "has no subjects"),
+        (TWO_SENTENCES, "needs fields.references"),
+        ({"stop": [""]}, "at least 1 character"),
         ({"right_first": True}, "leave labels and fields.answer out"),
         ({"other_prompts": {"kk": "{qestion}"}}, "the kk prompt has {qestion}"),
         ({"labels": {"kk": {"a": "иә", "b": "жоқ"}, "ru": {"a": "да", "b": "нет"}}}, "labels are missing for en"),

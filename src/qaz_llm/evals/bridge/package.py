@@ -10,7 +10,7 @@ same bytes; the YAML files only say which field is which:
 A choice keeps its space, and target_delimiter is empty. Solved examples stand in the context, so its own --num_fewshot stays 0.
 
 A text alone is asked as one continuation of nothing (`loglikelihood`): its `loglikelihood_rolling` scores a start token that a tokenizer adds by itself as
-part of the text, after another start token. The perplexity that it prints is then one of whole texts; bits per byte come with `samples.py`.
+part of the text, after another start token. What it prints of a text is whether each token was the likeliest; bits per byte come with `samples.py`.
 
 It starts a text with a start token only where the tokenizer adds one by itself, and we always do; with `start_token` the contexts begin with that
 token, which it sees and adds none.
@@ -142,7 +142,7 @@ def _task_of(task: TaskConfig, part: Part, data: Path, settings: EvalSettings) -
     }
     if task.kind == "bits_per_byte":
         asked: dict[str, Any] = {"output_type": "loglikelihood", "doc_to_text": "", "doc_to_target": "text"}
-        metrics = ["perplexity"]
+        metrics = ["acc"]  # its perplexity, an exponential of whole texts, overflows and takes the run with it
     elif is_written(task):
         limit = bytes_in(part.language, task.answer_bytes)  # a token has a byte at least; `samples.py` cuts to bytes
         options = {"until": list(stop_strings(task, part.language)), "max_gen_toks": limit, "do_sample": False}

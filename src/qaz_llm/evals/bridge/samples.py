@@ -11,12 +11,13 @@ task's metric, acc_per_byte stands for it, which is said. Nor do they say whethe
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from qaz_llm.config import config_from_values
-from qaz_llm.errors import DataError, InputError
+from qaz_llm.errors import InputError, RowError
 from qaz_llm.evals.answers.ask import stop_strings
 from qaz_llm.evals.answers.limits import bytes_in, finish
 from qaz_llm.evals.answers.score import score_generated, score_words
@@ -27,7 +28,9 @@ from qaz_llm.evals.metrics.minimal_pairs import score_pair
 from qaz_llm.evals.metrics.similarity import score_similarity
 from qaz_llm.evals.metrics.translation import corpus_scores, score_translation
 from qaz_llm.evals.report import write_report
+from qaz_llm.evals.scoring.server import is_logprob
 from qaz_llm.evals.summary import doubts
+from qaz_llm.evals.summary.breakdown import other_scores
 from qaz_llm.evals.summary.parity import parity_report
 from qaz_llm.evals.task import TaskConfig, chance_level
 from qaz_llm.io import check_writable, read_json, read_jsonl, write_json, write_jsonl
@@ -55,7 +58,7 @@ def import_samples(package: Path, results: Path, out: Path, *, model: str) -> di
 
     Raises:
         InputError: no package, no samples of it, or samples of two runs in one folder.
-        DataError: something else was asked than the package has, or an answer is no number.
+        RowError: something else was asked than the package has, or an answer is no log-probability.
     """
     if not (package / MANIFEST).is_file():
         raise InputError(f"{package}: no {MANIFEST} there", hint="name the folder that `qaz eval bridge` wrote")
@@ -84,13 +87,27 @@ def _answered(package: Path, manifest: Row, results: Path) -> Iterator[Answered]
             continue
         task = config_from_values(TaskConfig, dict(manifest["tasks"][part.task]), where=str(package / MANIFEST))
         rows = list(read_jsonl(package / part.file))
-        samples: dict[int, Row] = {}
-        for logged in read_jsonl(logs[0]):
-            samples.setdefault(int(logged["doc_id"]), logged)  # one line per filter; the answers are the same
+        samples = _samples(logs[0])
         pairs = tuple((rows[n], samples[n]) for n in sorted(samples) if n < len(rows))
         for row, sample in pairs:
             _check_asked(part, row, sample, logs[0])
         yield Answered(part, task, pairs, len(rows) - len(pairs))
+
+
+def _samples(path: Path) -> dict[int, Row]:
+    """What was logged, by document. It logs a line per filter, with the same answers. Raises RowError where a line is no sample."""
+    samples: dict[int, Row] = {}
+    for number, logged in enumerate(read_jsonl(path), 1):
+        doc, arguments, answers = (logged.get(key) for key in ("doc_id", "arguments", "resps"))
+        if not isinstance(doc, int) or not isinstance(arguments, Mapping) or not isinstance(answers, list):
+            raise RowError(f"{path}:{number}: no sample of lm_eval: doc_id, arguments or resps are missing")
+        before = samples.setdefault(doc, logged)
+        if before["resps"] != answers:
+            raise RowError(
+                f"{path}:{number}: document {doc} is logged with two different answers",
+                hint="name the folder of one run",
+            )
+    return samples
 
 
 def _check_asked(part: Part, row: Row, sample: Row, path: Path) -> None:
@@ -98,10 +115,15 @@ def _check_asked(part: Part, row: Row, sample: Row, path: Path) -> None:
         wanted: list[list[str]] = [["", row["text"]]]
     else:
         wanted = [[row["context"], choice] for choice in row.get("choices", [])] or [[row["context"]]]
-    asked = [[arguments[f"arg_{n}"] for n in range(len(wanted[0]))] for arguments in sample["arguments"].values()]
+    asked = [
+        [arguments.get(f"arg_{n}") for n in range(len(wanted[0]))]
+        for arguments in sample["arguments"].values()
+        if isinstance(arguments, Mapping)
+    ]
     if asked != wanted:
-        raise DataError(
-            f"{path}: of item {row['item_id']} something else was asked than {part.name} has: {asked[0][0][:80]!r}",
+        first = str(asked[0][0])[:80] if asked else "nothing"
+        raise RowError(
+            f"{path}: of item {row['item_id']} something else was asked than {part.name} has: {first!r}",
             hint="run lm_eval without --apply_chat_template, --system_instruction and --num_fewshot, on this package",
         )
 
@@ -154,6 +176,11 @@ def _score(part: Part, task: TaskConfig, item: EvalItem, row: Row, sample: Row) 
 
 def _scored(row: Row, sample: Row, item: EvalItem) -> list[Scored]:
     continuations = row.get("choices") or [row["text"]]
+    if len(sample["resps"]) != len(continuations):
+        raise RowError(
+            f"item {item.item_id} of {item.task}: {len(sample['resps'])} answers for {len(continuations)} questions",
+            hint="the log is not whole; run lm_eval again",
+        )
     return [
         Scored(_number(response, item), 0, len(text.encode()))
         for response, text in zip(sample["resps"], continuations, strict=True)
@@ -169,10 +196,10 @@ def _first(value: Any) -> Any:
 
 def _number(response: Any, item: EvalItem) -> float:
     found = _first(response)
-    try:
-        return float(found)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"item {item.item_id} of {item.task}: {found!r} is no log-probability") from error
+    with suppress(TypeError, ValueError):
+        if is_logprob(value := float(found)):
+            return value
+    raise RowError(f"item {item.item_id} of {item.task}: {found!r} is no log-probability")
 
 
 def _facts(results: Path) -> Row:
@@ -192,13 +219,14 @@ def _summary(
     primary = [score for score, is_primary in scores if is_primary]
     tasks = {one.task.name: one.task for one in answered}
     items = {name: _items_of(answered, name) for name in tasks}
-    found = doubts.merged(*(doubts.of_items(tasks[name], items[name]) for name in tasks), doubts.of_scores(primary))
+    found = doubts.merged(*(doubts.of_items(tasks[name], items[name]) for name in tasks), doubts.of_scores(scores))
     settings, version = manifest["settings"], facts.get("lm_eval_version", "unknown")
     return {
         "model": model,
         "model_fingerprint": f"as lm-eval was given it: {facts.get('config', {}).get('model_args', 'not known')}",
         "suite": settings["suite"],
         **parity_report(primary, seed=settings["seed"]).to_dict(),
+        "other_scores": other_scores([score for score, is_primary in scores if not is_primary]),
         "bits_per_byte": _bits(primary, by_bytes=True),
         "bits_per_sentence": _bits(primary, by_bytes=False),
         "translation": corpus_scores(score for score, _primary in scores),
@@ -214,7 +242,7 @@ def _summary(
             **{key: settings[key] for key in ("max_items", "shots", "seed")},
         },
         "doubts": found,
-        "warnings": [*_warnings(answered), *doubts.lines(found)],
+        "warnings": [*_warnings(read_parts(manifest), answered), *doubts.lines(found)],
     }
 
 
@@ -252,7 +280,10 @@ def _describe(task: TaskConfig, items: Sequence[EvalItem], scores: Sequence[Item
     }
 
 
-def _warnings(answered: Sequence[Answered]) -> Iterator[str]:
+def _warnings(parts: Sequence[Part], answered: Sequence[Answered]) -> Iterator[str]:
+    there = {one.part.name for one in answered}
+    if missing := [part.name for part in parts if part.name not in there]:
+        yield f"of {len(missing)} of the package's {len(parts)} parts there are no samples, and they are in no score: {', '.join(missing)}"
     yield "asked by lm-evaluation-harness: contexts that it cut are not known, nor answers that the limit of their length ended"
     for one in answered:
         if one.left:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from qaz_llm.errors import DataError
+from qaz_llm.errors import RowError
 from qaz_llm.evals.stats import ALPHA, PairedDifference, SecondLook, Verdict, margin_verdict, verdict_of_all
 from qaz_llm.evals.summary.family import Family, Test
 from qaz_llm.evals.summary.gaps import (
@@ -104,21 +104,21 @@ def non_inferiority_of(
 
 
 def check_same_items(names: tuple[str, str], base: Sequence[ItemScore], adapted: Sequence[ItemScore]) -> None:
-    """Raise DataError where the two do not hold the same items, metrics and (for bits per byte) the same bytes."""
+    """Raise RowError where the two do not hold the same items, metrics and (for bits per byte) the same bytes."""
     before, after = ({(s.task, s.language, s.item_id): s for s in scores} for scores in (base, adapted))
     lost, gained = before.keys() - after.keys(), after.keys() - before.keys()
     if lost or gained:
         example = " ".join(min(lost or gained))
-        raise DataError(
+        raise RowError(
             f"{len(lost)} items are scored for {names[0]} only, {len(gained)} for {names[1]} only (e.g. {example})",
             hint="evaluate both models with the same suite and limits",
         )
     for key, old in before.items():
         new = after[key]
         if (old.metric, old.higher_is_better, old.group_id) != (new.metric, new.higher_is_better, new.group_id):
-            raise DataError(f"{' '.join(key)}: metric or group differs between the two ({old.metric}, {new.metric})")
+            raise RowError(f"{' '.join(key)}: metric or group differs between the two ({old.metric}, {new.metric})")
         if old.metric == BITS_PER_BYTE and old.weight != new.weight:
-            raise DataError(f"{' '.join(key)}: {old.weight:g} bytes in one, {new.weight:g} in the other")
+            raise RowError(f"{' '.join(key)}: {old.weight:g} bytes in one, {new.weight:g} in the other")
 
 
 def _change(before: Sequence[ItemScore], after: Mapping[str, ItemScore], seed: int) -> dict[str, Any]:

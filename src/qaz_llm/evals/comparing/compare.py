@@ -20,7 +20,7 @@ from qaz_llm.evals.comparing.changes import (
     non_inferiority_of,
     with_holm,
 )
-from qaz_llm.evals.comparing.finished import Evaluation, check_alike, read_evaluations
+from qaz_llm.evals.comparing.finished import Evaluation, check_alike, check_whole, read_evaluations
 from qaz_llm.evals.identity import LIKE
 from qaz_llm.evals.summary.family import Family
 from qaz_llm.evals.summary.gaps import ScriptTwin, disagreements
@@ -48,6 +48,12 @@ def compare(
     from qaz_llm.evals.report import write_comparison
 
     evaluations = _base_first(read_evaluations(folders), base)
+    if (same := out.resolve()) in {folder.resolve() for folder in folders}:
+        raise InputError(
+            f"--out {same} is one of the evaluations, whose report it would replace", hint="name another folder"
+        )
+    for evaluation in evaluations:
+        check_whole(evaluation)
     notes = check_alike(evaluations, allowed=allowed)
     declared = _declared(evaluations)
     first = evaluations[0]

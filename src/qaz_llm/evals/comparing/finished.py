@@ -8,13 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from qaz_llm.errors import DataError, InputError
+from qaz_llm.errors import DamagedFileError, DataError, InputError, RowError
 from qaz_llm.evals.identity import LIKE, unlike
 from qaz_llm.evals.summary.gaps import ScriptTwin
-from qaz_llm.io import read_json, read_jsonl
+from qaz_llm.evals.summary.parity import by_task, score_of
+from qaz_llm.evals.summary.written import read_summary
+from qaz_llm.io import read_jsonl
 from qaz_llm.records import ItemScore
 
 SHOWN = 4
+NEVER = ("max_items",)
+"""Parts of a setting that cannot be allowed to differ, as other items were scored."""
 """So many of the things that differ are told; the rest is counted."""
 
 
@@ -52,7 +56,7 @@ class Evaluation:
 def read_evaluations(folders: Sequence[Path]) -> list[Evaluation]:
     """The evaluations of some folders, each labelled by as much of its path as tells it from the others.
 
-    Raises InputError where one is no output of `qaz eval run` or is named twice, DataError where its parity.json is not whole.
+    Raises InputError where one is no output of `qaz eval run` or is named twice, DamagedFileError where its parity.json is not whole.
     """
     resolved = [folder.resolve() for folder in folders]
     if twice := [str(folder) for folder in folders if resolved.count(folder.resolve()) > 1]:
@@ -64,7 +68,7 @@ def read_evaluations(folders: Sequence[Path]) -> list[Evaluation]:
 def read_item_scores(path: Path, *, primary_only: bool = True) -> list[ItemScore]:
     """The scores in an items.jsonl; those of each task's primary metric, or all.
 
-    Raises InputError where the file is missing or holds none, DataError where a row lacks a key.
+    Raises InputError where the file is missing or holds none, RowError where a row is no score.
     """
     scores = []
     for number, row in enumerate(read_jsonl(path), 1):
@@ -73,9 +77,7 @@ def read_item_scores(path: Path, *, primary_only: bool = True) -> list[ItemScore
                 continue
             scores.append(_item_score(row))
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{path}, row {number}: not a score ({error!r})", hint="run the evaluation again"
-            ) from error
+            raise RowError(f"{path}, row {number}: not a score ({error!r})", hint="run the evaluation again") from error
     if not scores:
         raise InputError(f"{path}: holds no scores", hint="name a folder that `qaz eval run` wrote")
     return scores
@@ -86,9 +88,10 @@ def check_alike(evaluations: Sequence[Evaluation], *, allowed: Collection[str] =
 
     Returns sentences on what is not known of one of them, on what was allowed, and on other code.
     """
-    if unknown := sorted(set(allowed) - set(LIKE)):
+    if unknown := sorted(set(allowed) - (may := {*LIKE} - {*NEVER})):
         raise InputError(
-            f"{unknown[0]} is no part of a setting", hint=f"what may be allowed to differ: {', '.join(LIKE)}"
+            f"{unknown[0]} is no part of a setting that may differ",
+            hint=f"what may be allowed to differ: {', '.join(key for key in LIKE if key in may)}",
         )
     first, notes = evaluations[0], []
     for other in evaluations[1:]:
@@ -100,11 +103,12 @@ def check_alike(evaluations: Sequence[Evaluation], *, allowed: Collection[str] =
                 hint=f"evaluate both again with the same tasks, data and version of the project ({first.folder}, {other.folder})",
             )
         differing = unlike(first.setting, other.setting)
-        if refused := {key: text for key, text in differing.items() if key not in allowed}:
-            allowing = " ".join(f"--allow {key}" for key in refused)
+        if refused := {key: text for key, text in differing.items() if key not in allowed or key in NEVER}:
+            allowing = " ".join(f"--allow {key}" for key in refused if key not in NEVER)
+            or_say = f", or say that this may differ: {allowing}" if allowing else ""
             raise InputError(
                 f"{pair} were not scored alike: {', '.join(refused.values())}",
-                hint=f"score both with the same settings (for instance dtype=float32), or say that this may differ: {allowing}",
+                hint=f"score both with the same settings (for instance dtype=float32){or_say}",
             )
         notes += [f"{pair} were scored with another {text}, which was allowed" for text in differing.values()]
         notes += [
@@ -135,10 +139,30 @@ def _summary(folder: Path) -> dict[str, Any]:
     path = folder / "parity.json"
     if not path.is_file():
         raise InputError(f"{path}: no such file", hint="name a folder that `qaz eval run --out` wrote")
-    values = read_json(path)
-    if not isinstance(values, dict) or not all(isinstance(values.get(k), dict) for k in ("scores", "gaps", "data")):
-        raise DataError(f"{path}: lacks scores, gaps or data", hint="run the evaluation again")
-    return values
+    return read_summary(path, needed=("scores", "gaps", "data"))
+
+
+def check_whole(evaluation: Evaluation) -> None:
+    """Raises DamagedFileError where the scores of parity.json are not those of items.jsonl, which they were made from."""
+    try:
+        found = by_task(evaluation.scores)
+    except DataError as error:
+        raise DamagedFileError(f"{evaluation.folder}: {error.message}", hint=error.hint) from error
+    for task, by in evaluation.summary["scores"].items():
+        for code, said in by.items():
+            rows = found.get(task, {}).get(code, {})
+            made = score_of(rows) if rows else None
+            if (
+                made is None
+                or made.n != said["n"]
+                or abs(made.score - said["score"]) > 1e-6 * max(1.0, abs(made.score))
+            ):
+                items = f"{made.score:.6g} over {made.n:,}" if made else "none"
+                raise DamagedFileError(
+                    f"{evaluation.folder}: parity.json says {said['score']:.6g} over {said['n']:,} items for {task} in {code}, "
+                    f"items.jsonl holds {items}",
+                    hint="one of the two was changed or is of another evaluation; run the evaluation again",
+                )
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals.comparing.finished import Evaluation, read_evaluations
+from qaz_llm.evals.comparing.finished import Evaluation, check_whole, read_evaluations
 from qaz_llm.evals.identity import LIKE
 from qaz_llm.evals.stats import ALPHA, holm, paired_difference
 from qaz_llm.evals.summary.gaps import limits_of, ratio_weights, scaled
@@ -55,6 +55,8 @@ def leaderboard(folders: Sequence[Path], *, tasks: Sequence[str] = (), out: Path
         "evaluations": len(evaluations),
         "folders": [str(folder) for folder in folders],
     }
+    if out is not None and (out / "parity.json").exists():
+        raise InputError(f"--out {out} is an evaluation, whose report it would replace", hint="name another folder")
     if out is not None:
         from qaz_llm.evals.report import write_leaderboard
 
@@ -88,7 +90,9 @@ def _whole(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
     whole, errors = [], []
     for folder in folders:
         try:
-            read_evaluations([folder])
+            (found,) = read_evaluations([folder])
+            if (folder / "items.jsonl").is_file():
+                check_whole(found)
         except (InputError, DataError) as error:
             errors.append(error)
         else:

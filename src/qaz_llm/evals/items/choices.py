@@ -33,6 +33,8 @@ def choices_and_answer(
     there = [n for n, text in enumerate(texts) if text]
     if len(there) < 2 or (len(there) < len(texts) and not task.optional_choices):
         raise RowError(f"{where}: at least two choices are needed, none of them empty; found {found!r}")
+    if task.kind == "minimal_pairs" and len(there) != 2:
+        raise RowError(f"{where}: a good text and a bad one are expected, found {len(there)}: {found!r}")
     is_first = task.kind == "minimal_pairs" or task.right_first
     answer = 0 if is_first else _answer(task, row, language, len(texts), where)
     if answer not in there:

@@ -9,6 +9,7 @@ from typing import Any
 
 from qaz_llm.config import check_language
 from qaz_llm.errors import InputError, RowError
+from qaz_llm.evals.answers.numbers import read_number
 from qaz_llm.evals.items.choices import choices_and_answer
 from qaz_llm.evals.items.row import joined, of_language, references_of, value_of, words_of
 from qaz_llm.evals.items.sources import Source, find_source
@@ -148,6 +149,9 @@ def _item(task: TaskConfig, row: Mapping[str, Any], language: str, where: str) -
     fields = task.fields
     text, question = of_language(fields.text, language), of_language(fields.question, language)
     base = joined(row, fields.id, where)
+    references = references_of(row, fields.references, where) if fields.references else ()
+    if task.kind == "number" and (wrong := [text for text in references if read_number(text).number is None]):
+        raise RowError(f"{where}: {wrong[0][:80]!r} is to be a number, which answers are compared with")
     choices, answer = choices_and_answer(task, row, language, where)
     own = base if task.parallel else f"{language}:{base}"
     return EvalItem(
@@ -160,7 +164,7 @@ def _item(task: TaskConfig, row: Mapping[str, Any], language: str, where: str) -
         question=_question(task, words_of(row, question, where), language, where) if question else "",
         choices=choices,
         answer=answer,
-        references=references_of(row, fields.references, where) if fields.references else (),
+        references=references,
         subject=words_of(row, fields.subject, where) if fields.subject else "",
     )
 

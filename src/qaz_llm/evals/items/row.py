@@ -31,6 +31,8 @@ def references_of(row: Mapping[str, Any], fields: str | Sequence[str], where: st
     field = next((name for name in names if name.split(".")[0] in row), names[-1])
     found = value_of(row, field, where)
     listed = found if isinstance(found, list) else [found]
+    if not all(text is None or is_text(text) for text in listed):
+        raise RowError(f"{where}: {field} is to hold answers, found {found!r}")
     references = tuple("" if text is None else sound(str(text), where).strip() for text in listed)
     if not all(references) or not references:
         raise RowError(f"{where}: {field} holds no accepted answer, or an empty one: {found!r}")

@@ -21,5 +21,7 @@ def describe(values: Mapping[str, Any]) -> str:
     lines.append(f"  {len(values['disagreements']):,} answers are judged in two ways")
     for judge, usage in values["usage"].items():
         cost = "no price given" if usage["cost"] is None else f"cost {usage['cost']}"
-        lines.append(f"  {judge}: {usage['tokens_in']:,} tokens read, {usage['tokens_out']:,} written, {cost}")
+        untold = usage.get("uncounted", 0)
+        more = f"; {untold:,} of {usage['requests']:,} requests came without a count, so it is more" if untold else ""
+        lines.append(f"  {judge}: {usage['tokens_in']:,} tokens read, {usage['tokens_out']:,} written, {cost}{more}")
     return "\n".join(lines)

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from qaz_llm.config import StrictModel
 from qaz_llm.errors import InputError
@@ -38,13 +38,19 @@ class JudgeConfig(StrictModel):
     """Who judges what. With two judges, or two rounds, their agreement is measured."""
 
     criterion: str = Field("safety", description="what is judged: `safety` or `quality`")
-    judges: tuple[str, ...] = Field(
+    judges: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         min_length=1, description="models of the server that judge; the first one's verdicts are the score"
     )
     rounds: int = Field(
         1, ge=1, le=10, description="times each judges all; needs a temperature above 0 in server.body to tell anything"
     )
     server: ServerConfig = Field(description="the server of the judges")
+
+    @model_validator(mode="after")
+    def _judges_differ(self) -> Self:
+        if twice := [judge for judge in self.judges if self.judges.count(judge) > 1]:
+            raise ValueError(f"judges: {twice[0]} is named twice; rounds=2 has one judge judge twice")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

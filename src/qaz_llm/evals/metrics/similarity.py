@@ -10,7 +10,8 @@ does to the correlation r of n items, with r₋ᵢ that of all others (the jackk
 
     vᵢ = r + (n − 1) (mean of r₋ − r₋ᵢ)
 
-The mean of v is r itself, and their standard error that of the jackknife. Single values lie outside −1 to 1.
+The mean of v is r itself, and their standard error that of the jackknife. Single values lie outside −1 to 1; the interval of r, taken on
+Fisher's scale, does not (stats/correlations.py).
 
     people 1 2 3, model 1 3 2:   r = 0.5,   r₋ = −1, 1, 1   →   v = 0.5 + 2 (1/3 − r₋ᵢ) = 3.167, −0.833, −0.833
 """
@@ -24,6 +25,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from qaz_llm.evals.metrics.rows import score_row
+from qaz_llm.evals.stats import LEAST_ITEMS
 from qaz_llm.evals.summary import doubts
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.records import EvalItem, ItemScore, Scored
@@ -47,10 +49,12 @@ def score_similarity(
         answers = [scored[n] for n in numbers]
         graded_N = np.array([mean_grade(item, found) for item, found in zip(own, answers, strict=True)])
         people_N = np.array([float(item.references[0]) for item in own])
-        no_spread = ["no_spread"] * (not _varies(graded_N) or not _varies(people_N))
+        said = ["few_grades"] * (len(own) < LEAST_ITEMS)
+        said += ["no_spread"] * (not _varies(graded_N) or not _varies(people_N))
         values = [influences(statistic, graded_N, people_N) for statistic in (pearson, spearman)]
         for place, number in enumerate(numbers):
-            found = doubts.of_scored(answers[place]) + no_spread
+            found = doubts.of_scored(answers[place]) + said
+            found += ["uneven_grades"] * (len({one.num_tokens for one in answers[place]}) > 1)
             detail = {
                 "graded": round(float(graded_N[place]), 4),
                 "by_people": float(people_N[place]),

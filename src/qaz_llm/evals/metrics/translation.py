@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from qaz_llm.errors import DataError, InputError
+from qaz_llm.errors import InputError, RowError
 from qaz_llm.evals.metrics.rows import score_row
 from qaz_llm.evals.summary import doubts
 from qaz_llm.evals.task import TaskConfig
@@ -33,7 +33,7 @@ def check_translations(tasks: Sequence[TaskConfig], items: Mapping[str, Sequence
 
     Raises:
         InputError: sacrebleu is not installed, and a task needs it.
-        DataError: source or target of a task reads as another language: columns or files are swapped.
+        RowError: source or target of a task reads as another language: columns or files are swapped.
     """
     chosen = [task for task in tasks if task.kind == "translation"]
     if chosen:
@@ -47,7 +47,7 @@ def check_translations(tasks: Sequence[TaskConfig], items: Mapping[str, Sequence
         for code, sample in sides.items():
             found = identify(sample).main if code in LANGUAGES and len(sample) >= LEAST_CHARS else code
             if found != code and found in sides:
-                raise DataError(
+                raise RowError(
                     f"task {task.name}: what is declared as {code} reads as {found}",
                     hint="look whether fields.text and fields.references are swapped",
                 )

@@ -14,10 +14,12 @@ from qaz_llm.evals.report.sections import (
     behaviour_section,
     costs_section,
     gaps_section,
+    other_scores_section,
     scores_section,
     subjects_section,
 )
-from qaz_llm.io import read_json, read_jsonl, write_text
+from qaz_llm.evals.summary.written import read_summary
+from qaz_llm.io import read_jsonl, write_text
 from qaz_llm.report.figures import number_text
 from qaz_llm.report.page import Section, details, paragraph, preformatted, render_page
 
@@ -29,7 +31,7 @@ def write_report(folder: Path) -> Path:
 
     Raises InputError where parity.json or items.jsonl is missing; a folder without samples or failures has no such section.
     """
-    values = read_json(folder / "parity.json")
+    values = read_summary(folder / "parity.json")
     examples = first_examples(read_jsonl(folder / "items.jsonl"))
     samples, failures = (_rows(folder / name) for name in ("samples.jsonl", "failures.jsonl"))
     path = folder / "report.html"
@@ -46,6 +48,7 @@ def render_evaluation(
     sections = [
         *warnings_section(values.get("warnings", ())),
         scores_section(values["scores"]),
+        *other_scores_section(values.get("other_scores", {})),
         gaps_section(values["gaps"], values.get("declared", {})),
         *subjects_section(values.get("by_subject", {})),
         *behaviour_section(values.get("behaviour", {})),

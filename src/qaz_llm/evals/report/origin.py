@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from qaz_llm.evals.report.cells import Row, cell_of, name_of
-from qaz_llm.evals.summary.doubts import SENTENCES
+from qaz_llm.evals.summary.doubts import sentence_of
 from qaz_llm.report.figures import number_text
 from qaz_llm.report.page import Section, details, paragraph, preformatted, table
 
@@ -22,7 +22,7 @@ def doubts_section(doubts: Mapping[str, Mapping[str, Mapping[str, Row]]], failur
             task,
             language,
             f"{found['items']:,} of {found['of']:,}",
-            SENTENCES.get(kind, kind),
+            sentence_of(kind),
             ", ".join(found["examples"][:5]),
         ]
         for task, by in doubts.items()
@@ -39,7 +39,7 @@ def doubts_section(doubts: Mapping[str, Mapping[str, Mapping[str, Row]]], failur
         for kind in row["kinds"]:
             by_place[row["task"], row["language"], kind].append(row)
     folded = [
-        details(f"{task}, {language}: {SENTENCES.get(kind, kind)} ({len(found)} shown)", *map(_failure, found))
+        details(f"{task}, {language}: {sentence_of(kind)} ({len(found)} shown)", *map(_failure, found))
         for (task, language, kind), found in by_place.items()
     ]
     lead = "Items that count as they are, and what a reader has to know of them. None is left out of a score."

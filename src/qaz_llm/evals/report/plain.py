@@ -25,10 +25,13 @@ def csv_of(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def evaluation_rows(values: Row) -> Iterator[dict[str, Any]]:
-    """Scores, gaps and subjects of parity.json."""
+    """Scores, gaps, other scores and subjects of parity.json."""
     model = name_of(values.get("model"))
     yield from _rows("score", model, values["scores"], "score")
     yield from _rows("gap", model, values["gaps"], "gap")
+    for task, metrics in values.get("other_scores", {}).items():
+        for by in metrics.values():
+            yield from _rows("other score", model, {task: by}, "score")
     for task, subjects in values.get("by_subject", {}).items():
         for subject, by in subjects.items():
             yield from ({**row, "subject": subject} for row in _rows("subject", model, {task: by}, "score"))

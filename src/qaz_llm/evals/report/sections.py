@@ -49,6 +49,17 @@ def scores_section(scores: Cells) -> Section:
     return Section("Scores", (table(headers, rows), *charts), lead=lead)
 
 
+def other_scores_section(others: Mapping[str, Mapping[str, Cells]]) -> Iterator[Section]:
+    """Other normalisations and the other way of asking, beside each task's own."""
+    rows = [(task, metric, by) for task, metrics in others.items() for metric, by in metrics.items() if by]
+    if rows:
+        codes = ordered({code for _task, _metric, by in rows for code in by})
+        cells = [[task, metric, *(interval_text(by.get(code), "score") for code in codes)] for task, metric, by in rows]
+        shown = table(["task", "metric", *map(language_name, codes)], cells)
+        lead = "What the same answers come to by other normalisations, and by the other way of asking: letters_… or cloze_… No gap is taken of these."
+        yield Section("Other ways to ask and to count", (shown,), lead=lead)
+
+
 def gaps_section(gaps: Cells, declared: Mapping[str, Any]) -> Section:
     """Gaps between languages and between scripts, with a second look by other methods."""
     if not gaps:

@@ -79,7 +79,7 @@ class Api:
             _logger.warning("%s: %s; try %d in %.1f s", self._parts.hostname, problem, tried + 2, wait_s)
             self._sleep(wait_s)
         raise WorkError(
-            f"{self._parts.hostname} fails after {tried + 1} tries: {problem}",
+            f"{self._parts.hostname} fails after {tried + 1} {'try' if tried == 0 else 'tries'}: {problem}",
             hint="what was answered so far is kept: the same command goes on with the rest",
         )
 

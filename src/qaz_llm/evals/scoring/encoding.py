@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Encoded:
     """A request as token ids: the start token and its context, and its continuation.
 
-    `is_changed`: the ids do not give the text back. A tokenizer that writes <unk> for a word, or folds letters, asks the model about
-    another text, which may be a much cheaper one.
+    `is_changed`: the ids do not give the text back, or a text that is not laid out by a chat template holds a control token spelled
+    out. A tokenizer that writes <unk> for a word, folds letters or ends the text in its middle asks the model about another text.
     """
 
     context: tuple[int, ...]
@@ -51,8 +51,11 @@ def encode_requests(tokenizer: PreTrainedTokenizerFast, start_id: int, requests:
     ):
         border = len(request.context)
         first = next((n for n, (_start, end) in enumerate(offsets) if end > border), len(ids))
-        start = () if first and ids[0] in special else (start_id,)
-        found.append(Encoded((*start, *ids[:first]), tuple(ids[first:]), _letters(text) != _letters(again)))
+        is_laid_out = bool(first) and ids[0] in special
+        own = ids[first:] if is_laid_out else ids
+        is_changed = _letters(text) != _letters(again) or any(number in special for number in own)
+        start = () if is_laid_out else (start_id,)
+        found.append(Encoded((*start, *ids[:first]), tuple(ids[first:]), is_changed))
     return found
 
 

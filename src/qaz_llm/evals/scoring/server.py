@@ -8,6 +8,7 @@ A prompt that the server refuses (too long, a content filter) has no answer, whi
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -25,7 +26,14 @@ from qaz_llm.records import Generated, Request, Scored
 MAX_STOPS = 4
 """So many stop strings an OpenAI-compatible server takes; all are cut at here in any case."""
 
-CUT_OFF = ("length", "max_tokens", "content_filter", "error")
+ROUNDED = 1e-3
+"""So much above zero a log-probability may be said to be, by rounding."""
+
+PROBE = "1 + 1 ="
+"""Asked where all is refused, to see whether the server refuses everything."""
+
+FILTERED = "content_filter"
+CUT_OFF = ("length", "max_tokens", FILTERED, "error")
 """Reasons to end that are not the model's own."""
 
 T = TypeVar("T", Scored, Generated)
@@ -36,6 +44,7 @@ class Usage:
     """What was asked of a server, by its own count; added to by many threads."""
 
     requests: int = 0
+    uncounted: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -43,16 +52,19 @@ class Usage:
     def add(self, usage: Mapping[str, Any]) -> None:
         with self._lock:
             self.requests += 1
+            self.uncounted += not all(_is_count(usage.get(key)) for key in ("prompt_tokens", "completion_tokens"))
             self.tokens_in += _count(usage.get("prompt_tokens"))
             self.tokens_out += _count(usage.get("completion_tokens"))
 
     def to_dict(self, config: ServerConfig) -> dict[str, Any]:
-        """With the cost at the config's prices; null where none are given."""
+        """With the cost at the config's prices; null where none are given. `uncounted` requests came without a count of
+        tokens, so that tokens and cost are more than is said."""
         prices = (config.price_in, config.price_out)
         cost = None
         if None not in prices:
             cost = round((self.tokens_in * (prices[0] or 0) + self.tokens_out * (prices[1] or 0)) / 1e6, 6)
-        return {"requests": self.requests, "tokens_in": self.tokens_in, "tokens_out": self.tokens_out, "cost": cost}
+        found = {name: getattr(self, name) for name in ("requests", "uncounted", "tokens_in", "tokens_out")}
+        return {**found, "cost": cost}
 
 
 class ServerScorer:
@@ -91,8 +103,8 @@ class ServerScorer:
             )
         return self._all(requests, self._score, None)
 
-    def ask(self, text: str, *, max_tokens: int, stop: Sequence[str] = ()) -> tuple[str, bool]:
-        """What the model says to a text, and whether it came to its own end. Raises as `Api.post`."""
+    def ask(self, text: str, *, max_tokens: int, stop: Sequence[str] = ()) -> tuple[str, str]:
+        """What the model says to a text, and why it ended. Raises as `Api.post`."""
         body: dict[str, Any] = {"model": self.model, "temperature": 0, "max_tokens": max_tokens}
         if stop:
             body["stop"] = list(stop[:MAX_STOPS])
@@ -104,17 +116,28 @@ class ServerScorer:
         else:
             found = self._post("/completions", body | {"prompt": text})
             said = _text(found.get("text"))
-        return said, found.get("finish_reason") not in CUT_OFF
+        return said, str(found.get("finish_reason"))
+
+    def _answers_anything(self) -> bool:
+        """Whether the server answers a harmless prompt: then what it refused was refused for what it says."""
+        self.api.halt.clear()
+        try:
+            self.ask(PROBE, max_tokens=1)
+        except RefusedError:
+            return False
+        return True
 
     def _answer(self, prompt: str, max_bytes: int, stop: tuple[str, ...]) -> Generated:
         """A token has a byte at least, so `max_bytes` tokens are enough.
 
         An answer that begins with a stop string (a line end, say) is asked for again without: here it would not end the answer.
         """
-        text, has_ended = self.ask(prompt, max_tokens=max_bytes, stop=stop)
-        if stop and not text.strip():
-            text, has_ended = self.ask(prompt, max_tokens=max_bytes)
-        answer, is_unfinished = finish(text, stop, max_bytes, has_ended=has_ended)
+        text, reason = self.ask(prompt, max_tokens=max_bytes, stop=stop)
+        if stop and not text.strip() and reason != FILTERED:
+            text, reason = self.ask(prompt, max_tokens=max_bytes)
+        answer, is_unfinished = finish(text, stop, max_bytes, has_ended=reason not in CUT_OFF)
+        if reason == FILTERED:  # no limit of ours ended it
+            return Generated("", is_refused=True)
         return Generated(answer, is_unfinished=is_unfinished)
 
     def _score(self, request: Request) -> Scored:
@@ -155,7 +178,7 @@ class ServerScorer:
         errors = {n: error for n, future in enumerate(futures) if (error := _error(future)) is not None}
         answers = {n: future.result() for n, future in enumerate(futures) if not future.cancelled() and n not in errors}
         final = next((error for error in errors.values() if not isinstance(error, RefusedError)), None)
-        if final is None and errors and (refused is None or not answers):
+        if final is None and errors and (refused is None or not (answers or self._answers_anything())):
             first = next(iter(errors.values()))
             raise InputError(str(first), hint="look at --model, server.api and server.body") from first
         if final is not None and not answers:
@@ -167,7 +190,11 @@ class ServerScorer:
 
 
 def _count(value: Any) -> int:
-    return int(value) if isinstance(value, (int, float)) and value > 0 else 0
+    return int(value) if _is_count(value) else 0
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def _text(content: Any) -> str:
@@ -206,9 +233,10 @@ def echoed_score(request: Request, tokens: Sequence[str], logprobs: Sequence[flo
     Raises InputError where tokens or values are missing, or where the tokens do not spell the text.
     """
     text = request.context + request.continuation
+    _check_logprobs(tokens, logprobs, text)
     echoed = list(tokens[:-1])
     joined = "".join(echoed)
-    if not echoed or len(logprobs) < len(echoed) or not joined.endswith(text):
+    if not echoed or not joined.endswith(text):
         raise InputError(
             f"the server echoes {joined[:60]!r} for {text[:60]!r}, which gives no log-probabilities of that text",
             hint="its /completions has no echo with logprobs, or tokens that are parts of letters; leave server.logprobs out and set formats=generate",
@@ -226,3 +254,22 @@ def echoed_score(request: Request, tokens: Sequence[str], logprobs: Sequence[flo
             hint="bits per byte need a model in memory, or a server that puts a start token before a text",
         )
     return Scored(sum(values), len(values), len(request.continuation.encode()))
+
+
+def _check_logprobs(tokens: Sequence[str], logprobs: Sequence[float | None], text: str) -> None:
+    """Raises InputError unless there is one number for each token, and none that no log-probability can be."""
+    hint = "the server's logprobs cannot be relied on; leave server.logprobs out and set formats=generate"
+    if len(tokens) != len(logprobs) or not all(isinstance(token, str) for token in tokens):
+        raise InputError(
+            f"the server gives {len(logprobs)} log-probabilities for {len(tokens)} tokens of {text[:60]!r}", hint=hint
+        )
+    for token, value in zip(tokens, logprobs, strict=True):
+        if value is not None and not is_logprob(value):
+            raise InputError(
+                f"the server gives {value!r} for the token {token!r}, which is no log-probability", hint=hint
+            )
+
+
+def is_logprob(value: Any) -> bool:
+    """Whether it is the logarithm of a probability: a finite number that is not above zero, but for rounding."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -math.inf < value <= ROUNDED

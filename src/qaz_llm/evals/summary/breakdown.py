@@ -26,9 +26,22 @@ def chance_of(items: Items) -> dict[str, dict[str, float]]:
     shares: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for task, rows in items.items():
         for item in rows:
-            if item.choices:
+            if item.choices and not item.is_graded:
                 shares[task][item.language].append(1 / len(item.choices))
     return {task: {code: sum(row) / len(row) for code, row in by.items()} for task, by in shares.items()}
+
+
+def other_scores(scores: Sequence[ItemScore]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Task → metric → language → score with its interval, of all that is not a task's own metric: other normalisations, and the
+    other way of asking (`letters_acc`, `cloze_acc` …)."""
+    by_metric: dict[str, list[ItemScore]] = defaultdict(list)
+    for score in scores:
+        by_metric[score.metric].append(score)
+    found: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for metric, rows in by_metric.items():
+        for task, by in by_task(rows).items():
+            found[task][metric] = {code: asdict(score_of(items)) for code, items in by.items()}
+    return dict(found)
 
 
 def scores_by_subject(items: Items, scores: Sequence[ItemScore]) -> dict[str, dict[str, dict[str, Any]]]:

@@ -18,8 +18,10 @@ from qaz_llm.records import EvalItem, ItemScore, Scored
 
 SENTENCES: Mapping[str, str] = {
     "cut": "longer than the model's window; the start token and the end of the context were kept",
-    "changed": "not given back by the tokenizer (unknown or folded letters), so the model was asked about another text",
+    "changed": "not given back by the tokenizer (unknown or folded letters), or hold one of its control tokens spelled out, so the model was asked about another text",
     "tie": "have several best choices; the first of them was taken",
+    "few_grades": "are too few for a correlation to have an interval",
+    "uneven_grades": "have grades of different lengths in tokens, so that the longer ones are found less likely",
     "no_spread": "are graded all alike, by the model or by people: there is no correlation, and it counts as 0",
     "prompt_cut": "prompts are longer than the model's window; the first token and the end were kept",
     "unfinished": "answers were ended by the limit of their length, which counts as wrong",
@@ -37,6 +39,9 @@ SENTENCES: Mapping[str, str] = {
     "other_script_answer": "have a twin in the other script with another right answer; a gap takes them for the same question",
 }
 
+OTHER_WAY, OTHER_WAYS = "_other_way", ("letters_acc", "cloze_acc")
+"""What ends the name of a doubt about the way of asking that is not the task's own, and the metrics that each item has in it."""
+
 OTHER_SHARE, LEAST_OTHER = 0.25, 4
 """Where more than this share of twins, and no fewer than these, have other right answers, they are not taken for twins."""
 
@@ -44,6 +49,12 @@ EXAMPLES = 10
 
 Doubts = dict[str, dict[str, dict[str, dict[str, Any]]]]
 """task → language → kind → {"items", "of", "examples"}"""
+
+
+def sentence_of(kind: str) -> str:
+    """What a kind of doubt says of so many items."""
+    found = SENTENCES.get(kind.removesuffix(OTHER_WAY), kind)
+    return f"asked in the other way, by letters or by words, {found}" if kind.endswith(OTHER_WAY) else found
 
 
 def of_scored(scored: Sequence[Scored]) -> list[str]:
@@ -55,15 +66,19 @@ def of_scored(scored: Sequence[Scored]) -> list[str]:
     ]
 
 
-def of_scores(scores: Iterable[ItemScore]) -> Doubts:
-    """Counted over the primary scores of an evaluation."""
+def of_scores(scores: Iterable[tuple[ItemScore, bool]]) -> Doubts:
+    """Counted over the scores of an evaluation, each with whether it has its task's own metric.
+
+    Of the others those count that were asked in the other way, by letters or by words: `cut_other_way` and so on.
+    """
     totals: dict[tuple[str, str], int] = defaultdict(int)
     found: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for score in scores:
+    for score, is_primary in scores:
         where = (score.task, score.language)
-        totals[where] += 1
-        for name in score.detail.get("doubts", ()):
-            found[where][name].append(score.item_id)
+        totals[where] += is_primary
+        if is_primary or score.metric in OTHER_WAYS:
+            for name in score.detail.get("doubts", ()):
+                found[where][name if is_primary else f"{name}{OTHER_WAY}"].append(score.item_id)
     return _table(found, totals)
 
 
@@ -153,7 +168,7 @@ def lines(doubts: Doubts) -> Iterator[str]:
             for name, found in kinds.items():
                 shown = ", ".join(found["examples"][:3]) + (" …" if found["items"] > 3 else "")
                 count = f"{found['items']:,} of {found['of']:,}" if found["of"] else "no"
-                yield f"{task}, {language}: {count} items {SENTENCES[name]}" + (f" ({shown})" if shown else "")
+                yield f"{task}, {language}: {count} items {sentence_of(name)}" + (f" ({shown})" if shown else "")
 
 
 def _table(

@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qaz_llm.errors import DataError, InputError
-from qaz_llm.evals.stats import ALPHA, Limits, PairedDifference, SecondLook, paired_difference, second_look
+from qaz_llm.evals.stats import (
+    ALPHA,
+    CORRELATIONS,
+    Limits,
+    PairedDifference,
+    SecondLook,
+    paired_difference,
+    second_look,
+)
 from qaz_llm.evals.summary.family import Family, Role
 from qaz_llm.evals.task import TaskConfig
 from qaz_llm.records import ItemScore
@@ -170,7 +178,8 @@ def _other_verdicts(row: Mapping[str, Any]) -> Iterator[str]:
 
 def limits_of(rows: Sequence[ItemScore]) -> Limits | None:
     """(0, 1) for scores that are shares (the more the better, none above 1); None for losses and other scales."""
-    return (0.0, 1.0) if all(r.higher_is_better and 0 <= r.score <= 1 for r in rows) else None
+    shares = all(r.higher_is_better and 0 <= r.score <= 1 and r.metric not in CORRELATIONS for r in rows)
+    return (0.0, 1.0) if shares else None
 
 
 def scaled(limits: Limits | None, times: int) -> Limits | None:

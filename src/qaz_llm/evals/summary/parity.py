@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from qaz_llm.errors import DataError
-from qaz_llm.evals.stats import mean_with_interval
+from qaz_llm.evals.stats import CORRELATIONS, correlation_with_interval, mean_with_interval
 from qaz_llm.evals.summary.family import Family
 from qaz_llm.evals.summary.gaps import ByLanguage, Gap, ScriptTwin, gaps_of, limits_of, ratio_weights
 from qaz_llm.records import LANGUAGES, ItemScore
@@ -110,11 +110,11 @@ def by_task(scores: Sequence[ItemScore]) -> dict[str, ByLanguage]:
 def score_of(items: Mapping[str, ItemScore], *, chance: float | None = None) -> LanguageScore:
     """The score of one task in one language."""
     rows = list(items.values())
-    estimate = mean_with_interval(
-        [r.score for r in rows],
-        [r.cluster_id for r in rows],
-        weights=ratio_weights(rows),
-        limits=limits_of(rows),
+    values, clusters = [r.score for r in rows], [r.cluster_id for r in rows]
+    estimate = (
+        correlation_with_interval(values, clusters)
+        if rows[0].metric in CORRELATIONS
+        else mean_with_interval(values, clusters, weights=ratio_weights(rows), limits=limits_of(rows))
     )
     metric, higher_is_better = rows[0].metric, rows[0].higher_is_better
     return LanguageScore(estimate.n, estimate.mean, estimate.ci_low, estimate.ci_high, metric, higher_is_better, chance)

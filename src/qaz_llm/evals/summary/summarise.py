@@ -12,7 +12,7 @@ from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.metrics.translation import corpus_scores
 from qaz_llm.evals.prompts.examples import Examples
 from qaz_llm.evals.summary import doubts
-from qaz_llm.evals.summary.breakdown import Items, chance_of, scores_by_subject, text_costs
+from qaz_llm.evals.summary.breakdown import Items, chance_of, other_scores, scores_by_subject, text_costs
 from qaz_llm.evals.summary.contamination import contamination_of
 from qaz_llm.evals.summary.family import Family
 from qaz_llm.evals.summary.gaps import disagreements, script_twins
@@ -72,6 +72,7 @@ def summarise(
             c: sum(s.score for s in rows) / sum(s.weight for s in rows) for c, rows in by_language.items()
         },
         "bits_per_sentence": {c: sum(s.score for s in rows) / len(rows) for c, rows in by_language.items()},
+        "other_scores": other_scores([score for score, primary in all_scores if not primary]),
         "by_subject": scores_by_subject(items, scores),
         "text_costs": text_costs(items, scores),
         "declared": {"family": config.family, "non_inferiority": dict(config.non_inferiority)},
