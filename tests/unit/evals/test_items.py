@@ -228,6 +228,18 @@ def test_a_row_that_is_wrong_is_the_users_to_mend(tmp_path: Path) -> None:
     assert raised.value.exit_code == 2
 
 
+def test_a_quick_look_sees_each_language(tmp_path: Path) -> None:
+    """Where languages have questions of their own, the first so many groups are all of the first language."""
+    rows = [{**ROW, "id": f"{code}{n}", "language": code} for code in ("kk", "ru") for n in range(4)]
+    write(tmp_path, *rows)
+    found = load_items(task(parallel=False), root=tmp_path, max_items=2)
+    assert [item.item_id for item in found] == ["kk0", "kk1", "ru0", "ru1"]
+    twins = [{**ROW, "id": str(n), "language": code} for code in ("kk", "ru") for n in range(4)]
+    write(tmp_path, *twins)
+    found = load_items(task(), root=tmp_path, max_items=2)
+    assert [(item.language, item.item_id) for item in found] == [(c, n) for c in ("kk", "ru") for n in ("0", "1")]
+
+
 @pytest.mark.parametrize("answer", ["жеті", "nan", True, {"a": 1}, "?"])
 def test_a_number_that_is_none_is_refused(tmp_path: Path, answer: Any) -> None:
     """No answer would ever equal it, and every right one would count as wrong."""

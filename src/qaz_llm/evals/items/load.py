@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ ROW_IN_SUBJECT = "@row_in_subject"
 def load_items(task: TaskConfig, *, root: Path | None = None, max_items: int | None = None) -> list[EvalItem]:
     """The items of a task in all its languages, in the order of the data; twins share a `group_id`.
 
-    `max_items` keeps the first so many groups, whole.
+    `max_items` keeps the first so many groups, whole, and of a language that is in none of them as many of its own.
 
     Raises:
         InputError: the data is not there.
@@ -48,8 +48,20 @@ def load_items(task: TaskConfig, *, root: Path | None = None, max_items: int | N
         raise RowError(f"task {task.name}: item {twice} is there twice in {language}", hint="give each item its own id")
     if max_items is None:
         return items
-    groups = set(list(dict.fromkeys(item.group_id for item in items))[:max_items])
+    groups = _first_groups(items, max_items)
     return [item for item in items if item.group_id in groups]
+
+
+def _first_groups(items: Sequence[EvalItem], count: int) -> set[str]:
+    """The first so many groups; of a language that has no item among them, the first so many of its own."""
+    by_language: dict[str, dict[str, None]] = defaultdict(dict)
+    for item in items:
+        by_language[item.language][item.group_id] = None
+    chosen = set(list(dict.fromkeys(item.group_id for item in items))[:count])
+    for groups in by_language.values():
+        if chosen.isdisjoint(groups):
+            chosen.update(list(groups)[:count])
+    return chosen
 
 
 def task_sources(task: TaskConfig, root: Path | None, *, fetch: bool = True) -> list[tuple[str | None, Source]]:
