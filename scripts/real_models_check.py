@@ -250,7 +250,8 @@ class House:
         from qaz_llm.model.export import write_model
         from qaz_llm.model.fit import fit_new_rows
         from qaz_llm.model.fit_samples import text_samples
-        from qaz_llm.model.load import extension_of, fit_vocabulary, load_model, load_tokenizer
+        from qaz_llm.model.load import load_model, load_tokenizer
+        from qaz_llm.model.vocabulary import extension_of, fit_vocabulary
         from qaz_llm.tokenizer.corpus import read_texts
 
         start, words = tokenizer.parent / "start", load_tokenizer(tokenizer)

@@ -270,7 +270,8 @@ class Bench:
         return self.grown(self.out / "runs" / Run(True, 0, "mean").name, run)
 
     def grown(self, base: Path, run: Run) -> dict[str, float]:
-        from qaz_llm.model.load import extension_of, fit_vocabulary, load_model, load_tokenizer
+        from qaz_llm.model.load import load_model, load_tokenizer
+        from qaz_llm.model.vocabulary import extension_of, fit_vocabulary
 
         folder = self.tokenizer(run.num_new_tokens)
         model, tokenizer = load_model(base / "model", dtype="float32"), load_tokenizer(folder)
@@ -287,7 +288,8 @@ class Bench:
         import torch
 
         from qaz_llm.model.embeddings import mixing_shares, resize_embeddings
-        from qaz_llm.model.load import extension_of, load_model
+        from qaz_llm.model.load import load_model
+        from qaz_llm.model.vocabulary import extension_of
 
         extended = extension_of(self.tokenizer(self.scale.init_size))
         assert extended is not None

@@ -12,7 +12,8 @@ import torch
 
 from qaz_llm.evals.growing import MAX_TEXT_CHARS, SAMPLE_BYTES, price_of_growing, sample
 from qaz_llm.io import embedded_path, read_jsonl
-from qaz_llm.model.load import extension_of, fit_vocabulary, load_model, load_tokenizer
+from qaz_llm.model.load import load_model, load_tokenizer
+from qaz_llm.model.vocabulary import extension_of, fit_vocabulary
 
 
 def plain_bits(model: Any, tokenizer: Any, texts: list[str]) -> float:

@@ -19,7 +19,8 @@ from conftest import losses, make_base, run_here, run_launched, weights
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.model.embeddings import count_rows, resize_embeddings
 from qaz_llm.model.export import export_model
-from qaz_llm.model.load import fit_vocabulary, load_model
+from qaz_llm.model.load import load_model
+from qaz_llm.model.vocabulary import fit_vocabulary
 from qaz_llm.tokenizer.extend import extend_tokenizer
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
 from qaz_llm.tokenizer.fast import load_fast_tokenizer

@@ -10,7 +10,8 @@ import torch
 from conftest import Settings, run_here, run_launched, weights
 
 from qaz_llm.errors import ConfigError
-from qaz_llm.model.load import extension_of, fit_vocabulary, load_model, load_tokenizer
+from qaz_llm.model.load import load_model, load_tokenizer
+from qaz_llm.model.vocabulary import extension_of, fit_vocabulary
 
 TABLES = ("model.embed_tokens.weight", "lm_head.weight")
 

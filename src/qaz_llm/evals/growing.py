@@ -32,7 +32,8 @@ def price_of_growing(
     """
     from qaz_llm.model.fit import fit_new_rows
     from qaz_llm.model.fit_samples import text_samples
-    from qaz_llm.model.load import extension_of, fit_vocabulary, load_model, load_tokenizer
+    from qaz_llm.model.load import load_model, load_tokenizer
+    from qaz_llm.model.vocabulary import extension_of, fit_vocabulary
 
     samples = {code: sample(islice(read_texts(path, language=code), 0, None, 2)) for code, path in kept.items()}
     model = load_model(checkpoint, dtype="float32")

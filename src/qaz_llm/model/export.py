@@ -14,7 +14,8 @@ from qaz_llm.model.card import facts_of_base, read_facts, write_card
 from qaz_llm.model.compat import open_to_readers, write_old_words
 from qaz_llm.model.finite import count_bad
 from qaz_llm.model.generation import extended_generation_config
-from qaz_llm.model.load import Dtype, extension_of, fit_vocabulary, load_model, load_tokenizer
+from qaz_llm.model.load import Dtype, load_model, load_tokenizer
+from qaz_llm.model.vocabulary import extension_of, fit_vocabulary
 from qaz_llm.progress import get_logger
 
 if TYPE_CHECKING:

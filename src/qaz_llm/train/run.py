@@ -147,7 +147,7 @@ def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, status: S
     status.phase("preparing")
     files = on_main(lambda: prepare_files(plan))
     run = open_prepared(plan, files)
-    if (warm_up := warm_up_line(plan.config, run.steps)) is not None:
+    if not plan.steps_are_exact and (warm_up := warm_up_line(plan.config, run.steps)) is not None:  # the plan guessed
         _logger.warning(warm_up)
     done = completed(plan, run)
     if done is not None:

@@ -14,7 +14,8 @@ from qaz_llm.model.adapters import add_lora, merge_adapter, save_adapter
 from qaz_llm.model.architecture import count_active, llama_config, make_model, model_without_weights
 from qaz_llm.model.config import ArchitectureConfig
 from qaz_llm.model.export import export_model, write_model
-from qaz_llm.model.load import fit_vocabulary, has_mark, load_model, load_tokenizer
+from qaz_llm.model.load import load_model, load_tokenizer
+from qaz_llm.model.vocabulary import fit_vocabulary, has_mark
 from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extend import extend_tokenizer
 

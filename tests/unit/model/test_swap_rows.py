@@ -13,7 +13,8 @@ from tiny_llama import BASE_VOCAB, HIDDEN, make_model, tables
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.model.choices import EmbeddingInit
 from qaz_llm.model.embeddings import resize_embeddings
-from qaz_llm.model.load import fit_vocabulary, has_mark, load_model
+from qaz_llm.model.load import load_model
+from qaz_llm.model.vocabulary import fit_vocabulary, has_mark
 from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extension import ExtendedTokenizer
 

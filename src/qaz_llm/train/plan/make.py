@@ -177,7 +177,8 @@ def _model_config(model: ModelConfig, notes: list[str] | None) -> tuple[Any, tup
     """
     from qaz_llm.model.architecture import llama_config
     from qaz_llm.model.folder import WEIGHT_FILES
-    from qaz_llm.model.load import check_rows, check_weights, extension_of, load_config_of, load_tokenizer, needs_rows
+    from qaz_llm.model.load import check_weights, load_config_of, load_tokenizer
+    from qaz_llm.model.vocabulary import check_rows, extension_of, needs_rows
 
     if model.architecture is None:
         assert model.checkpoint is not None

@@ -10,8 +10,9 @@ from transformers import set_seed
 from qaz_llm.model.adapters import add_lora
 from qaz_llm.model.architecture import has_experts, make_model
 from qaz_llm.model.frozen import freeze_parts
-from qaz_llm.model.load import describe_model, extension_of, fit_vocabulary, load_model, mark_rows
+from qaz_llm.model.load import describe_model, load_model
 from qaz_llm.model.quantised import quantise_blocks
+from qaz_llm.model.vocabulary import extension_of, fit_vocabulary, mark_rows
 from qaz_llm.progress import get_logger
 from qaz_llm.train.loop.warm_rows import fit_to_mix
 
