@@ -41,20 +41,28 @@ def plan(
     """Memory, time, cost and disk of a training, without starting it, for this machine or one that is described. Exit 1
     where it does not fit."""
     from qaz_llm.cluster.environment import read_environment
-    from qaz_llm.pipeline.watch import watch_files
     from qaz_llm.train.plan import make_plan
     from qaz_llm.train.watching.checks import check_watching
 
     machine = _machine(gpu, gpus, nodes, site)
     settings = _read(config, list(overrides or ()))
-    held = watch_files(settings.heldout) if settings.heldout else None
-    check_watching(settings, has_eval=held is not None, names=tuple(held.texts) if held else ())
+    names = _heldout_names(settings)
+    check_watching(settings, has_eval=names is not None, names=names or ())
     made = make_plan(settings, machine.environment if machine else read_environment(), machine=machine, is_draft=True)
     if machine is None and not as_json:
         typer.echo("planned for this machine; for another: --gpu h200 --gpus 8 --nodes 1, or --site FILE")
     print_plan_of_training(made, as_json)
     if not made.fits:
         raise typer.Exit(1)
+
+
+def _heldout_names(settings: TrainConfig) -> tuple[str, ...] | None:
+    """The texts that are looked at on the way; None where there are none, and nothing of evaluation is imported."""
+    if not settings.heldout:
+        return None
+    from qaz_llm.pipeline.watch import watch_files
+
+    return tuple(watch_files(settings.heldout).texts)
 
 
 def _machine(gpu: str | None, gpus: int | None, nodes: int | None, site: Path | None) -> Machine | None:

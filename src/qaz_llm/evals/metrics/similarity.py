@@ -22,7 +22,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from qaz_llm.evals.metrics.rows import score_row
 from qaz_llm.evals.stats import LEAST_ITEMS
@@ -93,7 +92,13 @@ def pearson(one_N: np.ndarray, other_N: np.ndarray) -> float:
 
 def spearman(one_N: np.ndarray, other_N: np.ndarray) -> float:
     """Pearson's correlation of the ranks; equal values share the mean of theirs."""
-    return pearson(rankdata(one_N), rankdata(other_N))
+    return pearson(_ranks(one_N), _ranks(other_N))
+
+
+def _ranks(values_N: np.ndarray) -> np.ndarray:
+    """1 for the least; 20, 10, 20 are of ranks 2.5, 1, 2.5."""
+    _, which_N, counts_U = np.unique(values_N, return_inverse=True, return_counts=True)
+    return np.asarray((counts_U.cumsum() - (counts_U - 1) / 2)[which_N])
 
 
 def _varies(values_N: np.ndarray) -> bool:
