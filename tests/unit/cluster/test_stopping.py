@@ -25,11 +25,20 @@ IN_A_LIBRARY = "hashlib.pbkdf2_hmac('sha256', b'x', b'y', 10**9)"
 """A minute or so in C, which Python cannot interrupt."""
 
 
+def start(script: str) -> subprocess.Popen[str]:
+    """A process that listens to Ctrl-C, which a shell has what it starts in the background ignore."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
 def ended_by(number: signal.Signals, work: str) -> tuple[int, str, float]:
     """Exit code, what was said, and seconds."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(work=work)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = start(SCRIPT.format(work=work))
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     if work == IN_A_LIBRARY:
@@ -75,9 +84,7 @@ def test_an_import_is_ended_and_never_interrupted(tmp_path: Path, number: signal
     )
     work = f"sys.path.insert(0, {str(tmp_path)!r}); import of_cpp"
     script = SCRIPT.replace('    print("begun", flush=True)\n', "").format(work=work)
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = start(script)
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     process.send_signal(number)
@@ -99,9 +106,7 @@ def test_a_signal_that_met_an_import_counts_as_soon_as_it_is_through(
         f"sys.path.insert(0, {str(tmp_path)!r})\n    {inner}import of_cpp; print('through', flush=True); time.sleep(1)"
     )
     script = SCRIPT.replace('    print("begun", flush=True)\n', "").format(work=work) + "    print('done')\n"
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = start(script)
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     process.send_signal(number)
