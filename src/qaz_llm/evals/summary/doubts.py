@@ -24,7 +24,7 @@ SENTENCES: Mapping[str, str] = {
     "uneven_grades": "have grades of different lengths in tokens, so that the longer ones are found less likely",
     "no_spread": "are graded all alike, by the model or by people: there is no correlation, and it counts as 0",
     "prompt_cut": "prompts are longer than the model's window; the first token and the end were kept",
-    "unfinished": "answers were ended by the limit of their length, which counts as wrong",
+    "unfinished": "answers were ended by the limit of their length: wrong, but for translations, which are scored as they are",
     "unread": "answers name no choice or no number, which counts as wrong",
     "no_answer": "got no answer, which counts as wrong",
     "refused": "were refused by the server (too long, or a filter), which counts as wrong",
