@@ -97,6 +97,25 @@ def test_counts_of_scores() -> None:
     assert "asked in the other way" in line and "several best choices" in line
 
 
+@pytest.mark.parametrize(
+    ("predictions", "answers", "said"),
+    [
+        ([0] * 12, [0, 1, 2] * 4, True),
+        ([0] * 11 + [1], [0, 1, 2] * 4, False),
+        ([0] * 12, [0] * 12, False),  # pairs of a good and a bad text: all are right
+        ([None] * 12, [0, 1, 2] * 4, False),  # unread, which is said elsewhere
+        ([0] * 6, [0, 1, 2] * 2, False),
+    ],
+)
+def test_one_choice_for_everything_is_said(predictions: list[int | None], answers: list[int], said: bool) -> None:
+    """A model that always says A has the score of A, which looks like knowledge where A is often right."""
+    scores = [
+        (ItemScore(str(n), str(n), str(n), "t", "kk", "acc", 0.0, detail={"prediction": given, "answer": right}), True)
+        for n, (given, right) in enumerate(zip(predictions, answers, strict=True))
+    ]
+    assert ("one_choice" in doubts.of_scores(scores).get("t", {}).get("kk", {})) == said
+
+
 def test_swapped_files_are_refused(tmp_path: Path) -> None:
     texts = {code: [] for code in ("kk", "ru")}  # type: dict[str, list[str]]
     for row in read_jsonl(embedded_path("parallel_sentences.jsonl")):

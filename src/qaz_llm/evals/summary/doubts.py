@@ -19,6 +19,7 @@ from qaz_llm.records import EvalItem, ItemScore, Scored
 SENTENCES: Mapping[str, str] = {
     "cut": "longer than the model's window; the start token and the end of the context were kept",
     "changed": "not given back by the tokenizer (unknown or folded letters), or hold one of its control tokens spelled out, so the model was asked about another text",
+    "one_choice": "get one and the same choice, whatever is asked, so that the score is how often that one is right",
     "tie": "have several best choices; the first of them was taken",
     "few_grades": "are too few for a correlation to have an interval",
     "uneven_grades": "have grades of different lengths in tokens, so that the longer ones are found less likely",
@@ -44,6 +45,9 @@ OTHER_WAY, OTHER_WAYS = "_other_way", ("letters_acc", "cloze_acc")
 
 OTHER_SHARE, LEAST_OTHER = 0.25, 4
 """Where more than this share of twins, and no fewer than these, have other right answers, they are not taken for twins."""
+
+LEAST_ALIKE = 10
+"""So many answers that are all the same choice are no accident."""
 
 EXAMPLES = 10
 
@@ -73,13 +77,25 @@ def of_scores(scores: Iterable[tuple[ItemScore, bool]]) -> Doubts:
     """
     totals: dict[tuple[str, str], int] = defaultdict(int)
     found: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    chosen: dict[tuple[str, str, bool], list[ItemScore]] = defaultdict(list)
     for score, is_primary in scores:
         where = (score.task, score.language)
         totals[where] += is_primary
         if is_primary or score.metric in OTHER_WAYS:
+            chosen[*where, is_primary].append(score)
             for name in score.detail.get("doubts", ()):
                 found[where][name if is_primary else f"{name}{OTHER_WAY}"].append(score.item_id)
+    for (task, language, is_primary), rows in chosen.items():
+        if _is_one_choice(rows):
+            name = "one_choice" if is_primary else f"one_choice{OTHER_WAY}"
+            found[task, language][name] = [row.item_id for row in rows]
     return _table(found, totals)
+
+
+def _is_one_choice(rows: Sequence[ItemScore]) -> bool:
+    """Whether a model took the same choice everywhere, though another one would often have been right."""
+    choices, answers = ({row.detail.get(key) for row in rows} for key in ("prediction", "answer"))
+    return len(rows) >= LEAST_ALIKE and len(choices) == 1 and None not in choices and len(answers) > 1
 
 
 def of_items(task: TaskConfig, items: Sequence[EvalItem]) -> Doubts:
