@@ -25,22 +25,32 @@ IN_A_LIBRARY = "hashlib.pbkdf2_hmac('sha256', b'x', b'y', 10**9)"
 """A minute or so in C, which Python cannot interrupt."""
 
 
-def start(script: str) -> subprocess.Popen[str]:
-    """A process that listens to Ctrl-C, which a shell has what it starts in the background ignore."""
-    return subprocess.Popen(
+def begun(script: str) -> subprocess.Popen[str]:
+    """A process that has said so, and listens to Ctrl-C, which a shell has what it starts in the background ignore."""
+    process = subprocess.Popen(
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+def script_of_import(folder: Path, seconds: int, work: str) -> str:
+    """A script whose `work` imports of_cpp, a module that says "begun", takes so long and aborts at an exception."""
+    (folder / "of_cpp.py").write_text(
+        f"import os, time\nprint('begun', flush=True)\ntry:\n    time.sleep({seconds})\nexcept BaseException:\n    os.abort()\n"
+    )
+    found = f"sys.path.insert(0, {str(folder)!r})\n    {work}"
+    return SCRIPT.replace('    print("begun", flush=True)\n', "").format(work=found)
 
 
 def ended_by(number: signal.Signals, work: str) -> tuple[int, str, float]:
     """Exit code, what was said, and seconds."""
-    process = start(SCRIPT.format(work=work))
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
+    process = begun(SCRIPT.format(work=work))
     if work == IN_A_LIBRARY:
         until_busy(process.pid)
     started = time.monotonic()
@@ -79,14 +89,8 @@ def test_work_in_python_ends_at_once_by_an_exception() -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 1)])
 def test_an_import_is_ended_and_never_interrupted(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """What a library in C++ makes of an exception at its beginning is an abort of the process."""
-    (tmp_path / "of_cpp.py").write_text(
-        "import os, time\nprint('begun', flush=True)\ntry:\n    time.sleep(60)\nexcept BaseException:\n    os.abort()\n"
-    )
-    work = f"sys.path.insert(0, {str(tmp_path)!r}); import of_cpp"
-    script = SCRIPT.replace('    print("begun", flush=True)\n', "").format(work=work)
-    process = start(script)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
+    script = script_of_import(tmp_path, 60, "import of_cpp")
+    process = begun(script)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=30)
     said = "stopped by SIGTERM: all is saved" if code == 75 else "interrupted; run the same command again"
@@ -99,16 +103,9 @@ def test_a_signal_that_met_an_import_counts_as_soon_as_it_is_through(
     tmp_path: Path, number: signal.Signals, code: int, inner: str
 ) -> None:
     """And not only where the work behind the import takes longer than the grace: this one would end well before."""
-    (tmp_path / "of_cpp.py").write_text(
-        "import os, time\nprint('begun', flush=True)\ntry:\n    time.sleep(1)\nexcept BaseException:\n    os.abort()\n"
-    )
-    work = (
-        f"sys.path.insert(0, {str(tmp_path)!r})\n    {inner}import of_cpp; print('through', flush=True); time.sleep(1)"
-    )
-    script = SCRIPT.replace('    print("begun", flush=True)\n', "").format(work=work) + "    print('done')\n"
-    process = start(script)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
+    work = f"{inner}import of_cpp; print('through', flush=True); time.sleep(1)"
+    script = script_of_import(tmp_path, 1, work) + "    print('done')\n"
+    process = begun(script)
     process.send_signal(number)
     out, stderr = process.communicate(timeout=30)
     said = "PreemptedError: " if code == 75 else "KeyboardInterrupt"

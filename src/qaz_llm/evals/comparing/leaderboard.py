@@ -39,7 +39,7 @@ def leaderboard(folders: Sequence[Path], *, tasks: Sequence[str] = (), out: Path
     Raises InputError where nothing is found, or a task that none has is asked for.
     """
     whole, damaged = _whole(sorted({path for folder in folders for path in _found(folder)}))
-    evaluations = read_evaluations(whole)
+    evaluations, changed = _unchanged(read_evaluations(whole))
     names = list(dict.fromkeys(task for e in evaluations for task in e.summary["scores"]))
     if unknown := [task for task in tasks if task not in names]:
         raise InputError(f"no evaluation has task {unknown[0]}", hint=f"they have: {', '.join(names)}")
@@ -51,7 +51,7 @@ def leaderboard(folders: Sequence[Path], *, tasks: Sequence[str] = (), out: Path
     ]
     values = {
         "boards": boards,
-        "notes": [*_notes(boards), *scores.notes, *damaged],
+        "notes": [*_notes(boards), *scores.notes, *damaged, *changed],
         "evaluations": len(evaluations),
         "folders": [str(folder) for folder in folders],
     }
@@ -90,9 +90,7 @@ def _whole(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
     whole, errors = [], []
     for folder in folders:
         try:
-            (found,) = read_evaluations([folder])
-            if (folder / "items.jsonl").is_file():
-                check_whole(found)
+            read_evaluations([folder])
         except (InputError, DataError) as error:
             errors.append(error)
         else:
@@ -100,6 +98,23 @@ def _whole(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
     if not whole:
         raise errors[0]
     return whole, [f"left out: {error.message}" for error in errors]
+
+
+def _unchanged(evaluations: Sequence[Evaluation]) -> tuple[list[Evaluation], list[str]]:
+    """Those whose parity.json says what their items do, where these are there, and what is to be said of the others. Raises the
+    error of the first where none does. The items that are read here are those that are ranked."""
+    kept, errors = [], []
+    for evaluation in evaluations:
+        try:
+            if (evaluation.folder / "items.jsonl").is_file():
+                check_whole(evaluation)
+        except (InputError, DataError) as error:
+            errors.append(error)
+        else:
+            kept.append(evaluation)
+    if not kept:
+        raise errors[0]
+    return kept, [f"left out: {error.message}" for error in errors]
 
 
 def _found(folder: Path) -> list[Path]:

@@ -84,12 +84,15 @@ def of_scores(scores: Iterable[tuple[ItemScore, bool]]) -> Doubts:
         if is_primary or score.metric in OTHER_WAYS:
             chosen[*where, is_primary].append(score)
             for name in score.detail.get("doubts", ()):
-                found[where][name if is_primary else f"{name}{OTHER_WAY}"].append(score.item_id)
+                found[where][_named(name, is_primary)].append(score.item_id)
     for (task, language, is_primary), rows in chosen.items():
         if _is_one_choice(rows):
-            name = "one_choice" if is_primary else f"one_choice{OTHER_WAY}"
-            found[task, language][name] = [row.item_id for row in rows]
+            found[task, language][_named("one_choice", is_primary)] = [row.item_id for row in rows]
     return _table(found, totals)
+
+
+def _named(name: str, is_primary: bool) -> str:
+    return name if is_primary else f"{name}{OTHER_WAY}"
 
 
 def _is_one_choice(rows: Sequence[ItemScore]) -> bool:
