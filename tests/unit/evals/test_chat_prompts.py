@@ -58,6 +58,11 @@ def test_a_template_brings_its_own_start(tokenizer: PreTrainedTokenizerFast) -> 
     in_chat, alone = encode_requests(tokenizer, start, [chatted, plain])
     assert in_chat.context == tuple(tokenizer(chatted.context, add_special_tokens=False)["input_ids"])
     assert in_chat.context[0] in special and alone.context[0] == start and alone.context[1] not in special
+    assert not in_chat.is_changed and not alone.is_changed
+    spelled = Request(f"Мәтін: {tokenizer.bos_token}", " а"), Request(chatted.context, f"а{tokenizer.eos_token}")
+    assert all(
+        one.is_changed for one in encode_requests(tokenizer, start, spelled)
+    )  # a text that holds a control token
     # a text alone is predicted from the start token, also where it begins with a mark
     (marked,) = encode_requests(tokenizer, start, [Request("", f"{tokenizer.bos_token}а")])
     assert marked.context == (start,)
