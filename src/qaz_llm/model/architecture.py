@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from qaz_llm.errors import ConfigError, InputError
-from qaz_llm.model.choices import Attention
+from qaz_llm.model.choices import DOCUMENTS, Attention
 from qaz_llm.model.config import ArchitectureConfig
 from qaz_llm.progress import get_logger
 from qaz_llm.tokenizer.curve import ModelCost
@@ -37,6 +38,10 @@ def make_model(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+    if attn_implementation == DOCUMENTS:
+        from qaz_llm.model.kernels.documents import register_documents
+
+        register_documents()
     config._attn_implementation = "sdpa" if attn_implementation == "auto" else attn_implementation
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -142,12 +147,16 @@ def choose_attention(config: PretrainedConfig, wanted: Attention, *, trust_remot
         ConfigError: what was asked for is nothing this architecture has; what it has is named.
     """
     model_class = _class_of(config, trust_remote_code=trust_remote_code)
-    flash = getattr(model_class, "_supports_flash_attn", False) or getattr(model_class, "_supports_flash_attn_2", False)
-    has = {"eager": True, "sdpa": getattr(model_class, "_supports_sdpa", False), "flash_attention_2": flash}
+    has = _attentions_of(model_class)
     if wanted == "auto":
         if not has["sdpa"]:
             _logger.info("%s has no sdpa attention: attention is eager", model_class.__name__)
         return "sdpa" if has["sdpa"] else "eager"
+    if wanted == DOCUMENTS and (why := why_no_documents(config, model_class)) is not None:
+        raise ConfigError(
+            f"model.attn_implementation {DOCUMENTS}: not of {model_class.__name__}: {why}",
+            hint="use model.attn_implementation=auto, which takes what there is",
+        )
     if not has[wanted]:
         others = ", ".join(name for name, supported in has.items() if supported)
         raise ConfigError(
@@ -155,6 +164,69 @@ def choose_attention(config: PretrainedConfig, wanted: Attention, *, trust_remot
             hint="use model.attn_implementation=auto, which takes what there is",
         )
     return wanted
+
+
+def _attentions_of(model_class: Any) -> dict[str, bool]:
+    """Which attentions a class says that it has."""
+    flash = getattr(model_class, "_supports_flash_attn", False) or getattr(model_class, "_supports_flash_attn_2", False)
+    return {
+        "eager": True,
+        "sdpa": bool(getattr(model_class, "_supports_sdpa", False)),
+        "flash_attention_2": bool(flash),
+        "flash_attention_3": bool(flash),
+        "flex_attention": bool(getattr(model_class, "_supports_flex_attn", False)),
+        DOCUMENTS: bool(getattr(model_class, "_supports_attention_backend", False)),
+    }
+
+
+def choose_training_attention(
+    config: PretrainedConfig, *, packs: bool, on_gpu: bool, half: bool, trust_remote_code: bool = False
+) -> tuple[str, str | None]:
+    """The attention of a training, and why, where that is worth a line.
+
+    `packs`: rows hold several documents, which must not see each other. `half`: 16 bit.
+    """
+    plain = choose_attention(config, "auto", trust_remote_code=trust_remote_code)
+    if not packs:
+        return plain, None
+    model_class = _class_of(config, trust_remote_code=trust_remote_code)
+    why = why_no_documents(config, model_class)
+    if why is None and on_gpu:
+        why = _why_not_on_gpu(config, half=half)
+    if why is not None:
+        return plain, f"attention within documents cannot be had, {why}"
+    if on_gpu and _attentions_of(model_class)["flash_attention_3"] and find_spec("flash_attn_interface") is not None:
+        return "flash_attention_3", "the package is installed"
+    return DOCUMENTS, "rows of several documents, without a mask"
+
+
+def why_no_documents(config: PretrainedConfig, model_class: Any) -> str | None:
+    """What keeps a model from attention within documents (kernels/documents.py); None where nothing does."""
+    has, kinds = _attentions_of(model_class), set(getattr(config, "layer_types", None) or ())
+    if not has[DOCUMENTS]:
+        return f"{model_class.__name__} does not let its attention be chosen"
+    if unknown := sorted(kinds - {"full_attention", "sliding_attention"}):
+        return f"it has layers of {', '.join(unknown)}"
+    if getattr(config, "attention_dropout", 0.0):
+        return f"its attention drops out ({config.attention_dropout:g})"
+    if not has["sdpa"] and getattr(config, "attn_logit_softcapping", None) is None:
+        return "its attention adds what others do not"
+    return None
+
+
+def _why_not_on_gpu(config: PretrainedConfig, *, half: bool) -> str | None:
+    """What torch's varlen_attn, flash attention 2, does not take."""
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    if not half:
+        return "on a GPU it needs precision bf16"
+    if width > 256 or width % 8:
+        return f"heads are {width} wide, on a GPU it takes multiples of 8 up to 256"
+    if (
+        getattr(config, "attn_logit_softcapping", None) is not None
+        or getattr(config, "qk_rope_head_dim", None) is not None
+    ):
+        return "no kernel on a GPU computes this family's scores"
+    return None
 
 
 def _class_of(config: PretrainedConfig, *, trust_remote_code: bool) -> Any:

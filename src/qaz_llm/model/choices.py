@@ -7,7 +7,10 @@ from typing import Literal
 EmbeddingInit = Literal["fitted", "blend", "mean", "weighted_mean", "similar", "random"]
 """How the rows of new tokens start; model/embeddings.py says what each does."""
 
-Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
+DOCUMENTS = "documents"
+"""Attention within documents without a mask: model/kernels/documents.py."""
+
+Attention = Literal["auto", "documents", "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention"]
 """How attention is computed; `auto` is sdpa where the architecture has it, else eager."""
 
 NewRows = Literal["auto", "make", "keep"]

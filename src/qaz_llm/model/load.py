@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qaz_llm.errors import InputError
+from qaz_llm.model.choices import DOCUMENTS
 from qaz_llm.model.finite import not_finite
 from qaz_llm.model.folder import WEIGHT_FILES, check_model_folder
 from qaz_llm.model.stored import StoredTensor, check_loaded, refuse_quantised, shown, stored_tensors
@@ -145,6 +146,10 @@ def _read(
     transformers_logging.disable_progress_bar()  # our own lines say what is loaded
     whole, config = _configs(name, trust_remote_code=trust_remote_code)
     attention = choose_attention(config, attn_implementation, trust_remote_code=trust_remote_code)
+    if attention == DOCUMENTS:
+        from qaz_llm.model.kernels.documents import register_documents
+
+        register_documents()
     try:
         stored = stored_tensors(_folder_of(name))
         refuse_quantised(config, name, stored)

@@ -8,6 +8,8 @@ Flash attention looks for restarting positions in a batch of one row alone (`_is
 modeling_flash_attention_utils.py); with more it reads each row as one document. It is therefore told where documents
 begin (`cu_seq_lens_q` and its companions), counted through all rows of the batch one after the other.
 
+Attention `documents` takes the same bounds in the mask's place (model/kernels/documents.py).
+
 A model that cannot keep documents apart at all (a recurrence or a convolution runs over the whole row) gets rows of one
 document each, padded on the right and with a mask: what comes later cannot change what a causal model says earlier.
 
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qaz_llm.model.choices import DOCUMENTS
 from qaz_llm.records import IGNORE_INDEX
 
 if TYPE_CHECKING:
@@ -36,13 +39,15 @@ class Collator:
 
     pad_id: int = 0
     packs: bool = True
-    flash: bool = False
+    attention: str = "sdpa"
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> Batch:
         if not self.packs:
             return collate_alone(rows, pad_id=self.pad_id) | parts_of_rows(rows)
         batch = collate(rows, pad_id=self.pad_id) | parts_of_rows(rows)
-        return batch | document_lengths(batch["position_ids"]) if self.flash else batch
+        if needs_lengths(self.attention):
+            return batch | document_lengths(batch["position_ids"])
+        return batch | document_bounds(batch["position_ids"]) if self.attention == DOCUMENTS else batch
 
 
 def parts_of_rows(rows: Sequence[Mapping[str, Any]]) -> Batch:
@@ -92,14 +97,25 @@ def document_lengths(position_ids_BL: torch.Tensor | int | bool) -> Batch:
     position_ids [[0 1 2] [0 1 0]] → cu_seq_lens [0 3 5 6], of shape (D + 1) int32, longest 3 (a plain int: no transfer
     from the GPU in each layer).
     """
+    bounds = _bounds(position_ids_BL)
+    longest = int(bounds.diff().max())
+    return {"cu_seq_lens_q": bounds, "cu_seq_lens_k": bounds, "max_length_q": longest, "max_length_k": longest}
+
+
+def document_bounds(position_ids_BL: torch.Tensor | int | bool) -> Batch:
+    """The same bounds in the mask's place: position_ids [[0 1 2] [0 1 0]] → attention_mask [0 3 5 6] of shape (1, 1, 1, D + 1)."""
+    from qaz_llm.model.kernels.documents import as_bounds
+
+    return {"attention_mask": as_bounds(_bounds(position_ids_BL))}
+
+
+def _bounds(position_ids_BL: torch.Tensor | int | bool) -> torch.Tensor:
     import torch
 
     assert isinstance(position_ids_BL, torch.Tensor)
     flat = position_ids_BL.reshape(-1)
     starts_D = torch.nonzero(flat == 0).flatten()
-    bounds = torch.cat([starts_D, starts_D.new_tensor([flat.numel()])]).to(torch.int32)
-    longest = int(bounds.diff().max())
-    return {"cu_seq_lens_q": bounds, "cu_seq_lens_k": bounds, "max_length_q": longest, "max_length_k": longest}
+    return torch.cat([starts_D, starts_D.new_tensor([flat.numel()])]).to(torch.int32)
 
 
 def _first_document(row: Mapping[str, Any]) -> dict[str, Any]:

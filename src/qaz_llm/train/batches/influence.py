@@ -63,16 +63,17 @@ def reading(model: Any, *, gradients: bool = False) -> Iterator[None]:
 
 def logits_of(model: Any, batch: Mapping[str, Any]) -> torch.Tensor:
     """Of a batch, labels left out, on the model's device."""
+    inputs = to_device({key: value for key, value in batch.items() if key != "labels"}, model)
+    logits: torch.Tensor = model(**inputs).logits
+    return logits
+
+
+def to_device(batch: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    """A batch on the model's device."""
     import torch
 
     device = next(model.parameters()).device
-    inputs = {
-        key: value.to(device) if isinstance(value, torch.Tensor) else value
-        for key, value in batch.items()
-        if key != "labels"
-    }
-    logits: torch.Tensor = model(**inputs).logits
-    return logits
+    return {key: value.to(device) if isinstance(value, torch.Tensor) else value for key, value in batch.items()}
 
 
 def largest_of(values: torch.Tensor) -> float:

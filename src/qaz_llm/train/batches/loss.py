@@ -1,14 +1,15 @@
 """The loss of a micro-batch as its share of the whole step's, for every model alike.
 
 Models compute losses of their own in different ways; some do not take the number of learned tokens of the step and give
-a mean over the micro-batch, and a mean of such means depends on how the work was split. So the logits alone are taken
-from the model.
+a mean over the micro-batch, and a mean of such means depends on how the work was split. So the model is asked for its logits, or
+for the losses of given targets where it can give them without (model/kernels/loss_head.py).
 
 Shape legend: B rows, L tokens of the longest row, V vocabulary.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,17 +18,36 @@ from torch.nn.functional import cross_entropy, pad
 from qaz_llm.records import IGNORE_INDEX
 
 
-def token_losses(outputs: Any, labels_BL: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Loss of each token in nats, 0 where none is learned, and which tokens are: both (B, L), by the position that predicts.
+@dataclass(frozen=True)
+class Losses:
+    """`nats`: the summed loss, to be derived. `nll_BL`: of each token, 0 where none is learned, by the position that predicts;
+    `learned_BL`: which are."""
 
-    Labels are unshifted: here, and nowhere else, each is moved to the position that predicts it.
+    nats: torch.Tensor
+    nll_BL: torch.Tensor
+    learned_BL: torch.Tensor
+
+
+def targets_of(labels_BL: torch.Tensor) -> torch.Tensor:
+    """What each position is to predict. Labels are unshifted: here, and nowhere else, each is moved to the position that predicts it.
+
+    [-100 6 7] → [6 7 -100]
     """
+    return pad(labels_BL, (0, 1), value=IGNORE_INDEX)[..., 1:]
+
+
+def losses_of(outputs: Any, labels_BL: torch.Tensor) -> Losses:
+    """The losses in what a model gave: as they are, or from its logits."""
+    targets_BL = targets_of(labels_BL)
+    learned_BL = targets_BL != IGNORE_INDEX
+    if "nats" in outputs:
+        return Losses(outputs["nats"], outputs["nll_BL"], learned_BL)
     logits_BLV = outputs["logits"].float()  # exp and sum over the vocabulary lose too much in bfloat16
-    shifted_BL = pad(labels_BL, (0, 1), value=IGNORE_INDEX)[..., 1:]
-    nll = cross_entropy(logits_BLV.flatten(0, 1), shifted_BL.flatten(), ignore_index=IGNORE_INDEX, reduction="none")
-    return nll.view_as(shifted_BL), shifted_BL != IGNORE_INDEX
+    nll = cross_entropy(logits_BLV.flatten(0, 1), targets_BL.flatten(), ignore_index=IGNORE_INDEX, reduction="none")
+    nll_BL = nll.view_as(targets_BL)
+    return Losses(nll_BL.sum(), nll_BL.detach(), learned_BL)
 
 
 def share_of_step(outputs: Any, labels_BL: torch.Tensor, num_items_in_batch: torch.Tensor | int) -> torch.Tensor:
     """Summed loss of the micro-batch in nats, divided by the learned tokens of the step over all ranks."""
-    return token_losses(outputs, labels_BL)[0].sum() / num_items_in_batch
+    return losses_of(outputs, labels_BL).nats / num_items_in_batch

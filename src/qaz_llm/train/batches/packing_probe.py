@@ -27,7 +27,7 @@ from qaz_llm.errors import ConfigError
 from qaz_llm.progress import get_logger
 from qaz_llm.records import TokenizedExample
 from qaz_llm.rows.packing import make_row
-from qaz_llm.train.batches.collate import Collator, needs_lengths
+from qaz_llm.train.batches.collate import Collator
 from qaz_llm.train.batches.influence import (
     foreign_gradient,
     foreign_influence,
@@ -205,7 +205,7 @@ def _attentions_that_hold(
             inner.set_attn_implementation(name)
             if inner.config._attn_implementation != name:
                 continue  # the family has only its own
-            result = probe(model, replace(collator, flash=needs_lengths(name)), token_ids, num_rows=num_rows)
+            result = probe(model, replace(collator, attention=name), token_ids, num_rows=num_rows)
             if not any_process(not result.holds):
                 yield name
         except (ValueError, ImportError, NotImplementedError):

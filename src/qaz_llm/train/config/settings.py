@@ -11,6 +11,7 @@ from qaz_llm.rows.config import RowShape
 from qaz_llm.train.config.adapter import AdapterConfig
 from qaz_llm.train.config.distributed import DistributedConfig
 from qaz_llm.train.config.divergence import DivergenceConfig
+from qaz_llm.train.config.kernels import KernelsConfig
 from qaz_llm.train.config.optimizer import OptimizerConfig
 from qaz_llm.train.config.parts import Part, part_problems
 from qaz_llm.train.config.preference import PreferenceConfig
@@ -69,10 +70,12 @@ class TrainSettings(StrictModel):
     max_grad_norm: float = Field(default=1.0, ge=0)
     """Gradients are scaled down to this norm; 0: never."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Of the forward and backward pass; weights are kept in float32 beside bf16."""
-    gradient_checkpointing: bool = False
-    """Compute activations twice and keep few: less memory, about a third more time."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the forward and backward pass; weights are kept in float32 beside bf16. `auto` is bf16 on a GPU that has it, and on a processor where a short trial finds products in bf16 faster and the model is not tiny; else fp32. A run that goes on keeps what it began with."""
+    gradient_checkpointing: bool | Literal["auto"] | Annotated[int, Field(ge=1)] = False
+    """Compute activations twice and keep few: less memory, about a third more time. A number: that of so many layers, and keep those of the rest; `auto`: as few layers as fit the memory by the plan's estimate, none where all does."""
+    kernels: KernelsConfig = KernelsConfig()
+    """How a step is computed."""
     adapter: AdapterConfig = AdapterConfig()
     """All weights, or LoRA."""
     freeze: tuple[Part, ...] = ()

@@ -11,7 +11,8 @@ from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.io import make_dir
 from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.rows.dataset import pad_id_of
-from qaz_llm.train.batches.collate import Collator, needs_lengths
+from qaz_llm.train.batches.collate import Collator
+from qaz_llm.train.batches.loss_probe import TokenLosses
 from qaz_llm.train.health.rollback import keep_bad_rows, make_watch
 from qaz_llm.train.loop.over import training_over
 from qaz_llm.train.loop.pull import pull_to_base
@@ -59,16 +60,20 @@ def run_trainer(
     collator = Collator(
         pad_id_of(run.tokenizer),
         packs=config.packing == "on",
-        flash=needs_lengths(model.config._attn_implementation),
+        attention=str(model.config._attn_implementation),
     )
     trainer_class, rows, collate = training_over(plan, run.rows, model, collator, flag)
+    model = shard(model, config, plan.device)
+    losses = None if config.method == "dpo" else TokenLosses(model, config.kernels.loss)
     watch = make_watch(plan, run, flag)
     stop = StopCallback(flag, watch)
     with ExitStack() as stack:
-        callbacks = watching_callbacks(plan, run, collator, watching, stack, flag, beat, done_steps=done_steps)
+        callbacks = watching_callbacks(
+            plan, run, collator, watching, stack, flag, beat, done_steps=done_steps, losses=losses
+        )
         make_dir(config.run_dir / "checkpoints")
         trainer = trainer_class(
-            shard(model, config, plan.device),
+            model,
             training_arguments(
                 config,
                 total_steps=run.steps,
@@ -86,6 +91,7 @@ def run_trainer(
             watch=watch,
             beat=beat,
             watching=watching,
+            token_losses=losses,
             callbacks=[
                 *start.callbacks,
                 *callbacks,

@@ -26,6 +26,7 @@ from qaz_llm.progress import get_logger
 from qaz_llm.records import IGNORE_INDEX
 from qaz_llm.train.batches.collate import Collator
 from qaz_llm.train.batches.loss import share_of_step
+from qaz_llm.train.batches.loss_probe import TokenLosses
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.health.divergence import StepWatch
 from qaz_llm.train.health.finite import check_weights
@@ -64,10 +65,12 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         watch: StepWatch,
         beat: Heartbeat,
         watching: Watch,
+        token_losses: TokenLosses | None = None,
         callbacks: list[TrainerCallback],
     ) -> None:
         self.settings = config
         self.beat = beat
+        self.token_losses = token_losses
         self._first_step: int | None = None
         self._newest: dict[int, dict[str, Any]] = {}
         self.watch = watch
@@ -167,7 +170,10 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def batch_loss(self, model: Any, inputs: dict[str, Any], *rest: Any, **named: Any) -> Any:
         """A micro-batch's share of the step's loss: Trainer's, by the loss function it was given."""
-        return super().compute_loss(model, inputs, *rest, **named)
+        return super().compute_loss(model, self._asked(inputs), *rest, **named)
+
+    def _asked(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        return inputs if self.token_losses is None else self.token_losses.asked(inputs)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any) -> torch.Tensor:
         """A micro-batch's forward and backward pass, whose loss StepWatch adds up."""
@@ -215,7 +221,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
         `model` is the wrapped one where all processes ask, and the model itself where one asks by itself.
         """
-        batch = dict(self._prepare_inputs(inputs))
+        batch = self._asked(dict(self._prepare_inputs(inputs)))
         labels_BL = batch.pop("labels")
         batch.pop("part_B", None)
         learned = (labels_BL[:, 1:] != IGNORE_INDEX).sum().clamp(min=1)

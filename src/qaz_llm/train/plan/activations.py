@@ -12,7 +12,8 @@ In numbers of a token, for a block of Llama's kind (h hidden, I intermediate, a 
 which for h = 4 h/4 heads and I = 8/3 h is 34 bytes × h in 16 bit (Korthikanti et al. 2022, arXiv 2205.05198, equation 2) where a
 kernel fuses the norms. A number takes 4 bytes in float32. In bf16 it takes 2, but norms work in float32 on 4.
 
-With checkpointing a block keeps its input alone, and one block at a time is computed again in full. The oracle in the tests is
+With checkpointing a block keeps its input alone, and one block at a time is computed again in full. Where that is so of some blocks,
+they are the first ones: when they are computed again the others are gone. The oracle in the tests is
 torch itself: the tensors that autograd packs (torch.autograd.graph.saved_tensors_hooks).
 """
 
@@ -44,11 +45,10 @@ class Activations:
     inputs: tuple[float, ...]
     outside: float
 
-    def kept(self, *, checkpointing: bool) -> float:
-        """Bytes per token at the end of the forward pass; with checkpointing when the largest block is computed again."""
-        if not checkpointing:
-            return sum(self.blocks) + self.outside
-        return sum(self.inputs) + max(self.blocks, default=0.0) + self.outside
+    def kept(self, *, checkpointed: int) -> float:
+        """Bytes per token at the fullest moment, with the first `checkpointed` blocks computed twice."""
+        inputs, again, whole = self.inputs[:checkpointed], self.blocks[:checkpointed], self.blocks[checkpointed:]
+        return sum(inputs) + max(sum(whole), max(again, default=0.0)) + self.outside
 
 
 def count_activations(

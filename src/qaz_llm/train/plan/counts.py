@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class CountedModel:
     """`active`: parameters that one token goes through. `largest_block` and `tables`: parameters of the largest block, and of
-    input and output table."""
+    input and output table. `loss_in_blocks`: the logits never stand at once. `trains_table`: the whole output table gets a gradient."""
 
     parameters: int
     trainable: int
@@ -27,6 +27,8 @@ class CountedModel:
     largest_block: int
     tables: int
     input_gets_gradient: bool
+    loss_in_blocks: bool = False
+    trains_table: bool = True
 
 
 def count_model(config: TrainConfig, model_config: Any, new_tokens: tuple[int, ...] = ()) -> CountedModel:
@@ -50,16 +52,19 @@ def count_model(config: TrainConfig, model_config: Any, new_tokens: tuple[int, .
         with suppress(ConfigError):  # not used, but part of what identifies a run since before there was auto
             targets = targets or find_targets(model, "auto").names
         count = sum(p.numel() for p in model.parameters())
+        frozen = freeze_parts(model, config.freeze)
         return CountedModel(
             count,
-            count - freeze_parts(model, config.freeze),
+            count - frozen,
             active,
             attention,
             targets,
             structure,
             block,
             tables,
-            True,
+            input_gets_gradient=True,
+            loss_in_blocks=_loss_in_blocks(config, model),
+            trains_table=_trains_table(model),
         )
     targets = find_targets(model, adapter.target_modules).names
     adapted = add_lora(model, **adapter.lora_options, new_tokens=new_tokens)
@@ -74,8 +79,22 @@ def count_model(config: TrainConfig, model_config: Any, new_tokens: tuple[int, .
         structure=structure.adapted(targets, rank=adapter.r, trains_tables=trains_rows),
         largest_block=block,
         tables=tables,
-        input_gets_gradient=trains_rows or config.gradient_checkpointing,
+        input_gets_gradient=trains_rows or bool(config.gradient_checkpointing),
+        loss_in_blocks=_loss_in_blocks(config, adapted.get_base_model()),
+        trains_table=_trains_table(adapted.get_base_model()),
     )
+
+
+def _loss_in_blocks(config: TrainConfig, model: Any) -> bool:
+    """As the training will find it, but for the look at the losses themselves."""
+    from qaz_llm.model.kernels.loss_head import why_not
+
+    return config.method != "dpo" and config.kernels.loss != "full_logits" and why_not(model) is None
+
+
+def _trains_table(model: Any) -> bool:
+    weight = getattr(model.get_output_embeddings(), "weight", None)
+    return getattr(weight, "requires_grad", False) and getattr(weight, "is_leaf", False)
 
 
 def _largest_block(model: Any, structure: Structure) -> int:

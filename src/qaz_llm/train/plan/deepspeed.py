@@ -47,7 +47,7 @@ def read_deepspeed(settings: TrainSettings, *, world_size: int) -> tuple[Path | 
 def _disagreements(values: Mapping[str, Any], settings: TrainSettings, world_size: int) -> Iterator[str]:
     """What of the file is another value than that of the training config, in words."""
     rows = settings.micro_batch_size * settings.grad_accum_steps * world_size
-    precise = settings.precision == "bf16"
+    precise = "auto" if settings.precision == "auto" else settings.precision == "bf16"
     expected: dict[
         str, tuple[Any, Any]
     ] = {  # by name: the config's value, and what DeepSpeed takes where none is given
@@ -62,7 +62,7 @@ def _disagreements(values: Mapping[str, Any], settings: TrainSettings, world_siz
         found = _value(values, name.split("."), default)
         if found is None:
             yield f"{name} is missing, this run has {wanted}"
-        elif found not in ("auto", wanted):
+        elif "auto" not in (found, wanted) and found != wanted:
             yield f"{name} is {found!r}, this run has {wanted!r}"
 
 

@@ -17,7 +17,7 @@ def describe_plan(plan: TrainPlan) -> str:
     lines = [*_model_lines(plan), *_memory_lines(plan), *_compute_lines(plan), _disk_line(plan)]
     if (warm_up := warm_up_line(plan.config, plan.steps)) is not None:
         lines.append(warm_up)
-    return "\n".join([*lines, *(f"note: {note}" for note in plan.notes)])
+    return "\n".join([*lines, *plan.settled, *(f"note: {note}" for note in plan.notes)])
 
 
 def _model_lines(plan: TrainPlan) -> Iterator[str]:

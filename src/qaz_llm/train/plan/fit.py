@@ -28,7 +28,10 @@ def suggest(settings: TrainSettings, counted: CountedModel, now: Layout, availab
 
     Cheaper is, in this order: no checkpointing (a third less arithmetic), less sharing (less to send), larger micro-batches.
     """
-    tried = [(layout, count_memory(settings, counted, layout).peak.total_bytes) for layout in _layouts(now)]
+    tried = [
+        (layout, count_memory(settings, counted, layout).peak.total_bytes)
+        for layout in _layouts(now, len(counted.structure.blocks))
+    ]
     limit = FITS_FRAC * available_bytes
     fitting = [(layout, size) for layout, size in tried if size <= limit]
     layout, size = fitting[0] if fitting else min(tried, key=lambda pair: pair[1])
@@ -36,7 +39,7 @@ def suggest(settings: TrainSettings, counted: CountedModel, now: Layout, availab
     return Suggestion(layout, size, bool(fitting), overrides) if overrides else None
 
 
-def _layouts(now: Layout) -> Iterator[Layout]:
+def _layouts(now: Layout, blocks: int) -> Iterator[Layout]:
     """The grid, cheapest first. Rows of a step on one device stay; what is shared already is shared no less than by DDP."""
     rows = now.micro_batch_size * now.grad_accum_steps
     sizes = [size for size in range(rows, 0, -1) if rows % size == 0]
@@ -44,16 +47,26 @@ def _layouts(now: Layout) -> Iterator[Layout]:
     sharings = [SHARINGS[way] for way in ways] or [now.sharing]
     if now.sharing not in sharings:
         sharings.append(now.sharing)
-    for checkpointing in (False, True):
+    for checkpointed in dict.fromkeys((0, now.checkpointed, blocks)):
         for sharing in sharings:
             for size in sizes:
                 yield replace(
                     now,
                     micro_batch_size=size,
                     grad_accum_steps=rows // size,
-                    checkpointing=checkpointing,
+                    checkpointed=checkpointed,
                     sharing=sharing,
                 )
+
+
+def fewest_checkpointed(settings: TrainSettings, counted: CountedModel, now: Layout, available_bytes: int) -> int:
+    """The fewest blocks that have to be computed twice for `now` to fit; all, where that does not do either."""
+    blocks = len(counted.structure.blocks)
+    for count in range(blocks):
+        memory = count_memory(settings, counted, replace(now, checkpointed=count))
+        if memory.peak.total_bytes <= FITS_FRAC * available_bytes:
+            return count
+    return blocks
 
 
 def _overrides(now: Layout, then: Layout) -> Iterator[str]:
@@ -61,8 +74,8 @@ def _overrides(now: Layout, then: Layout) -> Iterator[str]:
     if then.micro_batch_size != now.micro_batch_size:
         yield f"micro_batch_size={then.micro_batch_size}"
         yield f"grad_accum_steps={then.grad_accum_steps}"
-    if then.checkpointing != now.checkpointing:
-        yield f"gradient_checkpointing={str(then.checkpointing).lower()}"
+    if then.checkpointed != now.checkpointed:
+        yield f"gradient_checkpointing={'true' if then.checkpointed else 'false'}"
     if then.sharing != now.sharing:
         if now.sharing == SHARINGS["fsdp2"]:
             yield "distributed.backend=auto"

@@ -61,12 +61,12 @@ def count_flops(
     *,
     trains_all: bool,
     input_gets_gradient: bool = True,
-    checkpointing: bool = False,
+    checkpointed_frac: float = 0.0,
     causal: bool = True,
 ) -> TokenFlops:
     """FLOPs of one token of a row of `seq_len`.
 
-    `input_gets_gradient`: false where the input table is frozen, so that nothing is taken back through the projections that
+    `checkpointed_frac`: the share of the blocks that are computed twice. `input_gets_gradient`: false where the input table is frozen, so that nothing is taken back through the projections that
     read it: those of the first block's attention.
     """
     first = structure.blocks[0] if structure.blocks else None
@@ -81,7 +81,7 @@ def count_flops(
     return TokenFlops(
         matrices=matrices,
         attention=3 * forward,
-        recomputed=again + forward if checkpointing else 0.0,
+        recomputed=(again + forward) * checkpointed_frac,
         numel=structure.numel,
         per_parameter=6 if trains_all else 4,
     )

@@ -14,11 +14,14 @@ from qaz_llm.rows.sources import declared_entries, training_files
 from qaz_llm.train.config import TrainConfig, TrainSettings
 from qaz_llm.train.plan.counts import CountedModel, count_model
 from qaz_llm.train.plan.deepspeed import read_deepspeed
+from qaz_llm.train.plan.describe import gib
 from qaz_llm.train.plan.disk import count_disk
 from qaz_llm.train.plan.duration import find_speed
+from qaz_llm.train.plan.fit import fewest_checkpointed
 from qaz_llm.train.plan.flops import TokenFlops, count_flops
 from qaz_llm.train.plan.memory import count_memory
-from qaz_llm.train.plan.record import TrainPlan, layout_of
+from qaz_llm.train.plan.record import TrainPlan, checkpointed_blocks, layout_of
+from qaz_llm.train.plan.settle import settle
 from qaz_llm.train.plan.sharing import SHARINGS, sharing_of
 from qaz_llm.train.ranks.sharding import uses_fsdp2
 
@@ -46,11 +49,12 @@ def make_plan(
     """
     environment = machine.environment if machine else environment
     device = _device(config.device, environment)
-    deepspeed_path, stage = read_deepspeed(config, world_size=environment.world_size)
-    _check_combination(config, device)
     notes: list[str] = []
     model_config, new_tokens = _model_config(config.model, notes if is_draft else None)
     _check_length(config, model_config)
+    config, settled = settle(config, model_config, environment, device)
+    _check_combination(config, device)
+    deepspeed_path, stage = read_deepspeed(config, world_size=environment.world_size)
     counted = count_model(config, model_config, new_tokens)
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
     steps, text_tokens = _steps(config, tokens_per_step, notes if is_draft else None)
@@ -61,6 +65,14 @@ def make_plan(
     for entry in pairs:
         check_first_pairs(entry)
     sharing = SHARINGS["fsdp2"] if uses_fsdp2(config) else sharing_of(stage)
+    available = _available(environment, device)
+    if config.gradient_checkpointing == "auto":
+        layout = layout_of(config, counted, sharing, environment, device)
+        few = fewest_checkpointed(config, counted, layout, available) if available else 0
+        settled.append(
+            f"gradient checkpointing of {few} of {len(counted.structure.blocks)} layers: what fits {gib(available)}"
+        )
+        config = config.model_copy(update={"gradient_checkpointing": few or False})
     return TrainPlan(
         config=config,
         environment=environment,
@@ -69,8 +81,8 @@ def make_plan(
         steps=steps,
         steps_are_exact=config.max_steps is not None,
         tokens_per_step=tokens_per_step,
-        memory=count_memory(config, counted, layout_of(config, sharing, environment, device)),
-        available_bytes=_available(environment, device),
+        memory=count_memory(config, counted, layout_of(config, counted, sharing, environment, device)),
+        available_bytes=available,
         token_flops=_token_flops(config, counted),
         speed=find_speed(environment, device, machine),
         disk=count_disk(config, counted, sharing, steps=steps),
@@ -80,6 +92,7 @@ def make_plan(
         machine=machine,
         has_text=has_text,
         reference_tokens=(text_tokens or 0) if pairs else 0,
+        settled=tuple(settled),
         notes=(*notes, *_limits(model_config, device)),
     )
 
@@ -92,12 +105,13 @@ def _available(environment: Environment, device: str) -> int:
 
 
 def _token_flops(config: TrainConfig, counted: CountedModel) -> TokenFlops:
+    blocks = len(counted.structure.blocks)
     return count_flops(
         counted.structure,
         config.seq_len,
         trains_all=config.adapter.type == "full",
         input_gets_gradient=counted.input_gets_gradient,
-        checkpointing=config.gradient_checkpointing,
+        checkpointed_frac=checkpointed_blocks(config, blocks) / max(blocks, 1),
     )
 
 
@@ -165,8 +179,6 @@ def _check_combination(config: TrainConfig, device: str) -> None:
     check_packages(config)
     if config.adapter.quantised:
         check_quantised(device, sharded=config.distributed.deepspeed is not None or uses_fsdp2(config))
-    if config.model.attn_implementation == "flash_attention_2" and (device == "cpu" or config.precision == "fp32"):
-        raise ConfigError("flash_attention_2 needs a GPU and precision bf16", hint="use model.attn_implementation=sdpa")
 
 
 def _model_config(model: ModelConfig, notes: list[str] | None) -> tuple[Any, tuple[int, ...]]:

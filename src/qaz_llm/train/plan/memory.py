@@ -14,6 +14,7 @@ Moments:
 
 Logits: where the backward pass begins, three numbers of 4 bytes an entry live at once (log-probabilities, their gradient, the
 logits' gradient), measured on train/batches/loss.py; under bf16 four more bytes, the logits as they come and their gradient as it goes.
+In blocks (the default) as many bytes as model/kernels/sizes.py says, and the table's gradient, which is there before the others.
 
 CPU: `process` is the interpreter with its libraries, measured; `allocator` is freed memory that glibc keeps. torch asks for
 blocks on 64-byte bounds, so a freed block is just too small for the next tensor of its size; under 32 MiB (malloc's largest
@@ -28,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from qaz_llm.model.kernels.sizes import GRADIENT_BYTES, LOGITS_BYTES
 from qaz_llm.train.config import TrainSettings
 from qaz_llm.train.plan.activations import Precision, count_activations
 from qaz_llm.train.plan.counts import CountedModel
@@ -75,11 +77,12 @@ class Memory:
 
 @dataclass(frozen=True)
 class Layout:
-    """What of the settings and the machine decides memory, so that other values can be tried."""
+    """What of the settings and the machine decides memory, so that other values can be tried. `checkpointed`: so many blocks,
+    the first ones, are computed twice."""
 
     micro_batch_size: int
     grad_accum_steps: int
-    checkpointing: bool
+    checkpointed: int
     sharing: Sharing
     world_size: int
     on_cpu: bool
@@ -161,18 +164,35 @@ def _passing(settings: TrainSettings, counted: CountedModel, layout: Layout) -> 
     precision = precision_of(settings, layout.sharing)
     per_token = count_activations(
         structure, settings.seq_len, precision, attention=counted.attention, packs=settings.packing == "on"
-    ).kept(checkpointing=layout.checkpointing)
-    entry = 12 + (4 if precision.wide == 2 else 0) + (4 if structure.caps_logits else 0)
-    parts = {"activations": tokens * per_token, "logits": tokens * structure.vocab_size * entry}
+    ).kept(checkpointed=layout.checkpointed)
+    parts = {"activations": tokens * per_token} | _loss_bytes(settings, counted, layout, tokens, precision)
     if (
         settings.adapter.type == "lora"
     ):  # PEFT adds adapters to the stacks themselves: a copy of each lives until its backward
         stacks = sum(m.total for m in structure.matrices if m.is_stack and m.gets_gradient)
-        layers = max(len(structure.blocks), 1) if layout.checkpointing else 1
+        layers = max(len(structure.blocks), 1) if layout.checkpointed else 1
         parts["experts with adapters added"] = precision.wide * stacks / layers
     largest = max((m.outputs for m in structure.matrices if m.block), default=0)
     if layout.on_cpu and tokens * largest * precision.wide < HEAP_LIMIT_BYTES:
         parts["allocator"] = ALLOCATOR_FRAC[settings.adapter.type] * parts["activations"]
+    return parts
+
+
+def _loss_bytes(
+    settings: TrainSettings, counted: CountedModel, layout: Layout, tokens: int, precision: Precision
+) -> dict[str, float]:
+    """What the loss adds: logits and what is derived from them, whole or in blocks (model/kernels/linear_loss.py)."""
+    structure = counted.structure
+    entries = tokens * structure.vocab_size
+    if not counted.loss_in_blocks:
+        entry = 12 + (4 if precision.wide == 2 else 0) + (4 if structure.caps_logits else 0)
+        return {"logits": entries * entry}
+    device = "cpu" if layout.on_cpu else "cuda"
+    capped = 2 if structure.caps_logits else 1
+    blocks = min(entries * precision.wide, GRADIENT_BYTES[device]) + capped * min(4 * entries, 2 * LOGITS_BYTES[device])
+    parts: dict[str, float] = {"logits": blocks + tokens * structure.hidden_size * precision.wide}
+    if counted.trains_table:
+        parts["gradient of the output table"] = 4.0 * structure.vocab_size * structure.hidden_size
     return parts
 
 

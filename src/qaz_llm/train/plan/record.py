@@ -44,6 +44,8 @@ class TrainPlan:
     deepspeed_path: Path | None
     machine: Machine | None = None
     has_text: bool = True
+    settled: tuple[str, ...] = ()
+    """What `auto` came to, and why."""
     notes: tuple[str, ...] = ()
     reference_tokens: int = 0
     """Method dpo: tokens that the reference pass goes through, once and forward only."""
@@ -114,7 +116,7 @@ class TrainPlan:
 
     @property
     def layout(self) -> Layout:
-        return layout_of(self.config, self.sharing, self.environment, self.device)
+        return layout_of(self.config, self.counted, self.sharing, self.environment, self.device)
 
     @cached_property
     def suggestion(self) -> Suggestion | None:
@@ -137,7 +139,7 @@ class TrainPlan:
         """The plan as JSON values, for `--json`."""
         names = (
             "device", "parameters", "trainable_parameters", "attn_implementation", "target_modules", "steps", "steps_are_exact", "tokens_per_step", "tokens",
-            "memory_bytes", "available_bytes", "fits", "flops", "seconds", "disk_bytes", "zero_stage", "flops_per_token", "flops_per_s", "cost", "notes",
+            "memory_bytes", "available_bytes", "fits", "flops", "seconds", "disk_bytes", "zero_stage", "flops_per_token", "flops_per_s", "cost", "settled", "notes",
         )  # fmt: skip
         found, machine = self.suggestion, self.machine
         return {name: getattr(self, name) for name in names} | {
@@ -157,12 +159,20 @@ class TrainPlan:
         }
 
 
-def layout_of(config: TrainConfig, sharing: Sharing, environment: Environment, device: str) -> Layout:
+def checkpointed_blocks(config: TrainConfig, blocks: int) -> int:
+    """How many blocks are computed twice; with `auto`, before the plan has found that out, none."""
+    asked = config.gradient_checkpointing
+    return 0 if asked in (False, "auto") else blocks if asked is True else min(int(asked), blocks)
+
+
+def layout_of(
+    config: TrainConfig, counted: CountedModel, sharing: Sharing, environment: Environment, device: str
+) -> Layout:
     """What of a config and a machine decides the memory of one process."""
     return Layout(
         config.micro_batch_size,
         config.grad_accum_steps,
-        config.gradient_checkpointing,
+        checkpointed_blocks(config, len(counted.structure.blocks)),
         sharing,
         environment.world_size,
         on_cpu=device == "cpu",

@@ -12,7 +12,6 @@ Under bf16 what is gathered and computed with is bf16; the shards that Adam move
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.progress import get_logger
@@ -42,6 +41,8 @@ def shard(model: Any, config: TrainConfig, device: str) -> Any:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 
+    from qaz_llm.model.kernels.layers import decoder_layers
+
     mesh = init_device_mesh(device, (torch.distributed.get_world_size(),))
     half = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
     options: dict[str, Any] = {
@@ -49,7 +50,7 @@ def shard(model: Any, config: TrainConfig, device: str) -> Any:
         "reshard_after_forward": config.distributed.reshard_after_forward,
         "mp_policy": half if config.precision == "bf16" else MixedPrecisionPolicy(),
     }
-    layers = list(_layers(model))
+    layers = list(decoder_layers(model))
     for layer in layers:
         fully_shard(layer, **options)
     fully_shard(model, **options)
@@ -58,12 +59,6 @@ def shard(model: Any, config: TrainConfig, device: str) -> Any:
         _logger.warning("%s names no layers to share out one by one: all are gathered at once", type(model).__name__)
     _logger.info("FSDP2: %d layers and the tables shared out among %d processes", len(layers), mesh.size())
     return model
-
-
-def _layers(model: Any) -> Iterator[Any]:
-    """The blocks that transformers says must not be split: the layers of the decoder."""
-    names = set(getattr(model, "_no_split_modules", None) or ())
-    return (module for module in model.modules() if type(module).__name__ in names)
 
 
 def is_sharded(model: Any) -> bool:

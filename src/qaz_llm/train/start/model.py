@@ -10,6 +10,7 @@ from transformers import set_seed
 from qaz_llm.model.adapters import add_lora
 from qaz_llm.model.architecture import has_experts, make_model
 from qaz_llm.model.frozen import freeze_parts
+from qaz_llm.model.kernels.layers import compile_layers, compute_twice, multiply_in_8_bit
 from qaz_llm.model.load import describe_model, load_model
 from qaz_llm.model.quantised import quantise_blocks
 from qaz_llm.model.vocabulary import extension_of, fit_vocabulary, mark_rows
@@ -17,6 +18,7 @@ from qaz_llm.progress import get_logger
 from qaz_llm.train.loop.warm_rows import fit_to_mix
 
 if TYPE_CHECKING:
+    from qaz_llm.train.config import TrainConfig
     from qaz_llm.train.plan import TrainPlan
     from qaz_llm.train.start.prepare import PreparedRun
 
@@ -50,20 +52,31 @@ def make_model_to_train(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[i
         if new_tokens and extended is not None:
             fit_to_mix(model, extended, run.rows.parts, config)
     if config.gradient_checkpointing:
-        enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
+        asked = config.gradient_checkpointing
+        compute_twice(model, None if asked is True else int(asked))
     model.config.use_cache = False  # see collate.py: a cache would switch off the separation of packed documents
     _logger.info(describe_model(model))
     if adapter.type == "full" and has_experts(model.config):
         _logger.warning(
             "the loss that balances experts is not added to ours: all weights are trained, the router's too"
         )
+    if config.kernels.fp8 != "off":
+        count = multiply_in_8_bit(model, config.kernels.fp8)
+        _logger.info("float8, %s: the products of %d matrices", config.kernels.fp8, count)
     if adapter.type == "full":
         freeze_parts(model, config.freeze)
-        return model.train(), new_tokens
+        return _compiled(model.train(), config), new_tokens
     if adapter.quantised:
         quantise_blocks(model, torch.bfloat16 if config.precision == "bf16" else torch.float32)
     if config.gradient_checkpointing:
         model.enable_input_require_grads()  # frozen embeddings would cut the graph off at the first layer
     set_seed(config.seed)  # the adapters start from random numbers, the same on every rank and after a resume
-    return add_lora(model, **adapter.lora_options, new_tokens=new_tokens), new_tokens
+    adapted = add_lora(model, **adapter.lora_options, new_tokens=new_tokens)
+    _compiled(adapted.get_base_model(), config)
+    return adapted, new_tokens
+
+
+def _compiled(model: Any, config: TrainConfig) -> Any:
+    if config.kernels.compile == "on":
+        _logger.info("%d layers are compiled at the first step", compile_layers(model))
+    return model

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.cluster.machines import peak_flops
+from qaz_llm.train.batches.loss_probe import LossProbe, TokenLosses
 from qaz_llm.train.batches.packing_probe import PackingProbe
 from qaz_llm.train.loop.stopping import BreakableCallback
 from qaz_llm.train.metrics import EVALS_FILE, METRICS_FILE, read_metrics
@@ -34,6 +35,7 @@ def watching_callbacks(
     beat: Heartbeat,
     *,
     done_steps: int,
+    losses: TokenLosses | None,
 ) -> list[Any]:
     """Trainer's callbacks, in the order they look; lines and trackers stay open while `held` does."""
     config = plan.config
@@ -42,6 +44,8 @@ def watching_callbacks(
     listeners = [watch.tell_status, live.tell, *_tracker_listeners(plan, run, done_steps, held)]
     metrics = MetricsCallback(config.run_dir / METRICS_FILE, _counts(plan, run, done_steps), watch, listeners)
     callbacks: list[Any] = [probe, metrics, live]
+    if losses is not None:
+        callbacks.insert(1, LossProbe(losses, collator, run.rows, micro_batch_size=config.micro_batch_size))
     if watch.sight.on_eval is not None:
         every_steps = config.eval_every_steps or run.steps
         evaluation = EvalCallback(watch, watch.sight.on_eval, run.tokenizer, every_steps)

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from qaz_llm.rows.config import MixEntry
-from qaz_llm.train.batches.loss import token_losses
+from qaz_llm.train.batches.loss import losses_of
 
 
 class PartLosses:
@@ -37,10 +37,10 @@ class PartLosses:
 
     def __call__(self, outputs: Any, labels_BL: torch.Tensor, num_items_in_batch: torch.Tensor | int) -> torch.Tensor:
         """The micro-batch's share of the step's loss, as `loss.share_of_step`."""
-        nll_BL, learned_BL = token_losses(outputs, labels_BL)
+        found = losses_of(outputs, labels_BL)
         if self._part_B is not None:
-            self._add(nll_BL.detach(), learned_BL, self._part_B)
-        return nll_BL.sum() / num_items_in_batch
+            self._add(found.nll_BL, found.learned_BL, self._part_B)
+        return found.nats / num_items_in_batch
 
     def _add(self, nll_BL: torch.Tensor, learned_BL: torch.Tensor, part_B: torch.Tensor) -> None:
         if self._sums_2P is None:

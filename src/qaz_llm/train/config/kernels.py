@@ -1,0 +1,18 @@
+"""How a step is computed: the same numbers, but for rounding, in less time or memory."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from qaz_llm.config import StrictModel
+
+
+class KernelsConfig(StrictModel):
+    """Each key alone turns one thing on or off. `auto` takes what was measured or published to be faster where it can be had, and the log says what that came to."""
+
+    loss: Literal["auto", "in_blocks", "full_logits"] = "auto"
+    """`in_blocks`: loss and its gradients from a few tokens at a time, so that the logits of a micro-batch never stand at once; `full_logits`: as the model gives them. `auto` is `in_blocks` wherever the losses are found to be those from the logits, which is looked at before the first step."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """torch.compile, layer by layer. `auto` is on on a GPU and off on a CPU, where it was measured to bring a few percent and to take half a minute."""
+    fp8: Literal["off", "tensorwise", "rowwise"] = "off"
+    """Products of the layers in 8 bit, by torchao, with a scale for each tensor or for each row (more exact, slower); also those of a frozen base under LoRA. It needs a GPU of compute capability 8.9 or more (Ada, Hopper) and precision bf16."""
