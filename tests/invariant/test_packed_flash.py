@@ -71,12 +71,12 @@ def test_documents_are_apart_for_any_micro_batch_size(exact_kernels, family: str
     """Also equal to sdpa, which has another way to the same numbers."""
     model = make_flash(family)
     assert needs_lengths(model.config._attn_implementation)
-    assert probe(model, Collator(flash=True), TOKENS, num_rows=num_rows).holds
-    assert probe(model, Collator(packs=False, flash=True), TOKENS, num_rows=num_rows).holds
+    assert probe(model, Collator(attention="flash_attention_2"), TOKENS, num_rows=num_rows).holds
+    assert probe(model, Collator(packs=False, attention="flash_attention_2"), TOKENS, num_rows=num_rows).holds
     pieces = [[5, 6, 7, 8, 9], [10, 11], [12, 13, 14]]
     row = make_row([TokenizedExample(tuple(p), tuple(p)) for p in pieces])
     rows = [{"input_ids": row.input_ids, "labels": row.labels, "position_ids": row.position_ids}] * num_rows
-    batches = {flash: Collator(flash=flash)(rows) for flash in (True, False)}
+    batches = {flash: Collator(attention="flash_attention_2" if flash else "sdpa")(rows) for flash in (True, False)}
     with torch.no_grad():
         flash_BLV = model(**{k: v for k, v in batches[True].items() if k != "labels"}).logits
         plain_BLV = make_family(family)(**{k: v for k, v in batches[False].items() if k != "labels"}).logits

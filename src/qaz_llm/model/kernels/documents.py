@@ -162,6 +162,7 @@ def _capped(
     if mask is None:
         queries, keys = scores.shape[-2:]
         mask = torch.ones(queries, keys, dtype=torch.bool, device=scores.device).tril(keys - queries)
-    scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+    lowest = torch.finfo(scores.dtype).min  # not -inf: padding that sees nothing would become NaN, and spread
+    scores = scores.masked_fill(~mask, lowest) if mask.dtype == torch.bool else scores + mask
     found: torch.Tensor = scores.softmax(-1).to(value_BHLE.dtype) @ value_BHLE
     return found.transpose(1, 2)

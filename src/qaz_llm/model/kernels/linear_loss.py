@@ -63,7 +63,8 @@ def linear_loss(
         states_TD = states_TD.to(torch.get_autocast_dtype(device))
     with torch.autocast(device, enabled=False):
         total, nll_T = _LinearLoss.apply(  # type: ignore[no-untyped-call]
-            states_TD, table.weight_VD, table.rows_RD, targets_T, table.index_R, scaling)
+            states_TD, table.weight_VD, table.rows_RD, targets_T, table.index_R, scaling
+        )
     return total, nll_T
 
 

@@ -19,6 +19,9 @@ from qaz_llm.train.config import TrainConfig
 SMALLEST_HIDDEN = 256
 """Below this hidden size bf16 is not tried on a CPU: casting costs more than shorter products bring (docs/results/speed.md)."""
 
+SHORTEST_ROW = 512
+"""On a CPU, rows shorter than this are cheaper with a mask than document by document (docs/results/speed.md)."""
+
 LARGEST_SIDE = 1024
 """The trial multiplies matrices of the model's own sides, up to this."""
 
@@ -127,6 +130,8 @@ def _attention(
     if wanted == "auto" and before.get("attention"):
         return choose_attention(model_config, before["attention"], trust_remote_code=trust), None
     if wanted != "auto":
+        return choose_attention(model_config, wanted, trust_remote_code=trust), None
+    if device == "cpu" and config.seq_len < SHORTEST_ROW:
         return choose_attention(model_config, wanted, trust_remote_code=trust), None
     return choose_training_attention(
         model_config,

@@ -100,7 +100,7 @@ def test_languages_and_sources_by_hand() -> None:
 
 def test_a_batch_says_the_parts_of_its_rows() -> None:
     row = {"input_ids": [5, 6], "labels": [-100, 6], "position_ids": [0, 1]}
-    for collator in (Collator(), Collator(packs=False), Collator(flash=True)):
+    for collator in (Collator(), Collator(packs=False), Collator(attention="flash_attention_2")):
         batch = collator([row | {"part": 2}, row | {"part": 0}])
         assert batch["part_B"].tolist() == [2, 0]
         assert "part_B" not in collator([row])
