@@ -52,7 +52,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Measured:
-    """One contender on one shape: tokens per processor second (or second), the peak of memory, the last loss."""
+    """One contender on one shape."""
 
     shape: str
     contender: str
@@ -201,8 +201,8 @@ def _figures(shape: Shape, name: str, threads: int, result: dict[str, Any]) -> M
         shape.name,
         name,
         threads,
-        median(tokens / cpu for cpu, _, tokens, _ in steps),
-        median(tokens / wall for _, wall, tokens, _ in steps),
+        median(tokens / cpu for cpu, _, tokens in steps),
+        median(tokens / wall for _, wall, tokens in steps),
         result["peak_bytes"],
         steps[-1][2],
     )

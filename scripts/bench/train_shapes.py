@@ -74,6 +74,5 @@ def config_of(
         "max_steps": steps,
         "lr": 1e-4,
         "schedule": "constant",
-        "log_every_steps": 1,
         "checkpoint_every_steps": None,
     } | more

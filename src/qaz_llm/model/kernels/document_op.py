@@ -1,7 +1,8 @@
 """Causal attention within documents, document by document: no mask, and no work on what a token must not see.
 
 Documents lie one after the other in the rows of a batch, none over the end of a row. A document is one call of torch's
-flash attention for CPUs, which keeps no matrix of probabilities. With a window of w tokens a document longer than w is
+flash attention for CPUs, which keeps no matrix of probabilities; neighbouring rows that are one document each are one call
+together. With a window of w tokens a document longer than w is
 taken in blocks of w queries, each against the keys that one of them sees:
 
     window 2, document of 5 tokens        queries 0-1 against keys 0-1, 2-3 against 1-3, 4 against 3-4
@@ -29,20 +30,21 @@ FLOAT32_BELOW = 512
 
 @dataclass(frozen=True)
 class Span:
-    """Queries `start` to `end` of row `row`, which see keys from `first` on; with a mask where they are not simply causal."""
+    """Queries `start` to `end` of rows `row` to `below`, which see keys from `first` on; with a mask where they are not simply causal."""
 
     row: int
+    below: int
     start: int
     end: int
     first: int
 
     @property
     def queries(self) -> tuple[slice, slice, slice]:
-        return slice(self.row, self.row + 1), slice(None), slice(self.start, self.end)
+        return slice(self.row, self.below), slice(None), slice(self.start, self.end)
 
     @property
     def keys(self) -> tuple[slice, slice, slice]:
-        return slice(self.row, self.row + 1), slice(None), slice(self.first, self.end)
+        return slice(self.row, self.below), slice(None), slice(self.first, self.end)
 
     def mask(self, document: int, window: int | None, like: torch.Tensor) -> torch.Tensor | None:
         """What is added to the scores (queries, keys): 0 for what is seen, -inf else; None where causal says it all."""
@@ -59,14 +61,28 @@ def spans(bounds: list[int], length: int, window: int | None) -> Iterator[tuple[
 
     >>> [(s.start, s.end, s.first) for _, s in spans([0, 5], 5, 2)]
     [(0, 2, 0), (2, 4, 1), (4, 5, 3)]
+    >>> [(s.row, s.below) for _, s in spans([0, 5, 10, 12, 15], 5, None)]
+    [(0, 2), (2, 3), (2, 3)]
     """
-    for begin, stop in pairwise(bounds):
+    first_whole = None  # of rows that are one document each, and wait to be taken together
+    for begin, stop in pairwise([*bounds, bounds[-1] + 1]):  # the last is no document: it ends what waits
         row, document = divmod(begin, length)
-        end = document + stop - begin
-        step = end - document if window is None else max(window, 1)
-        for start in range(document, end, step):
-            first = document if window is None else max(document, start - window + 1)
-            yield document, Span(row, start, min(start + step, end), first)
+        is_whole = stop - begin == length and window is None
+        if is_whole:
+            first_whole = row if first_whole is None else first_whole
+            continue
+        if first_whole is not None:
+            yield 0, Span(first_whole, row, 0, length, 0)
+            first_whole = None
+        if begin < bounds[-1]:
+            yield from _pieces_of(row, document, document + stop - begin, window)
+
+
+def _pieces_of(row: int, document: int, end: int, window: int | None) -> Iterator[tuple[int, Span]]:
+    step = end - document if window is None else window
+    for start in range(document, end, step):
+        first = document if window is None else max(document, start - window + 1)
+        yield document, Span(row, row + 1, start, min(start + step, end), first)
 
 
 @torch.library.custom_op("qaz::document_attention", mutates_args=())
@@ -92,7 +108,7 @@ def document_attention(
         found, sums = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
             query, key, value, 0.0, mask is None, attn_mask=mask, scale=scale
         )
-        result_BLHE[span.row, span.start : span.end] = found[0].transpose(0, 1)
+        result_BLHE[span.row : span.below, span.start : span.end] = found.transpose(1, 2)
         sums_BHL[span.queries] = sums
     return result_BLHE, sums_BHL
 
@@ -119,20 +135,24 @@ def document_attention_backward(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The gradients of query, key and value."""
     whole = query_BHLE, key_BGLE, value_BGLE
-    query, key, value = (torch.zeros_like(tensor, memory_format=torch.contiguous_format) for tensor in whole)
+    make = torch.empty_like if window is None else torch.zeros_like
+    query, key, value = (make(tensor, memory_format=torch.contiguous_format) for tensor in whole)
     gradients = query, key, value
     for document, span in spans(bounds_N.tolist(), query_BHLE.shape[2], window):
         pieces = _pieces(span, *whole)
         mask = span.mask(document, window, pieces[0])
         above, result = (
-            tensor[span.row : span.row + 1, span.start : span.end].transpose(1, 2).to(pieces[0].dtype)
+            tensor[span.row : span.below, span.start : span.end].transpose(1, 2).to(pieces[0].dtype)
             for tensor in (gradient_BLHE, result_BLHE)
         )
         found = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
             above, *pieces, result, sums_BHL[span.queries], 0.0, mask is None, attn_mask=mask, scale=scale
         )
         for gradient, part, where in zip(gradients, found, (span.queries, span.keys, span.keys), strict=True):
-            gradient[where] += part  # keys of a window are seen from two blocks
+            if window is None:
+                gradient[where] = part
+            else:
+                gradient[where] += part  # keys of a window are seen from two blocks
     return gradients
 
 

@@ -137,7 +137,7 @@ def _written_out(
     for document, span in spans(bounds_N.tolist(), query_BHLE.shape[2], window):
         query, key, value = query_BHLE[span.queries], key_BGLE[span.keys], value_BGLE[span.keys]
         mask = span.mask(document, window, query)
-        pieces.append(_capped(query, key, value, mask, scale, softcap)[0])
+        pieces.append(_capped(query, key, value, mask, scale, softcap).flatten(0, 1))
     whole: torch.Tensor = torch.cat(pieces)
     return whole.view(query_BHLE.shape[0], query_BHLE.shape[2], *whole.shape[1:])
 

@@ -65,11 +65,24 @@ def test_bfloat16_whether_short_documents_are_computed_in_float32_or_not(monkeyp
 def test_every_token_is_a_query_once_and_sees_all_that_it_may() -> None:
     for window in (None, 1, 2, 5, 64):
         found = list(spans(BOUNDS, L, window))
-        queries = [(span.row, at) for _, span in found for at in range(span.start, span.end)]
+        queries = [(row, at) for _, s in found for row in range(s.row, s.below) for at in range(s.start, s.end)]
         assert sorted(queries) == [(row, at) for row in range(2) for at in range(L)]
         for document, span in found:
             for at in range(span.start, span.end):
                 assert span.first <= max(document, at - (window or L) + 1)
+
+
+@pytest.mark.parametrize("bounds", [[0, 48, 96], [0, 10, 48, 96], [0, 48, 50, 96]])
+def test_rows_that_are_one_document(bounds: list[int]) -> None:
+    inputs, above = tensors(2)
+    result = document_attention(*inputs, torch.tensor(bounds, dtype=torch.int32), 0.3, None)[0]
+    result.backward(above)
+    exact = [tensor.detach().double().requires_grad_() for tensor in inputs]
+    expected = by_definition(*exact, bounds, 0.3, None)
+    expected.backward(above.double())
+    torch.testing.assert_close(result.double(), expected, atol=2e-6, rtol=1e-5)
+    for one, other in zip(inputs, exact, strict=True):
+        torch.testing.assert_close(one.grad.double(), other.grad, atol=5e-6, rtol=1e-5)
 
 
 def test_the_operator_says_its_shapes_and_derivatives_right() -> None:
