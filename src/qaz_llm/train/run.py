@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.preflight import preflight
 from qaz_llm.cluster.stopping import Stop, Told, stopped_by_signals
+from qaz_llm.errors import ConfigError
 from qaz_llm.io import facts_of_files, only_one, write_json
 from qaz_llm.progress import FILE_ONLY, format_duration, get_logger, log_to_file
 from qaz_llm.train.loop.schedule import warm_up_line
@@ -39,6 +40,7 @@ from qaz_llm.train.start.waiting import make_files_first
 from qaz_llm.train.status import STATUS_FILE, StatusFile, reported_status
 
 if TYPE_CHECKING:
+    from qaz_llm.train.health.history import Verdict
     from qaz_llm.train.loop.trainer import PackedTrainer
     from qaz_llm.train.start.prepare import PreparedRun
     from qaz_llm.train.watching.watch import OnEval, Sight
@@ -137,6 +139,7 @@ def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, status: S
     from qaz_llm.train.health.divergence import DivergedError
     from qaz_llm.train.health.rollback import clear_up, given_up, may_roll_back, roll_back
     from qaz_llm.train.start.prepare import open_prepared, prepare_files
+    from qaz_llm.train.start.second_try import second_try
     from qaz_llm.train.watching.checks import check_watching
 
     check_watching(plan.config, has_eval=sight.on_eval is not None, names=tuple(sight.heldout))
@@ -162,8 +165,12 @@ def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, status: S
             flag.let_go()
             if not on_main(partial(may_roll_back, plan)):
                 raise given_up(plan, error) from None
-            verdict = error.verdict
-        on_main(partial(roll_back, plan, run, verdict))
+            verdict: Verdict | None = error.verdict
+        except (ConfigError, RuntimeError, MemoryError) as error:
+            plan, verdict = second_try(plan, error), None
+            flag.let_go()
+        if verdict is not None:
+            on_main(partial(roll_back, plan, run, verdict))
         clear_up()
         run = open_prepared(plan, files)
 

@@ -14,7 +14,7 @@ Shape legend: B rows, L tokens of the longest row, T tokens of one document, D h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
@@ -24,6 +24,7 @@ import numpy as np
 from transformers import TrainerCallback
 
 from qaz_llm.errors import ConfigError
+from qaz_llm.model.kernels.documents import UnsupportedAttentionError
 from qaz_llm.progress import get_logger
 from qaz_llm.records import TokenizedExample
 from qaz_llm.rows.packing import make_row
@@ -68,6 +69,14 @@ measured on the model, without packing: a text by itself against the same text w
 reads alike. Measured so on real weights: SmolLM2 135M 3.7e-5 (packed against alone 3.7e-5), Gemma 3 270M 2.9e-5 (1.0e-4)."""
 
 
+class AttentionRefusedError(ConfigError):
+    """Documents of a batch see each other; `working` are attentions that were found to keep them apart."""
+
+    def __init__(self, message: str, *, hint: str, working: Sequence[str]) -> None:
+        super().__init__(message, hint=hint)
+        self.working = tuple(working)
+
+
 class Rows(Protocol):
     """Training rows by their number, each with `input_ids`."""
 
@@ -81,18 +90,21 @@ class ProbeResult:
 
     `foreign_gradient` is the largest gradient of a document's logits at other documents' tokens. Where the model is sharded
     (ZeRO-3, FSDP2), whose engine takes no gradients but its own, other tokens are put there instead, and it is how far the logits move,
-    if that is more than a tenth of what rounding explains.
+    if that is more than a tenth of what rounding explains. `why`: the attention refused the model.
     """
 
     difference: float
     tolerance: float
     foreign_gradient: float
+    why: str | None = None
 
     @property
     def holds(self) -> bool:
         return self.difference <= self.tolerance and not self.foreign_gradient  # NaN holds in neither
 
     def describe(self) -> str:
+        if self.why is not None:
+            return self.why
         seen = f"{self.foreign_gradient:.1e}" if self.foreign_gradient else "none"
         return (
             f"logits differ by {self.difference:.1e} from those of each document alone (rounding: up to "
@@ -112,8 +124,11 @@ class PackingProbe(TrainerCallback):  # type: ignore[misc]  # transformers is no
         self.num_rows = min(micro_batch_size, MAX_ROWS)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        """Raises ConfigError, on all processes at once, where documents of a batch see each other."""
-        result = probe(model, self.collator, self.token_ids, num_rows=self.num_rows)
+        """Raises AttentionRefusedError, on all processes at once, where documents of a batch see each other."""
+        try:
+            result = probe(model, self.collator, self.token_ids, num_rows=self.num_rows)
+        except UnsupportedAttentionError as error:
+            result = ProbeResult(float("inf"), 0.0, 0.0, why=str(error))
         if any_process(not result.holds):
             raise refusal(model, self.collator, self.token_ids, result, num_rows=self.num_rows)
         _logger.info("documents of a batch do not see each other: %s", result.describe())
@@ -173,7 +188,7 @@ def _rounding(model: Any, row: Mapping[str, Any], bounds: list[tuple[int, int]])
 
 def refusal(
     model: Any, collator: Collator, token_ids: np.ndarray[Any, Any], found: ProbeResult, *, num_rows: int
-) -> ConfigError:
+) -> AttentionRefusedError:
     """The error for a batch whose documents see each other; names what was tried on this model and holds."""
     attention = str(model.config._attn_implementation)
     what = "packed in one row" if collator.packs else "in rows of their own"
@@ -181,15 +196,14 @@ def refusal(
         f"{type(innermost(model)).__name__} with attention {attention}: documents {what} are read as one, training would "
         f"mix them; {found.describe()}"
     )
-    working = [
-        f"model.attn_implementation={name}" for name in _attentions_that_hold(model, collator, token_ids, num_rows)
-    ]
+    holding = list(_attentions_that_hold(model, collator, token_ids, num_rows))
+    working = [f"model.attn_implementation={name}" for name in holding]
     if collator.packs:
         padded = probe(model, replace(collator, packs=False), token_ids, num_rows=num_rows)
         if not any_process(not padded.holds):
             working.append("packing=off (rows of one document each, padded)")
     hint = f"works here: {' or '.join(working)}" if working else "nothing that was tried keeps them apart"
-    return ConfigError(message, hint=hint)
+    return AttentionRefusedError(message, hint=hint, working=holding)
 
 
 def _attentions_that_hold(

@@ -52,6 +52,7 @@ def make_plan(
     notes: list[str] = []
     model_config, new_tokens = _model_config(config.model, notes if is_draft else None)
     _check_length(config, model_config)
+    auto = _left_to_the_plan(config)
     config, settled = settle(config, model_config, environment, device)
     _check_combination(config, device)
     deepspeed_path, stage = read_deepspeed(config, world_size=environment.world_size)
@@ -92,9 +93,15 @@ def make_plan(
         machine=machine,
         has_text=has_text,
         reference_tokens=(text_tokens or 0) if pairs else 0,
+        auto=auto,
         settled=tuple(settled),
         notes=(*notes, *_limits(model_config, device)),
     )
+
+
+def _left_to_the_plan(config: TrainConfig) -> frozenset[str]:
+    asked = {"attention": config.model.attn_implementation, "gradient_checkpointing": config.gradient_checkpointing}
+    return frozenset(name for name, value in asked.items() if value == "auto")
 
 
 def _available(environment: Environment, device: str) -> int:

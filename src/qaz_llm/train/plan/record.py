@@ -44,6 +44,8 @@ class TrainPlan:
     deepspeed_path: Path | None
     machine: Machine | None = None
     has_text: bool = True
+    auto: frozenset[str] = frozenset()
+    """Of attention and gradient_checkpointing those that were left to the plan."""
     settled: tuple[str, ...] = ()
     """What `auto` came to, and why."""
     notes: tuple[str, ...] = ()

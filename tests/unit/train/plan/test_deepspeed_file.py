@@ -25,7 +25,7 @@ FITTING: dict[str, Any] = {
 
 def read(path: Path, **values: Any) -> tuple[Path | None, int]:
     """Two processes with 4 micro-batches of 3 rows each: 24 rows in a step."""
-    base = {"method": "cpt", "micro_batch_size": 3, "grad_accum_steps": 4, "max_grad_norm": 0.5}
+    base = {"method": "cpt", "micro_batch_size": 3, "grad_accum_steps": 4, "max_grad_norm": 0.5, "precision": "fp32"}
     shared = {"distributed": {"deepspeed": str(path)}}
     return read_deepspeed(config_from_values(TrainSettings, base | shared | values, where="test"), world_size=2)
 

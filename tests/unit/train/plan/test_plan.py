@@ -170,7 +170,8 @@ def test_attention_is_what_the_architecture_has(tmp_path: Path, caplog: pytest.L
         made = of_checkpoint(gemma)
     assert made.attn_implementation == "eager" and "Gemma2ForCausalLM has no sdpa attention" in caplog.text
     with pytest.raises(
-        ConfigError, match=r"attn_implementation sdpa: Gemma2ForCausalLM has eager, flash_attention_2 only"
+        ConfigError,
+        match=r"attn_implementation sdpa: Gemma2ForCausalLM has eager, flash_attention_2, flash_attention_3, flex_attention",
     ):
         of_checkpoint(gemma, "model.attn_implementation=sdpa")
     llama = write(LlamaConfig(**SMALL), tmp_path / "llama")
@@ -207,7 +208,13 @@ def test_memory_of_an_8b_model_by_hand_under_every_way_to_share() -> None:
         assert update.parts["states"] == round(states * n)
         assert update.parts.get("weights cast to bf16", 0) == (2 * n if way == "none" else 0)
     loss = plan(H200).memory.moments[0]
-    assert loss.parts["logits"] == 4096 * 128256 * 16 and "gradients" not in loss.parts
+    # in blocks: a gradient in 16 bit for each token and row of the table, two blocks of float32 logits, the states' gradient
+    assert (
+        loss.parts["logits"] == 4096 * 128256 * 2 + 2 * 512 * 2**20 + 4096 * 4096 * 2 and "gradients" not in loss.parts
+    )
+    assert loss.parts["gradient of the output table"] == 4 * 128256 * 4096
+    whole = plan(H200, "kernels.loss=full_logits").memory.moments[0]
+    assert whole.parts["logits"] == 4096 * 128256 * 16
     assert "gradients" in plan(H200, "grad_accum_steps=2").memory.moments[0].parts
 
 

@@ -107,6 +107,6 @@ def packed_bytes(model: Any) -> int:
 def test_activations_are_those_that_autograd_keeps(name: str, how: str) -> None:
     attention = "eager" if name.startswith("gemma 2") else "sdpa"
     model, structure = prepared(CONFIGS[name], how, attention)
-    counted = count_activations(structure, SEQ_LEN, Precision(), attention=attention).kept(checkpointing=False)
+    counted = count_activations(structure, SEQ_LEN, Precision(), attention=attention).kept(checkpointed=0)
     added = sum(m.total for m in structure.matrices if m.is_stack) * 4 if how == "lora" else 0  # no part of a token
     assert counted * SEQ_LEN * ROWS + added == pytest.approx(packed_bytes(model), rel=0.1)
