@@ -17,7 +17,7 @@ def poison_at(step: int, where: str):
         if now == step and where == "weight":
             next(model.parameters()).data.view(-1)[7] = torch.nan
         if now == step and where == "loss":
-            model.lm_head.register_forward_hook(lambda _m, _i, logits: logits * torch.inf)
+            model.model.norm.register_forward_hook(lambda _m, _i, states: states * torch.inf)
         return {}
 
     return on_eval

@@ -3,7 +3,7 @@
 Bytes per parameter that is trained, Adam in float32 (Rajbhandari et al. 2020, arXiv 1910.02054, section 3.1):
 
     plain / DDP      weights 4 + gradients 4 + moments 8                             = 16, under bf16 2 more for the cast weights
-    DeepSpeed bf16   weights 2 + gradients 2 + masters and moments 12                = 16, shared as sharing.py says
+    DeepSpeed bf16   weights 2 + gradients 4 + masters and moments 12                = 18, shared as sharing.py says
     frozen (LoRA)    weights 4, or 2 in bf16
 
 Moments:
@@ -122,7 +122,7 @@ def _fixed(settings: TrainSettings, counted: CountedModel, layout: Layout) -> di
         "weights": sharing.of(
             "weights", held * trained + _frozen(settings, counted, frozen, precision.residual), world
         ),
-        "gradients": sharing.of("gradients", held * trained, world),
+        "gradients": sharing.of("gradients", 4 * trained, world),  # added up in float32 by DeepSpeed too
         "states": sharing.of("states", (state_bytes(settings) + (4 if sharing.keeps_masters else 0)) * trained, world),
         "process": CPU_PROCESS_BYTES if layout.on_cpu else GPU_PROCESS_BYTES,
     }

@@ -11,6 +11,7 @@ from qaz_llm.model.adapters import add_lora
 from qaz_llm.model.architecture import has_experts, make_model
 from qaz_llm.model.frozen import freeze_parts
 from qaz_llm.model.kernels.layers import compile_layers, compute_twice, multiply_in_8_bit
+from qaz_llm.model.kernels.new_rows import look_up_apart
 from qaz_llm.model.load import describe_model, load_model
 from qaz_llm.model.quantised import quantise_blocks
 from qaz_llm.model.vocabulary import extension_of, fit_vocabulary, mark_rows
@@ -72,6 +73,7 @@ def make_model_to_train(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[i
         model.enable_input_require_grads()  # frozen embeddings would cut the graph off at the first layer
     set_seed(config.seed)  # the adapters start from random numbers, the same on every rank and after a resume
     adapted = add_lora(model, **adapter.lora_options, new_tokens=new_tokens)
+    look_up_apart(adapted)
     _compiled(adapted.get_base_model(), config)
     return adapted, new_tokens
 

@@ -4,9 +4,11 @@ import pytest
 import torch
 import transformers
 from peft import LoraConfig, get_peft_model
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModelForCausalLM
 
 from qaz_llm.model.kernels.loss_head import give_losses, scaling_of, why_not
+from qaz_llm.model.kernels.new_rows import look_up_apart
 from qaz_llm.train.batches.loss import losses_of, targets_of
 
 V = 61
@@ -87,6 +89,50 @@ def test_rows_of_new_tokens_under_lora(tied: bool) -> None:
     assert expected.keys() == mine.keys() and any("trainable_tokens_delta" in name for name in mine)
     for name in expected:
         torch.testing.assert_close(mine[name], expected[name], atol=2e-4, rtol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("family", ["llama_tied", "gemma3"])
+def test_new_rows_are_looked_up_beside_the_table_with_the_same_gradient_and_none_of_its_size(family: str) -> None:
+    ids, labels = batch()
+    ids[0, :3] = torch.tensor([58, 60, 58])
+    models = []
+    for _ in range(2):
+        base = make(family)
+        torch.manual_seed(5)
+        config = LoraConfig(r=2, target_modules=["q_proj"], trainable_token_indices={"embed_tokens": [60, 58]})
+        models.append(get_peft_model(base, config))
+    plain, model = models
+    for one in models:
+        for name, parameter in one.named_parameters():
+            if "trainable_tokens_delta" in name:
+                parameter.data.add_(torch.arange(float(parameter.numel())).view_as(parameter) / 50)
+    assert look_up_apart(model)
+    give_losses(model.get_base_model())
+    by_logits = losses_of(plain(input_ids=ids, use_cache=False), labels)
+    sizes: list[int] = []
+
+    class Sizes(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, arguments=(), named=None):
+            found = function(*arguments, **(named or {}))
+            if isinstance(found, torch.Tensor) and "backward" in str(function):
+                sizes.append(found.numel())
+            return found
+
+    found = losses_of(model(input_ids=ids, use_cache=False, targets_BL=targets_of(labels)), labels)
+    torch.testing.assert_close(found.nll_BL, by_logits.nll_BL, atol=1e-5, rtol=1e-5)
+    with Sizes():
+        by_logits.nats.backward()
+    assert V * 32 in sizes, "PEFT's own way makes one, which is to be seen"
+    sizes.clear()
+    with Sizes():
+        found.nats.backward()
+    assert V * 32 not in sizes, "a gradient of the size of the table"
+    expected, mine = gradients(plain), gradients(model)
+    assert expected.keys() == mine.keys()
+    for name in expected:
+        torch.testing.assert_close(mine[name], expected[name], atol=2e-4, rtol=1e-4, msg=name)
+    with model.disable_adapter(), plain.disable_adapter():
+        assert torch.equal(model(input_ids=ids).logits, plain(input_ids=ids).logits)
 
 
 def test_heads_that_are_no_plain_product_are_named() -> None:
