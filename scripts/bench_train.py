@@ -2,7 +2,10 @@
 
     python scripts/bench_train.py --corpus DIR [--model DIR] [--shapes NAME …] [--threads 1 2] [--quick] [--json FILE]
     python scripts/bench_train.py --corpus DIR --switches        each switch of `qaz train` alone, on one shape
-    python scripts/bench_train.py --corpus DIR --gpu             on a GPU: 1 B and 8 B shapes, in under ten minutes
+    python scripts/bench_train.py --corpus DIR --gpu             on a GPU: 1 B in full and 8 B with LoRA, in bf16 and float8, beside the peers
+
+`--gpu` is written for one H200 and to take under ten minutes; it has not been run on one. MFU there is model FLOPs (6 N or 4 N and causal
+attention, `qaz plan`) over the data sheet's bf16 peak, for every contender by the same count.
 
 DIR is a built corpus (documents-*.jsonl.zst, `qaz data build`); --model a real model's folder for the shape smollm2-1024. TRL 1.16
 belongs into the same environment (pip install trl==1.16.0); without it its columns stay empty.
@@ -50,6 +53,21 @@ SWITCHES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+GPU_RUNS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
+    "1b-4096": {
+        "full": ("ours", ()),
+        "full, not compiled": ("ours", ("kernels.compile=off",)),
+        "full, float8": ("ours", ("kernels.fp8=rowwise",)),
+        "trainer": ("trainer", ()),
+        "bfd": ("bfd", ()),
+    },
+    "8b-4096": {
+        "LoRA": ("ours", ("adapter.type=lora", "adapter.r=16")),
+        "LoRA, float8": ("ours", ("adapter.type=lora", "adapter.r=16", "kernels.fp8=rowwise")),
+    },
+}
+
+
 @dataclass(frozen=True)
 class Measured:
     """One contender on one shape."""
@@ -61,6 +79,7 @@ class Measured:
     tokens_per_s: float
     peak_bytes: int
     tokens_per_step: int
+    mfu_frac: float | None = None
 
 
 def main() -> None:
@@ -106,13 +125,18 @@ def _measure_all(options: argparse.Namespace, scratch: Path) -> Iterator[Measure
     text.write_text("".join(json.dumps({"text": t}, ensure_ascii=False) + "\n" for t in texts), encoding="utf-8")
     for shape in _shapes(options):
         spec = _spec(shape, options, texts, text, scratch)
-        runs = (
-            {name: ("ours", list(overrides)) for name, overrides in SWITCHES.items()}
-            if options.switches
-            else {name: (name, list(options.override)) for name in options.contenders}
-        )
+        runs = _runs(shape, options)
         for threads in options.threads:
             yield from _take_turns(shape, spec, runs, threads, options, scratch)
+
+
+def _runs(shape: Shape, options: argparse.Namespace) -> dict[str, tuple[str, list[str]]]:
+    """Contenders by the name they have in the table, with overrides of the config of `ours`."""
+    if options.switches:
+        return {name: ("ours", list(overrides)) for name, overrides in SWITCHES.items()}
+    if options.gpu:
+        return {name: (contender, list(overrides)) for name, (contender, overrides) in GPU_RUNS[shape.name].items()}
+    return {name: (name, list(options.override)) for name in options.contenders}
 
 
 def _shapes(options: argparse.Namespace) -> list[Shape]:
@@ -197,27 +221,34 @@ def _run(contender: str, spec: dict[str, Any], threads: int, scratch: Path) -> d
 
 def _figures(shape: Shape, name: str, threads: int, result: dict[str, Any]) -> Measured:
     steps = result["steps"][WARM:]
+    per_s = median(tokens / wall for _, wall, tokens in steps)
+    per_token, peak = result.get("flops_per_token"), result.get("peak_flops")
     return Measured(
         shape.name,
         name,
         threads,
         median(tokens / cpu for cpu, _, tokens in steps),
-        median(tokens / wall for _, wall, tokens in steps),
+        per_s,
         result["peak_bytes"],
         steps[-1][2],
+        per_s * per_token / peak if per_token and peak else None,
     )
 
 
 def _table(found: Sequence[Measured]) -> Iterator[str]:
-    """A line for each contender of a shape, with its ratio to the bare loop (or to no switch)."""
-    yield "| shape | threads | contender | tokens per CPU-s | tokens per s | times the first | peak GB | tokens of a step |"
-    yield "|---|---|---|---|---|---|---|---|"
+    """A line for each contender of a shape, with its ratio to the bare loop (or to the first): by processor time, on a GPU by time."""
+    yield "| shape | threads | contender | tokens per CPU-s | tokens per s | times the first | peak GB | tokens of a step | MFU |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for one in found:
         group = {m.contender: m for m in found if (m.shape, m.threads) == (one.shape, one.threads)}
         first = group.get("bare") or group.get("none") or next(iter(group.values()))
+        ratio = one.tokens_per_cpu_s / first.tokens_per_cpu_s
+        if one.mfu_frac is not None:
+            ratio = one.tokens_per_s / first.tokens_per_s
         yield (
             f"| {one.shape} | {one.threads} | {one.contender} | {one.tokens_per_cpu_s:,.0f} | {one.tokens_per_s:,.0f} "
-            f"| {one.tokens_per_cpu_s / first.tokens_per_cpu_s:.2f} | {one.peak_bytes / 1e9:.2f} | {one.tokens_per_step:,} |"
+            f"| {ratio:.2f} | {one.peak_bytes / 1e9:.2f} | {one.tokens_per_step:,} "
+            f"| {'' if one.mfu_frac is None else f'{one.mfu_frac:.1%}'} |"
         )
 
 

@@ -165,6 +165,22 @@ def documents_of(spec: dict[str, Any]) -> list[dict[str, list[int]]]:
     return found
 
 
+def flops_of(spec: dict[str, Any]) -> dict[str, float | None]:
+    """Model FLOPs of a token as `qaz plan` counts them, for every contender alike, and the GPU's peak by its data sheet."""
+    from qaz_llm.cluster.environment import read_environment
+    from qaz_llm.cluster.machines import peak_flops
+    from qaz_llm.config import config_from_values
+    from qaz_llm.train.config import TrainConfig
+    from qaz_llm.train.plan import make_plan
+
+    environment = read_environment()
+    config = config_from_values(TrainConfig, spec["config"], where="bench", overrides=spec["overrides"])
+    return {
+        "flops_per_token": make_plan(config, environment).flops_per_token,
+        "peak_flops": peak_flops(environment.device_name),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("contender", choices=["ours", "bare", "bare-bf16", "trainer", "bfd", "wrapped"])
@@ -185,7 +201,8 @@ def main() -> None:
     peak = (
         torch.cuda.max_memory_allocated() if spec["gpu"] else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     )
-    print("RESULT " + json.dumps({"steps": clock.rows, "peak_bytes": peak}))
+    found = {"steps": clock.rows, "peak_bytes": peak} | (flops_of(spec) if spec["gpu"] else {})
+    print("RESULT " + json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ In numbers of a token, for a block of Llama's kind (h hidden, I intermediate, a 
 
     norms               input and scaled result                     4 h     frozen: the input alone            2 h
     projections         what goes into q k v, o, gate up, down      2 h + a d + I
-    attention           q, k, v as many heads as queries            3 a d   (k and v are repeated for grouped queries)
+    attention           q, k, v as many heads as queries            3 a d   (k and v are repeated for grouped queries; by
+                                                                            documents and flash attention they are not)
                         eager: the probabilities                    a T     sdpa on packed rows: the mask as numbers, T
     feed-forward        gate, up, silu(gate)                        3 I
     adapters            between A and B                             r beside each projection
@@ -56,7 +57,7 @@ def count_activations(
 ) -> Activations:
     """Bytes that a token of a row of `seq_len` leaves for the backward pass.
 
-    `attention`: the implementation, `eager` keeps its matrix, `sdpa` a mask where rows are `packs`, flash neither.
+    `attention`: the implementation, `eager` keeps its matrix, `sdpa` a mask where rows are `packs`, documents and flash neither.
     """
     found = {a.block: a for a in structure.attentions}
     blocks = []
@@ -113,7 +114,9 @@ def _feed_forward_bytes(group: list[Matrix], precision: Precision) -> float:
 
 def _attention_bytes(attention: Attention, seq_len: int, precision: Precision, kind: str, packs: bool) -> float:
     heads = attention.heads
-    kept = heads * (2 * attention.qk_dim + attention.v_dim) * precision.wide
+    repeats = kind in ("sdpa", "eager")
+    kv_heads = heads if repeats or attention.kv_heads is None else attention.kv_heads
+    kept = (heads * attention.qk_dim + kv_heads * (attention.qk_dim + attention.v_dim)) * precision.wide
     if kind == "eager":
         probabilities = 4 + (2 if precision.wide == 2 else 0)  # softmax is in float32, its product in 16 bit
         capped = precision.wide if attention.is_capped else 0  # the tanh of the scores

@@ -75,6 +75,8 @@ class Attention:
     window: int | None = None
     chunk: int | None = None
     is_capped: bool = False
+    kv_heads: int | None = None
+    """Heads of keys and values; None: as many as of queries."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,7 @@ def _attention(config: Any, block: str, index: int) -> Attention | None:
         window,
         getattr(config, "attention_chunk_size", None) if kind == "chunked_attention" else None,
         bool(getattr(config, "attn_logit_softcapping", None)),
+        getattr(config, "num_key_value_heads", None),
     )
 
 

@@ -20,7 +20,10 @@ from transformers import (
 )
 
 from qaz_llm.model.adapters import add_lora
+from qaz_llm.model.choices import DOCUMENTS
+from qaz_llm.model.kernels.documents import register_documents
 from qaz_llm.model.targets import find_targets
+from qaz_llm.train.batches.collate import document_bounds
 from qaz_llm.train.plan.activations import Precision, count_activations
 from qaz_llm.train.plan.flops import count_flops, seen_tokens
 from qaz_llm.train.plan.matrices import Attention, Structure, structure_of
@@ -85,7 +88,7 @@ def test_seen_tokens_are_those_that_the_mask_lets_through(window: int | None, ch
     assert seen_tokens(Attention("b", 1, 1, 1, window, chunk), length) == pytest.approx(sum(allowed) / length)
 
 
-def packed_bytes(model: Any) -> int:
+def packed_bytes(model: Any, attention: str = "sdpa") -> int:
     """Bytes of all that autograd keeps of a forward pass on packed rows, but for parameters."""
     parameters = {id(parameter) for parameter in model.parameters()}
     kept: dict[int, torch.Tensor] = {}
@@ -97,16 +100,28 @@ def packed_bytes(model: Any) -> int:
         return tensor
 
     positions = torch.cat([torch.arange(SEQ_LEN // 2)] * 2).repeat(ROWS, 1)
+    bounds = document_bounds(positions) if attention == DOCUMENTS else {}
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        model(input_ids=torch.randint(5, 100, (ROWS, SEQ_LEN)), position_ids=positions, use_cache=False)
+        model(input_ids=torch.randint(5, 100, (ROWS, SEQ_LEN)), position_ids=positions, use_cache=False, **bounds)
     return sum(tensor.numel() * tensor.element_size() for tensor in kept.values())
 
 
 @pytest.mark.parametrize("how", ["full", "lora"])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_activations_are_those_that_autograd_keeps(name: str, how: str) -> None:
-    attention = "eager" if name.startswith("gemma 2") else "sdpa"
+    _compare(name, how, "eager" if name.startswith("gemma 2") else "sdpa")
+
+
+@pytest.mark.parametrize("how", ["full", "lora"])
+@pytest.mark.parametrize("name", ["llama, tied", "qwen3, norms of heads", "phi-3, fused"])
+def test_activations_with_attention_within_documents(name: str, how: str) -> None:
+    """No mask is kept, and keys and values are as many heads as the model has of them."""
+    register_documents()
+    _compare(name, how, DOCUMENTS)
+
+
+def _compare(name: str, how: str, attention: str) -> None:
     model, structure = prepared(CONFIGS[name], how, attention)
     counted = count_activations(structure, SEQ_LEN, Precision(), attention=attention).kept(checkpointed=0)
     added = sum(m.total for m in structure.matrices if m.is_stack) * 4 if how == "lora" else 0  # no part of a token
-    assert counted * SEQ_LEN * ROWS + added == pytest.approx(packed_bytes(model), rel=0.1)
+    assert counted * SEQ_LEN * ROWS + added == pytest.approx(packed_bytes(model, attention), rel=0.1)
