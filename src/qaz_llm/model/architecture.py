@@ -192,7 +192,7 @@ def choose_training_attention(
     model_class = _class_of(config, trust_remote_code=trust_remote_code)
     why = why_no_documents(config, model_class)
     if why is None and on_gpu:
-        why = _why_not_on_gpu(config, half=half)
+        why = why_not_on_gpu(config, half=half)
     if why is not None:
         return plain, f"attention within documents cannot be had, {why}"
     if on_gpu and _attentions_of(model_class)["flash_attention_3"] and find_spec("flash_attn_interface") is not None:
@@ -214,7 +214,7 @@ def why_no_documents(config: PretrainedConfig, model_class: Any) -> str | None:
     return None
 
 
-def _why_not_on_gpu(config: PretrainedConfig, *, half: bool) -> str | None:
+def why_not_on_gpu(config: PretrainedConfig, *, half: bool) -> str | None:
     """What torch's varlen_attn, flash attention 2, does not take."""
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     if not half:

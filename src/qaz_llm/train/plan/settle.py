@@ -6,14 +6,16 @@ A run that goes on keeps what it began with: its steps would be others. So `run.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.errors import ConfigError, QazError
 from qaz_llm.io import read_json
-from qaz_llm.model.architecture import choose_attention, choose_training_attention
+from qaz_llm.model.architecture import choose_attention, choose_training_attention, why_not_on_gpu
+from qaz_llm.model.choices import DOCUMENTS
 from qaz_llm.train.config import TrainConfig
 
 SMALLEST_HIDDEN = 256
@@ -50,10 +52,11 @@ def settle(
         lines.append(f"attention {attention}: {why}")
     kernels = config.kernels
     if kernels.compile == "auto":
-        kernels = kernels.model_copy(
-            update={"compile": "on" if device == "cuda" and not config.adapter.quantised else "off"}
-        )
-    lines.extend(_refused(config, device, precision))
+        compiles, why = _compiles(config, device)
+        kernels = kernels.model_copy(update={"compile": "on" if compiles else "off"})
+        if why:
+            lines.append(f"compile {kernels.compile}: {why}")
+    _refuse(config, model_config, device, precision)
     model = config.model.model_copy(update={"attn_implementation": attention})
     return config.model_copy(update={"precision": precision, "model": model, "kernels": kernels}), lines
 
@@ -142,7 +145,17 @@ def _attention(
     )
 
 
-def _refused(config: TrainConfig, device: str, precision: str) -> Iterator[str]:
+def _compiles(config: TrainConfig, device: str) -> tuple[bool, str | None]:
+    if device == "cpu":
+        return False, None
+    if config.adapter.quantised:
+        return False, "products with a quantised base cannot be compiled"
+    if find_spec("triton") is None:
+        return False, "the package triton is not installed"
+    return True, "each layer by itself, at the first step"
+
+
+def _refuse(config: TrainConfig, model_config: Any, device: str, precision: str) -> None:
     """Raises ConfigError for what cannot be had here."""
     attention = config.model.attn_implementation
     if attention.startswith("flash") and (device == "cpu" or precision == "fp32"):
@@ -153,14 +166,15 @@ def _refused(config: TrainConfig, device: str, precision: str) -> Iterator[str]:
         raise ConfigError(
             "flex_attention learns on a GPU alone", hint="use model.attn_implementation=auto, or documents"
         )
+    if attention == DOCUMENTS and device == "cuda":
+        why = why_not_on_gpu(model_config, half=precision == "bf16")
+        if why is not None:
+            raise ConfigError(f"{DOCUMENTS} on a GPU: {why}", hint="use model.attn_implementation=auto")
     if config.kernels.fp8 != "off":
         _check_fp8(config, device, precision)
-    yield from ()
 
 
 def _check_fp8(config: TrainConfig, device: str, precision: str) -> None:
-    from importlib.util import find_spec
-
     import torch
 
     wanted = f"kernels.fp8 {config.kernels.fp8}"

@@ -92,12 +92,22 @@ def test_attention_by_rows_and_device(tmp_path: Path, gain) -> None:
         )
 
 
-def test_layers_are_compiled_on_a_gpu_alone_unless_asked(tmp_path: Path, gain) -> None:
+def test_layers_are_compiled_on_a_gpu_alone_unless_asked(tmp_path: Path, gain, monkeypatch) -> None:
     gain(1.0)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    settled, lines = settle(config(tmp_path), LARGE, Environment(), "cuda")
+    assert settled.kernels.compile == "off" and "compile off: the package triton is not installed" in lines
+    monkeypatch.setattr(module, "find_spec", lambda name: object())
     for device, overrides, expected in (
         ("cpu", (), "off"), ("cuda", (), "on"), ("cpu", ("kernels.compile=on",), "on"), ("cuda", ("kernels.compile=off",), "off"),
     ):  # fmt: skip
         assert settle(config(tmp_path, *overrides), LARGE, Environment(), device)[0].kernels.compile == expected
+
+
+def test_documents_on_a_gpu_in_float32_are_refused_by_name(tmp_path: Path) -> None:
+    asked = config(tmp_path, "model.attn_implementation=documents", "precision=fp32")
+    with pytest.raises(ConfigError, match="documents on a GPU: on a GPU it needs precision bf16"):
+        settle(asked, LARGE, Environment(), "cuda")
 
 
 @pytest.mark.parametrize(
