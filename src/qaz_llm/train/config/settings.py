@@ -71,7 +71,7 @@ class TrainSettings(StrictModel):
     """Gradients are scaled down to this norm; 0: never."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of the forward and backward pass; weights are kept in float32 beside bf16. `auto` is bf16 on a GPU that has it, and on a processor where a short trial finds products in bf16 faster and the model is not tiny; else fp32. A run that goes on keeps what it began with."""
+    """Of the forward and backward pass; weights are kept in float32 beside bf16. `auto` is bf16 on a GPU that has it, and on a processor where a short trial finds products in bf16 faster and the model is not tiny; else fp32. A run that goes on keeps what it began with. After `bf16` the model is written in bf16, after `auto` in the type of the base."""
     gradient_checkpointing: bool | Literal["auto"] | Annotated[int, Field(ge=1)] = False
     """Compute activations twice and keep few: less memory, about a third more time. A number: that of so many layers, and keep those of the rest; `auto`: as few layers as fit the memory by the plan's estimate, none where all does."""
     kernels: KernelsConfig = KernelsConfig()

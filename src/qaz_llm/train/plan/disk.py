@@ -35,8 +35,8 @@ class Disk:
         return max(self.written * self.checkpoint_bytes, self.kept_bytes)
 
 
-def count_disk(settings: TrainSettings, counted: CountedModel, sharing: Sharing, *, steps: int) -> Disk:
-    """The checkpoints of a run of `steps`, and its result."""
+def count_disk(settings: TrainSettings, counted: CountedModel, sharing: Sharing, *, steps: int, half: bool) -> Disk:
+    """The checkpoints of a run of `steps`, and its result, in 16 bit where `half`."""
     trained, lora = counted.trainable, settings.adapter.type == "lora"
     checkpoint = (4 + state_bytes(settings)) * trained
     if sharing.keeps_masters:  # the engine's file of the weights beside the masters, and the model's own in safetensors
@@ -44,6 +44,5 @@ def count_disk(settings: TrainSettings, counted: CountedModel, sharing: Sharing,
     every = settings.checkpoint_every_steps
     made = max(1, 0 if every is None else steps // every)  # a run told to stop writes one in any case
     kept = min(made, settings.keep_checkpoints)
-    half = settings.precision == "bf16"
     result = (2 if half else 4) * counted.parameters + (4 * trained if lora else 0)
     return Disk(round(checkpoint), kept, min(made, kept + 1), result)

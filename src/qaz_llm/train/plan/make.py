@@ -53,6 +53,7 @@ def make_plan(
     model_config, new_tokens = _model_config(config.model, notes if is_draft else None)
     _check_length(config, model_config)
     auto = _left_to_the_plan(config)
+    is_half = str(getattr(model_config, "dtype", None)).removeprefix("torch.") in ("bfloat16", "float16")
     config, settled = settle(config, model_config, environment, device)
     _check_combination(config, device)
     deepspeed_path, stage = read_deepspeed(config, world_size=environment.world_size)
@@ -74,6 +75,7 @@ def make_plan(
             f"gradient checkpointing of {few} of {len(counted.structure.blocks)} layers: what fits {gib(available)}"
         )
         config = config.model_copy(update={"gradient_checkpointing": few or False})
+    stores_bf16 = config.precision == "bf16" and ("precision" not in auto or is_half)
     return TrainPlan(
         config=config,
         environment=environment,
@@ -86,7 +88,7 @@ def make_plan(
         available_bytes=available,
         token_flops=_token_flops(config, counted),
         speed=find_speed(environment, device, machine),
-        disk=count_disk(config, counted, sharing, steps=steps),
+        disk=count_disk(config, counted, sharing, steps=steps, half=stores_bf16),
         sharing=sharing,
         zero_stage=stage,
         deepspeed_path=deepspeed_path,
@@ -94,13 +96,18 @@ def make_plan(
         has_text=has_text,
         reference_tokens=(text_tokens or 0) if pairs else 0,
         auto=auto,
+        stores_bf16=stores_bf16,
         settled=tuple(settled),
         notes=(*notes, *_limits(model_config, device)),
     )
 
 
 def _left_to_the_plan(config: TrainConfig) -> frozenset[str]:
-    asked = {"attention": config.model.attn_implementation, "gradient_checkpointing": config.gradient_checkpointing}
+    asked = {
+        "precision": config.precision,
+        "attention": config.model.attn_implementation,
+        "gradient_checkpointing": config.gradient_checkpointing,
+    }
     return frozenset(name for name, value in asked.items() if value == "auto")
 
 

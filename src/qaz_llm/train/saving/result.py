@@ -55,7 +55,7 @@ def _write(plan: TrainPlan, run: PreparedRun, trainer: PackedTrainer, state_dict
     model = trainer.accelerator.unwrap_model(trainer.model)
     out = config.run_dir / "model"
     if config.adapter.type == "full":
-        if config.precision == "bf16":
+        if plan.stores_bf16:
             model, state_dict = _to_bf16(model, state_dict)
         write_model(model, run.tokenizer, out, facts=facts, state_dict=state_dict, end_of_turn=end_of_turn)
         return

@@ -72,7 +72,7 @@ def test_eight_gpus_hold_8b_in_full_only_when_sharded() -> None:
     assert sharded.zero_stage == 3 and sharded.fits
     assert 16e9 < sharded.memory_bytes < 40e9
     by_torch = plan(H200, "distributed.backend=fsdp2")
-    assert by_torch.zero_stage == 0 and by_torch.memory_bytes == pytest.approx(sharded.memory_bytes, rel=0.1)
+    assert by_torch.zero_stage == 0 and by_torch.memory_bytes == pytest.approx(sharded.memory_bytes, rel=0.2)
     assert "FSDP2" in describe_plan(by_torch)
 
 
@@ -217,6 +217,20 @@ def test_memory_of_an_8b_model_by_hand_under_every_way_to_share() -> None:
     whole = plan(H200, "kernels.loss=full_logits").memory.moments[0]
     assert whole.parts["logits"] == 4096 * 128256 * 16
     assert "gradients" in plan(H200, "grad_accum_steps=2").memory.moments[0].parts
+
+
+def test_the_result_is_in_bf16_where_that_was_asked_for_or_the_base_is(tmp_path: Path, monkeypatch) -> None:
+    from qaz_llm.train.plan import settle
+
+    monkeypatch.setattr(settle, "SMALLEST_HIDDEN", 1)
+    monkeypatch.setattr(settle, "bf16_gain", lambda *_: 2.0)
+    for dtype, precision, expected in (
+        ("float32", "auto", False), ("bfloat16", "auto", True), ("float32", "bf16", True), ("bfloat16", "fp32", False),
+    ):  # fmt: skip
+        folder = write(LlamaConfig(**SMALL, dtype=dtype), tmp_path / f"{dtype}-{precision}")
+        made = of_checkpoint(folder, f"precision={precision}", "adapter.type=full")
+        assert made.stores_bf16 == expected, (dtype, precision)
+        assert made.disk.result_bytes == (2 if expected else 4) * made.parameters
 
 
 def test_what_is_suggested_fits_and_keeps_the_tokens_of_a_step() -> None:
