@@ -79,16 +79,20 @@ class Measured:
     tokens_per_s: float
     peak_bytes: int
     tokens_per_step: int
+    bytes_per_token: float
     mfu_frac: float | None = None
 
 
 def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="bench_train_") as scratch:
-        found = list(_measure_all(options, Path(scratch)))
-    print("\n".join(_table(found)))
-    if options.json is not None:
-        write_json(options.json, [asdict(one) for one in found])
+        found: list[Measured] = []
+        try:
+            found.extend(_measure_all(options, Path(scratch)))
+        finally:  # what was measured before something failed is shown all the same
+            print("\n".join(_table(found)))
+            if options.json is not None:
+                write_json(options.json, [asdict(one) for one in found])
 
 
 def _options() -> argparse.Namespace:
@@ -164,7 +168,9 @@ def _spec(shape: Shape, options: argparse.Namespace, texts: Sequence[str], text:
     )
     steps = WARM + (3 if options.quick else options.steps)
     config = config_of(checkpoint, text, shape, cache, scratch / "run", steps=steps)
+    bytes_per_token = text.stat().st_size / rows.meta["tokens"]  # of the file: a few bytes of JSON a document
     return {
+        "bytes_per_token": bytes_per_token,
         "config": config, "checkpoint": str(checkpoint), "packed": str(rows.folder), "rows": shape.rows, "seq_len": shape.seq_len,
         "steps": steps, "scratch": str(scratch / "peer"), "gpu": options.gpu,
     }  # fmt: skip
@@ -189,6 +195,7 @@ def _take_turns(
             }
             result = _run(contender, own, threads, scratch)
             if result is not None:
+                result["bytes_per_token"] = spec["bytes_per_token"]
                 found.setdefault(name, []).append(_figures(shape, name, threads, result))
     for of_name in found.values():
         best = max(of_name, key=lambda one: one.tokens_per_cpu_s)
@@ -231,14 +238,15 @@ def _figures(shape: Shape, name: str, threads: int, result: dict[str, Any]) -> M
         per_s,
         result["peak_bytes"],
         steps[-1][2],
+        result["bytes_per_token"],
         per_s * per_token / peak if per_token and peak else None,
     )
 
 
 def _table(found: Sequence[Measured]) -> Iterator[str]:
     """A line for each contender of a shape, with its ratio to the bare loop (or to the first): by processor time, on a GPU by time."""
-    yield "| shape | threads | contender | tokens per CPU-s | tokens per s | times the first | peak GB | tokens of a step | MFU |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield "| shape | threads | contender | tokens per CPU-s | bytes per CPU-s | tokens per s | times the first | peak GB | tokens of a step | MFU |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for one in found:
         group = {m.contender: m for m in found if (m.shape, m.threads) == (one.shape, one.threads)}
         first = group.get("bare") or group.get("none") or next(iter(group.values()))
@@ -246,7 +254,7 @@ def _table(found: Sequence[Measured]) -> Iterator[str]:
         if one.mfu_frac is not None:
             ratio = one.tokens_per_s / first.tokens_per_s
         yield (
-            f"| {one.shape} | {one.threads} | {one.contender} | {one.tokens_per_cpu_s:,.0f} | {one.tokens_per_s:,.0f} "
+            f"| {one.shape} | {one.threads} | {one.contender} | {one.tokens_per_cpu_s:,.0f} | {one.tokens_per_cpu_s * one.bytes_per_token:,.0f} | {one.tokens_per_s:,.0f} "
             f"| {ratio:.2f} | {one.peak_bytes / 1e9:.2f} | {one.tokens_per_step:,} "
             f"| {'' if one.mfu_frac is None else f'{one.mfu_frac:.1%}'} |"
         )
