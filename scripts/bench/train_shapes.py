@@ -63,7 +63,8 @@ def make_checkpoint(shape: Shape, texts: Sequence[str], folder: Path) -> Path:
 def config_of(
     checkpoint: Path, text: Path, shape: Shape, cache: Path, run_dir: Path, *, steps: int, **more: Any
 ) -> dict[str, Any]:
-    """A training config for `qaz train`; constant learning rate, no checkpoint on the way."""
+    """A training config for `qaz train`; constant learning rate, no checkpoint on the way, and a last step
+    more than is timed: the run saves after it, which the peers do not."""
     return {
         "run_dir": str(run_dir),
         "method": "cpt",
@@ -71,8 +72,9 @@ def config_of(
         "data": {"mix": [{"name": "kk", "path": str(text)}], "cache_dir": str(cache)},
         "seq_len": shape.seq_len,
         "micro_batch_size": shape.rows,
-        "max_steps": steps,
+        "max_steps": steps + 1,
         "lr": 1e-4,
         "schedule": "constant",
         "checkpoint_every_steps": None,
+        "async_save": "off",
     } | more
