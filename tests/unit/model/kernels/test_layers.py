@@ -86,3 +86,16 @@ def test_8_bit_products_of_layers_alone_and_near_those_in_32() -> None:
     assert 0 < float((found - expected).abs().max()) < 0.1 * float(expected.abs().max())
     found.square().mean().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+def test_a_frozen_base_in_8_bit_under_lora_passes_gradients_on_and_gets_none() -> None:
+    pytest.importorskip("torchao")
+    from qaz_llm.model.adapters import add_lora
+
+    model = make()
+    assert multiply_in_8_bit(model, "rowwise", emulate=True) == 3 * 7
+    adapted = add_lora(model, r=4, alpha=8, dropout=0.0)
+    adapted(input_ids=torch.arange(20)[None]).logits.square().mean().backward()
+    assert all(p.grad is None for n, p in adapted.named_parameters() if "lora_" not in n)
+    first = model.model.layers[0].self_attn.q_proj.lora_B["default"].weight.grad
+    assert first is not None and float(first.abs().max()) > 0
