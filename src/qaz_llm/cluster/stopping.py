@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from qaz_llm.cluster.preemption import EXIT_REQUEUE, PreemptedError
 from qaz_llm.errors import QazError
@@ -165,9 +166,12 @@ def stopped_by_signals(message: Callable[[str], str]) -> Iterator[Stop]:
     outer = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     stop = Stop(outer if isinstance(outer, Stop) else None)
     ignored = {number for number in STOP_SIGNALS if signal.getsignal(number) is signal.SIG_IGN}  # nohup
-    former = {number: signal.signal(number, stop.handle) for number in STOP_SIGNALS if number not in ignored}
+    former: dict[signal.Signals, Any] = {}
     try:
-        with _watched(stop, message):
+        with _watched(stop, message):  # before the handlers: a signal that meets an import is tried again by who watches
+            for number in STOP_SIGNALS:
+                if number not in ignored:
+                    former[number] = signal.signal(number, stop.handle)
             yield stop
     except BaseException as error:
         name = stop.signal_name

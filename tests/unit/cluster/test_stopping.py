@@ -138,6 +138,21 @@ def test_former_handlers_come_back_and_what_is_ignored_stays_so() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread looks twice a second")
+def test_whoever_tries_a_signal_again_watches_before_there_is_a_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that came between the two, while a module was imported, was written down and never tried again."""
+    before, seen = signal.getsignal(signal.SIGTERM), []
+    set_wakeup_fd = signal.set_wakeup_fd
+
+    def noting(number: int, **named: bool) -> int:
+        seen.append(signal.getsignal(signal.SIGTERM))
+        return set_wakeup_fd(number, **named)
+
+    monkeypatch.setattr(signal, "set_wakeup_fd", noting)
+    with stopped_by_signals(str):
+        assert seen == [before] and signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_a_process_ends_with_the_one_that_started_it() -> None:
     child = "import os, time; from qaz_llm.cluster.stopping import end_with; end_with({}); print('up', flush=True); time.sleep(60)"
     code = (
