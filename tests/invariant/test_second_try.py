@@ -94,3 +94,45 @@ def test_some_layers_computed_twice_learn_the_same(settings) -> None:
     run_here(plain)
     run_here(some)
     assert losses(some) == pytest.approx(losses(plain), abs=1e-6)
+
+
+def test_what_is_asked_for_by_name_and_cannot_be_had_is_refused(settings, untied_model) -> None:
+    lora = {"type": "lora", "target_modules": ["q_proj", "lm_head"]}
+    head = settings("head", **SHORT, kernels={"loss": "in_blocks"}, adapter=lora)
+    with pytest.raises(ConfigError, match=r"kernels\.loss in_blocks: its output table carries an adapter"):
+        run_here(head | {"model": {"checkpoint": str(untied_model)}})
+    with pytest.raises(ConfigError, match="dpo needs the log-probability of each answer"):
+        run_here(settings("pairs", **SHORT, kernels={"loss": "in_blocks"}, method="dpo"))
+    with pytest.raises(ConfigError, match="takes true, false, auto, or a number of layers from 1"):
+        run_here(settings("layers", **SHORT, gradient_checkpointing=0))
+
+
+def test_a_run_may_go_on_with_full_logits(settings) -> None:
+    values = settings("blocks", **SHORT, schedule="constant")
+    run_here(values)
+    assert run_here({**values, "max_steps": 4, "kernels": {"loss": "full_logits"}}).status == "resumed"
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "mixtral"])
+def test_families_that_do_not_fit_get_another_attention(
+    settings, base_model, tmp_path, document_rows, kind: str
+) -> None:
+    """GPT-2 drops out under a name of its own; Mixtral's balance of experts reads the mask."""
+    from transformers import GPT2Config, GPT2LMHeadModel, MixtralConfig, MixtralForCausalLM
+
+    from qaz_llm.model.export import write_model
+    from qaz_llm.model.load import load_tokenizer
+
+    tokenizer = load_tokenizer(base_model)
+    ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "vocab_size": len(tokenizer)}
+    if kind == "gpt2":
+        model = GPT2LMHeadModel(GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=512, **ids))
+    else:
+        shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+        model = MixtralForCausalLM(
+            MixtralConfig(**shape, num_key_value_heads=1, num_local_experts=2, output_router_logits=True, **ids)
+        )
+    write_model(model, tokenizer, tmp_path / kind, facts={})
+    values = settings(f"run-{kind}", **SHORT) | {"model": {"checkpoint": str(tmp_path / kind)}}
+    run_here(values)
+    assert identity(values)["model"]["attn_implementation"] == "sdpa"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _logger = get_logger("model")
 
+DROPOUTS = ("attention_dropout", "attn_pdrop", "attn_dropout", "attention_probs_dropout_prob", "attention_dropout_prob")
+"""What configs call the share of attention that is dropped out in training."""
+
 EXPERT_COUNTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 """What configs call the number of experts in a layer."""
 
@@ -207,8 +210,8 @@ def why_no_documents(config: PretrainedConfig, model_class: Any) -> str | None:
         return f"{model_class.__name__} does not let its attention be chosen"
     if unknown := sorted(kinds - {"full_attention", "sliding_attention"}):
         return f"it has layers of {', '.join(unknown)}"
-    if getattr(config, "attention_dropout", 0.0):
-        return f"its attention drops out ({config.attention_dropout:g})"
+    if dropout := next((share for name in DROPOUTS if (share := getattr(config, name, None))), None):
+        return f"its attention drops out ({dropout:g})"
     if not has["sdpa"] and getattr(config, "attn_logit_softcapping", None) is None:
         return "its attention adds what others do not"
     return None

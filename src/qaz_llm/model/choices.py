@@ -11,7 +11,8 @@ DOCUMENTS = "documents"
 """Attention within documents without a mask: model/kernels/documents.py."""
 
 Attention = Literal["auto", "documents", "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention"]
-"""How attention is computed; `auto` is sdpa where the architecture has it, else eager."""
+"""How attention is computed; `auto` is documents in training on packed rows where it can be had, else sdpa where the architecture
+has it, else eager."""
 
 NewRows = Literal["auto", "make", "keep"]
 """Whether a checkpoint's rows for new tokens are still to be made; `auto` finds out or refuses."""

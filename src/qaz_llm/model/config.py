@@ -69,7 +69,7 @@ class ModelConfig(StrictModel):
     new_rows: NewRows = "auto"
     """With an extended tokenizer: `make` rows for its new tokens, or `keep` those that the checkpoint has. `auto` finds out from the checkpoint's config and tokenizer, and refuses where they do not tell."""
     attn_implementation: Attention = "auto"
-    """How attention is computed; `auto`: `sdpa` where the architecture has it, else `eager`; `flash_attention_2` needs the package of that name and a GPU."""
+    """How attention is computed; `auto`: `documents` (no mask) in training on packed rows where the family allows it, else `sdpa` where the architecture has it, else `eager`; flash attention needs its package and a GPU."""
     trust_remote_code: bool = False
     """Run code that a checkpoint brings. Leave this off for what you have not read."""
 

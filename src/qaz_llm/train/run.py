@@ -166,7 +166,7 @@ def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, status: S
             if not on_main(partial(may_roll_back, plan)):
                 raise given_up(plan, error) from None
             verdict: Verdict | None = error.verdict
-        except (ConfigError, RuntimeError, MemoryError) as error:
+        except (ConfigError, RuntimeError, ValueError, MemoryError) as error:
             plan, verdict = second_try(plan, error), None
             flag.let_go()
         if verdict is not None:

@@ -84,6 +84,8 @@ def _table_of(head: Any) -> Table:
         rows_RD = adapter.trainable_tokens_delta[name]
         index_R = torch.tensor(adapter.token_indices[name], device=rows_RD.device)
         return Table(adapter.base_layer.weight, rows_RD, index_R)
+    if hasattr(head, "lora_A"):
+        raise TypeError("its output table carries an adapter")
     if type(head) is not torch.nn.Linear:
         raise TypeError(f"its output table is a {type(head).__name__}")
     if getattr(head, "bias", None) is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from qaz_llm.errors import ConfigError
 from qaz_llm.model.kernels.loss_head import give_losses, why_not
 from qaz_llm.progress import get_logger
 from qaz_llm.train.batches.collate import Collator
@@ -33,6 +34,7 @@ class TokenLosses:
     """How the trainer is to ask for losses: by targets where `in_blocks`, else by logits."""
 
     def __init__(self, model: Any, wanted: str) -> None:
+        self.is_by_name = wanted == "in_blocks"
         self.why = "kernels.loss is full_logits" if wanted == "full_logits" else why_not(innermost(model))
         if self.why is None:
             give_losses(innermost(model))
@@ -61,6 +63,8 @@ class LossProbe(TrainerCallback):  # type: ignore[misc]  # transformers is not t
             apart, allowed = differences(model, self.collator(self.rows))
             if any_process(not apart <= allowed):  # NaN too
                 self.losses.why = f"they differ from those of the logits by {apart:.2g} nats"
+                if self.losses.is_by_name:
+                    raise ConfigError(f"kernels.loss in_blocks: {self.losses.why}", hint="use kernels.loss=auto")
         if not self.losses.in_blocks:
             _logger.info("loss from full logits: %s", self.losses.why)
 

@@ -24,7 +24,7 @@ import numpy as np
 from transformers import TrainerCallback
 
 from qaz_llm.errors import ConfigError
-from qaz_llm.model.kernels.documents import UnsupportedAttentionError
+from qaz_llm.model.choices import DOCUMENTS
 from qaz_llm.progress import get_logger
 from qaz_llm.records import TokenizedExample
 from qaz_llm.rows.packing import make_row
@@ -125,10 +125,15 @@ class PackingProbe(TrainerCallback):  # type: ignore[misc]  # transformers is no
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Raises AttentionRefusedError, on all processes at once, where documents of a batch see each other."""
+        import torch
+
         try:
             result = probe(model, self.collator, self.token_ids, num_rows=self.num_rows)
-        except UnsupportedAttentionError as error:
-            result = ProbeResult(float("inf"), 0.0, 0.0, why=str(error))
+        except (RuntimeError, ValueError, TypeError) as error:
+            if self.collator.attention != DOCUMENTS or isinstance(error, torch.OutOfMemoryError):
+                raise
+            why = str(error).splitlines()[0][:200]  # a family that reads its mask in a way of its own
+            result = ProbeResult(float("inf"), 0.0, 0.0, why=f"attention {DOCUMENTS} does not fit this model: {why}")
         if any_process(not result.holds):
             raise refusal(model, self.collator, self.token_ids, result, num_rows=self.num_rows)
         _logger.info("documents of a batch do not see each other: %s", result.describe())
@@ -222,7 +227,7 @@ def _attentions_that_hold(
             result = probe(model, replace(collator, attention=name), token_ids, num_rows=num_rows)
             if not any_process(not result.holds):
                 yield name
-        except (ValueError, ImportError, NotImplementedError):
+        except (ValueError, ImportError, RuntimeError, TypeError):  # NotImplementedError is one of the third
             continue  # the family has no such attention
         finally:
             inner.set_attn_implementation(before)

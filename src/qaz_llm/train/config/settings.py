@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from qaz_llm.config import StrictModel
 from qaz_llm.rows.config import RowShape
@@ -21,6 +21,15 @@ MOST_EPOCHS, MOST_STEPS = 100_000, 1_000_000_000
 """Beyond any training that ends; numbers as large as these are slips."""
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def _check_checkpointing(value: object) -> object:
+    if isinstance(value, bool) or value == "auto" or (isinstance(value, int) and value >= 1):
+        return value
+    raise ValueError(f"takes true, false, auto, or a number of layers from 1 (found {value!r})")
+
+
+Checkpointing = Annotated[bool | Literal["auto"] | int, BeforeValidator(_check_checkpointing)]
 
 
 class TrainSettings(StrictModel):
@@ -72,7 +81,7 @@ class TrainSettings(StrictModel):
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of the forward and backward pass; weights are kept in float32 beside bf16. `auto` is bf16 on a GPU that has it, and on a processor where a short trial finds products in bf16 faster and the model is not tiny; else fp32. A run that goes on keeps what it began with. After `bf16` the model is written in bf16, after `auto` in the type of the base."""
-    gradient_checkpointing: bool | Literal["auto"] | Annotated[int, Field(ge=1)] = False
+    gradient_checkpointing: Checkpointing = False
     """Compute activations twice and keep few: less memory, about a third more time. A number: that of so many layers, and keep those of the rest; `auto`: as few layers as fit the memory by the plan's estimate, none where all does."""
     kernels: KernelsConfig = KernelsConfig()
     """How a step is computed."""
@@ -152,6 +161,8 @@ class TrainSettings(StrictModel):
             raise ValueError(
                 "dpo makes its reference pass over a whole model, which fsdp2 shares out; take ddp or deepspeed"
             )
+        if self.method == "dpo" and self.kernels.loss == "in_blocks":
+            raise ValueError("dpo needs the log-probability of each answer, from full logits; leave out kernels.loss")
         for problem in (*part_problems(self), *of_optimizer, *self.preference.problems(self.method)):
             raise ValueError(problem)
         return self

@@ -89,7 +89,12 @@ def _loss_in_blocks(config: TrainConfig, model: Any) -> bool:
     """As the training will find it, but for the look at the losses themselves."""
     from qaz_llm.model.kernels.loss_head import why_not
 
-    return config.method != "dpo" and config.kernels.loss != "full_logits" and why_not(model) is None
+    if config.method == "dpo" or config.kernels.loss == "full_logits":
+        return False
+    why = why_not(model)
+    if why is not None and config.kernels.loss == "in_blocks":
+        raise ConfigError(f"kernels.loss in_blocks: {why}", hint="use kernels.loss=auto, which takes full logits here")
+    return why is None
 
 
 def _trains_table(model: Any) -> bool:

@@ -11,7 +11,7 @@ from qaz_llm.config import StrictModel
 from qaz_llm.io import fingerprint_file, fingerprint_value
 from qaz_llm.train.config import AdapterConfig, TrainSettings
 
-LATER_KEYS = ("freeze", "pull_to_base", "optimizer", "preference", "kernels")
+LATER_KEYS = ("freeze", "pull_to_base", "optimizer", "preference")
 LATER_ADAPTER_KEYS = ("weight_decomposed", "lora_plus_ratio", "quantised")
 
 SAMPLES, SAMPLE_BYTES = 64, 4096

@@ -119,6 +119,8 @@ def _identity(
     if not config.warm_rows_steps:
         del values["warm_rows_steps"]  # a run begun before there was this key can be resumed
     values = without_unused(values)
+    kernels = values.pop("kernels")  # of these float8 alone is more than rounding
+    values |= {"fp8": kernels["fp8"]} if kernels["fp8"] != "off" else {}
     values["data"] = _without_places(values["data"])
     values["model"] = {k: v for k, v in values["model"].items() if k != "tokenizer" and (k, v) != ("new_rows", "auto")}
     values["model"]["attn_implementation"] = plan.attn_implementation  # what auto came to, as earlier versions wrote it

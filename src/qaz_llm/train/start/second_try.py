@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from qaz_llm.errors import ConfigError
+from qaz_llm.model.kernels.documents import UnsupportedAttentionError
 from qaz_llm.progress import get_logger
 from qaz_llm.train.batches.packing_probe import AttentionRefusedError
 from qaz_llm.train.metrics import METRICS_FILE, read_metrics
@@ -33,6 +34,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def second_try(plan: TrainPlan, error: Exception) -> TrainPlan:
     """The plan to try next. Raises `error`, or what explains it, where there is none."""
+    if isinstance(error, UnsupportedAttentionError):  # seen in training alone, as dropout is
+        error = AttentionRefusedError(
+            str(error), hint="works here: model.attn_implementation=sdpa or eager", working=("sdpa",)
+        )
     if isinstance(error, AttentionRefusedError):
         return _other_attention(plan, error)
     if not is_out_of_memory(error):
