@@ -168,9 +168,8 @@ def stopped_by_signals(message: Callable[[str], str]) -> Iterator[Stop]:
     ignored = {number for number in STOP_SIGNALS if signal.getsignal(number) is signal.SIG_IGN}  # nohup
     former: dict[signal.Signals, Any] = {}
     try:
-        with _watched(
-            stop, message
-        ):  # before the handlers: a signal that meets an import is tried again by who watches
+        with _watched(stop, message):
+            # Handlers come second: a signal that meets an import is tried again by who watches.
             for number in STOP_SIGNALS:
                 if number not in ignored:
                     former[number] = signal.signal(number, stop.handle)

@@ -36,7 +36,9 @@ def look_up_apart(model: Any) -> bool:
     def forward(ids_BL: torch.Tensor, *rest: Any, **named: Any) -> Any:
         if adapter.disable_adapters or adapter.merged or tuple(adapter.active_adapters) != (name,):
             return as_before(ids_BL, *rest, **named)
-        place_BL = places.setdefault(ids_BL.device, place_V.to(ids_BL.device))[ids_BL]
+        if ids_BL.device not in places:
+            places[ids_BL.device] = place_V.to(ids_BL.device)
+        place_BL = places[ids_BL.device][ids_BL]
         read_BLD = table(ids_BL)
         rows_BLD = embedding(place_BL.clamp(min=0), adapter.trainable_tokens_delta[name]).to(read_BLD.dtype)
         scale = adapter._get_embed_scale()  # Gemma's tables multiply what is read from them

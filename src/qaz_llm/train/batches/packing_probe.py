@@ -37,6 +37,7 @@ from qaz_llm.train.batches.influence import (
     logits_of,
     reading,
 )
+from qaz_llm.train.health.out_of_memory import is_out_of_memory
 from qaz_llm.train.ranks.distributed import any_process
 from qaz_llm.train.ranks.sharding import is_sharded
 
@@ -125,12 +126,10 @@ class PackingProbe(TrainerCallback):  # type: ignore[misc]  # transformers is no
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         """Raises AttentionRefusedError, on all processes at once, where documents of a batch see each other."""
-        import torch
-
         try:
             result = probe(model, self.collator, self.token_ids, num_rows=self.num_rows)
         except (RuntimeError, ValueError, TypeError) as error:
-            if self.collator.attention != DOCUMENTS or isinstance(error, torch.OutOfMemoryError):
+            if self.collator.attention != DOCUMENTS or is_out_of_memory(error):
                 raise
             why = str(error).splitlines()[0][:200]  # a family that reads its mask in a way of its own
             result = ProbeResult(float("inf"), 0.0, 0.0, why=f"attention {DOCUMENTS} does not fit this model: {why}")

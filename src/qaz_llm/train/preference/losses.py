@@ -16,9 +16,10 @@ from math import log
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn.functional import cross_entropy, logsigmoid, pad
+from torch.nn.functional import cross_entropy, logsigmoid
 
 from qaz_llm.records import IGNORE_INDEX
+from qaz_llm.train.batches.loss import targets_of
 
 if TYPE_CHECKING:
     from qaz_llm.train.config.preference import PreferenceConfig
@@ -49,7 +50,7 @@ def sequence_logps(
 
     Labels are unshifted; the first of each sequence is ignored (packing.make_row), so that none is predicted from another sequence.
     """
-    shifted_BL = pad(labels_BL, (0, 1), value=IGNORE_INDEX)[..., 1:]
+    shifted_BL = targets_of(labels_BL)
     logps_T = -cross_entropy(
         logits_BLV.float().flatten(0, 1), shifted_BL.flatten(), ignore_index=IGNORE_INDEX, reduction="none"
     )

@@ -9,27 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
-
 from qaz_llm.errors import ConfigError
 from qaz_llm.model.kernels.documents import UnsupportedAttentionError
 from qaz_llm.progress import get_logger
 from qaz_llm.train.batches.packing_probe import AttentionRefusedError
+from qaz_llm.train.health.out_of_memory import is_out_of_memory
 from qaz_llm.train.metrics import METRICS_FILE, read_metrics
 
 if TYPE_CHECKING:
     from qaz_llm.train.plan import TrainPlan
 
 _logger = get_logger("train")
-
-NO_MEMORY = "can't allocate memory"
-"""What torch's allocator for CPUs says, in an error of no class of its own."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and NO_MEMORY in str(error)
-    )
 
 
 def second_try(plan: TrainPlan, error: Exception) -> TrainPlan:
