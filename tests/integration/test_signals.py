@@ -46,7 +46,7 @@ COMMANDS = {
     "run": ("run", str(ROOT / "configs/demo.yaml")),
     "build": ("data", "build", str(ROOT / "configs/data/embedded.yaml")),
     "tokenize": ("data", "tokenize", str(TINY)),
-    "eval": ("eval", "run", "--model", "no/such", "--suite", "embedded"),
+    "eval": ("eval", "run", "--model", "no/such", "--suite", "demo"),  # reads its items before it misses the model
 }
 
 
