@@ -1,0 +1,84 @@
+"""The results as one Markdown table, each arm against the base and against what others do, with intervals over sentences and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qaz_llm.io import read_json
+
+DRAWS, LEVEL = 2_000, 0.95
+PEER = "trl"
+
+Scores = Mapping[str, Mapping[str, Sequence[float]]]
+
+
+def sentences_of(scores: Scores, task: str, language: str) -> np.ndarray:
+    return np.asarray(scores[task][language])
+
+
+def change(arms: Sequence[Scores], other: Sequence[Scores], task: str, language: str, *, seed: int = 0) -> tuple[float, float, float]:
+    """Relative change of the mean bits per byte from `other` to `arms`, with its interval over seeds and sentences.
+
+    Seeds of each side are drawn with replacement, and so are sentences, the same ones on both sides (a paired hierarchical bootstrap).
+    """
+    ours = np.stack([sentences_of(scores, task, language) for scores in arms])
+    theirs = np.stack([sentences_of(scores, task, language) for scores in other])
+    draw = np.random.default_rng(seed)
+
+    def ratio(a: np.ndarray, b: np.ndarray) -> float:
+        return float(a.mean() / b.mean() - 1)
+
+    drawn = []
+    for _ in range(DRAWS):
+        items = draw.integers(0, ours.shape[1], ours.shape[1])
+        a = ours[draw.integers(0, len(ours), len(ours))][:, items]
+        b = theirs[draw.integers(0, len(theirs), len(theirs))][:, items]
+        drawn.append(ratio(a, b))
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return ratio(ours, theirs), float(low), float(high)
+
+
+def read_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Results by arm, seeds in order; starts under `start-NAME`."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(folder.glob("*.json")):
+        row = read_json(path)
+        found.setdefault(row["arm"]["name"] if "arm" in row else f"start-{row['start']}", []).append(row)
+    return found
+
+
+def mean_bits(rows: Sequence[Mapping[str, Any]], task: str, language: str) -> float:
+    return float(np.mean([np.mean(row["scores"][task][language]) for row in rows]))
+
+
+COLUMNS = (("flores_bpb", "kk"), ("xwmt_bpb_ru", "kk"), ("flores_bpb", "ru"), ("xwmt_bpb_ru", "ru"), ("flores_bpb", "en"), ("xwmt_bpb_en", "en"))
+
+
+def shown(found: tuple[float, float, float]) -> str:
+    return f"{found[0]:+.1%} [{found[1]:+.1%}, {found[2]:+.1%}]"
+
+
+def print_table(folder: Path) -> None:
+    results = read_results(folder)
+    names = [f"{task.split('_')[0]} {language}" for task, language in COLUMNS]
+    print("| arm | seeds | tokens | CPU-s | " + " | ".join(names) + " | kk against trl (flores) | ru against base | en against base |")
+    print("| --- " * (len(COLUMNS) + 7) + "|")
+    for name, rows in results.items():
+        bits = " | ".join(f"{mean_bits(rows, task, language):.3f}" for task, language in COLUMNS)
+        cells = [name, str(len(rows)), f"{rows[0].get('tokens', 0):,}", f"{np.mean([r.get('train_cpu_s', 0) + r.get('grown_cpu_s', r.get('cpu_s', 0)) for r in rows]):,.0f}", bits]
+        print("| " + " | ".join(cells + comparisons(results, name)) + " |")
+
+
+def comparisons(results: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> list[str]:
+    """Kazakh against the peer's, Russian and English against the base's; empty where there is nothing to compare with."""
+    rows = [row["scores"] for row in results[name]]
+    if name.startswith("start-"):
+        return ["", "", ""]
+    base = results.get(f"start-{results[name][0]['arm']['model']}")
+    peer = results.get(PEER) if results[name][0]["arm"]["model"].startswith("smollm2") else None
+    against = [(peer, "kk"), (base, "ru"), (base, "en")]
+    return [shown(change(rows, [r["scores"] for r in other], "flores_bpb", code)) if other else "" for other, code in against]
