@@ -258,7 +258,9 @@ def main() -> int:
     if unknown:
         parser.error(f"no arm {', '.join(sorted(unknown))}; the arms are {', '.join(known)}")
     chosen = [known[name] for name in options.only] if options.only else list(known.values())
-    place = Place(*(Path(p).resolve() for p in (options.work, options.models, options.corpus, options.texts, options.results)))
+    place = Place(
+        *(Path(p).resolve() for p in (options.work, options.models, options.corpus, options.texts, options.results))
+    )
     place.results.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         for arm in chosen:

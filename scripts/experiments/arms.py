@@ -41,7 +41,7 @@ class Arm:
 
 
 def smollm2_arms() -> tuple[Arm, ...]:
-    """a to g, with the learning rates of each that matter."""
+    """A to g, with the learning rates of each that matter."""
     lora = {"type": "lora", "r": 64, "alpha": 128}
     return (
         Arm("main"),

@@ -1,6 +1,6 @@
 """What training starts from: a base model, or one grown by tokens whose rows are fitted; made once, and its cost kept beside it.
 
-    python scripts/experiments/starts.py MODEL CORPUS OUT --new-tokens N [--swap]
+python scripts/experiments/starts.py MODEL CORPUS OUT --new-tokens N [--swap]
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ def sentences_of(scores: Scores, task: str, language: str) -> np.ndarray:
     return np.asarray(scores[task][language])
 
 
-def change(arms: Sequence[Scores], other: Sequence[Scores], task: str, language: str, *, seed: int = 0) -> tuple[float, float, float]:
+def change(
+    arms: Sequence[Scores], other: Sequence[Scores], task: str, language: str, *, seed: int = 0
+) -> tuple[float, float, float]:
     """Relative change of the mean bits per byte from `other` to `arms`, with its interval over seeds and sentences.
 
     Seeds of each side are drawn with replacement, and so are sentences, the same ones on both sides (a paired hierarchical bootstrap).
@@ -55,7 +57,14 @@ def mean_bits(rows: Sequence[Mapping[str, Any]], task: str, language: str) -> fl
     return float(np.mean([np.mean(row["scores"][task][language]) for row in rows]))
 
 
-COLUMNS = (("flores_bpb", "kk"), ("xwmt_bpb_ru", "kk"), ("flores_bpb", "ru"), ("xwmt_bpb_ru", "ru"), ("flores_bpb", "en"), ("xwmt_bpb_en", "en"))
+COLUMNS = (
+    ("flores_bpb", "kk"),
+    ("xwmt_bpb_ru", "kk"),
+    ("flores_bpb", "ru"),
+    ("xwmt_bpb_ru", "ru"),
+    ("flores_bpb", "en"),
+    ("xwmt_bpb_en", "en"),
+)
 
 
 def shown(found: tuple[float, float, float]) -> str:
@@ -65,11 +74,21 @@ def shown(found: tuple[float, float, float]) -> str:
 def print_table(folder: Path) -> None:
     results = read_results(folder)
     names = [f"{task.split('_')[0]} {language}" for task, language in COLUMNS]
-    print("| arm | seeds | tokens | CPU-s | " + " | ".join(names) + " | kk against trl (flores) | ru against base | en against base |")
+    print(
+        "| arm | seeds | tokens | CPU-s | "
+        + " | ".join(names)
+        + " | kk against trl (flores) | ru against base | en against base |"
+    )
     print("| --- " * (len(COLUMNS) + 7) + "|")
     for name, rows in results.items():
         bits = " | ".join(f"{mean_bits(rows, task, language):.3f}" for task, language in COLUMNS)
-        cells = [name, str(len(rows)), f"{rows[0].get('tokens', 0):,}", f"{np.mean([r.get('train_cpu_s', 0) + r.get('grown_cpu_s', r.get('cpu_s', 0)) for r in rows]):,.0f}", bits]
+        cells = [
+            name,
+            str(len(rows)),
+            f"{rows[0].get('tokens', 0):,}",
+            f"{np.mean([r.get('train_cpu_s', 0) + r.get('grown_cpu_s', r.get('cpu_s', 0)) for r in rows]):,.0f}",
+            bits,
+        ]
         print("| " + " | ".join(cells + comparisons(results, name)) + " |")
 
 
@@ -81,4 +100,7 @@ def comparisons(results: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -
     base = results.get(f"start-{results[name][0]['arm']['model']}")
     peer = results.get(PEER) if results[name][0]["arm"]["model"].startswith("smollm2") else None
     against = [(peer, "kk"), (base, "ru"), (base, "en")]
-    return [shown(change(rows, [r["scores"] for r in other], "flores_bpb", code)) if other else "" for other, code in against]
+    return [
+        shown(change(rows, [r["scores"] for r in other], "flores_bpb", code)) if other else ""
+        for other, code in against
+    ]

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from qaz_llm.train.plan import TrainPlan
+    from qaz_llm.train.rate.range_test import RangeTest
 
 
 def print_json(value: Any) -> None:
@@ -34,6 +35,20 @@ def print_table(headers: list[str], rows: list[list[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def print_range_test(found: RangeTest) -> None:
+    """Every so many steps a line, with the held-out numbers that were looked at last; then what is suggested."""
+    names = [name for name in (found.held_out[0] if found.held_out else {}) if name not in ("step", "lr")]
+    every, rows = max(1, len(found.rows) // 15), []
+    for row in found.rows[::every]:
+        seen = [one for one in found.held_out if one["step"] <= row["step"]]
+        bits = [f"{seen[-1][name]:.3f}" if seen else "" for name in names]
+        rows.append([f"{row['lr']:.1e}", f"{row['smoothed']:.3f}", f"{row['grad_norm']:.2f}", *bits])
+    print_table(["lr", "loss (smoothed)", "gradient", *(f"held-out {name}" for name in names)], rows)
+    if found.diverged_at is not None:
+        typer.echo(f"diverged at {found.diverged_at:.1e}")
+    typer.echo(f"lr={found.suggestion.lr:.1e}   {found.suggestion.why}; a guess: try half and twice of it too")
 
 
 def print_stages(planned: list[Mapping[str, Any]]) -> None:

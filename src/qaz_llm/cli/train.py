@@ -15,6 +15,7 @@ from qaz_llm.progress import is_main_process
 if TYPE_CHECKING:
     from qaz_llm.pipeline.watch import HeldOut
     from qaz_llm.train.config import TrainConfig
+    from qaz_llm.train.plan import TrainPlan
 
 REPORT = "report"
 TRAIN = " "
@@ -44,7 +45,15 @@ train_app = typer.Typer(cls=TrainGroup, add_completion=False, pretty_exceptions_
 
 
 @train_app.command(TRAIN)
-def train(config: ConfigPath, overrides: Overrides = None, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def train(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    find_lr: Annotated[
+        bool, typer.Option("--find-lr", help="Train a few steps at rising learning rates, and suggest one.")
+    ] = False,
+) -> None:
     """Train a model; run again with the same arguments, it goes on where it stopped.
 
     What a run has done: qaz train report RUN_DIR. What it does now: qaz status RUN_DIR.
@@ -57,6 +66,9 @@ def train(config: ConfigPath, overrides: Overrides = None, dry_run: DryRun = Fal
     plan = make_plan(settings, read_environment())
     if dry_run:
         print_plan_of_training(plan, as_json)
+        return
+    if find_lr:
+        _find_lr(plan, watch, as_json)
         return
     result = train_model(plan, on_eval=watch, heldout=watch.texts if watch else None)
     if as_json and is_main_process():
@@ -72,6 +84,15 @@ def report(
     from qaz_llm.train.report import write_report
 
     typer.echo(f"report: {write_report(run_dir, out or run_dir / 'report.html')}")
+
+
+def _find_lr(plan: TrainPlan, watch: HeldOut | None, as_json: bool) -> None:
+    from qaz_llm.cli.printing import print_range_test
+    from qaz_llm.train.rate.range_test import find_lr
+
+    found = find_lr(plan, on_eval=watch, heldout=watch.texts if watch else {})
+    if is_main_process():
+        print_json(found.to_dict()) if as_json else print_range_test(found)
 
 
 def _settings(config: Path, overrides: Overrides) -> tuple[TrainConfig, HeldOut | None]:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.preflight import preflight
@@ -182,6 +182,7 @@ def _sitting(
     from qaz_llm.train.loop.sitting import run_trainer
     from qaz_llm.train.start.prepare import describe_data, write_run_facts
     from qaz_llm.train.watching.ending import ended_before
+    from qaz_llm.train.watching.forgetting import stop_if_forgotten
     from qaz_llm.train.watching.overlap import say_overlaps
     from qaz_llm.train.watching.watch import Watch
 
@@ -193,10 +194,14 @@ def _sitting(
     if resumed is None and sight.heldout:
         on_main(lambda: say_overlaps(plan.config.run_dir, sight.heldout, run.tokenizer, run.rows.parts))
     watching = Watch.begin(plan.config, status, run.entries, sight)
+    on_main(lambda: stop_if_forgotten(plan.config.run_dir, plan.config.watch.forgetting))
     run = ended_before(run, plan, resumed.step if resumed else 0, status)
     trainer = with_older_ones(
         partial(run_trainer, plan, run, flag, beat, watching), resumed, partial(next_older, plan, run)
     )
+    on_main(lambda: stop_if_forgotten(plan.config.run_dir, plan.config.watch.forgetting))
+    if plan.is_trial:
+        return _result(plan.config.run_dir, run.steps, "trial")
     status.phase("exporting")
     return _finish(plan, ended_before(run, plan, trainer.state.global_step, status), trainer, resumed)
 
@@ -213,34 +218,35 @@ def _finish(
     from qaz_llm.train.saving.result import save_result
     from qaz_llm.train.watching.curve import say_curve
     from qaz_llm.train.watching.ending import to_final_weights
+    from qaz_llm.train.watching.forgetting import say_forgetting
 
     config = plan.config
     trainer.beat.mark("writing the model", is_long=True)
     model_of_step = to_final_weights(trainer, config)
     trainer.check_weights()
     save_result(plan, run, trainer)
-    last = (read_metrics(config.run_dir / METRICS_FILE) or [{"loss": float("nan"), "tokens": 0, "seconds": 0.0}])[-1]
+    result = _result(config.run_dir, run.steps, "resumed" if resumed else "trained")
     facts = {
         "steps": run.steps,
-        "tokens": last["tokens"],
-        "final_loss": last["loss"],
-        "seconds": last["seconds"],
+        "tokens": result.tokens,
+        "final_loss": result.final_loss,
+        "seconds": result.seconds,
         "final_model": config.watch.final_model,
         "model_of_step": model_of_step,
         "identity": run.identity,
     }
     on_main(partial(_write_complete, config.run_dir, facts))
     on_main(partial(say_curve, config.run_dir))
+    on_main(partial(say_forgetting, config.run_dir, config.watch.forgetting))
     _logger.info(
         "done: %d steps, %s tokens, loss %.4f, %s of training",
-        run.steps, f"{last['tokens']:,}", last["loss"], format_duration(last["seconds"]),
+        run.steps, f"{result.tokens:,}", result.final_loss, format_duration(result.seconds),
     )  # fmt: skip
-    return TrainResult(
-        config.run_dir / "model",
-        run.steps,
-        last["tokens"],
-        last["loss"],
-        last["seconds"],
-        config.run_dir / METRICS_FILE,
-        "resumed" if resumed else "trained",
-    )
+    return result
+
+
+def _result(run_dir: Path, steps: int, status: Literal["trained", "resumed", "trial"]) -> TrainResult:
+    """By the last row of metrics."""
+    last = (read_metrics(run_dir / METRICS_FILE) or [{"loss": float("nan"), "tokens": 0, "seconds": 0.0}])[-1]
+    numbers = last["tokens"], last["loss"], last["seconds"]
+    return TrainResult(run_dir / "model", steps, *numbers, run_dir / METRICS_FILE, status)

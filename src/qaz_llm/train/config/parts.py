@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
@@ -30,7 +30,7 @@ class Settings(Protocol):
     @property
     def weight_decay(self) -> float: ...
     @property
-    def lr(self) -> float: ...
+    def lr(self) -> float | Literal["auto"]: ...
     @property
     def warm_rows_steps(self) -> int: ...
 
@@ -45,7 +45,9 @@ def part_problems(settings: Settings) -> Iterator[str]:
     if settings.warm_rows_steps and {"embeddings", "head"} & set(settings.freeze):
         yield "warm_rows_steps trains rows of tables that freeze keeps as they are; leave one of the two out"
     for name, pull in (("weight_decay", settings.weight_decay), ("pull_to_base", settings.pull_to_base)):
-        if pull >= 1 and settings.lr * pull >= 1:  # of a smaller one it is the rate that is far too high: divergence.py
+        if (
+            pull >= 1 and settings.lr != "auto" and settings.lr * pull >= 1
+        ):  # of a smaller one it is the rate that is far too high: divergence.py
             yield (
                 f"lr {settings.lr:g} × {name} {pull:g} is {settings.lr * pull:g}: each step would move the weights beyond "
                 f"where {name} pulls them; their product has to stay below 1"

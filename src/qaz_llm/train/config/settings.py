@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from qaz_llm.config import StrictModel
+from qaz_llm.errors import ConfigError
 from qaz_llm.rows.config import RowShape
 from qaz_llm.train.config.adapter import AdapterConfig
 from qaz_llm.train.config.distributed import DistributedConfig
@@ -30,6 +32,16 @@ def _check_checkpointing(value: object) -> object:
 
 
 Checkpointing = Annotated[bool | Literal["auto"] | int, BeforeValidator(_check_checkpointing)]
+
+
+def _check_rate(value: object) -> object:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value == "auto" or (is_number and 0 < value < math.inf):  # type: ignore[operator]  # a number it is
+        return value
+    raise ValueError("takes a finite number above 0, or auto")
+
+
+LearningRate = Annotated[float | Literal["auto"], BeforeValidator(_check_rate)]
 
 
 class TrainSettings(StrictModel):
@@ -56,12 +68,12 @@ class TrainSettings(StrictModel):
     overflow: Literal["split", "drop"] | None = None
     """What is longer than a row is cut and continued in the next (`split`) or left out and counted (`drop`); null: split for text, drop for dialogues."""
 
-    lr: float = Field(default=3e-4, gt=0)
-    """Highest learning rate."""
+    lr: LearningRate = "auto"
+    """Highest learning rate. `auto`: by method, size of the model and adapter, which the plan says (cpt of all weights: 1e-4 at 135 M parameters, 2e-5 at 8 B; LoRA ten times as much); `qaz train --find-lr` tries others on the text at hand."""
     min_lr_frac: Fraction = 0.1
     """Where the schedule ends, as a share of `lr`."""
-    schedule: Literal["cosine", "linear", "constant", "wsd"] = "cosine"
-    """How the learning rate falls after warmup; `wsd` stays level and falls over the last `decay_frac`."""
+    schedule: Literal["cosine", "linear", "constant", "wsd", "range"] = "cosine"
+    """How the learning rate falls after warmup; `wsd` stays level and falls over the last `decay_frac`; `range` rises by the same factor each step from `min_lr_frac` × `lr` to `lr`, which is for finding one."""
     warmup_steps: int = Field(default=0, ge=0)
     """Steps over which the learning rate rises from 0."""
     warm_rows_steps: int = Field(default=0, ge=0)
@@ -130,8 +142,17 @@ class TrainSettings(StrictModel):
         splits = (self.overflow or ("drop" if chat else "split")) == "split"
         return RowShape(self.seq_len, chat, splits, packs=self.packing == "on", pairs=self.method == "dpo")
 
+    @property
+    def peak_lr(self) -> float:
+        """`lr` as a number. Raises ConfigError where it is still `auto`, which a plan settles."""
+        if self.lr == "auto":
+            raise ConfigError("lr is auto, which is settled with the size of the model", hint="give a number: lr=1e-4")
+        return float(self.lr)
+
     @model_validator(mode="after")
     def _check_method(self) -> TrainSettings:
+        if self.schedule == "range" and self.min_lr_frac == 0:
+            raise ValueError("schedule range rises from min_lr_frac × lr, which has to be above 0; give min_lr_frac")
         if self.is_chat and self.overflow == "split":
             raise ValueError(
                 f"overflow split would cut dialogues in the middle of an answer; {self.method} needs drop (the default)"

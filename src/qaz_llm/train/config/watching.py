@@ -11,6 +11,20 @@ from qaz_llm.config import StrictModel
 Tracker = Literal["tensorboard", "trackio", "wandb"]
 
 
+class ForgettingConfig(StrictModel):
+    """What is done where held-out text in a language that the model knew gets worse: its bits per byte are compared with those before the first step.
+
+    For cpt, sft and dpo, where the held-out text has one of the names.
+    """
+
+    names: tuple[str, ...] = ("ru", "en")
+    """Held-out texts whose bits per byte are not to rise, by their names."""
+    max_rise_frac: float = Field(default=0.05, gt=0)
+    """By more than this share of what they were before the first step (0.05: a twentieth)."""
+    policy: Literal["warn", "stop", "off"] = "warn"
+    """`warn`: each evaluation that finds it says so, and so does the end of the run; `stop`: the step is saved and the run fails; `off`: nothing is compared."""
+
+
 class WatchConfig(StrictModel):
     """The best checkpoint, an early end, samples, trackers. A run may be resumed with other values: they decide which
     checkpoint is kept and when a run ends, never what a step does.
@@ -28,6 +42,8 @@ class WatchConfig(StrictModel):
     """The run ends as done after so many evaluations in a row that are no better than the best; null: it goes to its last step."""
     min_gain: float = Field(default=0.0, ge=0)
     """By more than this the number must fall to be better, in its own unit."""
+    forgetting: ForgettingConfig = ForgettingConfig()
+    """Languages that the model knew and is not to lose."""
     samples_every_steps: int | None = Field(default=None, gt=0)
     """Steps between greedy continuations of the prompts, which go into samples.jsonl; null: none."""
     prompts: tuple[str, ...] = ()

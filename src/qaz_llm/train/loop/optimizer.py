@@ -77,7 +77,7 @@ def make_optimizer(
     if not groups[True]:
         return adamw(groups[False], **options)
     momentum = settings.optimizer.muon_momentum
-    muon = torch.optim.Muon(groups[True], lr=settings.lr, momentum=momentum, adjust_lr_fn=MUON_LR)
+    muon = torch.optim.Muon(groups[True], lr=settings.peak_lr, momentum=momentum, adjust_lr_fn=MUON_LR)
     return MuonBesideAdamW(muon, adamw(groups[False], **options) if groups[False] else None)
 
 
@@ -88,10 +88,12 @@ def _groups(
     faster = settings.adapter.lora_plus_ratio
     found: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
     keys = [
-        (settings.lr * ratio, decay) for ratio in dict.fromkeys((1.0, faster)) for decay in (settings.weight_decay, 0.0)
+        (settings.peak_lr * ratio, decay)
+        for ratio in dict.fromkeys((1.0, faster))
+        for decay in (settings.weight_decay, 0.0)
     ]
     for name, parameter in parameters.items():
-        lr = settings.lr * (faster if _is_b(name) else 1.0)
+        lr = settings.peak_lr * (faster if _is_b(name) else 1.0)
         decays = name in decayed and DORA_LENGTHS not in name
         found.setdefault((lr, settings.weight_decay if decays else 0.0), []).append(parameter)
     return [{"params": found[key], "lr": key[0], "weight_decay": key[1]} for key in dict.fromkeys(keys) if key in found]

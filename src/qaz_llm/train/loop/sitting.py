@@ -66,7 +66,7 @@ def run_trainer(
     model = shard(model, config, plan.device)
     losses = None if config.method == "dpo" else TokenLosses(model, config.kernels.loss)
     watch = make_watch(plan, run, flag)
-    stop = StopCallback(flag, watch)
+    stop = StopCallback(flag, watch, saves_last=not plan.is_trial)
     with ExitStack() as stack:
         callbacks = watching_callbacks(
             plan, run, collator, watching, stack, flag, beat, done_steps=done_steps, losses=losses

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from qaz_llm.train.health.divergence import StepWatch
     from qaz_llm.train.ranks.heartbeat import Heartbeat
+    from qaz_llm.train.watching.evaluation import EvalCallback
 
 _logger = get_logger("train")
 
@@ -35,8 +36,9 @@ class StopCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
     The last step is saved in any case: what is left then, writing the model, can be interrupted and begun again.
     """
 
-    def __init__(self, flag: Stop, watch: StepWatch) -> None:
+    def __init__(self, flag: Stop, watch: StepWatch, *, saves_last: bool = True) -> None:
         self.flag = flag
+        self.saves_last = saves_last
         self.watch = watch
         self.stopped_at: int | None = None
 
@@ -51,7 +53,7 @@ class StopCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
             control.should_training_stop = True
             self.stopped_at = state.global_step
         elif state.global_step >= state.max_steps:
-            control.should_save = True
+            control.should_save = self.saves_last
 
 
 class BreakableCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
@@ -62,18 +64,26 @@ class BreakableCallback(TrainerCallback):  # type: ignore[misc]  # transformers 
     """
 
     def __init__(
-        self, evaluation: TrainerCallback, flag: Stop, beat: Heartbeat, *, path: Path, every_steps: int
+        self, evaluation: EvalCallback, flag: Stop, beat: Heartbeat, *, path: Path, every_steps: int, compares: bool
     ) -> None:
+        """`compares`: what is found is to be compared with what is found before the first step."""
         self.evaluation = evaluation
         self.flag = flag
         self.beat = beat
         self.path = path
         self.every_steps = every_steps
+        self.compares = compares
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kw: Any) -> None:
         step = state.global_step
+        seen = {row["step"] for row in read_metrics(self.path)}
+        if step == 0 and self.compares and not seen:
+            self.beat.mark("evaluating", step=step, is_long=True)
+            self.evaluation.before_first_step(kw["model"])
+        elif self.compares and 0 not in seen:
+            _logger.warning("%s has no row of step 0: what is forgotten since then is not known", self.path.name)
         due = step > 0 and is_due(step, self.every_steps, state.max_steps)
-        if due and step not in {row["step"] for row in read_metrics(self.path)}:
+        if due and step not in seen:
             self.beat.mark("evaluating", step=step, is_long=True)
             _logger.info("evaluating step %d, which was broken off", step)
             self.evaluation.on_step_end(args, state, control, **kw)

@@ -21,9 +21,10 @@ from qaz_llm.train.plan.fit import fewest_checkpointed
 from qaz_llm.train.plan.flops import TokenFlops, count_flops
 from qaz_llm.train.plan.memory import count_memory
 from qaz_llm.train.plan.record import TrainPlan, checkpointed_blocks, layout_of
-from qaz_llm.train.plan.settle import settle
+from qaz_llm.train.plan.settle import begun_with, settle
 from qaz_llm.train.plan.sharing import SHARINGS, sharing_of
 from qaz_llm.train.ranks.sharding import uses_fsdp2
+from qaz_llm.train.rate.default import settle_lr
 
 BYTES_PER_TOKEN = 3.0
 """UTF-8 bytes of a token of mixed Kazakh, Russian and English text, for estimates before the text is tokenised."""
@@ -58,6 +59,8 @@ def make_plan(
     _check_combination(config, device)
     deepspeed_path, stage = read_deepspeed(config, world_size=environment.world_size)
     counted = count_model(config, model_config, new_tokens)
+    config, said = settle_lr(config, counted.parameters, begun_with(config).get("lr"))
+    settled += said
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
     steps, text_tokens = _steps(config, tokens_per_step, notes if is_draft else None)
     has_text = text_tokens is not None
@@ -107,6 +110,7 @@ def _left_to_the_plan(config: TrainConfig) -> frozenset[str]:
         "precision": config.precision,
         "attention": config.model.attn_implementation,
         "gradient_checkpointing": config.gradient_checkpointing,
+        "lr": config.lr,
     }
     return frozenset(name for name, value in asked.items() if value == "auto")
 

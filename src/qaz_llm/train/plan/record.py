@@ -45,12 +45,14 @@ class TrainPlan:
     machine: Machine | None = None
     has_text: bool = True
     auto: frozenset[str] = frozenset()
-    """Of precision, attention and gradient_checkpointing those that were left to the plan."""
+    """Of precision, attention, gradient_checkpointing and lr those that were left to the plan."""
     stores_bf16: bool = False
     """The result of full training is written in bf16: where that was asked for, or the base is in 16 bit."""
     settled: tuple[str, ...] = ()
     """What `auto` came to, and why."""
     notes: tuple[str, ...] = ()
+    is_trial: bool = False
+    """Neither checkpoints nor a model are written: a test of the learning rate."""
     reference_tokens: int = 0
     """Method dpo: tokens that the reference pass goes through, once and forward only."""
 

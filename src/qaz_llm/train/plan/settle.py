@@ -43,7 +43,7 @@ def settle(
         ConfigError: what is asked for by name cannot be had here; names the nearest that can.
     """
     lines: list[str] = []
-    before = _before(config)
+    before = begun_with(config)
     precision, why = _precision(config, model_config, environment, device, before)
     if why:
         lines.append(f"precision {precision}: {why}")
@@ -61,14 +61,18 @@ def settle(
     return config.model_copy(update={"precision": precision, "model": model, "kernels": kernels}), lines
 
 
-def _before(config: TrainConfig) -> Mapping[str, Any]:
+def begun_with(config: TrainConfig) -> Mapping[str, Any]:
     """What the run in run_dir was begun with; nothing where there is none, or it cannot be read."""
     path = config.run_dir / "run.json"
     if not (config.resume and path.is_file()):
         return {}
     try:
         found = read_json(path)["identity"]
-        return {"precision": found["precision"], "attention": found["model"]["attn_implementation"]}
+        return {
+            "precision": found["precision"],
+            "attention": found["model"]["attn_implementation"],
+            "lr": found.get("lr"),
+        }
     except (QazError, KeyError, TypeError):
         return {}
 

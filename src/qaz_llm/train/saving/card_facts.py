@@ -40,7 +40,7 @@ def card_facts(plan: TrainPlan, run: PreparedRun, entries: tuple[MixEntry, ...])
         "tokens": f"{rows[-1]['tokens']:,}" if rows else "unknown",
         "tokens per step": f"{plan.tokens_per_step:,}",
         "row length in tokens": config.seq_len,
-        "learning rate": f"{config.lr:g}, {config.schedule}, {config.warmup_steps} steps of warm-up",
+        "learning rate": f"{config.peak_lr:g}, {config.schedule}, {config.warmup_steps} steps of warm-up",
         "precision": config.precision,
     }
     evaluation = _evaluation(config.run_dir / EVALS_FILE)

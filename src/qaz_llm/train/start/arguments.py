@@ -20,7 +20,7 @@ def training_arguments(
         per_device_train_batch_size=config.micro_batch_size,
         gradient_accumulation_steps=config.grad_accum_steps,
         max_steps=total_steps,
-        learning_rate=config.lr,
+        learning_rate=config.peak_lr,
         weight_decay=config.weight_decay,
         adam_beta1=config.adam_beta1,
         adam_beta2=config.adam_beta2,

@@ -34,7 +34,7 @@ class TrainResult:
     final_loss: float
     seconds: float
     metrics_path: Path
-    status: Literal["trained", "resumed", "complete"]
+    status: Literal["trained", "resumed", "complete", "trial"]
 
 
 def completed(plan: TrainPlan, run: PreparedRun) -> TrainResult | None:

@@ -42,14 +42,14 @@ def best_so_far(run_dir: Path, settings: WatchConfig) -> Best | None:
 def best_of(rows: Sequence[Mapping[str, Any]], settings: WatchConfig) -> Best | None:
     """The last row that was better than all before it by more than `min_gain`. What is not finite is never better.
 
-    Rows of other held-out text than the last one's, from before a change of config, are not compared with it.
+    That before the first step is none of them: there is no checkpoint of it. Rows of other held-out text than the last one's, from before a change of config, are not compared with it.
     Raises ConfigError where the last row has no such number.
     """
     by = settings.keep_best
     if by is None or not rows:
         return None
     _check_has(rows[-1], by)
-    like = [row for row in rows if (by in row if by in rows[-1] else row.keys() == rows[-1].keys())]
+    like = [row for row in rows if row["step"] and (by in row if by in rows[-1] else row.keys() == rows[-1].keys())]
     best: Best | None = None
     for number, row in enumerate(like):
         value = _value(row, by)

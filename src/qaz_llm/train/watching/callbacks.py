@@ -10,7 +10,9 @@ from qaz_llm.train.batches.loss_probe import LossProbe, TokenLosses
 from qaz_llm.train.batches.packing_probe import PackingProbe
 from qaz_llm.train.loop.stopping import BreakableCallback
 from qaz_llm.train.metrics import EVALS_FILE, METRICS_FILE, read_metrics
+from qaz_llm.train.watching.early_loss import EarlyLoss
 from qaz_llm.train.watching.evaluation import EvalCallback
+from qaz_llm.train.watching.forgetting import watched_names
 from qaz_llm.train.watching.live import live_training
 from qaz_llm.train.watching.metrics_callback import Counts, Listener, MetricsCallback
 from qaz_llm.train.watching.samples import SampleCallback, prompts_of
@@ -41,7 +43,7 @@ def watching_callbacks(
     config = plan.config
     live = held.enter_context(live_training(run.steps, done_steps))
     probe = PackingProbe(collator, run.rows, micro_batch_size=config.micro_batch_size)
-    listeners = [watch.tell_status, live.tell, *_tracker_listeners(plan, run, done_steps, held)]
+    listeners = [watch.tell_status, live.tell, EarlyLoss().tell, *_tracker_listeners(plan, run, done_steps, held)]
     metrics = MetricsCallback(config.run_dir / METRICS_FILE, _counts(plan, run, done_steps), watch, listeners)
     callbacks: list[Any] = [probe, metrics, live]
     if losses is not None:
@@ -50,7 +52,10 @@ def watching_callbacks(
         every_steps = config.eval_every_steps or run.steps
         evaluation = EvalCallback(watch, watch.sight.on_eval, run.tokenizer, every_steps)
         path = config.run_dir / EVALS_FILE
-        callbacks.append(BreakableCallback(evaluation, flag, beat, path=path, every_steps=every_steps))
+        compares = bool(watched_names(config, tuple(watch.sight.heldout)))
+        callbacks.append(
+            BreakableCallback(evaluation, flag, beat, path=path, every_steps=every_steps, compares=compares)
+        )
     if config.watch.samples_every_steps is not None:
         prompts, chat = prompts_of(config.watch, watch.sight.heldout), config.is_chat
         callbacks.append(SampleCallback(watch, run.tokenizer, prompts, config.watch.samples_every_steps, chat))

@@ -28,6 +28,13 @@ def check_watching(settings: TrainSettings, *, has_eval: bool, names: Collection
             f"watch.keep_best: '{best}' is no name of the held-out texts, which are {', '.join(names)}",
             hint=f"name one of them, or {MEAN}",
         )
+    forgetting = settings.watch.forgetting
+    unknown = [name for name in forgetting.names if names and name not in names]
+    if "names" in forgetting.model_fields_set and unknown:
+        raise ConfigError(
+            f"watch.forgetting.names: {', '.join(unknown)}: no such held-out text, they are {', '.join(names)}",
+            hint="name texts of heldout",
+        )
     if settings.watch.samples_every_steps is not None and not settings.watch.prompts and not names:
         raise ConfigError(
             "watch.samples_every_steps is set, and there is nothing to continue",

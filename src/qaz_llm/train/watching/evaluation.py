@@ -16,6 +16,7 @@ from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.train.loop.between_steps import evaluating, is_due
 from qaz_llm.train.metrics import EVALS_FILE, append_metrics
 from qaz_llm.train.ranks.distributed import on_main
+from qaz_llm.train.watching import forgetting
 from qaz_llm.train.watching.best import Best, best_so_far, why_ended
 
 if TYPE_CHECKING:
@@ -38,6 +39,15 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
         self._last_s: float | None = None
         self._left_out = 0
 
+    def before_first_step(self, model: Any) -> None:
+        """What later evaluations are compared with: the model as training finds it."""
+        with self.watch.clock.phase("evaluation"), evaluating(model):
+            started = time.monotonic()
+            scores = self.on_eval(model, self.tokenizer, 0)
+        on_main(lambda: append_metrics(self.watch.run_dir / EVALS_FILE, {"step": 0, **scores}))
+        self._last_s = time.monotonic() - started
+        _logger.info("before the first step, held out: %s", in_words(scores, self._last_s))
+
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: Any
     ) -> None:
@@ -52,9 +62,13 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
             started = time.monotonic()
             with evaluating(model):
                 scores = self.on_eval(model, self.tokenizer, step)
-            best, ended = on_main(lambda: self._record(step, scores))
+            best, ended, forgotten = on_main(lambda: self._record(step, scores))
             self._last_s = time.monotonic() - started
             _logger.info("step %d, held out: %s", step, in_words(scores, self._last_s))
+        if forgotten:
+            _logger.warning(forgetting.in_words(forgotten, self.watch.settings.forgetting))
+        if forgotten and self.watch.settings.forgetting.policy == "stop":
+            control.should_save = control.should_training_stop = control.should_log = True
         if best is not None and best.step == step:
             _logger.info("%s so far; its checkpoint is kept", best.in_words())
             control.should_save = True
@@ -78,13 +92,15 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
         )  # fmt: skip
         self.watch.status.set(evaluations_left_out=self._left_out)
 
-    def _record(self, step: int, scores: Mapping[str, float]) -> tuple[Best | None, str | None]:
-        """Write the row; the best evaluation since then, and why the run ends if it does."""
+    def _record(self, step: int, scores: Mapping[str, float]) -> tuple[Best | None, str | None, list[forgetting.Rise]]:
+        """Write the row; the best evaluation since then, why the run ends if it does, and which languages are forgotten."""
         append_metrics(self.watch.run_dir / EVALS_FILE, {"step": step, **scores})
         best = best_so_far(self.watch.run_dir, self.watch.settings)
         shown = {"by": best.by, "step": best.step, "value": best.value} if best is not None else None
-        self.watch.status.set(held_out={"step": step, **scores}, best=shown)
-        return best, why_ended(self.watch.run_dir, self.watch.settings)
+        found = forgetting.rises_so_far(self.watch.run_dir, self.watch.settings.forgetting)
+        risen = {rise.name: round(rise.frac, 4) for rise in found}
+        self.watch.status.set(held_out={"step": step, **scores}, best=shown, forgetting=risen or None)
+        return best, why_ended(self.watch.run_dir, self.watch.settings), found
 
 
 def takes_too_long(most_frac: float | None, *, spent_s: float, next_s: float | None, elapsed_s: float) -> bool:

@@ -249,7 +249,7 @@ def config(run_dir: Path, **watch: Any) -> TrainConfig:
     values = {
         "run_dir": str(run_dir), "method": "cpt", "model": {"checkpoint": "/home/aigerim/model"},
         "data": {"mix": [{"name": "kk", "path": "/home/aigerim/text.txt"}]},
-        "watch": {"prompts": ["Менің атым Айгерім"], **watch}, "heldout": {"kk": "/home/aigerim/held.txt"},
+        "lr": 3e-4, "watch": {"prompts": ["Менің атым Айгерім"], **watch}, "heldout": {"kk": "/home/aigerim/held.txt"},
         "distributed": {"deepspeed": "/home/aigerim/zero.json"},
     }  # fmt: skip
     return config_from_values(TrainConfig, values, where="test")
