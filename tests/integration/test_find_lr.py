@@ -1,5 +1,6 @@
 """Guards of the learning rate through the command line, on the tiny model."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def test_a_rate_is_found_and_nothing_of_the_test_stays_but_its_figures(tmp_path:
     found = json.loads(done.stdout)
     rates = [row["lr"] for row in found["rows"]]
     assert rates[-1] / rates[0] == pytest.approx(900, rel=1e-3) or found["diverged_at"] is not None
-    assert all(b > a for a, b in zip(rates, rates[1:], strict=False))
+    assert all(b > a for a, b in itertools.pairwise(rates))
     assert found["held_out"][0]["step"] == 0 and found["suggestion"]["lr"] > 0
     left = {str(p.relative_to(tmp_path / "run")) for p in (tmp_path / "run").rglob("*.safetensors")}
     assert left == set() and json.loads((tmp_path / "run/find_lr/find_lr.json").read_text()) == found

@@ -29,7 +29,7 @@ def freeze_parts(model: PreTrainedModel, parts: Sequence[str]) -> int:
         ConfigError: a part that the model does not have; all parts, so that nothing would be trained.
     """
     for part in parts:
-        for module in list(_modules_of(model, part)):
+        for module in list(modules_of(model, part)):
             module.requires_grad_(False)
     frozen = sum(int(p.numel()) for p in model.parameters() if not p.requires_grad)
     if parts and not any(p.requires_grad for p in model.parameters()):
@@ -40,14 +40,14 @@ def freeze_parts(model: PreTrainedModel, parts: Sequence[str]) -> int:
     return frozen
 
 
-def _modules_of(model: PreTrainedModel, part: str) -> Iterator[Any]:
-    """The modules that a part means. Raises ConfigError where there are none."""
+def modules_of(model: PreTrainedModel, part: str, *, key: str = "freeze") -> Iterator[Any]:
+    """The modules that a part means. Raises ConfigError where there are none, which names the `key` that asked."""
     blocks = blocks_of(model)
     if found := _LAYERS.fullmatch(part):
         first, last = int(found[1]), int(found[2] or found[1])
         if not first <= last < len(blocks):
             raise ConfigError(
-                f"freeze: {part}: {type(model).__name__} has layers 0-{len(blocks) - 1}",
+                f"{key}: {part}: {type(model).__name__} has layers 0-{len(blocks) - 1}",
                 hint=f"name some of them, for instance 'layers 0-{max(len(blocks) // 2 - 1, 0)}'",
             )
         yield from blocks[first : last + 1]
@@ -56,7 +56,7 @@ def _modules_of(model: PreTrainedModel, part: str) -> Iterator[Any]:
     if not any(True for module in modules for _ in module.parameters()):
         ends = sorted({name.rsplit(".", 1)[-1] for name, _ in blocks[0].named_modules() if name}) if len(blocks) else []
         raise ConfigError(
-            f"freeze: {part} is no part of {type(model).__name__}",
+            f"{key}: {part} is no part of {type(model).__name__}",
             hint=f"parts are embeddings, head, norms, 'layers 0-{len(blocks) - 1}' and the ends of names: {', '.join(ends)}",
         )
     yield from modules
