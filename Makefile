@@ -1,5 +1,6 @@
 # make setup   create .venv with pinned packages        make demo    the main job on embedded text, then where its report lies
 # make check   lint, format, types                      make test    all tests
+# make real MODEL=smollm2|gemma3   a real model learns Kazakh from the text in $QAZ_CORPUS_DIR: a night on a CPU, may be interrupted
 # make clean   remove .venv and runs/demo
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(PIP_ARGS) --quiet --constraint constraints.txt
 RUN := HF_HUB_OFFLINE=1
 
-.PHONY: setup demo test check format clean
+.PHONY: setup demo real real-arguments test check format clean
 
 setup: $(READY)
 
@@ -28,6 +29,14 @@ $(READY): pyproject.toml constraints.txt
 
 demo: setup
 	$(RUN) $(BIN)/qaz run configs/demo.yaml run_dir=runs/demo
+
+real-arguments:
+	@test -n "$(QAZ_CORPUS_DIR)" || { echo "error: QAZ_CORPUS_DIR names no folder of real text; docs/data-sources.md says where to get it" >&2; exit 2; }
+	@test "$(MODEL)" = smollm2 -o "$(MODEL)" = gemma3 || { echo "error: MODEL is '$(MODEL)'; type make real MODEL=smollm2, or MODEL=gemma3" >&2; exit 2; }
+
+real: real-arguments setup
+	$(BIN)/python scripts/real_model.py $(MODEL) models
+	$(RUN) $(BIN)/qaz run configs/real_$(MODEL).yaml
 
 test: setup
 	$(RUN) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=30

