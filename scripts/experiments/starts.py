@@ -25,7 +25,7 @@ def grow(model: Path, corpus: Path, out: Path, *, new_tokens: int, swap: bool) -
     tokenizer = out.with_name(out.name + "-tokenizer")
     if not (tokenizer / "extension.json").is_file():
         keep = [word for language in ("ru", "en") for word in ("--keep", f"{language}={corpus}")]
-        options = ["--num-new-tokens", str(new_tokens), "--for-model", str(model), *keep, *(["--swap"] if swap else [])]
+        options = ["--num-new-tokens", str(new_tokens), *keep, *(["--swap"] if swap else [])]
         command = ["tokenizer", "extend", "--base", str(model), "--corpus", str(corpus), "--out", str(tokenizer)]
         subprocess.run([sys.executable, "-m", "qaz_llm", *command, *options], check=True)
     words, extension = load_tokenizer(tokenizer), extension_of(tokenizer)
