@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, NoReturn
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from qaz_llm.cli.config import config_app
 from qaz_llm.cli.data import data_app
@@ -23,21 +25,38 @@ from qaz_llm.cluster.stopping import INTERRUPTED, told_behind
 from qaz_llm.errors import QazError, WriteError
 from qaz_llm.progress import get_logger, set_up_logging
 
+COMMANDS: Mapping[str, Mapping[str, typer.Typer | Callable[..., None]]] = {
+    "Begin": {"doctor": doctor, "run": run, "status": status, "config": config_app},
+    "Text and tokens": {"data": data_app, "tokenizer": tokenizer_app},
+    "Training": {"plan": plan, "train": train_app, "merge": merge},
+    "Measuring": {"eval": eval_app},
+    "A model in use": {"chat": chat, "export": export},
+}
+"""What `qaz --help` shows: the task, then its commands and groups of commands by name. A new one is a word in this table."""
+
+
+class InTableOrder(TyperGroup):
+    """Commands as COMMANDS has them; typer alone shows single commands before groups, whatever their task."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for commands in COMMANDS.values() for name in commands]
+
+
 app = typer.Typer(
     name="qaz",
+    cls=InTableOrder,
     help="Raw Kazakh text in, a Kazakh-capable language model and an honest kk / ru / en comparison out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     epilog="Add --debug to any command for the traceback of an error. Overrides have the form section.key=value.",
 )
-for command in (run, plan, status, export, merge, chat, doctor):
-    app.command()(command)
-app.add_typer(train_app, name="train")
-app.add_typer(data_app, name="data")
-app.add_typer(tokenizer_app, name="tokenizer")
-app.add_typer(eval_app, name="eval")
-app.add_typer(config_app, name="config")
+for task, commands in COMMANDS.items():
+    for name, command in commands.items():
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, rich_help_panel=task)
+        else:
+            app.command(name, rich_help_panel=task)(command)
 
 
 def version_callback(value: bool) -> None:
