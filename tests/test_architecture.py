@@ -20,6 +20,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("records", "config", "progress", "provenance"),
     ("io",),
     ("language", "report", "cluster"),
+    ("labels",),
     ("data", "tokenizer"),
     ("rows",),
     ("model",),
@@ -43,6 +44,7 @@ NO_TORCH = (
     "io",
     "language",
     "report",
+    "labels",
     "data",
     "tokenizer",
     "rows",
@@ -58,6 +60,8 @@ HEAVY = (
     "peft",
     "accelerate",
     "deepspeed",
+    "c2patxt",
+    "cryptography",
 )
 
 

@@ -11,6 +11,7 @@ from qaz_llm.cli.config import config_app
 from qaz_llm.cli.data import data_app
 from qaz_llm.cli.doctor import doctor
 from qaz_llm.cli.evals import eval_app
+from qaz_llm.cli.labels import label_app, verify
 from qaz_llm.cli.model import chat, export
 from qaz_llm.cli.plan import plan
 from qaz_llm.cli.run import run
@@ -30,9 +31,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Add --debug to any command for the traceback of an error. Overrides have the form section.key=value.",
 )
-for command in (run, plan, status, export, chat, doctor):
+for command in (run, plan, status, export, chat, verify, doctor):
     app.command()(command)
 app.add_typer(train_app, name="train")
+app.add_typer(label_app, name="label")
 app.add_typer(data_app, name="data")
 app.add_typer(tokenizer_app, name="tokenizer")
 app.add_typer(eval_app, name="eval")
