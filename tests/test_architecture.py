@@ -24,7 +24,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("data", "tokenizer"),
     ("rows",),
     ("model",),
-    ("train", "evals"),
+    ("train", "evals", "serve"),
     ("pipeline",),
     ("cli",),
     ("__main__",),
@@ -62,6 +62,8 @@ HEAVY = (
     "deepspeed",
     "c2patxt",
     "cryptography",
+    "fastapi",
+    "httpx2",
 )
 
 

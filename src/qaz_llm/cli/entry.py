@@ -15,6 +15,7 @@ from qaz_llm.cli.labels import label_app, verify
 from qaz_llm.cli.model import chat, export
 from qaz_llm.cli.plan import plan
 from qaz_llm.cli.run import run
+from qaz_llm.cli.serve import serve
 from qaz_llm.cli.status import status
 from qaz_llm.cli.tokenizer import tokenizer_app
 from qaz_llm.cli.train import train_app
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Add --debug to any command for the traceback of an error. Overrides have the form section.key=value.",
 )
-for command in (run, plan, status, export, chat, verify, doctor):
+for command in (run, plan, status, export, chat, serve, verify, doctor):
     app.command()(command)
 app.add_typer(train_app, name="train")
 app.add_typer(label_app, name="label")
