@@ -63,6 +63,7 @@ class Workers:
         self._facts = facts
         self._client = client
         self._watch: asyncio.Task[None] | None = None
+        self._one_failed = asyncio.Event()
         self.all: list[Worker] = []
 
     async def start(self) -> None:
@@ -128,6 +129,7 @@ class Workers:
         if worker.is_up:
             _logger.warning("engine %d does not answer", worker.number)
         _set_up(worker, False)
+        self._one_failed.set()
 
     # ------------------------------------------------------------------------------------------------------ starting
 
@@ -186,9 +188,16 @@ class Workers:
     async def _keep_watching(self) -> None:
         pause = LOOK_UPSTREAM_S if self._config.upstream else LOOK_S
         while True:
-            await asyncio.sleep(pause if all(worker.is_up for worker in self.all) else LOOK_S)
+            await self._pause(pause if all(worker.is_up for worker in self.all) else LOOK_S)
             for worker in self.all:
                 await self._look_at(worker)
+
+    async def _pause(self, seconds: float) -> None:
+        """So long, or until an engine does not answer a request."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._one_failed.wait(), seconds)
+            self._one_failed.clear()
+            await asyncio.sleep(LOOK_S)
 
     async def _look_at(self, worker: Worker) -> None:
         if worker.process is not None and worker.process.poll() is not None:
