@@ -20,10 +20,11 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("records", "config", "progress", "provenance"),
     ("io",),
     ("language", "report", "cluster"),
+    ("labels",),
     ("data", "tokenizer"),
     ("rows",),
     ("model",),
-    ("train", "evals"),
+    ("train", "evals", "serve"),
     ("pipeline",),
     ("cli",),
     ("__main__",),
@@ -43,6 +44,7 @@ NO_TORCH = (
     "io",
     "language",
     "report",
+    "labels",
     "data",
     "tokenizer",
     "rows",
@@ -58,6 +60,10 @@ HEAVY = (
     "peft",
     "accelerate",
     "deepspeed",
+    "c2patxt",
+    "cryptography",
+    "fastapi",
+    "httpx2",
 )
 
 
