@@ -11,7 +11,8 @@ from qaz_llm.cli.config import config_app
 from qaz_llm.cli.data import data_app
 from qaz_llm.cli.doctor import doctor
 from qaz_llm.cli.evals import eval_app
-from qaz_llm.cli.model import chat, export
+from qaz_llm.cli.export import export
+from qaz_llm.cli.model import chat
 from qaz_llm.cli.plan import plan
 from qaz_llm.cli.run import run
 from qaz_llm.cli.status import status
