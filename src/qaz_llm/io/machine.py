@@ -6,8 +6,8 @@ import getpass
 import re
 import socket
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 PART = r"""[^\s/\\"'`<>|:,;()\[\]{}*?]+"""
@@ -30,15 +30,19 @@ class MachineWords:
 
     users: frozenset[str]
     hosts: frozenset[str]
+    roots: Mapping[str, str] = field(default_factory=dict)
+    """Folders below which a path keeps its parts, and what each is called: `/scratch/run7` `<run>`."""
 
     @classmethod
-    def here(cls, *, users: Iterable[str] = (), hosts: Iterable[str] = ()) -> MachineWords:
+    def here(
+        cls, *, users: Iterable[str] = (), hosts: Iterable[str] = (), roots: Mapping[str, str] | None = None
+    ) -> MachineWords:
         """The names of this machine and its user, and those given."""
         try:
             user = getpass.getuser()
         except (KeyError, OSError):  # a number without a name, as in some containers
             user = ""
-        return cls(_telling({user, *users}), _telling({socket.gethostname(), socket.getfqdn(), *hosts}))
+        return cls(_telling({user, *users}), _telling({socket.gethostname(), socket.getfqdn(), *hosts}), roots or {})
 
     def replace(self, text: str) -> tuple[str, Counter[str]]:
         """The text with `<path>/NAME`, `<user>` and `<host>` in their place, and how many of each there were.
@@ -50,6 +54,9 @@ class MachineWords:
 
         def shorten(match: re.Match[str]) -> str:
             counts["path"] += 1
+            for root, name in self.roots.items():
+                if match[0] == root or match[0].startswith(f"{root}/"):
+                    return name + match[0].removeprefix(root)
             last = re.split(r"[/\\]", match[0].rstrip("/\\"))[-1]
             return f"<path>/{last}"
 

@@ -67,6 +67,7 @@ def vocabulary_of(spec: Mapping[str, Any], name: str) -> Vocabulary:
     if model.get("type") != "BPE":
         raise _refused(name, f"a tokenizer of type {model.get('type')}")
     if _is_gemma(spec):
+        _refuse_lines_in_tokens(model, name)
         return Vocabulary("gemma4", GEMMA)
     if model.get("byte_fallback"):
         raise _refused(name, "a tokenizer of Llama 2's shape, with a ▁ before every text")
@@ -86,6 +87,13 @@ def _is_gemma(spec: Mapping[str, Any]) -> bool:
     cut = spec.get("pre_tokenizer")
     at_spaces = cut is None or (cut.get("type") == "Split" and cut.get("pattern") == {"String": " "})
     return at_spaces and spec.get("normalizer") == MARKED_SPACES and bool(spec["model"].get("byte_fallback"))
+
+
+def _refuse_lines_in_tokens(model: Mapping[str, Any], name: str) -> None:
+    """llama.cpp cuts text of Gemma's shape at line ends before it merges; tokenizers does not cut it at all."""
+    across = [token for token in model["vocab"] if "\n" in token and token.strip("\n")]
+    if across:
+        raise _refused(name, f"a tokenizer with tokens over line ends, such as {across[0]!r}")
 
 
 def _steps(pre_tokenizer: Mapping[str, Any] | None) -> tuple[str, ...]:
