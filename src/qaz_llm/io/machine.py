@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PART = r"""[^\s/\\"'`<>|:,;()\[\]{}*?]+"""
+REPLACED = "".join(rf"(?<!{mark})" for mark in ("<run>", "<path>", "&lt;run&gt;", "&lt;path&gt;"))
+"""Not after what stands for a path already, in a text or on a page."""
 PATH = re.compile(
-    rf"(?:file://)?(?<![\w./:~<\\-])~?/(?:{PART}/)+(?:{PART})?"  # two parts and more: /a/b, ~/a/b
+    rf"(?:file://|(?<![\w./~<\\-]){REPLACED}~?)/(?:{PART}/)+(?:{PART})?"  # two parts and more: /a/b, ~/a/b
     rf"|(?<![\w./])~/{PART}"
     rf"|\b[A-Za-z]:\\(?:{PART}\\?)+"
 )

@@ -78,7 +78,7 @@ def build_audit(
             "signature": [SIGNATURE, PUBLIC_KEY] if secret is not None else [],
         }
         contents = Contents(
-            name=run_dir.resolve().name,
+            name=words.replace(run_dir.resolve().name)[0],
             version=__version__,
             files=files,
             manifests=_read(folder, files["manifest"]),
@@ -135,8 +135,10 @@ def _certificate(path: Path) -> str:
 def _refuse_paths(folder: Path, words: MachineWords) -> None:
     """The last look: no absolute path and no name of user or host in any file."""
     for path, text in texts_of(folder):
-        left = list(paths_in(text)) or [kind for kind, number in words.replace(text)[1].items() if number]
+        names = words.replace(text)[1] if path.name != SBOM else {}  # a package may be called as a person is
+        left = [*paths_in(text), *names]
         if left:
             raise WorkError(
-                f"{path.relative_to(folder)}: still tells of the machine: {left[0][:80]!r}; no audit was written"
+                f"{path.relative_to(folder)}: still tells of the machine: {left[0][:80]!r}; no audit was written",
+                hint="a folder of the run may be named after a user or host: rename it",
             )

@@ -90,8 +90,9 @@ def _parts_table(words: Words, contents: Contents) -> str:
         rows.append((words.parts[part], shown))
     rows += [(place, f"<strong>{escape(words.is_missing)}</strong>: &gt; 64 MiB") for place in contents.left_out]
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in words.contents_head)
-    body = "".join(f"<tr><td>{escape(name)}</td><td>{shown}</td></tr>" for name, shown in rows)
-    return f'<table style="overflow-wrap:anywhere"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    cell = '<td style="overflow-wrap:anywhere">'
+    body = "".join(f"<tr><td>{escape(name)}</td>{cell}{shown}</td></tr>" for name, shown in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _link(place: str) -> str:
