@@ -9,13 +9,15 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from qaz_llm.cli.audit import audit
 from qaz_llm.cli.config import config_app
 from qaz_llm.cli.data import data_app
 from qaz_llm.cli.doctor import doctor
 from qaz_llm.cli.evals import eval_app
+from qaz_llm.cli.export import export
 from qaz_llm.cli.labels import label_app, verify
 from qaz_llm.cli.merge import merge
-from qaz_llm.cli.model import chat, export
+from qaz_llm.cli.model import chat
 from qaz_llm.cli.plan import plan
 from qaz_llm.cli.run import run
 from qaz_llm.cli.serve import serve
@@ -32,7 +34,7 @@ COMMANDS: Mapping[str, Mapping[str, typer.Typer | Callable[..., None]]] = {
     "Text and tokens": {"data": data_app, "tokenizer": tokenizer_app},
     "Training": {"plan": plan, "train": train_app, "merge": merge},
     "Measuring": {"eval": eval_app},
-    "A model in use": {"chat": chat, "serve": serve, "label": label_app, "verify": verify, "export": export},
+    "A model in use": {"chat": chat, "serve": serve, "label": label_app, "verify": verify, "export": export, "audit": audit},
 }
 """What `qaz --help` shows: the task, then its commands and groups of commands by name. A new one is a word in this table."""
 

@@ -14,6 +14,7 @@ from qaz_llm.io.fingerprints import (
     fingerprint_inputs,
     fingerprint_paths,
     fingerprint_value,
+    sha256_of,
     size_in,
 )
 from qaz_llm.io.folders import LOCK_FILE, check_replaceable, check_writable, make_dir, only_one
@@ -95,6 +96,7 @@ __all__ = [
     "read_parquet",
     "read_rows",
     "resolve_path",
+    "sha256_of",
     "size_in",
     "skip_line",
     "write_json",
