@@ -63,7 +63,7 @@ verdict() {  # verdict SRUN_CODE: done, user, failed, told, node or lost, and th
             if (missing == NR) {  # no task got as far as ending
                 if (srun == 0) print "done"
                 else if (srun == 2) print "user a task could not begin"
-                else if (told != "" || srun == 129 || srun == 138 || srun == 143) print "told by SIG" (told == "" ? "TERM" : told) " before the tasks began"
+                else if (told != "" || srun == 129 || srun == 138 || srun == 143) print "told told to stop by SIG" (told == "" ? "TERM" : told) " before the tasks began"
                 else print "lost srun ended with " srun ", and no task said how it ended"
             }
             else if ("user" in at) print "user " first("user")
@@ -71,7 +71,7 @@ verdict() {  # verdict SRUN_CODE: done, user, failed, told, node or lost, and th
             else if ("killed" in at) print "lost " first("killed") ": killed"
             else if ("failed" in at && !("told" in at && at["told"] <= at["failed"])) print "failed " first("failed")
             else if ("lost" in at) print "lost " first("lost") ": it lost another task"
-            else if ("told" in at) print "told to stop; " first("told")
+            else if ("told" in at) print "told told to stop; " first("told")
             else if (missing) print "lost" (missing > 1 ? " ranks" : " rank") lost " ended without a word"
             else print "done"
         }'
