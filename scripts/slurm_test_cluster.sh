@@ -56,6 +56,10 @@ up() {
         command -v "$program" >/dev/null || { echo "no $program: apt-get install slurm-wlm munge" >&2; exit 2; }
     done
     [ "$(id -u)" -eq 0 ] || { echo "run as root: slurmd starts other users' jobs" >&2; exit 2; }
+    if [ -f /etc/slurm/slurm.conf ] && ! grep -qx ClusterName=qaz /etc/slurm/slurm.conf; then
+        echo "/etc/slurm/slurm.conf is that of another cluster; this one is not started" >&2
+        exit 2
+    fi
     mkdir -p "$STATE/ctld" "$LOGS" "$SPOOL/n1" "$SPOOL/n2" /etc/slurm /run/munge
     chown munge: /run/munge
     [ -f /etc/munge/munge.key ] || { dd if=/dev/urandom of=/etc/munge/munge.key bs=1024 count=1 status=none; chown munge: /etc/munge/munge.key; chmod 400 /etc/munge/munge.key; }
