@@ -26,7 +26,8 @@ from threading import Lock
 from drills import runs, slurm
 from drills.slurm_list import DRILLS
 from drills.slurm_outcome import Outcome, Place
-from qaz_llm.io import read_json, write_json
+from drills.slurm_page import page
+from qaz_llm.io import read_json, write_json, write_text
 
 
 def main() -> int:
@@ -34,17 +35,18 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="the short form: one moment of each fault, fewer shapes")
     parser.add_argument("--drills", help=f"of {', '.join(DRILLS)}")
     parser.add_argument("--json", type=Path, help="where outcomes are kept, and read from")
+    parser.add_argument("--page", type=Path, help="write them as a page, too")
     parser.add_argument("--folder", type=Path, help="hold the drills here, and leave all files")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=2, help="drills that are held at one time, where they may")
     options = parser.parse_args()
-    if not slurm.is_test_cluster():
-        parser.error("no test cluster; scripts/slurm_test_cluster.sh up")
     names = (
         options.drills.split(",") if options.drills else [n for n, d in DRILLS.items() if d.quick or not options.quick]
     )
     if unknown := [name for name in names if name not in DRILLS]:
         parser.error(f"no drill is called {', '.join(unknown)}; there are {', '.join(DRILLS)}")
+    if not slurm.is_test_cluster():
+        parser.error("no test cluster; scripts/slurm_test_cluster.sh up")
     folder = (options.folder or Path(tempfile.mkdtemp(prefix="slurm-drills-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     base = folder / "base"
@@ -55,6 +57,8 @@ def main() -> int:
     series.hold([name for name in names if not DRILLS[name].alone], options.at_once)
     series.hold([name for name in names if DRILLS[name].alone], 1)
     print(f"{series.seconds:.0f} s in all", flush=True)
+    if options.page:
+        write_text(options.page, page(series.outcomes, list(DRILLS)))
     failed = [name for name in names if not series.outcomes[name].passed]
     if options.folder is None and not failed:
         shutil.rmtree(folder)

@@ -77,7 +77,16 @@ verdict() {  # verdict SRUN_CODE: done, user, failed, told, node or lost, and th
         }'
 }
 
-job_field() { scontrol show job --oneliner "$QAZ_JOB" 2>/dev/null | grep -o " $1=[^ ]*" | head -n 1 | cut -d = -f 2; }
+patiently() {  # patiently COMMAND...: the controller may be away for a while, or too busy to answer
+    local try
+    for try in 1 2 3 4 5; do
+        if "$@"; then return 0; fi
+        if [ "$try" -lt 5 ]; then sleep "${QAZ_PATIENCE_S:-10}"; fi
+    done
+    return 1
+}
+
+job_field() { patiently scontrol show job --oneliner "$QAZ_JOB" | grep -o " $1=[^ ]*" | head -n 1 | cut -d = -f 2; }
 
 end_job() {
     local kind reason
@@ -109,11 +118,11 @@ requeue() {  # requeue REASON CODE: put this job back into the queue; the code i
     echo "job $QAZ_JOB: $reason; back into the queue, restart $(restarts)${later:+, ${later[*]}}"
     # Requeueing sends this shell SIGTERM, which it does not follow: only a job that waits can be changed.
     trap : TERM
-    if ! scontrol requeue "$QAZ_JOB"; then
+    if ! patiently scontrol requeue "$QAZ_JOB"; then
         echo "job $QAZ_JOB: Slurm does not requeue it (was it submitted with --no-requeue?)" >&2
         exit "$code"
     fi
-    if [ "${#later[@]}" -gt 0 ]; then scontrol update JobId="$QAZ_JOB" "${later[@]}"; fi
+    if [ "${#later[@]}" -gt 0 ]; then patiently scontrol update JobId="$QAZ_JOB" "${later[@]}"; fi
     exit "$code"
 }
 

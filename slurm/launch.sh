@@ -23,6 +23,7 @@ count_tasks() {
     fi
     per_node=$(((QAZ_TASKS + nodes - 1) / nodes))
     QAZ_CPUS="${SLURM_CPUS_PER_TASK:-$(($(least_cpus) / per_node))}"
+    if [ "$QAZ_CPUS" -lt 1 ] && [ -n "${SLURM_NTASKS:-}" ]; then QAZ_CPUS=1; fi  # tasks that were asked for have one each
     if [ "$QAZ_CPUS" -lt 1 ]; then
         echo "$per_node tasks on a node, and $(least_cpus) processors for them: ask for more, for instance --cpus-per-gpu=8" >&2
         exit 2

@@ -127,6 +127,7 @@ def test_a_job_that_was_told_before_it_had_tasks_is_told(slurm: Slurm) -> None:
         ({"SLURM_JOB_CPUS_PER_NODE": "8(x2)", "SLURM_NTASKS": "4"}, 4, 4, 0),
         ({"SLURM_JOB_CPUS_PER_NODE": "16,8", "SLURM_NTASKS": "4", "SLURM_CPUS_PER_TASK": "3"}, 4, 3, 0),
         ({"SLURM_JOB_CPUS_PER_NODE": "16,8"}, 2, 8, 0),
+        ({"SLURM_JOB_CPUS_PER_NODE": "2,1", "SLURM_NTASKS": "3"}, 3, 1, 0),
         ({"SLURM_JOB_CPUS_PER_NODE": "8(x2)", "QAZ_TASKS_PER_NODE": "8"}, 16, 1, 0),
     ],
 )
