@@ -35,7 +35,14 @@ COMMANDS: Mapping[str, Mapping[str, typer.Typer | Callable[..., None]]] = {
     "Text and tokens": {"data": data_app, "tokenizer": tokenizer_app},
     "Training": {"plan": plan, "train": train_app, "merge": merge},
     "Measuring": {"eval": eval_app},
-    "A model in use": {"chat": chat, "serve": serve, "label": label_app, "verify": verify, "export": export, "audit": audit},
+    "A model in use": {
+        "chat": chat,
+        "serve": serve,
+        "label": label_app,
+        "verify": verify,
+        "export": export,
+        "audit": audit,
+    },
 }
 """What `qaz --help` shows: the task, then its commands and groups of commands by name. A new one is a word in this table."""
 
