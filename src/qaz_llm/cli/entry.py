@@ -12,6 +12,7 @@ from qaz_llm.cli.config import config_app
 from qaz_llm.cli.data import data_app
 from qaz_llm.cli.doctor import doctor
 from qaz_llm.cli.evals import eval_app
+from qaz_llm.cli.fetch import fetch
 from qaz_llm.cli.model import chat, export
 from qaz_llm.cli.plan import plan
 from qaz_llm.cli.run import run
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Add --debug to any command for the traceback of an error. Overrides have the form section.key=value.",
 )
-for command in (run, chain, plan, status, export, chat, doctor):
+for command in (run, chain, fetch, plan, status, export, chat, doctor):
     app.command()(command)
 app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
