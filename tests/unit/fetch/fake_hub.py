@@ -44,8 +44,10 @@ class FakeHub:
     repos: dict[tuple[str, str], Repo]
     url: str = ""
     requests: list[str] = field(default_factory=list)
+    ranges: list[int] = field(default_factory=list)
+    """Of files that are cut, where each sending began."""
     cut_after: dict[str, int] = field(default_factory=dict)
-    """Of a file so many bytes are sent, each time, before the connection is closed; 0: none left to do."""
+    """Of a file so many bytes are sent, each time, before the connection is closed."""
     corrupt: set[str] = field(default_factory=set)
     """Files of which other bytes are sent than their hashes say."""
 
@@ -169,6 +171,7 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             if limit is None:
                 self.wfile.write(data[start:])
                 return
+            hub.ranges.append(start)
             self.wfile.write(data[start : start + limit])
             self.wfile.flush()
             self.close_connection = True
