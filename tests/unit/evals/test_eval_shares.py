@@ -9,11 +9,11 @@ import pytest
 
 from qaz_llm.config import config_from_values
 from qaz_llm.data.share import Share
-from qaz_llm.errors import InputError
 from qaz_llm.evals.config import EvalConfig
+from qaz_llm.evals.gathered import missing_shares, take_over
+from qaz_llm.evals.part import Part
 from qaz_llm.evals.run import run_eval
 from qaz_llm.evals.scoring.local import HFScorer
-from qaz_llm.evals.shares import answer_share, missing_shares
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,11 @@ def files(out: Path) -> dict[str, bytes]:
     return {name: data for name, data in made.items() if not name.startswith("report")}  # these name their folder
 
 
-def test_shares_and_then_the_evaluation_make_the_bytes_of_one(
+def answer(config: EvalConfig, index: int, count: int) -> None:
+    run_eval(config.model_copy(update={"samples": False}), part=Part(Share(index, count)))
+
+
+def test_shares_taken_over_and_then_the_evaluation_make_the_bytes_of_one(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
@@ -50,13 +54,14 @@ def test_shares_and_then_the_evaluation_make_the_bytes_of_one(
     out.rename(tmp_path / "alone")
     shared = config(model, out)
     assert missing_shares(shared, 2) == [0, 1]
-    assert answer_share(shared, Share(1, 2)) == ("qaz_mc",)
+    answer(shared, 1, 2)
     assert missing_shares(shared, 2) == [0]
-    assert answer_share(shared, Share(0, 2)) == ("qaz_bpb",)
-    assert missing_shares(shared, 2) == [] and missing_shares(shared, 1) == []
+    answer(shared, 0, 2)
+    assert missing_shares(shared, 2) == [] and missing_shares(shared, 1) == [0]
     asked: list[int] = []
     real = HFScorer.score_each
     monkeypatch.setattr(HFScorer, "score_each", lambda self, some: asked.append(len(some)) or real(self, some))
+    take_over(shared)
     run_eval(shared)
     assert asked == []  # only samples are left to make, which are generated
     assert files(out) == alone
@@ -64,12 +69,19 @@ def test_shares_and_then_the_evaluation_make_the_bytes_of_one(
 
 def test_answers_of_another_model_or_other_data_are_not_taken(model: Path, tmp_path: Path) -> None:
     shared = config(model, tmp_path / "out")
-    answer_share(shared, Share(0, 1))
-    assert missing_shares(shared, 1) == []
-    assert missing_shares(shared.model_copy(update={"dtype": "bfloat16"}), 1) == [0]
-    done = tmp_path / "out" / "shares" / "qaz_mc" / "done.json"
-    done.write_text(json.dumps({**json.loads(done.read_text()), "data": "other"}))
-    assert missing_shares(shared, 2) == [1]
+    answer(shared, 0, 2)
+    answer(shared, 1, 2)
+    of_bits, of_questions = (tmp_path / "out" / "shares" / name / "parity.json" for name in ("0-of-2", "1-of-2"))
+    values = json.loads(of_bits.read_text())
+    of_bits.write_text(json.dumps(values | {"model_fingerprint": "another"}))
+    assert missing_shares(shared, 2) == [0]
+    told = json.loads(of_questions.read_text())
+    of_questions.write_text(json.dumps(told | {"data": {"qaz_mc": {"data": "other"}}}))
+    assert missing_shares(shared, 2) == [0, 1]
+    take_over(shared)
+    (kept,) = (tmp_path / "out" / "answers").glob("*.jsonl")
+    assert 0 < len(kept.read_text().splitlines()) < 100  # those of the second share alone
+    assert not (tmp_path / "out" / "shares").exists()
 
 
 def test_an_answer_that_a_kill_cut_off_is_asked_for_again(model: Path, tmp_path: Path) -> None:
@@ -78,14 +90,9 @@ def test_an_answer_that_a_kill_cut_off_is_asked_for_again(model: Path, tmp_path:
     alone = files(out)
     out.rename(tmp_path / "alone")
     shared = config(model, out, samples=False)
-    answer_share(shared, Share(0, 1))
-    (kept,) = (out / "shares" / "qaz_bpb" / "answers").glob("*.jsonl")
+    answer(shared, 0, 1)
+    (kept,) = (out / "shares" / "0-of-1" / "answers").glob("*.jsonl")
     kept.write_text(kept.read_text()[:-20])
+    take_over(shared)
     run_eval(shared)
     assert files(out)["items.jsonl"] == alone["items.jsonl"]
-    assert not (out / "shares").exists()
-
-
-def test_a_share_of_a_task_that_does_not_exist_is_refused(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="suite demo has no task"):
-        answer_share(config(model, tmp_path / "out", tasks=["no_such"]), Share(0, 1))
