@@ -26,6 +26,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("train", "evals", "serve"),
     ("pipeline",),
+    ("fetch",),
     ("cli",),
     ("__main__",),
 )

@@ -10,11 +10,13 @@ import typer
 from typer.core import TyperGroup
 
 from qaz_llm.cli.audit import audit
+from qaz_llm.cli.chain import chain
 from qaz_llm.cli.config import config_app
 from qaz_llm.cli.data import data_app
 from qaz_llm.cli.doctor import doctor
 from qaz_llm.cli.evals import eval_app
 from qaz_llm.cli.export import export
+from qaz_llm.cli.fetch import fetch
 from qaz_llm.cli.labels import label_app, verify
 from qaz_llm.cli.merge import merge
 from qaz_llm.cli.model import chat
@@ -31,7 +33,7 @@ from qaz_llm.errors import InputError, QazError, WriteError
 from qaz_llm.progress import get_logger, is_main_process, set_up_logging
 
 COMMANDS: Mapping[str, Mapping[str, typer.Typer | Callable[..., None]]] = {
-    "Begin": {"doctor": doctor, "run": run, "status": status, "config": config_app},
+    "Begin": {"doctor": doctor, "run": run, "chain": chain, "fetch": fetch, "status": status, "config": config_app},
     "Text and tokens": {"data": data_app, "tokenizer": tokenizer_app},
     "Training": {"plan": plan, "train": train_app, "merge": merge},
     "Measuring": {"eval": eval_app},

@@ -110,7 +110,7 @@ def run_eval(
     return EvalResult(config.out, parity)
 
 
-def _what_is_asked(config: EvalConfig, part: Part) -> Asked:
+def _what_is_asked(config: EvalConfig, part: Part = WHOLE) -> Asked:
     """All tasks with their items and examples, read and checked before a model is loaded."""
     tasks = part.of_tasks(choose_tasks(config))
     if config.formats == "generate":
