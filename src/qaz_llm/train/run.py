@@ -35,6 +35,7 @@ from qaz_llm.train.saving import checkpoint as checkpoints
 from qaz_llm.train.saving.loading import with_older_ones
 from qaz_llm.train.start.isolation import isolated
 from qaz_llm.train.start.libraries import quiet_libraries
+from qaz_llm.train.start.others import check_same_run, measure_others, meet_others
 from qaz_llm.train.start.resume import COMPLETE_FILE, TrainResult, checkpoint_to_resume, completed, next_older
 from qaz_llm.train.start.waiting import make_files_first
 from qaz_llm.train.status import STATUS_FILE, StatusFile, reported_status
@@ -64,6 +65,7 @@ def train(
         OtherRunError: run_dir belongs to a run with another config or other data; the keys are named.
         PreemptedError: told to stop by SIGTERM or SIGUSR1; a checkpoint was saved, the same command goes on from it.
         ConfigError: `eval_every_steps` with nothing to evaluate on, a tracker that is not installed; or documents of a batch would see each other; what works is named.
+        BadNodeError: of several nodes some are not fit, or some processes did not come (docs/preflight.md).
         DivergedError: a step was no good, and `on_divergence` does not go on past it, or no longer.
     """
     from qaz_llm.train.loop.stopping import what_is_saved
@@ -90,14 +92,16 @@ def _train_among_others(
     config = plan.config
     on_cpu = plan.device == "cpu"
     started_before = quiet_libraries(on_cpu=on_cpu, with_deepspeed=plan.deepspeed_path is not None)
-    make_files_first(plan)
     stopped: PreemptedError | None = None
+    meeting = meet_others(plan)
+    make_files_first(plan)
     try:
         start_process_group(
             plan.environment,
             on_cpu=on_cpu,
             sharded=plan.deepspeed_path is not None or uses_fsdp2(config),
             timeout_minutes=config.distributed.timeout_minutes,
+            store=meeting.store if meeting is not None else None,
         )
         beat.met()
         on_main(lambda: preflight(config.run_dir, needed_bytes=plan.disk_bytes))
@@ -107,6 +111,8 @@ def _train_among_others(
             held.enter_context(log_to_file(config.run_dir / "train.log"))
             if ignored:
                 _logger.warning("environment variables ignored, the config decides: %s", ", ".join(ignored))
+            beat.mark("measuring the nodes", is_long=True)
+            measure_others(meeting, plan)
             return _train(plan, flag, beat, sight, status)
     except PreemptedError as error:
         # Raised anew below: the traceback's frames hold the model, which is to be gone before the process group is.
@@ -150,6 +156,7 @@ def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, status: S
     status.phase("preparing")
     files = on_main(lambda: prepare_files(plan))
     run = open_prepared(plan, files)
+    check_same_run(run)
     if not plan.steps_are_exact and (warm_up := warm_up_line(plan.config, run.steps)) is not None:  # the plan guessed
         _logger.warning(warm_up)
     done = completed(plan, run)
