@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from qaz_llm.cli.chain import chain
 from qaz_llm.cli.config import config_app
 from qaz_llm.cli.data import data_app
 from qaz_llm.cli.doctor import doctor
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Add --debug to any command for the traceback of an error. Overrides have the form section.key=value.",
 )
-for command in (run, plan, status, export, chat, doctor):
+for command in (run, chain, plan, status, export, chat, doctor):
     app.command()(command)
 app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")

@@ -19,7 +19,7 @@ from qaz_llm.data.readers.cuts import parts_of, parts_of_saved_copy
 from qaz_llm.data.readers.hub import is_saved_copy
 from qaz_llm.data.readers.lines import aligned_path
 from qaz_llm.errors import DamagedFileError, InputError
-from qaz_llm.io import compression_of, expand_paths, fingerprint_file, fingerprint_paths, resolve_path
+from qaz_llm.io import compression_of, expand_paths, fingerprint_file, fingerprint_paths, resolve_path, set_copy
 
 COMPRESSED_TIMES = 4.5
 """How much longer than a compressed file its text usually is; for the estimate only."""
@@ -164,13 +164,14 @@ def source_files(source: SourceConfig, *, root: Path | None = None) -> list[Path
 
     Empty for a data set that is streamed. Raises InputError where there are none.
     """
-    path = resolve_path(source.path, root=root)
     if source.format == "hub":
+        path = set_copy(source.path, root=root)
         if not path.is_dir():
             return []
         if not source.hub_files or is_saved_copy(path):
             return [path]
         return sorted({file for pattern in source.hub_files for file in expand_paths(path / pattern)})
+    path = resolve_path(source.path, root=root)
     if source.format == "acts":
         return act_folders(path)
     return expand_paths(path, suffixes=_known_suffixes(path, source.format))
@@ -186,9 +187,10 @@ def conversation_files(source: ConversationSourceConfig, *, root: Path | None = 
 
     Raises InputError where there are none.
     """
-    path = resolve_path(source.path, root=root)
     if source.format == "hub":
+        path = set_copy(source.path, root=root)
         return [path] if path.is_dir() else []
+    path = resolve_path(source.path, root=root)
     if source.format == "acts":
         return act_folders(path)
     return expand_paths(path, suffixes=_known_suffixes(path, source.format))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import InputError
 from qaz_llm.evals.config import EvalConfig
+from qaz_llm.evals.gathered import take_over
 from qaz_llm.evals.identity import SCORING_VERSION, model_identity, setting_of, setting_of_config
 from qaz_llm.evals.samples import PROMPTS, write_samples
 from qaz_llm.evals.scoring.local import HFScorer, choose_device
@@ -26,17 +29,18 @@ if TYPE_CHECKING:
 class OpenedModel:
     """The model of a config, with its answers so far in `out/answers`; its tokenizer and how it was run.
 
-    Of several processes each loads it. Raises InputError where it is no model.
+    Of several processes each loads it. What shares of the evaluation answered to `tasks` is taken over first (gathered.py).
+    Raises InputError where it is no model.
     """
 
-    def __init__(self, config: EvalConfig, processes: Processes = ALONE) -> None:
+    def __init__(self, config: EvalConfig, processes: Processes = ALONE, *, tasks: Iterable[str] = ()) -> None:
         self._config, self._processes = config, processes
         self.identity = model_identity(config)
-        how = config.server.model_dump(include={"url", "api", "body"}) if config.server else config.backend
-        depends = [self.identity, config.dtype, config.device, SCORING_VERSION, how]
-        kept = config.out / "answers" / fingerprint_value(depends)[:16]
+        kept = kept_answers(config, self.identity)
         self._facts = kept.with_suffix(".json")
-        self.scorer = RememberingScorer(lambda: self._loaded, kept.with_suffix(".jsonl"), processes)
+        if processes.is_first:
+            take_over(kept, config.out, tasks)
+        self.scorer = RememberingScorer(lambda: self._loaded, kept, processes)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast | None:
@@ -79,6 +83,13 @@ class OpenedModel:
         if not self._facts.is_file():
             return self._setting_of(self._loaded)
         return {**read_json(self._facts), **setting_of_config(self._config)}
+
+
+def kept_answers(config: EvalConfig, identity: str) -> Path:
+    """Where the answers of this model are kept, by a name that changes with all that they depend on but the questions."""
+    how = config.server.model_dump(include={"url", "api", "body"}) if config.server else config.backend
+    depends = [identity, config.dtype, config.device, SCORING_VERSION, how]
+    return config.out / "answers" / f"{fingerprint_value(depends)[:16]}.jsonl"
 
 
 class Given:

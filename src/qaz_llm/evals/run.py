@@ -19,7 +19,7 @@ from qaz_llm.evals.asking import score_task
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.items.load import load_items, task_fingerprints
 from qaz_llm.evals.metrics.translation import check_translations
-from qaz_llm.evals.opening import Given, OpenedModel
+from qaz_llm.evals.opening import Given, OpenedModel, kept_answers
 from qaz_llm.evals.prompts.chat import ChatTemplate, chat_template_of
 from qaz_llm.evals.prompts.examples import Examples, load_examples
 from qaz_llm.evals.prompts.render import check_letters
@@ -82,9 +82,10 @@ def run_eval(
         InputError: no such suite, task or model; data that is not there; an output folder that cannot be written.
     """
     asked = _what_is_asked(config)
-    model = OpenedModel(config, processes) if scorer is None else Given(scorer, tokenizer, config)
+    names = [task.name for task in asked.tasks]
+    model = OpenedModel(config, processes, tasks=names) if scorer is None else Given(scorer, tokenizer, config)
     check_writable(config.out)
-    chat = chat_template_of(model.tokenizer) if config.chat_template == "auto" else None
+    chat = _chat_template(config, model)
     scores = [row for task in asked.tasks for row in _scored(config, task, asked, model.scorer, chat)]
     samples = model.samples() if config.samples else None
     setting = model.setting | ({} if chat is None else {"chat_template": chat.name})
@@ -102,9 +103,28 @@ def run_eval(
     return EvalResult(config.out, parity)
 
 
-def _what_is_asked(config: EvalConfig) -> Asked:
-    """All tasks with their items and examples, read and checked before a model is loaded."""
-    tasks = choose_tasks(config)
+def answer_task(config: EvalConfig, task: TaskConfig, processes: Processes = ALONE) -> dict[str, str]:
+    """Ask the model about one task and keep the answers in `config.out`; nothing is scored or reported.
+
+    Returns by what the answers are known: the name they are kept under, and the fingerprints of the task.
+    Raises as `run_eval`.
+    """
+    asked = _what_is_asked(config, (task,))
+    model = OpenedModel(config, processes)
+    check_writable(config.out)
+    chat = _chat_template(config, model)
+    for one in asked.tasks:
+        _scored(config, one, asked, model.scorer, chat)
+    return {"answers": kept_answers(config, model.identity).stem, **asked.fingerprints[task.name]}
+
+
+def _chat_template(config: EvalConfig, model: OpenedModel | Given) -> ChatTemplate | None:
+    return chat_template_of(model.tokenizer) if config.chat_template == "auto" else None
+
+
+def _what_is_asked(config: EvalConfig, tasks: tuple[TaskConfig, ...] | None = None) -> Asked:
+    """All tasks, or those given, with their items and examples, read and checked before a model is loaded."""
+    tasks = tasks or choose_tasks(config)
     if config.formats == "generate":
         tasks = tuple(map(as_generated, tasks))
     if not _has_logprobs(config):
