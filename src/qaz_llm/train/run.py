@@ -13,14 +13,17 @@ run_dir/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qaz_llm.cluster.job_comment import job_comment
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.preflight import preflight
+from qaz_llm.cluster.preflight.verdict import job_state
+from qaz_llm.cluster.restarts import read_restarts
 from qaz_llm.cluster.stopping import Stop, Told, stopped_by_signals
 from qaz_llm.errors import ConfigError
 from qaz_llm.io import facts_of_files, only_one, write_json
@@ -39,6 +42,7 @@ from qaz_llm.train.start.others import check_same_run, measure_others, meet_othe
 from qaz_llm.train.start.resume import COMPLETE_FILE, TrainResult, checkpoint_to_resume, completed, next_older
 from qaz_llm.train.start.waiting import make_files_first
 from qaz_llm.train.status import STATUS_FILE, StatusFile, reported_status
+from qaz_llm.train.watching.comment import comment_of
 
 if TYPE_CHECKING:
     from qaz_llm.train.health.history import Verdict
@@ -107,7 +111,7 @@ def _train_among_others(
         on_main(lambda: preflight(config.run_dir, needed_bytes=plan.disk_bytes))
         with ExitStack() as held:
             on_main(lambda: held.enter_context(only_one(config.run_dir)))
-            status = held.enter_context(reported_status(_status_path(plan), processes=plan.environment.world_size))
+            status = held.enter_context(_told_status(plan))
             held.enter_context(log_to_file(config.run_dir / "train.log"))
             if ignored:
                 _logger.warning("environment variables ignored, the config decides: %s", ", ".join(ignored))
@@ -137,8 +141,16 @@ def _train_among_others(
     raise stopped
 
 
-def _status_path(plan: TrainPlan) -> Path | None:
-    return plan.config.run_dir / STATUS_FILE if plan.environment.is_main else None
+@contextmanager
+def _told_status(plan: TrainPlan) -> Iterator[StatusFile]:
+    """status.json of the first process, and the comment of its Slurm job, while the block runs."""
+    here = plan.environment
+    restarts = [restart.to_dict() for restart in read_restarts(job_state())]
+    with job_comment(here.job_id if here.is_main else None) as comment:
+        path = plan.config.run_dir / STATUS_FILE if here.is_main else None
+        facts = {"processes": here.world_size, "restarts": restarts}
+        with reported_status(path, on_write=lambda values: comment.tell(comment_of(values)), **facts) as status:
+            yield status
 
 
 def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, status: StatusFile) -> TrainResult:
@@ -199,7 +211,7 @@ def _sitting(
         _logger.info(line)
     if resumed is None and sight.heldout:
         on_main(lambda: say_overlaps(plan.config.run_dir, sight.heldout, run.tokenizer, run.rows.parts))
-    watching = Watch.begin(plan.config, status, run.entries, sight)
+    watching = Watch.begin(plan, status, run.entries, sight)
     run = ended_before(run, plan, resumed.step if resumed else 0, status)
     trainer = with_older_ones(
         partial(run_trainer, plan, run, flag, beat, watching), resumed, partial(next_older, plan, run)

@@ -45,10 +45,10 @@ class AbsentError(WorkError):
 
 
 class FollowedError(QazError):
-    """The first process found why the run ends, and says it; this one ends with it, by its exit code."""
+    """The first process found why the run ends; this one ends with it, by the same words and exit code."""
 
-    def __init__(self, message: str, *, exit_code: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, hint: str | None, exit_code: int) -> None:
+        super().__init__(message, hint=hint)
         self.exit_code = exit_code
 
 
@@ -85,7 +85,7 @@ class Meeting:
 
     def end(self, error: QazError) -> None:
         """Let the others end too, while they wait for a word; for the first process."""
-        self.store.set(_END, json.dumps([error.message.splitlines()[0], error.exit_code]))
+        self.store.set(_END, json.dumps([error.message, error.hint, error.exit_code]))
 
     def hear(self, what: str) -> Any:
         """What the first process tells.
@@ -96,8 +96,8 @@ class Meeting:
         try:
             is_told = self._wait(lambda: self.store.check([what]) or self.store.check([_END]), limit_s)
             if is_told and self.store.check([_END]):
-                why, code = json.loads(self.store.get(_END))
-                raise FollowedError(f"rank {self.rank} ends with the first process, which says: {why}", exit_code=code)
+                message, hint, code = json.loads(self.store.get(_END))
+                raise FollowedError(message, hint=hint, exit_code=code)
             if not is_told:
                 raise WorkError(
                     f"the first process, at {self.first_place}, has said nothing for {limit_s:.0f} s",

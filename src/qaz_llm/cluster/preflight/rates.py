@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, median_high
 from typing import Any
 
 from qaz_llm.cluster.preflight.config import PreflightConfig
@@ -87,7 +87,7 @@ def judge_rates(rates: Sequence[RankRates], floors: Floors) -> list[Finding]:
 
 
 def _slow_to_compute(rates: Sequence[RankRates], floors: Floors) -> Iterator[Finding]:
-    middle = median(rate.flops for rate in rates)
+    middle = median_high(rate.flops for rate in rates)
     for rate in rates:
         if rate.flops < floors.slow_frac * middle:
             what = f"rank {rate.rank} computes {rate.flops / 1e12:.3g} TFLOP/s, the median is {middle / 1e12:.3g}"

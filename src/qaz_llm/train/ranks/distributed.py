@@ -6,7 +6,7 @@ import atexit
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
@@ -103,6 +103,20 @@ def everyone(value: T, *, group: Any = None) -> list[T]:
     gathered: list[Any] = [None] * world_size
     dist.all_gather_object(gathered, value, group=group)
     return gathered
+
+
+def gather_numbers(values: Sequence[float]) -> list[list[float]]:
+    """The numbers that each process gives, as many from each, in the order of their ranks, on all of them."""
+    import torch
+    import torch.distributed as dist
+
+    if rank_and_size()[1] == 1:
+        return [list(values)]
+    device = "cpu" if dist.get_backend() == "gloo" else "cuda"
+    own = torch.tensor(values, dtype=torch.float64, device=device)
+    gathered = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(gathered, own)
+    return [numbers.tolist() for numbers in gathered]
 
 
 def on_main(work: Callable[[], T]) -> T:
