@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,12 +13,28 @@ from qaz_llm.cli.printing import print_json, print_table
 if TYPE_CHECKING:
     from qaz_llm.cluster.readiness import Facts, Verdict
 
+Nodes = Annotated[
+    bool,
+    typer.Option(
+        "--nodes",
+        help="Look at this node as a training of several processes would; under srun or torchrun at all nodes, "
+        "and measure them. Exit 69 where one is not fit.",
+    ),
+]
+TrainingConfig = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="CONFIG", help="A training config: its `preflight` limits, its folders."),
+]
 
-def doctor(as_json: AsJson = False) -> None:
-    """What this machine has, what it can do, what is missing, and what to type next.
+
+def doctor(nodes: Nodes = False, config: TrainingConfig = None, as_json: AsJson = False) -> None:
+    """What this machine has, what it can do, what is missing, and what to type next; with --nodes whether it is fit to train on.
 
     Exit 1 where not even the demo can be run.
     """
+    if nodes or config is not None:
+        _look_at_nodes(config, as_json)
+        return
     from dataclasses import asdict
 
     from qaz_llm.cluster.readiness import read_facts, verdict
@@ -52,3 +69,24 @@ def _print_verdict(facts: Facts, found: Verdict) -> None:
             typer.echo(f"       {one.to_type}")
     to_type = found.to_type or "nothing helps on this machine; on another one begin with qaz doctor"
     typer.echo(f"\nverdict: {found.summary}\ntype:    {to_type}")
+
+
+def _look_at_nodes(config: Path | None, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from qaz_llm.cluster.environment import read_environment
+    from qaz_llm.cluster.preflight.alone import look_at_this_node, rows_of
+    from qaz_llm.cluster.preflight.verdict import error_of
+    from qaz_llm.train.start.others import examine, look_of
+
+    environment, look = read_environment(), look_of(config)
+    if environment.world_size > 1:
+        examine(environment, look)
+        return
+    facts, findings = look_at_this_node(environment, look)
+    if as_json:
+        print_json({"node": asdict(facts), "findings": [asdict(finding) for finding in findings]})
+    else:
+        print_table(["what", "found"], rows_of(facts, findings))
+    if (error := error_of(findings, num_nodes=1, state=None)) is not None:
+        raise error

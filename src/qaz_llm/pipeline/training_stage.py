@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from qaz_llm.train.config import TrainConfig, TrainSettings
     from qaz_llm.train.plan import TrainPlan
 
-KEYS_WITHOUT_EFFECT = ("log_every_steps", "checkpoint_every_steps", "keep_checkpoints", "gradient_checkpointing")
+KEYS_WITHOUT_EFFECT = (
+    "log_every_steps",
+    "checkpoint_every_steps",
+    "keep_checkpoints",
+    "gradient_checkpointing",
+    "preflight",
+)
 """Keys of a training stage that may change without its result changing; a stage is not run again for them."""
 
 STAGE_KEYS = {"mix", "total_tokens", "max_passes", "pairs"}

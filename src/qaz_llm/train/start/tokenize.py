@@ -137,6 +137,10 @@ class Files:
             if not is_part_done(rows.part_folder(number))
         )
 
+    def missing_row_bytes(self) -> int:
+        """About so many bytes the rows that are missing will take."""
+        return int(self.missing_bytes() / BYTES_PER_TOKEN * BYTES_PER_CELL)
+
     def prepared(self) -> PreparedFiles:
         return PreparedFiles(self.tokenizer_name, self.entries, tuple(str(rows.folder) for rows in self.sets))
 

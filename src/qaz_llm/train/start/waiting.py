@@ -41,6 +41,7 @@ def make_files_first(plan: TrainPlan) -> None:
         with ExitStack() as held:
             held.enter_context(only_one(run_dir))
             held.enter_context(log_to_file(run_dir / "train.log"))
+            _check_room(files)
             _warn_of_waiting(plan, files)
             make_files(plan.config)
         return
@@ -82,6 +83,12 @@ def _signs(files: Files) -> object:
     if files.lacks_tokenizer or files.lacks_entries:
         return files.lacks_tokenizer
     return [(rows.is_done, len(list(rows.work.glob("*"))) if rows.work.is_dir() else 0) for rows in files.sets]
+
+
+def _check_room(files: Files) -> None:
+    """Raise InputError where the rows that are missing would not fit on their disk, twice while parts are put together."""
+    if not files.lacks_tokenizer and not files.lacks_entries:
+        preflight(files.cache, needed_bytes=2 * files.missing_row_bytes())
 
 
 def _warn_of_waiting(plan: TrainPlan, files: Files) -> None:
