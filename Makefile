@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PIP) setuptools wheel ninja
 	$(PIP) "torch==2.13.0"
 	$(PIP) --no-build-isolation deepspeed
-	$(PIP) --editable ".[dev,bench]"
+	$(PIP) --editable ".[dev,bench,audit,gguf]"
 	@$(BIN)/python -m pip --disable-pip-version-check check
 	@touch $@
 
