@@ -109,7 +109,7 @@ class FakeEngine:
 @contextmanager
 def running(app: Any) -> Iterator[str]:
     """The address at which an application answers while the block runs."""
-    listening = socket.socket()
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
