@@ -4,7 +4,11 @@
 
 Of an article those points are taken that have a certain counterpart, so both languages say the same; it has LEAST_WORDS to MOST_WORDS
 words in either. Which articles is decided by a hash of act and article, at most PER_ACT of an act, so that the same clone gives the
-same slice. Repealed acts are left out. A corpus that is to be measured on them names the file under `decontaminate.paths`: configs/recipes/law.yaml does.
+same slice. Repealed acts are left out.
+
+A corpus that is to be measured on them names the file under `decontaminate.paths`, as configs/recipes/law.yaml does. Its points stand
+in the file one by one, too (`points`): a pair to learn translation from is a single point, shorter than the runs of words that
+documents are compared by, and is looked for whole.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import xxhash
 
@@ -28,18 +33,19 @@ ARTICLES = 300
 PER_ACT = 3
 LEAST_WORDS, MOST_WORDS = 40, 400
 
-Article = dict[str, str]
+Article = dict[str, Any]
 
 
 def articles_of(folder: Path, skipped: Counter[str]) -> Iterator[Article]:
-    """The articles of an act: id, act, article, kk, ru, url. What is passed over is counted by its reason."""
+    """The articles of an act: id, act, article, kk, ru, points, url. What is passed over is counted by its reason."""
     rows = [row.fields for row in read_pairs([open_act(folder)]) if row.problem is None]
     for article, of_article in groupby(rows, key=lambda row: str(row["id"]).split("/")[1]):
         points = list(of_article)
         if not article.startswith("st") or points[0]["repealed"]:
             skipped["repealed" if points[0]["repealed"] else "of no article"] += 1
             continue
-        texts = {code: repair("\n".join(str(point[code]) for point in points)).text for code in ("kk", "ru")}
+        each = {code: [repair(str(point[code])).text for point in points] for code in ("kk", "ru")}
+        texts = {code: "\n".join(of_language) for code, of_language in each.items()}
         if all(LEAST_WORDS <= len(words(text)) <= MOST_WORDS for text in texts.values()):
             act = str(points[0]["act"])
             yield {
@@ -47,6 +53,7 @@ def articles_of(folder: Path, skipped: Counter[str]) -> Iterator[Article]:
                 "act": act,
                 "article": article,
                 **texts,
+                "points": [*each["kk"], *each["ru"]],
                 "url": str(points[0]["url"] or ""),
             }
         else:

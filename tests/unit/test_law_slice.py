@@ -10,13 +10,18 @@ from types import ModuleType
 
 import pytest
 
+from qaz_llm.config import load_config
+from qaz_llm.data.build import build
 from qaz_llm.data.config import SourceConfig
 from qaz_llm.data.sources import read_documents
 from qaz_llm.data.split import split_before
 from qaz_llm.evals.items.load import load_items
 from qaz_llm.evals.task import load_task
+from qaz_llm.io import read_jsonl
 from qaz_llm.language.segment import words
+from qaz_llm.pipeline.config import RunConfig
 
+RECIPE = Path(__file__).parents[2] / "configs" / "recipes" / "law.yaml"
 PATH = Path(__file__).parents[2] / "scripts" / "law_slice.py"
 ARTICLES = r"(Статья|Бап)\s*\d|\d+(-\d+)*-бап"
 
@@ -86,6 +91,32 @@ def test_a_clone_without_such_articles_is_said(
     with pytest.raises(SystemExit, match="none of 1 acts has an article"):
         run(script, monkeypatch, str(tmp_path))
     assert not (tmp_path / "law").exists()
+
+
+def test_the_recipe_trains_on_no_point_of_a_drawn_article(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in documents, where whole articles stand, nor in pairs, each of which is one point."""
+    for act in (501, 502, 503, 504):
+        write_act(tmp_path, act, articles=5, points=5)
+    run(script, monkeypatch, str(tmp_path), "2")
+    config = load_config(RunConfig, RECIPE, [f"data.root={tmp_path}", f"data.out={tmp_path / 'out'}"])
+    build(config.data)
+    drawn = [item.text.split("\n")[1:] for item in load_items(load_task("law_bpb"), root=tmp_path)]
+    held_out = {point for points in drawn for point in points}
+    assert len(drawn) == 4 and len(held_out) == 20
+    folder = tmp_path / "out"
+    documents = [row["text"] for path in sorted(folder.glob("documents-*")) for row in read_jsonl(path)]
+    turns = [
+        message["content"]
+        for path in sorted(folder.glob("conversations-*"))
+        for row in read_jsonl(path)
+        for message in row["messages"]
+    ]
+    for text in (*documents, *turns):
+        assert not [point for point in held_out if point in text]
+    others = {sentence(act, 5, 1, "kk").strip() for act in (501, 502, 503, 504)} - held_out
+    assert others and all(any(point in text for text in turns) for point in others), "the others are trained on"
 
 
 LAW = "ЗАҢ\n\n1-бап. Ұғымдар\n1. Өзен.\n2. Жаға.\nСтатья 2. Цель\nПервый абзац.\n  3-1-бап. Соңы\nБітті. 4-бапта айтылған.\n"
