@@ -1,6 +1,7 @@
 # make setup   create .venv with pinned packages        make demo    the main job on embedded text, then where its report lies
 # make check   lint, format, types                      make test    all tests
 # make real MODEL=smollm2|gemma3   a real model learns Kazakh from the text in $QAZ_CORPUS_DIR: a night on a CPU, may be interrupted
+# make slurm-test   the job scripts on a Slurm of two nodes on this machine, struck by faults: root, slurm-wlm and munge
 # make clean   remove .venv and runs/demo
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(PIP_ARGS) --quiet --constraint constraints.txt
 RUN := HF_HUB_OFFLINE=1
 
-.PHONY: setup demo real real-arguments test check format clean
+.PHONY: setup demo real real-arguments test slurm-test check format clean
 
 setup: $(READY)
 
@@ -23,7 +24,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PIP) setuptools wheel ninja
 	$(PIP) "torch==2.13.0"
 	$(PIP) --no-build-isolation deepspeed
-	$(PIP) --editable ".[dev,bench]"
+	$(PIP) --editable ".[dev,bench,serve]"
 	@$(BIN)/python -m pip --disable-pip-version-check check
 	@touch $@
 
@@ -40,6 +41,9 @@ real: real-arguments setup
 
 test: setup
 	$(RUN) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=30
+
+slurm-test: setup
+	scripts/slurm_test.sh
 
 check: setup
 	$(BIN)/ruff check .

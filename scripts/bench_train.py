@@ -39,11 +39,17 @@ RUN = Path(__file__).parent / "bench" / "train_run.py"
 CONTENDERS = ("ours", "bare", "bare-bf16", "trainer", "bfd", "wrapped")
 WARM, STEPS, ROUNDS = 2, 5, 2
 SWITCHES: dict[str, tuple[str, ...]] = {
-    "none": ("precision=fp32", "model.attn_implementation=sdpa", "kernels.loss=full_logits"),
-    "precision=bf16": ("precision=bf16", "model.attn_implementation=sdpa", "kernels.loss=full_logits"),
-    "attention documents": ("precision=fp32", "model.attn_implementation=documents", "kernels.loss=full_logits"),
-    "loss in blocks": ("precision=fp32", "model.attn_implementation=sdpa", "kernels.loss=in_blocks"),
-    "all three": ("precision=bf16", "model.attn_implementation=documents", "kernels.loss=in_blocks"),
+    "none": ("precision=fp32", "model.attn_implementation=sdpa", "kernels.loss=full_logits", "kernels.norms=off"),
+    "precision=bf16": ("precision=bf16", "model.attn_implementation=sdpa", "kernels.loss=full_logits", "kernels.norms=off"),
+    "attention documents": ("precision=fp32", "model.attn_implementation=documents", "kernels.loss=full_logits", "kernels.norms=off"),
+    "loss in blocks": ("precision=fp32", "model.attn_implementation=sdpa", "kernels.loss=in_blocks", "kernels.norms=off"),
+    "all three": ("precision=bf16", "model.attn_implementation=documents", "kernels.loss=in_blocks", "kernels.norms=off"),
+    "norms": (
+        "precision=fp32", "model.attn_implementation=sdpa", "kernels.loss=full_logits", "kernels.norms=on",
+    ),
+    "all four": (
+        "precision=bf16", "model.attn_implementation=documents", "kernels.loss=in_blocks", "kernels.norms=on",
+    ),
     "all three, compiled": (
         "precision=bf16", "model.attn_implementation=documents", "kernels.loss=in_blocks", "kernels.compile=on",
     ),

@@ -20,11 +20,13 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("records", "config", "progress", "provenance"),
     ("io",),
     ("language", "report", "cluster"),
+    ("labels",),
     ("data", "tokenizer"),
     ("rows",),
     ("model",),
-    ("train", "evals"),
+    ("train", "evals", "serve"),
     ("pipeline",),
+    ("fetch",),
     ("cli",),
     ("__main__",),
 )
@@ -43,6 +45,7 @@ NO_TORCH = (
     "io",
     "language",
     "report",
+    "labels",
     "data",
     "tokenizer",
     "rows",
@@ -58,6 +61,10 @@ HEAVY = (
     "peft",
     "accelerate",
     "deepspeed",
+    "c2patxt",
+    "cryptography",
+    "fastapi",
+    "httpx2",
 )
 
 

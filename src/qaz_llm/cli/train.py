@@ -41,7 +41,12 @@ class TrainGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-train_app = typer.Typer(cls=TrainGroup, add_completion=False, pretty_exceptions_enable=False)
+train_app = typer.Typer(
+    cls=TrainGroup,
+    help="Train a model by a config, and make the report of a run.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 
 @train_app.command(TRAIN)

@@ -47,6 +47,8 @@ class Environment:
     cpus: int = 1
     memory_bytes: int = 0
     host: str = "localhost"
+    node: str = "localhost"
+    """As Slurm calls it, which is what `sbatch --exclude` takes; elsewhere the host."""
     master_addr: str = "127.0.0.1"
     master_port: int = DEFAULT_PORT
     job_id: str | None = None
@@ -87,6 +89,7 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         cpus=usable_cpus(),
         memory_bytes=_memory_bytes(),
         host=socket.gethostname(),
+        node=env.get("SLURMD_NODENAME") or socket.gethostname(),
         master_addr=env.get("MASTER_ADDR") or _first_node(env),
         master_port=_read_port(env, is_launched=launcher != "alone"),
         job_id=env.get("SLURM_JOB_ID"),

@@ -142,9 +142,7 @@ def build(
         return BuildResult(config.out, plan)
     _check_out(config.out)
     work = config.work or config.out / WORK
-    model = [Path(config.languages.model)] if config.languages.model is not None else []
-    outside = fingerprint_paths([*items, *model])
-    folders = [task_folder(work, task, config, outside) for task in plan.tasks]
+    folders = _part_folders(config, plan, items)
     if merge_only:
         _check_all_done(plan, folders)
     chosen = slice(share.index, None, share.count) if share is not None else slice(None)
@@ -156,6 +154,21 @@ def build(
             return _build(config, plan, folders, work, share, chosen)
     finally:
         _remove_if_empty(work, config.out / WORK, config.out)
+
+
+def cleaned(config: DataConfig) -> list[bool]:
+    """Of each part of the build, in their order, whether it is cleaned. Raises InputError as `build`."""
+    plan = make_build_plan(config)
+    items = evaluation_files(config.decontaminate, root=config.root)
+    return [is_done(folder) for folder in _part_folders(config, plan, items)]
+
+
+def _part_folders(config: DataConfig, plan: BuildPlan, items: Sequence[Path]) -> list[Path]:
+    """Where each part of the build lies once it is cleaned; its name changes with the evaluation `items` too."""
+    model = [Path(config.languages.model)] if config.languages.model is not None else []
+    outside = fingerprint_paths([*items, *model])
+    work = config.work or config.out / WORK
+    return [task_folder(work, task, config, outside) for task in plan.tasks]
 
 
 def _build(

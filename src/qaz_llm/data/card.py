@@ -99,6 +99,7 @@ def make_card(manifest: Mapping[str, Any]) -> str:
             f"- dropped: {_list(manifest['dropped'])}",
             *_conversation_lines(manifest["conversations"]),
             f"- repaired: {_list(manifest['repairs'])}",
+            *_labelled_lines(manifest.get("labelled")),
             f"- placeholders for personal data: {_list(manifest['pii'])}",
             f"- checked against {manifest['decontamination']['texts']:,} evaluation texts",
             *(f"- {line}" for line in lines_of(manifest.get("notices", ()))),
@@ -132,6 +133,15 @@ def _size_lines(manifest: Mapping[str, Any]) -> list[str]:
         tables += ["", _table(("language", "conversations"), counts)]
     dropped = "everything dropped is counted in `manifest.json` and sampled in `dropped*`"
     return [f"{'; '.join(sizes)}.", f"Made by `qaz data build`; {dropped}.", "", "## Languages", *tables]
+
+
+def _labelled_lines(labelled: Mapping[str, Any] | None) -> list[str]:
+    """How many texts say of themselves that a machine made them, and what became of them."""
+    if not labelled or not labelled["documents"] + labelled["conversations"]:
+        return []
+    done = {"drop": "dropped", "keep": "kept", "mark": "kept and marked"}[labelled["policy"]]
+    counts = f"{labelled['documents']:,} documents, {labelled['conversations']:,} conversations"
+    return [f"- labelled as machine-made: {counts}, {done}; text without a label may be machine-made all the same"]
 
 
 def _conversation_lines(made: Mapping[str, Any]) -> list[str]:

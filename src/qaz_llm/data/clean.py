@@ -152,8 +152,17 @@ class Cleaner:
                 draft.drop(str(problem))
             elif (why := refusal(document.licence, self.config.licences)) is not None:
                 draft.drop("licence", document.licence, why)
+            elif result.counts.get("label"):
+                self._take_labelled(draft)
             drafts.append(draft)
         return drafts
+
+    def _take_labelled(self, draft: _Draft) -> None:
+        """A document whose label says that a machine made it, after the policy."""
+        if self.config.labelled == "drop":
+            draft.drop("labelled")
+        elif self.config.labelled == "mark":
+            draft.meta["machine_made"] = True
 
     # ----------------------------------------------------------------------------------------------------- language
 

@@ -21,6 +21,7 @@ from qaz_llm.config import LanguageCode, LanguageOrAuto, StrictModel
 SourceFormat = Literal["auto", "jsonl", "parquet", "csv", "tsv", "text", "moses", "tmx", "wikipedia", "acts", "hub"]
 ConversationKind = Literal["chat", "parallel", "classification", "qa"]
 LicenceRule = Literal["allow", "refuse"]
+LabelledPolicy = Literal["drop", "keep", "mark"]
 
 
 def _known_encoding(encoding: str | None) -> str | None:
@@ -427,6 +428,10 @@ class DataConfig(StrictModel):
     """A row that cannot be read (no JSON, not UTF-8) is counted and dropped, or ends the build."""
     sources: tuple[SourceConfig, ...] = ()
     """Sources of documents; none where the build makes conversations alone."""
+    labelled: LabelledPolicy = "drop"
+    """Documents and dialogues with a label of machine-made text in them (C2PA 2.4, A.8), seen before repair: dropped as
+    `labelled`; kept; or kept with `meta.machine_made: true`, of a dialogue with `machine_made: true`. Counted either way; the label itself never stays.
+    Text without a label may be machine-made all the same."""
     languages: LanguagePolicy = LanguagePolicy()
     """Which documents are kept by language."""
     filters: FilterConfig = FilterConfig()

@@ -102,6 +102,7 @@ class Ledger:
         self._languages: dict[str, Counter[str]] = defaultdict(Counter)
         self._eval_items: list[tuple[int, ...]] = []
         self._clusters: Counter[int] = Counter()
+        self._labelled: Counter[str] = Counter()
         self._conversations: dict[str, dict[str, Any]] = {
             source.name: {
                 "licence": spdx(source.licence),
@@ -128,6 +129,7 @@ class Ledger:
         entry["fingerprints"].update(stats["fingerprints"])
         entry["encodings"].update(stats["encodings"])
         self.notices.update(stats["notices"])
+        self._labelled["documents"] += stats["labelled"]
         self._eval_items += [tuple(items) for items in stats["eval_items"]]
         for name in ("repairs", "found_languages", "original_scripts"):
             self._counts[name].update(stats[name])
@@ -200,6 +202,10 @@ class Ledger:
         self._counts["conversation_pii"].update(pii)
         self._counts["conversation_repairs"].update(repairs)
 
+    def labelled_conversation(self) -> None:
+        """Note a conversation with a label of machine-made text."""
+        self._labelled["conversations"] += 1
+
     def contaminated(self, items: Sequence[int]) -> None:
         """Note the evaluation items that a conversation holds a part of."""
         self._eval_items.append(tuple(items))
@@ -228,6 +234,11 @@ class Ledger:
             "bytes_in": _sum(sources, "bytes_in"),
             "bytes_out": _sum(sources, "bytes_out"),
             "dropped": _dropped(sources),
+            "labelled": {
+                "policy": self._config.labelled,
+                "documents": self._labelled["documents"],
+                "conversations": self._labelled["conversations"],
+            },
             "pii": _by_count(self._counts["pii"]),
             "sources": sources,
             "refused_sources": self._refused,

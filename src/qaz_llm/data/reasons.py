@@ -36,6 +36,7 @@ STEP_OF_REASON: Mapping[str, str] = {
         ),
         "read",
     ),
+    "labelled": "repair",
     **dict.fromkeys(("no_letters", "script"), "script"),
     **dict.fromkeys(("language_unknown", "other_language", "kazakh_letters_missing"), "language"),
     "boilerplate": "boilerplate",

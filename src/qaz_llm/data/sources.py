@@ -25,7 +25,7 @@ from qaz_llm.data.row_checks import LOOKED_AT_ROWS, Place, Seen, check_share, ch
 from qaz_llm.data.split import split_text
 from qaz_llm.data.tasks import Task, tasks_of
 from qaz_llm.errors import DamagedFileError, DataError
-from qaz_llm.io import resolve_path
+from qaz_llm.io import set_copy
 from qaz_llm.language.repair import detokenise
 from qaz_llm.records import Document
 
@@ -64,8 +64,7 @@ def read_first_rows(task: Task, *, is_only_file: bool = False, stop_on_bad_row: 
 
 def _documents_of_task(reader: _Reader, task: Task, root: Path | None) -> Iterator[Document]:
     if not task.paths:
-        folder = resolve_path(task.source.path, root=root)
-        rows = read_hub(task.source, folder if folder.is_dir() else None)
+        rows = read_hub(task.source, set_copy(task.source.path, root=root))
         yield from reader.documents(rows, Place(task.source.name))
     for path, name in zip(task.paths, task.names, strict=True):
         yield from _documents_of_file(reader, path, name, task)

@@ -15,6 +15,8 @@ class Tally:
         self.documents_in = 0
         self.bytes_in = 0
         self.added_by_splitting = 0
+        self.labelled = 0
+        """Documents with a label of machine-made text, whatever became of them."""
         self.eval_items: list[tuple[int, ...]] = []
         self.counts: dict[str, Counter[str]] = {
             name: Counter() for name in ("dropped", "repairs", "found_languages", "original_scripts")
@@ -33,6 +35,7 @@ class Tally:
         if item.eval_items:
             self.eval_items.append(item.eval_items)
         if item.repairs:
+            self.labelled += "label" in item.repairs
             self.counts["repairs"].update(item.repairs)
         self.counts["found_languages"][item.found_language] += 1
         script = item.document.meta.get("original_script", item.document.script)
@@ -43,6 +46,7 @@ class Tally:
             "documents_in": self.documents_in,
             "bytes_in": self.bytes_in,
             "added_by_splitting": self.added_by_splitting,
+            "labelled": self.labelled,
             "eval_items": self.eval_items,
         }
         return {**sizes, **{name: dict(sorted(counter.items())) for name, counter in self.counts.items()}}

@@ -19,7 +19,7 @@ from qaz_llm.data.readers.cuts import parts_of, parts_of_saved_copy
 from qaz_llm.data.readers.hub import is_saved_copy
 from qaz_llm.data.readers.lines import aligned_path
 from qaz_llm.errors import DamagedFileError, InputError
-from qaz_llm.io import compression_of, expand_paths, fingerprint_file, fingerprint_paths, resolve_path
+from qaz_llm.io import compression_of, expand_paths, fingerprint_file, fingerprint_paths, resolve_path, set_copy
 
 COMPRESSED_TIMES = 4.5
 """How much longer than a compressed file its text usually is; for the estimate only."""
@@ -156,7 +156,9 @@ def _is_one_document(path: Path, source: SourceConfig) -> bool:
 def _parts(path: Path, source: SourceConfig) -> list[Part]:
     if source.format == "acts":
         return []
-    return parts_of_saved_copy(source, path) if path.is_dir() else parts_of(path, source)
+    if path.is_dir():  # as it lies on the hub, it is read in the order of the hub, by one process
+        return parts_of_saved_copy(source, path) if is_saved_copy(path) else []
+    return parts_of(path, source)
 
 
 def source_files(source: SourceConfig, *, root: Path | None = None) -> list[Path]:
@@ -164,13 +166,14 @@ def source_files(source: SourceConfig, *, root: Path | None = None) -> list[Path
 
     Empty for a data set that is streamed. Raises InputError where there are none.
     """
-    path = resolve_path(source.path, root=root)
     if source.format == "hub":
-        if not path.is_dir():
+        copy = set_copy(source.path, root=root)
+        if copy is None:
             return []
-        if not source.hub_files or is_saved_copy(path):
-            return [path]
-        return sorted({file for pattern in source.hub_files for file in expand_paths(path / pattern)})
+        if not source.hub_files or is_saved_copy(copy):
+            return [copy]
+        return sorted({file for pattern in source.hub_files for file in expand_paths(copy / pattern)})
+    path = resolve_path(source.path, root=root)
     if source.format == "acts":
         return act_folders(path)
     return expand_paths(path, suffixes=_known_suffixes(path, source.format))
@@ -186,9 +189,10 @@ def conversation_files(source: ConversationSourceConfig, *, root: Path | None = 
 
     Raises InputError where there are none.
     """
-    path = resolve_path(source.path, root=root)
     if source.format == "hub":
-        return [path] if path.is_dir() else []
+        copy = set_copy(source.path, root=root)
+        return [copy] if copy is not None else []
+    path = resolve_path(source.path, root=root)
     if source.format == "acts":
         return act_folders(path)
     return expand_paths(path, suffixes=_known_suffixes(path, source.format))

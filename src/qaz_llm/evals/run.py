@@ -20,6 +20,7 @@ from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.items.load import load_items, task_fingerprints
 from qaz_llm.evals.metrics.translation import check_translations
 from qaz_llm.evals.opening import Given, OpenedModel
+from qaz_llm.evals.part import WHOLE, Part
 from qaz_llm.evals.prompts.chat import ChatTemplate, chat_template_of
 from qaz_llm.evals.prompts.examples import Examples, load_examples
 from qaz_llm.evals.prompts.render import check_letters
@@ -71,18 +72,25 @@ def run_eval(
     scorer: Scorer | None = None,
     tokenizer: PreTrainedTokenizerFast | None = None,
     processes: Processes = ALONE,
+    part: Part = WHOLE,
 ) -> EvalResult:
     """Score a model and write everything. What was answered before, by the same model to the same prompts, is taken over.
 
     Args:
         scorer: answers in place of the model of `config.model`, which then only names it; needs `tokenizer` for samples.
         processes: those that call this together; each scores its share, and the first writes.
+        part: what is done of it; see `evals/part.py`.
 
     Raises:
         InputError: no such suite, task or model; data that is not there; an output folder that cannot be written.
     """
-    asked = _what_is_asked(config)
-    model = OpenedModel(config, processes) if scorer is None else Given(scorer, tokenizer, config)
+    config = part.of_config(config)
+    asked = _what_is_asked(config, part)
+    model = (
+        OpenedModel(config, processes, merge_only=part.merge_only)
+        if scorer is None
+        else Given(scorer, tokenizer, config)
+    )
     check_writable(config.out)
     chat = chat_template_of(model.tokenizer) if config.chat_template == "auto" else None
     scores = [row for task in asked.tasks for row in _scored(config, task, asked, model.scorer, chat)]
@@ -102,9 +110,9 @@ def run_eval(
     return EvalResult(config.out, parity)
 
 
-def _what_is_asked(config: EvalConfig) -> Asked:
+def _what_is_asked(config: EvalConfig, part: Part = WHOLE) -> Asked:
     """All tasks with their items and examples, read and checked before a model is loaded."""
-    tasks = choose_tasks(config)
+    tasks = part.of_tasks(choose_tasks(config))
     if config.formats == "generate":
         tasks = tuple(map(as_generated, tasks))
     if not _has_logprobs(config):

@@ -14,9 +14,11 @@ from qaz_llm.io.fingerprints import (
     fingerprint_inputs,
     fingerprint_paths,
     fingerprint_value,
+    sha256_of,
     size_in,
 )
 from qaz_llm.io.folders import LOCK_FILE, check_replaceable, check_writable, make_dir, only_one
+from qaz_llm.io.hub import hub_endpoint, hub_hint, hub_home, is_offline, own_copy, reach_hub, set_copy, set_folder
 from qaz_llm.io.paths import (
     CORPUS_DIR_VARIABLE,
     EMBEDDED_PREFIX,
@@ -80,6 +82,10 @@ __all__ = [
     "fingerprint_paths",
     "fingerprint_value",
     "has_too_many_values",
+    "hub_endpoint",
+    "hub_hint",
+    "hub_home",
+    "is_offline",
     "make_dir",
     "naming_damage",
     "only_one",
@@ -87,7 +93,9 @@ __all__ = [
     "open_jsonl_for_writing",
     "open_lines_for_writing",
     "open_text",
+    "own_copy",
     "parse_row",
+    "reach_hub",
     "read_json",
     "read_jsonl",
     "read_line",
@@ -95,6 +103,9 @@ __all__ = [
     "read_parquet",
     "read_rows",
     "resolve_path",
+    "set_copy",
+    "set_folder",
+    "sha256_of",
     "size_in",
     "skip_line",
     "write_json",

@@ -29,6 +29,12 @@ def fingerprint_file(path: Path, *, start: int = 0, end: int | None = None) -> s
     return digest.hexdigest()
 
 
+def sha256_of(path: Path) -> str:
+    """SHA-256 of the bytes of a file, as hex: what `sha256sum` prints, and what withstands forgery."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def fingerprint_input(path: Path) -> str:
     """What a file from outside is known by: its bytes, or size and time of change where reading all would take long."""
     return fingerprint_file(path) if path.stat().st_size <= WHOLE_HASH_BYTES else _size_and_time(path)

@@ -36,6 +36,7 @@ from qaz_llm.language.lookalikes import one_alphabet
 from qaz_llm.language.markup import decode_entities, may_have_markup, remove_markup
 from qaz_llm.language.mojibake import MISREAD_BYTE_ORDER_MARKS, undo_mojibake
 from qaz_llm.language.presentation import base_letters
+from qaz_llm.language.selectors import remove_labels
 from qaz_llm.language.variants import kazakh_forms
 from qaz_llm.language.white_space import even_white_space, one_line_end
 from qaz_llm.language.white_space import keep_layout as kept_layout
@@ -48,7 +49,7 @@ MAX_ROUNDS = 16
 class RepairedText:
     """The text after repair, and how often each kind of repair was made.
 
-    Kinds: `mojibake`, `old_kazakh` (lines); `surrogate`; `c1` (controls that became the signs of cp1252 they stood for),
+    Kinds: `label` (labels of machine-made text, whole or what is left of them); `mojibake`, `old_kazakh` (lines); `surrogate`; `c1` (controls that became the signs of cp1252 they stood for),
     `control` (those that became a space or a line break, or went); `invisible`, `presentation` (characters); `hyphenation` (words joined
     over a line end, ¬ inside words); `lookalike` (words); `tag`, `hidden_markup` (comments, scripts and styles with what is
     in them), `entity`; `nfc`, `whitespace` (1 where the text changed). `replacement` counts what cannot be repaired: U+FFFD
@@ -106,6 +107,8 @@ def _repair_once(
     text: str, flags: int, mixed: Sequence[tuple[int, int, bool]], counts: Counter[str], keep_layout: bool
 ) -> str:
     """The repairs that the flags ask for, each once; where the encoding was wrong, all others wait for the next round."""
+    if flags & kernels.SELECTORS:
+        text = remove_labels(text, counts)
     if flags & (kernels.MOJIBAKE | kernels.OLD_KAZAKH):
         before = text
         if flags & kernels.MOJIBAKE:

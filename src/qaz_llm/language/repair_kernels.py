@@ -20,6 +20,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from qaz_llm.language import selectors
 from qaz_llm.language.alphabet import CYRILLIC_VARIANTS, GREEK_TO_CYRILLIC
 from qaz_llm.language.buffer import Hashes, TextBatch
 from qaz_llm.language.kernels import kernel
@@ -45,6 +46,8 @@ RARE_SPACE = 512
 SPACES = 1024
 MARKUP = 2048
 MIXED = 4096
+SELECTORS = 1 << 14
+"""Two variation selectors side by side, which no sign has: a label of machine-made text, or what is left of one."""
 _BENT = 8192
 """A capital after a small letter: MOJIBAKE where there is one in every CHARACTERS_PER_BENT_WORD, as where one Cyrillic
 encoding was read as another (пРИВЕТ)."""
@@ -72,8 +75,9 @@ _UPPER = 1 << 28
 _WORD_SIGN = 1 << 29
 _LEAD_MAC = 1 << 30
 _TRAIL_MAC = 1 << 31
+_SELECTOR = 1 << 32
 _OF_ONE = 0x3FF
-_OF_PAIRS = 0xFFFF0000
+_OF_PAIRS = 0x1FFFF0000
 
 SURROGATES = "\\ud800-\\udfff"
 CONTROLS = "\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f"
@@ -122,13 +126,13 @@ def find_damage(batch: TextBatch) -> Damage:
 def _tables() -> tuple[npt.NDArray[np.uint16], Flags]:
     """For every code point its own flags (low ten bits) and its class (high six), and for every two classes the flags that
     characters of them raise side by side, shape [classes, classes]."""
-    bits = np.zeros(0x110000, dtype=np.uint32)
+    bits = np.zeros(0x110000, dtype=np.uint64)
     for characters, bit in _groups():
         for character in characters:
             bits[ord(character)] |= bit
     of_pairs = bits & _OF_PAIRS
     telling = np.flatnonzero(of_pairs)  # to sort all code points would take longer than to repair megabytes
-    kinds = np.unique(np.append(of_pairs[telling], np.uint32(0)))
+    kinds = np.unique(np.append(of_pairs[telling], np.uint64(0)))
     classes = np.zeros(len(bits), dtype=np.uint16)
     classes[telling] = np.searchsorted(kinds, of_pairs[telling])
     table = (bits & _OF_ONE).astype(np.uint16) | (classes << np.uint16(10))
@@ -143,6 +147,7 @@ def _tables() -> tuple[npt.NDArray[np.uint16], Flags]:
         (_SPACE | _NEWLINE, _SPACE, SPACES),
         (_SPACE, _NEWLINE, SPACES),
         (_OPENS_MARKUP, _IN_MARKUP, MARKUP),
+        (_SELECTOR, _SELECTOR, SELECTORS),
         (_CYRILLIC, _FOREIGN, MIXED),
         (_FOREIGN, _CYRILLIC, MIXED),
     ):
@@ -177,6 +182,7 @@ def _groups() -> Iterable[tuple[Iterable[str], int]]:
     yield MAC_TRAILS, _TRAIL_MAC
     yield " ", _SPACE
     yield "\n", _NEWLINE
+    yield characters_of(selectors.SELECTORS), _SELECTOR
     yield "&<", _OPENS_MARKUP
     yield (*characters_of("A-Za-z"), *"#/!?"), _IN_MARKUP
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qaz_llm.errors import ConfigError, InputError
+from qaz_llm.io import read_json, write_json
 from qaz_llm.model.adapter_file import check_adapter, trained_on
 from qaz_llm.model.embeddings import has_tied_tables
 from qaz_llm.model.targets import TargetModules, Targets, find_targets
@@ -176,6 +177,15 @@ def save_adapter(model: PeftModel, folder: Path, *, state_dict: dict[str, Any] |
         state = model.state_dict() if state_dict is None else state_dict
         state_dict = {name: tensor for name, tensor in state.items() if name in names}
     model.save_pretrained(str(folder), state_dict=state_dict, save_embedding_layers=whole)
+    _sort_names(folder / "adapter_config.json")
+
+
+def _sort_names(path: Path) -> None:
+    """PEFT keeps names of layers in sets, and writes them in an order that differs from process to process."""
+    if path.is_file():  # the first process alone writes it
+        values = read_json(path)
+        named = {k: v for k, v in values.items() if isinstance(v, list) and all(isinstance(name, str) for name in v)}
+        write_json(path, values | {key: sorted(names) for key, names in named.items()})
 
 
 def merge_adapter(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:

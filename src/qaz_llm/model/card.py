@@ -51,7 +51,7 @@ def facts_of_base(name: str) -> dict[str, Any]:
             "base_licence": licence_of(earlier),
             "datasets before": _names(earlier.get("datasets", ())),
         }
-    return {"base_model": shown, "base_licence": licence_of(earlier) if earlier else _stated_licence(folder)}
+    return {"base_model": shown, "base_licence": licence_of(earlier) if earlier else stated_licence(folder)}
 
 
 def licence_of(facts: Mapping[str, Any]) -> str:
@@ -172,7 +172,7 @@ def _is_path(text: str) -> bool:
     return text.startswith(("/", "./", "../", "~")) or Path(text).exists()
 
 
-def _stated_licence(folder: Path) -> str:
+def stated_licence(folder: Path) -> str:
     """What the front matter of a folder's README.md says under `license`."""
     readme = folder / "README.md"
     found = _FRONT_MATTER.match(readme.read_text(encoding="utf-8")) if readme.is_file() else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +88,28 @@ def model_folder(source: Path) -> Path:
         f"{source}: neither a model, nor an adapter, nor a run with one; it holds {present}",
         hint="name a run, or its model/ or adapter/ folder",
     )
+
+
+def name_of(source: Path) -> str:
+    """A model's name for people: its folder's, or its run's where the folder is called model or adapter."""
+    folder = source.resolve()
+    return folder.parent.name if folder.name in ("model", "adapter") else folder.name
+
+
+@contextmanager
+def whole_folder(source: Path, base: str | None, *, near: Path) -> Iterator[Path]:
+    """The folder of a whole model: `source`'s own, or for an adapter one beside `near`, merged, while the block runs.
+
+    Raises:
+        InputError: as export_model.
+    """
+    folder = model_folder(source)
+    if not (folder / "adapter_config.json").is_file():
+        yield folder
+        return
+    near.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=near.parent, prefix=".merged-") as temporary:
+        yield export_model(folder, Path(temporary) / "model", base=base)
 
 
 def _merged(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qaz_llm.errors import InputError
+from qaz_llm.io import hub_hint, is_offline, reach_hub
 from qaz_llm.model.choices import DOCUMENTS
 from qaz_llm.model.finite import not_finite
 from qaz_llm.model.folder import WEIGHT_FILES, check_model_folder
@@ -48,6 +48,8 @@ def _configs(
 
     if Path(checkpoint).is_dir():
         check_model_folder(Path(checkpoint), needs_weights=needs_weights)
+    else:
+        reach_hub()
     try:
         whole = AutoConfig.from_pretrained(checkpoint, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, ImportError) as error:
@@ -243,13 +245,8 @@ def _not_loadable(name: str, error: Exception) -> InputError:
         return InputError(f"{name}: not a model that can be loaded ({first_line})", hint="fetch or export it again")
     if _looks_like_path(name):
         return InputError(f"{name}: no such folder", hint="check the path of the checkpoint")
-    offline = os.environ.get("HF_HUB_OFFLINE", "0") not in ("0", "")
-    hint = (
-        "HF_HUB_OFFLINE is set: name a folder, or fetch the model beforehand with `hf download`"
-        if offline
-        else "check the id and the network, or name a folder"
-    )
-    return InputError(f"{name}: no such folder, and no such model on the hub or in its cache ({first_line})", hint=hint)
+    said = "" if is_offline() else f" ({first_line})"
+    return InputError(f"{name}: no such folder, and no such model on the hub or in its cache{said}", hint=hub_hint())
 
 
 def describe_model(model: Any) -> str:

@@ -18,6 +18,7 @@ from qaz_llm.io import atomic_dir, expand_paths, resolve_path
 from qaz_llm.pipeline.config import RunConfig, training_stages
 from qaz_llm.pipeline.inputs import base_model, heldout_names, last_training, without
 from qaz_llm.pipeline.layout import Layout
+from qaz_llm.pipeline.shares import cleaned_parts, eval_tasks
 from qaz_llm.pipeline.stages import Stage
 from qaz_llm.pipeline.tokenizer_stage import tokenizer_stage
 from qaz_llm.pipeline.training_stage import training_stage
@@ -102,6 +103,7 @@ def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
         work=work,
         size=size,
         estimate_s=lambda: make_build_plan(build_config).estimated_s,
+        shared=cleaned_parts(build_config),
     )
 
 
@@ -139,6 +141,7 @@ def _eval_stage(config: RunConfig, layout: Layout) -> Stage:
         work=work,
         size=lambda: f"suite '{config.eval.suite}', before and after adaptation",
         estimate_s=lambda: None,
+        shared=eval_tasks(config, layout),
     )
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from qaz_llm.cluster.environment import export_variables, read_environment
 from qaz_llm.config import dump_yaml
+from qaz_llm.data.share import Share
 from qaz_llm.errors import InputError
-from qaz_llm.io import CORPUS_DIR_VARIABLE, check_writable, only_one, write_json, write_text
+from qaz_llm.io import CORPUS_DIR_VARIABLE, check_writable, make_dir, only_one, write_json, write_text
 from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.pipeline.job import check_inputs, make_stages
 from qaz_llm.pipeline.layout import Layout
@@ -46,7 +47,7 @@ def plan_job(config: RunConfig, *, first: str | None, last: str | None, forced: 
     """What `run_job` would do. Raises InputError for unknown stage names and missing input files."""
     runner = _runner(config, forced)
     selected = runner.select(first, last)
-    _check_own(config.run_dir, runner.stages)
+    check_own(config.run_dir, runner.stages)
     check_inputs(config, selected)
     return runner.plan(selected, forced)
 
@@ -67,7 +68,7 @@ def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: S
             hint="force the stage in a run of one process, then start this one",
         )
     export_variables(environment)
-    _check_own(config.run_dir, runner.stages)
+    check_own(config.run_dir, runner.stages)
     check_inputs(config, selected)
     layout = Layout(config.run_dir)
     with ExitStack() as held:
@@ -76,6 +77,29 @@ def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: S
             held.enter_context(only_one(layout.run_dir))
             _report_status(held, layout, runner, environment.world_size)
         return _run_selected(config, layout, runner, selected, forced)
+
+
+def run_share(config: RunConfig, name: str, share: Share) -> str:
+    """Make a share of what can be made before the stage `name`, beside others that make theirs; says what was made.
+
+    Raises:
+        InputError: no such stage, one that cannot be shared out, one before it that was not run; missing input files.
+        QazError: whatever the work raises; what it had made is kept.
+    """
+    runner = _runner(config, ())
+    (stage,) = runner.select(name, name)
+    if stage.shared is None:
+        able = ", ".join(one.name for one in runner.stages if one.shared is not None)
+        raise InputError(f"--share: stage {name} is done by one job", hint=f"these can be shared out: {able}")
+    check_own(config.run_dir, runner.stages)
+    runner.check_ready((stage,))
+    stage.inputs()
+    check_writable(config.run_dir)
+    make_dir(config.run_dir / STAGES_FOLDER)
+    with only_one(config.run_dir, shared=True):
+        if runner.look(stage) == "unchanged":
+            return f"stage {name} is done already"
+        return stage.shared.make(share)
 
 
 def what_is_saved(run_dir: Path, signal_name: str) -> str:
@@ -121,7 +145,7 @@ def _report_status(held: ExitStack, layout: Layout, runner: StageRunner, process
     runner.on_stage = on_stage
 
 
-def _check_own(run_dir: Path, stages: Sequence[Stage]) -> None:
+def check_own(run_dir: Path, stages: Sequence[Stage]) -> None:
     """Raise InputError where the stages' folders hold files and no run made them: a fresh start would empty them."""
     if (run_dir / STAGES_FOLDER).is_dir():
         return

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from qaz_llm.cluster.job import note_progress
+from qaz_llm.data.share import Share
 from qaz_llm.errors import DataError, InputError, WorkError
 from qaz_llm.io import code_fingerprint, fingerprint_input, fingerprint_value, read_json, write_json
 from qaz_llm.progress import format_duration, get_logger, is_main_process
@@ -30,10 +32,26 @@ STAGES_FOLDER = "stages"
 TIMED_FILES = ("metrics.jsonl", "run.json", "complete.json", "status.json")
 """Outputs that say how long something took, and so differ between two runs that make the same."""
 
-NO_OUTPUTS = frozenset({"checkpoints", "trackers"})
+NO_OUTPUTS = frozenset({"checkpoints", "trackers", "packed"})
 """Folders below a stage's whose files no other stage reads."""
 
 _logger = get_logger("run")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The part of a stage's work that many jobs can do before the stage itself, each a share.
+
+    Attributes:
+        folders: where the shares leave what they make, below the stage's folder. It is known by what it was made of, so a
+            fresh start of the stage keeps it, and makes nothing twice.
+        make: makes a share, and says what was made.
+        missing: the numbers of the shares that are not made, of so many; asked once the stages before are done.
+    """
+
+    folders: tuple[Path, ...]
+    make: Callable[[Share], str]
+    missing: Callable[[int], Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,7 @@ class Stage:
         estimate_s: how long it will take, in seconds, or None where that is not known.
         distributed: every process takes part.
         also: further folders that belong to what the stage makes.
+        shared: work that can be shared out among jobs beforehand.
     """
 
     name: str
@@ -64,6 +83,7 @@ class Stage:
     inputs: Callable[[], Sequence[Path]] = field(default=lambda: ())
     distributed: bool = False
     also: tuple[Path, ...] = ()
+    shared: Shared | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +137,7 @@ class StageRunner:
 
     def plan(self, selected: Sequence[Stage], forced: Sequence[str]) -> list[PlannedStage]:
         """What `run` would do, without doing it. A stage after one that would run is planned to run too."""
-        self._check_ready(selected)
+        self.check_ready(selected)
         planned: list[PlannedStage] = []
         changed: set[str] = set()
         for stage in self.stages:
@@ -139,10 +159,14 @@ class StageRunner:
 
     def run(self, selected: Sequence[Stage], forced: Sequence[str]) -> list[StageResult]:
         """Carry out the stages that are not up to date. Raises InputError where one they read from was never run."""
-        self._check_ready(selected)
+        self.check_ready(selected)
         return [self._run_stage(stage, n, len(selected), stage.name in forced) for n, stage in enumerate(selected, 1)]
 
-    def _check_ready(self, selected: Sequence[Stage]) -> None:
+    def look(self, stage: Stage) -> str:
+        """What `run` would do about a stage, given that those before it are up to date: unchanged, resume or run."""
+        return self._look(stage)[0]
+
+    def check_ready(self, selected: Sequence[Stage]) -> None:
         """Raise InputError where a selected stage reads from one that is neither selected nor was run before."""
         names = {stage.name for stage in selected}
         for stage in selected:
@@ -209,7 +233,7 @@ class StageRunner:
     def _prepare(self, stage: Stage, fingerprint: str, *, keep: bool) -> None:
         self._manifest_path(stage.name).unlink(missing_ok=True)
         if not keep and stage.folder.exists():
-            shutil.rmtree(stage.folder)
+            _empty(stage.folder, stage.shared.folders if stage.shared is not None else ())
         write_json(self._started_path(stage.name), {"fingerprint": fingerprint, "parts": self._parts(stage)})
 
     def _complete(
@@ -237,6 +261,7 @@ class StageRunner:
         }
         write_json(self._manifest_path(stage.name), manifest)
         self._started_path(stage.name).unlink(missing_ok=True)
+        note_progress(f"stage {stage.name}")
 
     def _wait_for(self, stage: Stage, fingerprint: str) -> StageResult:
         while True:
@@ -294,6 +319,20 @@ def _read_if_whole(path: Path) -> dict[str, Any] | None:
     except DataError:
         return None
     return value if isinstance(value, dict) and "fingerprint" in value else None
+
+
+def _empty(folder: Path, kept: Sequence[Path]) -> None:
+    """Remove a folder and all in it but those below that are `kept`."""
+    if folder in kept:
+        return
+    if not any(path.is_relative_to(folder) and path.exists() for path in kept):
+        shutil.rmtree(folder)
+        return
+    for inside in folder.iterdir():
+        if inside.is_dir() and not inside.is_symlink():
+            _empty(inside, kept)
+        else:
+            inside.unlink()
 
 
 def _differs(one: Mapping[str, str], other: Mapping[str, str]) -> set[str]:

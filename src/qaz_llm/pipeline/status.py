@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from qaz_llm.cluster.restarts import Restart
+from qaz_llm.errors import InputError
+from qaz_llm.pipeline.chain.state import chain_state, describe_chain
 from qaz_llm.pipeline.config import TRAINING_STAGES
 from qaz_llm.progress import format_duration
 from qaz_llm.train.status import STATUS_FILE, read_status
@@ -21,8 +24,19 @@ IN_WORDS = {
 
 
 def find_status(run_dir: Path) -> dict[str, Any]:
-    """`read_status` of a folder; of a job at a training stage, `training` is that one's. Raises as `read_status`."""
-    found = read_status(run_dir)
+    """`read_status` of a folder; of a job at a training stage, `training` is that one's; of a chain of jobs, `jobs` are these.
+
+    Raises as `read_status`, and as `chain_state`.
+    """
+    jobs = chain_state(run_dir)
+    try:
+        found = read_status(run_dir)
+    except InputError:
+        if not jobs:
+            raise
+        found = {"state": None}  # no job of the chain has begun
+    if jobs:
+        found["jobs"] = jobs
     stage = found.get("phase")
     if "stages" in found and stage in TRAINING_STAGES and (run_dir / stage / STATUS_FILE).is_file():
         found["training"] = read_status(run_dir / stage)
@@ -31,6 +45,11 @@ def find_status(run_dir: Path) -> dict[str, Any]:
 
 def describe_status(found: Mapping[str, Any]) -> Iterator[str]:
     """The status as lines for a person."""
+    if "jobs" in found:
+        yield "jobs of the chain:"
+        yield from describe_chain(found["jobs"])
+    if found["state"] is None:
+        return
     yield _headline(found)
     if found.get("why") or found.get("message"):
         yield f"  {str(found.get('why') or found['message']).splitlines()[0]}"
@@ -43,16 +62,29 @@ def describe_status(found: Mapping[str, Any]) -> Iterator[str]:
     if found.get("best"):
         best = found["best"]
         yield f"  best held-out {best['by']}: {best['value']:.4f} at step {best['step']:,}"
+    yield from _of_processes(found)
     job = f", job {found['job_id']}" if found.get("job_id") else ""
     yield f"  process {found['pid']} on {found['host']}{job}, started {found['started']}"
     yield f"  last word {format_duration(found['age_s'])} ago"
     for sitting in found["sittings"]:
         why = f": {str(sitting['message']).splitlines()[0]}" if sitting.get("message") else ""
         at = f" at step {sitting['step']:,}" if sitting.get("step") is not None else ""
-        yield f"  before: {sitting['started']} to {sitting['ended']}, {sitting['how']}{at}{why}"
+        job = f" (job {sitting['job_id']})" if sitting.get("job_id") else ""
+        yield f"  before: {sitting['started']} to {sitting['ended']}{job}, {sitting['how']}{at}{why}"
+    for restart in found.get("restarts") or ():
+        yield f"  the job was started again, {Restart(**restart).describe()}"
     if "training" in found:
         yield f"stage {found['phase']}:"
         yield from (f"  {line}" for line in describe_status(found["training"]))
+
+
+def _of_processes(found: Mapping[str, Any]) -> Iterator[str]:
+    """Who of several processes is slow; else how even they are."""
+    if found.get("stragglers"):
+        yield from (f"  slow: {line}" for line in found["stragglers"])
+    elif found.get("ranks"):
+        ratios = [one["ratio"] for one in found["ranks"].values() if one["ratio"] is not None]
+        yield f"  processes: the slowest takes at most {max(ratios, default=1.0):.2f} × the median; none is named for it"
 
 
 def _headline(found: Mapping[str, Any]) -> str:

@@ -11,14 +11,22 @@ from qaz_llm.io import resolve_path
 from qaz_llm.pipeline.config import InstructStage, PreferenceStage, RunConfig, TextStage, training_stages
 from qaz_llm.pipeline.inputs import base_model, folder_files, heldout_files, without
 from qaz_llm.pipeline.layout import Layout
+from qaz_llm.pipeline.shares import forget_other_rows, packed_rows
 from qaz_llm.pipeline.stages import Stage
+from qaz_llm.progress import is_main_process
 
 if TYPE_CHECKING:
     from qaz_llm.rows.config import MixEntry
     from qaz_llm.train.config import TrainConfig, TrainSettings
     from qaz_llm.train.plan import TrainPlan
 
-KEYS_WITHOUT_EFFECT = ("log_every_steps", "checkpoint_every_steps", "keep_checkpoints", "gradient_checkpointing")
+KEYS_WITHOUT_EFFECT = (
+    "log_every_steps",
+    "checkpoint_every_steps",
+    "keep_checkpoints",
+    "gradient_checkpointing",
+    "preflight",
+)
 """Keys of a training stage that may change without its result changing; a stage is not run again for them."""
 
 STAGE_KEYS = {"mix", "total_tokens", "max_passes", "pairs"}
@@ -38,7 +46,10 @@ def training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
 
         watch = watch_bits(config) if section.eval_every_steps else None
         heldout = watch.texts if watch else None
-        result = train(_plan(config, layout, name), on_eval=watch, heldout=heldout)
+        plan = _plan(config, layout, name)
+        result = train(plan, on_eval=watch, heldout=heldout)
+        if is_main_process():
+            forget_other_rows(plan.config)
         return {"steps": result.steps, "tokens": result.tokens, "final_loss": result.final_loss}
 
     return Stage(
@@ -56,6 +67,7 @@ def training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         size=lambda: _training_size(section),
         estimate_s=lambda: _training_estimate_s(config, layout, name),
         distributed=True,
+        shared=packed_rows(lambda: train_config(config, layout, name), layout.training(name)),
     )
 
 

@@ -122,9 +122,7 @@ def make_rows(
     for rows in todo:
         if not rows.shape.chat:
             check_first_texts(rows.entry)
-    jobs = [(rows, number) for rows in todo for number in range(len(rows.parts))]
-    if share is not None:
-        jobs = jobs[share.index :: share.count]
+    jobs = _dealt(sets, share) if share is not None else all_parts(todo)
     if todo:
         with stopped_by_signals(partial(_what_is_saved, jobs)), _held(todo, share):
             _make_parts(jobs, RowMaker(tokenizer), workers)
@@ -134,6 +132,16 @@ def make_rows(
         for rows in todo if share is not None else ():
             _put_together_last(rows)
     return [rows for rows in sets if rows.is_done]
+
+
+def all_parts(sets: Sequence[RowSet]) -> list[tuple[RowSet, int]]:
+    """The parts of all sets, in the order that shares are dealt in."""
+    return [(rows, number) for rows in sets for number in range(len(rows.parts))]
+
+
+def _dealt(sets: Sequence[RowSet], share: Share) -> list[tuple[RowSet, int]]:
+    """The parts of a share. All are dealt out, those of finished sets too: a share that begins late gets the same ones."""
+    return [(rows, number) for rows, number in all_parts(sets)[share.index :: share.count] if not rows.is_done]
 
 
 @contextmanager

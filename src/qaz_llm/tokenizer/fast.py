@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import InputError
-from qaz_llm.io import fingerprint_value
+from qaz_llm.io import fingerprint_value, hub_hint, reach_hub
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -23,6 +23,9 @@ def load_fast_tokenizer(name: str, *, trust_remote_code: bool = False) -> PreTra
     """
     from transformers import AutoTokenizer
 
+    is_folder = Path(name).is_dir()
+    if not is_folder:
+        reach_hub()
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, ImportError) as error:
@@ -31,10 +34,12 @@ def load_fast_tokenizer(name: str, *, trust_remote_code: bool = False) -> PreTra
                 f"{name}: its tokenizer brings code of its own, which is not run",
                 hint="name a folder with a tokenizer.json that needs none",
             ) from error
-        what = "the folder holds no tokenizer" if Path(name).is_dir() else "no such folder, and not found on the hub"
-        raise InputError(
-            f"{name}: {what}", hint="name a folder with tokenizer.json, or a hub id while online"
-        ) from error
+        if is_folder:
+            raise InputError(
+                f"{name}: the folder holds no tokenizer", hint="name a folder with tokenizer.json, or a hub id"
+            ) from error
+        what = "no such folder, and no such tokenizer on the hub or in its cache"
+        raise InputError(f"{name}: {what}", hint=hub_hint()) from error
     if not tokenizer.is_fast:
         raise InputError(
             f"{name}: only a slow tokenizer ({type(tokenizer).__name__})", hint="a tokenizer.json is needed"

@@ -6,7 +6,8 @@ All but `step`, `tokens` and `seconds` is over the steps since the last row. `lo
 one's mean over its learned tokens, in nats; `tokens` counts from the run's start, padding left out. `tokens_per_s` leaves
 out the time of saving, evaluation and samples, which `saving_s`, `evaluation_s` and `sampling_s` give; `seconds`, from the
 run's start, has them in. `mfu_frac`, on a GPU whose peak is known, is the share of that peak which the model's own FLOPs
-reach at that rate. `languages` and `sources` have `loss` and `learned_tokens` of each, and `learned_tokens` is their sum:
+reach at that rate. `ranks` compares several processes (ranks/stragglers.py): `median` and `most` seconds of each kind of work, `ratio`, and the
+slowest's `rank` and `node`; `stragglers` says in words who is slow. `languages` and `sources` have `loss` and `learned_tokens` of each, and `learned_tokens` is their sum:
 
     Σ loss × learned_tokens over the sources = loss × learned_tokens of the row   (exactly so with a row for each step)
 """

@@ -13,14 +13,17 @@ run_dir/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from qaz_llm.cluster.job_comment import job_comment
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.preflight import preflight
+from qaz_llm.cluster.preflight.verdict import job_state
+from qaz_llm.cluster.restarts import read_restarts
 from qaz_llm.cluster.stopping import Stop, Told, stopped_by_signals
 from qaz_llm.errors import ConfigError
 from qaz_llm.io import facts_of_files, only_one, write_json
@@ -35,9 +38,11 @@ from qaz_llm.train.saving import checkpoint as checkpoints
 from qaz_llm.train.saving.loading import with_older_ones
 from qaz_llm.train.start.isolation import isolated
 from qaz_llm.train.start.libraries import quiet_libraries
+from qaz_llm.train.start.others import check_same_run, measure_others, meet_others
 from qaz_llm.train.start.resume import COMPLETE_FILE, TrainResult, checkpoint_to_resume, completed, next_older
 from qaz_llm.train.start.waiting import make_files_first
 from qaz_llm.train.status import STATUS_FILE, StatusFile, reported_status
+from qaz_llm.train.watching.comment import comment_of
 
 if TYPE_CHECKING:
     from qaz_llm.train.health.history import Verdict
@@ -64,6 +69,7 @@ def train(
         OtherRunError: run_dir belongs to a run with another config or other data; the keys are named.
         PreemptedError: told to stop by SIGTERM or SIGUSR1; a checkpoint was saved, the same command goes on from it.
         ConfigError: `eval_every_steps` with nothing to evaluate on, a tracker that is not installed; or documents of a batch would see each other; what works is named.
+        BadNodeError: of several nodes some are not fit, or some processes did not come (docs/preflight.md).
         DivergedError: a step was no good, and `on_divergence` does not go on past it, or no longer.
     """
     from qaz_llm.train.loop.stopping import what_is_saved
@@ -90,23 +96,27 @@ def _train_among_others(
     config = plan.config
     on_cpu = plan.device == "cpu"
     started_before = quiet_libraries(on_cpu=on_cpu, with_deepspeed=plan.deepspeed_path is not None)
-    make_files_first(plan)
     stopped: PreemptedError | None = None
+    meeting = meet_others(plan)
+    make_files_first(plan)
     try:
         start_process_group(
             plan.environment,
             on_cpu=on_cpu,
             sharded=plan.deepspeed_path is not None or uses_fsdp2(config),
             timeout_minutes=config.distributed.timeout_minutes,
+            store=meeting.store if meeting is not None else None,
         )
         beat.met()
         on_main(lambda: preflight(config.run_dir, needed_bytes=plan.disk_bytes))
         with ExitStack() as held:
             on_main(lambda: held.enter_context(only_one(config.run_dir)))
-            status = held.enter_context(reported_status(_status_path(plan), processes=plan.environment.world_size))
+            status = held.enter_context(_told_status(plan))
             held.enter_context(log_to_file(config.run_dir / "train.log"))
             if ignored:
                 _logger.warning("environment variables ignored, the config decides: %s", ", ".join(ignored))
+            beat.mark("measuring the nodes", is_long=True)
+            measure_others(meeting, plan)
             return _train(plan, flag, beat, sight, status)
     except PreemptedError as error:
         # Raised anew below: the traceback's frames hold the model, which is to be gone before the process group is.
@@ -131,8 +141,16 @@ def _train_among_others(
     raise stopped
 
 
-def _status_path(plan: TrainPlan) -> Path | None:
-    return plan.config.run_dir / STATUS_FILE if plan.environment.is_main else None
+@contextmanager
+def _told_status(plan: TrainPlan) -> Iterator[StatusFile]:
+    """status.json of the first process, and the comment of its Slurm job, while the block runs."""
+    here = plan.environment
+    restarts = [restart.to_dict() for restart in read_restarts(job_state())]
+    with job_comment(here.job_id if here.is_main else None) as comment:
+        path = plan.config.run_dir / STATUS_FILE if here.is_main else None
+        facts = {"processes": here.world_size, "restarts": restarts}
+        with reported_status(path, on_write=lambda values: comment.tell(comment_of(values)), **facts) as status:
+            yield status
 
 
 def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, status: StatusFile) -> TrainResult:
@@ -150,6 +168,7 @@ def _train(plan: TrainPlan, flag: Stop, beat: Heartbeat, sight: Sight, status: S
     status.phase("preparing")
     files = on_main(lambda: prepare_files(plan))
     run = open_prepared(plan, files)
+    check_same_run(run)
     if not plan.steps_are_exact and (warm_up := warm_up_line(plan.config, run.steps)) is not None:  # the plan guessed
         _logger.warning(warm_up)
     done = completed(plan, run)
@@ -193,7 +212,7 @@ def _sitting(
         _logger.info(line)
     if resumed is None and sight.heldout:
         on_main(lambda: say_overlaps(plan.config.run_dir, sight.heldout, run.tokenizer, run.rows.parts))
-    watching = Watch.begin(plan.config, status, run.entries, sight)
+    watching = Watch.begin(plan, status, run.entries, sight)
     on_main(lambda: stop_if_forgotten(plan.config.run_dir, plan.config.watch.forgetting))
     run = ended_before(run, plan, resumed.step if resumed else 0, status)
     trainer = with_older_ones(

@@ -2,10 +2,12 @@
 
     {"state": "running", "phase": "training", "step": 120, "steps": 1000, "loss": 2.31, "tokens_per_s": 10400.0,
      "left_s": 812.0, "pid": 4711, "host": "node03", "job_id": "81", "updated": "2026-01-31T10:15:02+00:00", …,
-     "sittings": [{"started": …, "ended": …, "step": 80, "how": "preempted", "message": …}]}
+     "sittings": [{"started": …, "ended": …, "step": 80, "job_id": "81", "how": "preempted", "message": …}],
+     "restarts": [{"time": …, "reason": …, "progress": …}], "stragglers": [], "ranks": {"forward_s": {…}}}
 
 `state` is `running`, or how it ended: `done`, `preempted`, `interrupted`, `failed`. The first process writes the file whole,
 at most every WRITE_EVERY_S but at once when the phase changes. `sittings` are the earlier ones: each restart and why.
+`restarts` are those of the Slurm job, by its batch script; `ranks` and `stragglers` are those of the last row of metrics.
 A process that is killed writes nothing more, so whoever reads the file judges whether it can still be true (`read_status`).
 """
 
@@ -15,7 +17,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,8 +45,11 @@ _logger = get_logger("status")
 class StatusFile:
     """Writes status.json; one without a path (all processes but the first) writes nothing."""
 
-    def __init__(self, path: Path | None, **facts: Any) -> None:
+    def __init__(
+        self, path: Path | None, *, on_write: Callable[[Mapping[str, Any]], None] = lambda _: None, **facts: Any
+    ) -> None:
         self.path = path
+        self.on_write = on_write
         self._written_at = -math.inf
         self._warned = False
         before = _read_if_there(path) if path is not None else None
@@ -67,6 +72,7 @@ class StatusFile:
         if self.path is None or self._is_kept or (not at_once and time.monotonic() - self._written_at < WRITE_EVERY_S):
             return
         self._written_at = time.monotonic()
+        self.on_write(self.values)
         try:
             write_json(self.path, self.values | {"updated": _now()})
         except (WriteError, OSError) as error:  # no reason to lose the run
@@ -85,9 +91,11 @@ class StatusFile:
 
 
 @contextmanager
-def reported_status(path: Path | None, **facts: Any) -> Iterator[StatusFile]:
-    """A StatusFile while the block runs, which says afterwards how it ended."""
-    status = StatusFile(path, **facts)
+def reported_status(
+    path: Path | None, *, on_write: Callable[[Mapping[str, Any]], None] = lambda _: None, **facts: Any
+) -> Iterator[StatusFile]:
+    """A StatusFile while the block runs, which says afterwards how it ended. `on_write` is told the values each time."""
+    status = StatusFile(path, on_write=on_write, **facts)
     status.phase("loading")
     ending: dict[str, Any] = {"state": "done"}
     try:
@@ -186,6 +194,7 @@ def _sittings(before: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         "started": before["started"],
         "ended": before.get("updated") if killed else before.get("ended"),
         "step": before.get("step"),
+        "job_id": before.get("job_id"),
         "how": "killed" if killed else before["state"],
         "message": "it ended without a word" if killed else before.get("message"),
     }

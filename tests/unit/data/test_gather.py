@@ -31,6 +31,10 @@ class Recorder:
         self.files: dict[str, str] = {}
         self.notices = Notices()
         self.items: list[tuple[int, ...]] = []
+        self.labelled = 0
+
+    def labelled_conversation(self) -> None:
+        self.labelled += 1
 
     def contaminated(self, items: Sequence[int]) -> None:
         self.items.append(tuple(items))

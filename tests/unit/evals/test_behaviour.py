@@ -99,6 +99,10 @@ def test_labels_are_compared_by_name() -> None:
 
 
 def test_tasks_without_twins_or_answers_say_nothing() -> None:
-    assert behaviour_of([load_task("qaz_mc")], [row("1", "kk", 0)]) == {"languages": {}, "agreement": {}}
+    assert behaviour_of([load_task("qaz_mc")], [row("1", "kk", 0)]) == {
+        "languages": {},
+        "readability": {},
+        "agreement": {},
+    }
     found = behaviour_of([load_task("qaz_mc")], [row("1", "kk", 0, generated=RU)])
     assert found["languages"]["qaz_mc"]["kk"]["observed"] == {"ru": 1.0}

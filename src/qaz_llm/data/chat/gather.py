@@ -106,7 +106,10 @@ def _judge_all(
         ledger.notices.add("repeated_ids", source, made.repeats_id is not None)
         if made.notice is not None:
             ledger.notices.add(made.notice, source)
-        write({"conversation": made.conversation.to_row(), "pii": dict(pii), "repairs": dict(made.repairs)})
+        marked = {"machine_made": True} if config.labelled == "mark" and made.repairs.get("label") else {}
+        write(
+            {"conversation": {**made.conversation.to_row(), **marked}, "pii": dict(pii), "repairs": dict(made.repairs)}
+        )
         compared.add(made)
     return compared
 
@@ -153,6 +156,10 @@ def _judged(
                 found: Mapping[str, str] = {}
                 if reason is None and refusal(item.conversation.licence, config.licences) is not None:
                     reason = "licence"
+                if item.repairs.get("label"):
+                    ledger.labelled_conversation()
+                    if reason is None and config.labelled == "drop":
+                        reason = "labelled"
                 if reason is None and items:
                     reason = "contaminated"
                     ledger.contaminated(items)

@@ -17,7 +17,7 @@ from qaz_llm.data.config import MixConfig
 from qaz_llm.data.mixing.mix import MixPlan, plan_corpus_mix
 from qaz_llm.data.mixing.parts import MixPart
 from qaz_llm.errors import InputError
-from qaz_llm.io import expand_paths, read_rows, resolve_path
+from qaz_llm.io import expand_paths, hub_hint, reach_hub, read_rows, resolve_path
 
 BYTES_PER_TOKEN: Mapping[str, float] = {"kk": 2.98, "ru": 5.87, "en": 4.78}
 """Llama 3's tokenizer on FLORES-200 devtest. One that was extended for Kazakh takes two to three times fewer tokens."""
@@ -78,10 +78,13 @@ def describe_mix(config: MixConfig, *, chat: bool = False) -> DescribedMix:
 def _counter(name: str) -> CountTokens:
     from transformers import AutoTokenizer
 
+    if not Path(name).is_dir():
+        reach_hub()
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
-        raise InputError(f"tokenizer {name!r} cannot be loaded ({error})", hint="name a folder or a hub id") from error
+        said = str(error).strip().partition("\n")[0]
+        raise InputError(f"tokenizer {name!r} cannot be loaded ({said})", hint=hub_hint()) from error
     return lambda texts: sum(len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"])
 
 

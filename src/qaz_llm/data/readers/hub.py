@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from qaz_llm.data.config import SourceConfig
 from qaz_llm.data.readers.rows import Part, Row
 from qaz_llm.errors import InputError
-from qaz_llm.io import COMPRESSIONS
+from qaz_llm.io import COMPRESSIONS, hub_hint, reach_hub
 from qaz_llm.io.parquet import BATCH_ROWS, as_text
 
 T = TypeVar("T")
@@ -51,6 +51,9 @@ def stream_rows(source: SourceConfig, folder: Path | None) -> Iterator[Row]:
     """
     import datasets
 
+    if folder is None:
+        reach_hub()
+
     def load() -> Any:
         if source.hub_files:
             urls = [f"hf://datasets/{source.path}/{pattern}" for pattern in source.hub_files]
@@ -83,6 +86,10 @@ def _loaded(source: SourceConfig, load: Callable[[], T]) -> T:
         raise
     except Exception as error:  # datasets raises some twenty kinds here, all of which mean: not to be had
         raise InputError(
-            f"source {source.name}: the data set {source.path!r} cannot be read ({type(error).__name__}: {error})",
-            hint="check path, hub_subset and hub_split; offline, name a folder with a copy of it",
+            f"source {source.name}: the data set {source.path!r} cannot be read ({_first_line(error)})",
+            hint=f"check path, hub_subset and hub_split; {hub_hint()}",
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:300]}"

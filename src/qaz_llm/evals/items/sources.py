@@ -26,7 +26,7 @@ import xxhash
 
 from qaz_llm.errors import InputError
 from qaz_llm.evals.items.tables import TABLES, read_task_rows
-from qaz_llm.io import CORPUS_DIR_VARIABLE, file_format, fingerprint_file, resolve_path
+from qaz_llm.io import CORPUS_DIR_VARIABLE, file_format, fingerprint_file, hub_hint, reach_hub, resolve_path, set_copy
 
 HUB_PREFIX = "hub:"
 SUFFIXES = (".jsonl", ".parquet", *TABLES)
@@ -124,8 +124,7 @@ def parse_address(written: str) -> HubAddress:
 
 def _find_on_hub(written: str, task: str, root: Path | None, fetch: bool) -> Source:
     address = parse_address(written)
-    copy = resolve_path(f"hub/{address.name}", root=root)
-    folder = copy if copy.is_dir() else None
+    folder = set_copy(address.name, root=root, beside="hub/", revision=address.revision)
     if not address.pattern:
         if folder is None and not fetch and not _is_cached(address.name):
             raise InputError(f"task {task}: {written} was not fetched yet")
@@ -145,6 +144,8 @@ def _snapshot(address: HubAddress, task: str, fetch: bool) -> Path:
     """The folder with the files of the pattern, downloaded where they are not here."""
     from huggingface_hub import snapshot_download
 
+    if fetch:
+        reach_hub()
     try:
         return Path(
             snapshot_download(
@@ -163,6 +164,8 @@ def _load_split(address: HubAddress, folder: Path | None) -> Iterator[Row]:
     """Its rows; of a copy they are streamed, since the library keeps what it once read of a folder though its files have changed."""
     import datasets
 
+    if folder is None:
+        reach_hub()
     subset, split = address.subset, address.split
     try:
         if folder is not None:
@@ -179,7 +182,7 @@ def _not_to_be_had(what: str, error: Exception) -> InputError:
     said = str(error).strip().partition("\n")[0][:200]
     return InputError(
         f"{what} cannot be read ({type(error).__name__}: {said})",
-        hint="ask for access on its page and set HF_TOKEN where it is gated; offline, put a copy into ROOT/hub/OWNER/NAME",
+        hint=f"{hub_hint()} with a copy of it in ROOT/hub/OWNER/NAME; where it is gated, ask for access on its page and set HF_TOKEN",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from qaz_llm.evals.behaviour.simple_words import FLORES, FLORES_SENTENCES, figures
 from qaz_llm.evals.report.cells import (
     Cells,
     Row,
@@ -151,6 +152,7 @@ def behaviour_section(behaviour: Mapping[str, Any]) -> Iterator[Section]:
         names = list(map(language_name, codes))
         parts.append(heat_table(names, rows, title=f"{task}: languages of answers", corner="asked in (sentences)"))
         parts.append(table(ANSWERS, [_answers_row(asked, by[asked]) for asked in ordered(by)]))
+    parts += _readability(behaviour.get("readability", {}))
     agreement = [
         [task, pair, row["n"], number_text(row["agreement"]), number_text(row.get("kappa"))]
         for task, pairs in behaviour.get("agreement", {}).items()
@@ -163,6 +165,31 @@ def behaviour_section(behaviour: Mapping[str, Any]) -> Iterator[Section]:
         yield Section("Behaviour", tuple(parts), lead="What a model does beside being right.")
 
 
+def _readability(readability: Mapping[str, Any]) -> Iterator[str]:
+    """Sentences and words of answers in figures, with those of FLORES below."""
+    rows = [
+        [task, language_name(code), *_readability_row(row)]
+        for task, by in readability.items()
+        for code, row in by.items()
+    ]
+    codes = {code for by in readability.values() for code in by}
+    beside = [
+        ["FLORES, for comparison", language_name(code), *_readability_row(figures(found, FLORES_SENTENCES))]
+        for code, found in FLORES.items()
+        if code in codes
+    ]
+    if rows:
+        caption = "How simple the words of answers are: of one language, compare with other answers or with FLORES; languages do not compare"
+        yield table(READABILITY, [*rows, *beside], caption=caption)
+
+
+def _readability_row(row: Row) -> list[object]:
+    share = row["frequent_words_frac"]
+    means = [f"{row[key]:.1f}" if row[key] is not None else "–" for key in ("words_per_sentence", "letters_per_word")]
+    return [row["answers"], f"{row['words']:,}", *means, "–" if share is None else f"{100 * share:.0f} %"]
+
+
+READABILITY = ("task", "asked in", "answers", "words", "words a sentence", "letters a word", "frequent words")
 ANSWERS = (
     "asked in",
     "answers",

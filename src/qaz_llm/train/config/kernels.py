@@ -14,5 +14,7 @@ class KernelsConfig(StrictModel):
     """`in_blocks`: loss and its gradients from a few tokens at a time, so that the logits of a micro-batch never stand at once; `full_logits`: as the model gives them. `auto` is `in_blocks` wherever the losses are found to be those from the logits, which is looked at before the first step."""
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile, layer by layer. `auto` is on on a GPU and off on a CPU, where it was measured to bring a few percent and to take half a minute."""
+    norms: Literal["auto", "on", "off"] = "auto"
+    """`on`: each RMSNorm keeps its input alone for the backward pass and computes the rest again, which saves memory as large as the stream of a token twice in each layer; `off`: as the family writes it. `auto` is on where layers are not compiled, which does as much."""
     fp8: Literal["off", "tensorwise", "rowwise"] = "off"
     """Products of the layers in 8 bit, by torchao, with a scale for each tensor or for each row (more exact, slower); also those of a frozen base under LoRA. It needs a GPU of compute capability 8.9 or more (Ada, Hopper) and precision bf16."""

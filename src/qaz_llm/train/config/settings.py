@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from qaz_llm.cluster.preflight.config import PreflightConfig
 from qaz_llm.config import StrictModel
 from qaz_llm.errors import ConfigError
 from qaz_llm.rows.config import RowShape
@@ -109,6 +110,8 @@ class TrainSettings(StrictModel):
     """Method dpo: how the answers of a pair are compared."""
     distributed: DistributedConfig = DistributedConfig()
     """How several processes share the work."""
+    preflight: PreflightConfig = PreflightConfig()
+    """What is asked of every node before a training of several processes begins."""
     on_divergence: Literal["stop", "skip", "rollback"] = "stop"
     """A step whose loss or gradient says that training has diverged ends the run (`stop`), is left out without an update (`skip`; not with DeepSpeed), or the run goes back to its newest checkpoint and leaves the step's rows out (`rollback`). Its rows are kept in `run_dir/diverged/`."""
     divergence: DivergenceConfig = DivergenceConfig()

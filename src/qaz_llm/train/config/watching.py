@@ -50,6 +50,8 @@ class WatchConfig(StrictModel):
     """What samples continue (for method sft: what the user says); empty: the first words of held-out texts."""
     sample_tokens: int = Field(default=48, gt=0)
     """Longest continuation, in tokens."""
+    straggler_ratio: float | None = Field(default=1.5, gt=1)
+    """A process that takes so many times the median of all for reading rows, the forward pass (with DDP and ZeRO-2) or a product of matrices, in two rows of metrics one after another, is named in the log, metrics.jsonl and status.json; null: times are not compared."""
     report_to: tuple[Tracker, ...] = ()
     """Also send metrics to these, each of which must be installed. wandb stays offline unless WANDB_MODE says otherwise; files lie in RUN_DIR/trackers. Sent are numbers and hyperparameters, no texts, no paths."""
     project: str = Field(default="qaz-llm", min_length=1)

@@ -150,9 +150,11 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def get_batch_samples(self, *arguments: Any, **named: Any) -> Any:
         self._mark("reading rows")
+        self.watching.times.begin_reading()
         return super().get_batch_samples(*arguments, **named)
 
     def _get_num_items_in_batch(self, *arguments: Any, **named: Any) -> Any:
+        self.watching.times.end_reading()
         self._mark("counting tokens")
         return self.count_items(*arguments, **named)
 
@@ -164,7 +166,8 @@ class PackedTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         """`batch_loss`, told of which parts of the mix the rows are. Only within a step: all ranks make the same marks."""
         self._mark("the forward pass")
         self.watching.losses.next_batch(inputs.pop("part_B", None))
-        loss = self.batch_loss(model, inputs, *rest, **named)
+        with self.watching.times.forward():
+            loss = self.batch_loss(model, inputs, *rest, **named)
         self._mark("the backward pass")
         return loss
 

@@ -3,6 +3,7 @@
 In numbers of a token, for a block of Llama's kind (h hidden, I intermediate, a heads of d, r rank of adapters):
 
     norms               input and scaled result                     4 h     frozen: the input alone            2 h
+                        kernels.norms: the input, and 1 number      2 h
     projections         what goes into q k v, o, gate up, down      2 h + a d + I
     attention           q, k, v as many heads as queries            3 a d   (k and v are repeated for grouped queries; by
                                                                             documents and flash attention they are not)
@@ -53,29 +54,42 @@ class Activations:
 
 
 def count_activations(
-    structure: Structure, seq_len: int, precision: Precision, *, attention: str, packs: bool = True
+    structure: Structure,
+    seq_len: int,
+    precision: Precision,
+    *,
+    attention: str,
+    packs: bool = True,
+    lean_norms: bool = False,
 ) -> Activations:
     """Bytes that a token of a row of `seq_len` leaves for the backward pass.
 
     `attention`: the implementation, `eager` keeps its matrix, `sdpa` a mask where rows are `packs`, documents and flash neither.
+    `lean_norms`: those of model/kernels/norms.py.
     """
     found = {a.block: a for a in structure.attentions}
     blocks = []
     for block, matrices in matrices_by_block(structure).items():
-        kept = _norm_bytes(structure, block, precision) + _projection_bytes(matrices, precision)
+        kept = _norm_bytes(structure, block, precision, lean_norms) + _projection_bytes(matrices, precision)
         kept += sum(_feed_forward_bytes(group, precision) for group in _groups(matrices))
         if block in found:
             kept += _attention_bytes(found[block], seq_len, precision, attention, packs)
         blocks.append(kept)
     h = structure.hidden_size
-    outside = _norm_bytes(structure, "", precision) + h * precision.wide
+    outside = _norm_bytes(structure, "", precision, lean_norms) + h * precision.wide
     return Activations(tuple(blocks), tuple(float(h * precision.residual) for _ in blocks), outside)
 
 
-def _norm_bytes(structure: Structure, block: str, precision: Precision) -> float:
-    """The input in float32, as the norm itself makes it, and the scaled result in what the stream is in."""
-    result = precision.residual
-    return sum(n.width * (4 + (result if n.keeps_result else 0)) for n in structure.norms if n.block == block)
+def _norm_bytes(structure: Structure, block: str, precision: Precision, lean: bool) -> float:
+    """The input in float32, as the norm itself makes it, and the scaled result in what the stream is in; or the input as it
+    came and one number."""
+    result, total = precision.residual, 0.0
+    for norm in structure.norms:
+        if norm.block == block and lean and norm.is_rms:
+            total += norm.width * result + 4 * norm.parts
+        elif norm.block == block:
+            total += norm.width * (4 + (result if norm.keeps_result else 0))
+    return total
 
 
 def _groups(matrices: list[Matrix]) -> Iterator[list[Matrix]]:

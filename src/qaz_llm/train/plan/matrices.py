@@ -56,11 +56,14 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Norm:
-    """A norm: `width` numbers of a token go in. `keeps_result`: plain arithmetic keeps what it scales, a kernel does not."""
+    """A norm: `width` numbers of a token go in. `keeps_result`: plain arithmetic keeps what it scales, a kernel does not.
+    `is_rms`: model/kernels/norms.py can take its place. `parts`: that many norms of one token, those of heads."""
 
     block: str
     width: int
     keeps_result: bool
+    is_rms: bool = False
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -190,16 +193,18 @@ def _norms(model: PreTrainedModel, config: Any, hidden: int) -> Iterator[Norm]:
     """Norms by the name of their class. One over a head's numbers runs for every head of queries, or of keys."""
     from torch.nn import LayerNorm
 
+    from qaz_llm.model.kernels.norms import may_keep_less
+
     heads = getattr(config, "num_attention_heads", 1)
     kv_heads = getattr(config, "num_key_value_heads", None) or heads
     for name, module in model.named_modules():
         weight = getattr(module, "weight", None)
         if "norm" not in type(module).__name__.lower() or weight is None:
             continue
-        width = weight.shape[0]
+        own = width = weight.shape[0]
         if width < hidden and name.rpartition(".")[2].startswith(("q_", "k_")):
             width *= heads if name.rpartition(".")[2].startswith("q_") else kv_heads
-        yield Norm(_block_of(name), width, keeps_result=not isinstance(module, LayerNorm))
+        yield Norm(_block_of(name), width, not isinstance(module, LayerNorm), may_keep_less(module), parts=width // own)
 
 
 def _attention(config: Any, block: str, index: int) -> Attention | None:

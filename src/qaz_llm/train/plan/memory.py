@@ -163,7 +163,12 @@ def _passing(settings: TrainSettings, counted: CountedModel, layout: Layout) -> 
     structure, tokens = counted.structure, settings.seq_len * layout.micro_batch_size
     precision = precision_of(settings, layout.sharing)
     per_token = count_activations(
-        structure, settings.seq_len, precision, attention=counted.attention, packs=settings.packing == "on"
+        structure,
+        settings.seq_len,
+        precision,
+        attention=counted.attention,
+        packs=settings.packing == "on",
+        lean_norms=settings.kernels.norms == "on",
     ).kept(checkpointed=layout.checkpointed)
     parts = {"activations": tokens * per_token} | _loss_bytes(settings, counted, layout, tokens, precision)
     if (

@@ -56,6 +56,8 @@ def settle(
         kernels = kernels.model_copy(update={"compile": "on" if compiles else "off"})
         if why:
             lines.append(f"compile {kernels.compile}: {why}")
+    if kernels.norms == "auto":
+        kernels = kernels.model_copy(update={"norms": "off" if kernels.compile == "on" else "on"})
     _refuse(config, model_config, device, precision)
     model = config.model.model_copy(update={"attn_implementation": attention})
     return config.model_copy(update={"precision": precision, "model": model, "kernels": kernels}), lines

@@ -6,7 +6,7 @@ import atexit
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
@@ -15,8 +15,13 @@ from qaz_llm.cluster.environment import Environment, export_variables
 T = TypeVar("T")
 
 
-def start_process_group(environment: Environment, *, on_cpu: bool, sharded: bool, timeout_minutes: int) -> None:
-    """Meet the other processes. Also alone where DeepSpeed or FSDP2 runs, which know no work without a process group."""
+def start_process_group(
+    environment: Environment, *, on_cpu: bool, sharded: bool, timeout_minutes: int, store: Any = None
+) -> None:
+    """Meet the other processes. Also alone where DeepSpeed or FSDP2 runs, which know no work without a process group.
+
+    `store`: where they have met already; else they meet where the environment says.
+    """
     import torch
     import torch.distributed as dist
 
@@ -31,7 +36,13 @@ def start_process_group(environment: Environment, *, on_cpu: bool, sharded: bool
         os.environ.update({"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())})
     if not on_cpu:
         torch.cuda.set_device(environment.local_rank)
-    dist.init_process_group("gloo" if on_cpu else "nccl", timeout=timedelta(minutes=timeout_minutes))
+    backend, limit = "gloo" if on_cpu else "nccl", timedelta(minutes=timeout_minutes)
+    if store is None:
+        dist.init_process_group(backend, timeout=limit)
+    else:
+        own = dist.PrefixStore("group", store)  # type: ignore[attr-defined]
+        rank, world_size = environment.rank, environment.world_size
+        dist.init_process_group(backend, timeout=limit, store=own, rank=rank, world_size=world_size)
 
 
 def stop_process_group(*, lasting: bool = False) -> None:
@@ -92,6 +103,20 @@ def everyone(value: T, *, group: Any = None) -> list[T]:
     gathered: list[Any] = [None] * world_size
     dist.all_gather_object(gathered, value, group=group)
     return gathered
+
+
+def gather_numbers(values: Sequence[float]) -> list[list[float]]:
+    """The numbers that each process gives, as many from each, in the order of their ranks, on all of them."""
+    import torch
+    import torch.distributed as dist
+
+    if rank_and_size()[1] == 1:
+        return [list(values)]
+    device = "cpu" if dist.get_backend() == "gloo" else "cuda"
+    own = torch.tensor(values, dtype=torch.float64, device=device)
+    gathered = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(gathered, own)
+    return [numbers.tolist() for numbers in gathered]
 
 
 def on_main(work: Callable[[], T]) -> T:

@@ -42,6 +42,7 @@ def training_arguments(
         ddp_backend="gloo" if on_cpu and world_size > 1 else None,
         ddp_timeout=config.distributed.timeout_minutes * 60,
         ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,  # rotary tables, the same on all: sending them would make each forward pass wait
         dataloader_pin_memory=not on_cpu,
         dataloader_num_workers=0,
         deepspeed=deepspeed,

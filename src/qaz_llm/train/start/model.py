@@ -12,6 +12,7 @@ from qaz_llm.model.architecture import has_experts, make_model
 from qaz_llm.model.frozen import freeze_parts
 from qaz_llm.model.kernels.layers import compile_layers, compute_twice, multiply_in_8_bit
 from qaz_llm.model.kernels.new_rows import look_up_apart
+from qaz_llm.model.kernels.norms import keep_less
 from qaz_llm.model.load import describe_model, load_model
 from qaz_llm.model.quantised import quantise_blocks
 from qaz_llm.model.vocabulary import extension_of, fit_vocabulary, mark_rows
@@ -61,6 +62,8 @@ def make_model_to_train(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[i
         _logger.warning(
             "the loss that balances experts is not added to ours: all weights are trained, the router's too"
         )
+    if config.kernels.norms == "on":
+        _logger.info("%d norms keep their input alone", keep_less(model))
     if config.kernels.fp8 != "off":
         count = multiply_in_8_bit(model, config.kernels.fp8)
         _logger.info("float8, %s: the products of %d matrices", config.kernels.fp8, count)

@@ -32,7 +32,7 @@ _logger = get_logger("train")
 
 FREE_KEYS = (
     "run_dir", "resume", "device", "log_every_steps", "checkpoint_every_steps", "keep_checkpoints", "async_save", "eval_every_steps", "heldout",
-    "micro_batch_size", "grad_accum_steps", "gradient_checkpointing", "max_steps", "epochs", "on_divergence", "divergence", "watch",
+    "micro_batch_size", "grad_accum_steps", "gradient_checkpointing", "max_steps", "epochs", "on_divergence", "divergence", "watch", "preflight",
 )  # fmt: skip
 """Keys that may change between a run and its resumption: they change no step. Rows per step and the number of steps are
 compared by their values, so that 8×1 may go on as 4×2 and `max_steps` may stand for `epochs`."""

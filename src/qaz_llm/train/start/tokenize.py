@@ -22,7 +22,7 @@ from qaz_llm.io import atomic_dir, check_writable, fingerprint_inputs, fingerpri
 from qaz_llm.progress import format_duration, get_logger
 from qaz_llm.rows.config import MixEntry
 from qaz_llm.rows.counts import lines_of
-from qaz_llm.rows.dataset import make_rows
+from qaz_llm.rows.dataset import all_parts, make_rows
 from qaz_llm.rows.packed import META_FILE
 from qaz_llm.rows.parts import RowSet, is_part_done, row_set
 from qaz_llm.rows.sources import declared_entries, read_conversations, read_texts, recipe_entries
@@ -119,6 +119,10 @@ class Files:
         """Whether nothing is left to make."""
         return not self.lacks_tokenizer and not self.lacks_entries and all(rows.is_done for rows in self.sets)
 
+    def parts_done(self) -> list[bool]:
+        """Of each part, in the order that shares are dealt in, whether it is made."""
+        return [rows.is_done or is_part_done(rows.part_folder(number)) for rows, number in all_parts(self.sets)]
+
     @property
     def workers(self) -> int:
         return self.config.data.workers or usable_cpus()
@@ -132,6 +136,10 @@ class Files:
             for number, part in enumerate(rows.parts)
             if not is_part_done(rows.part_folder(number))
         )
+
+    def missing_row_bytes(self) -> int:
+        """About so many bytes the rows that are missing will take."""
+        return int(self.missing_bytes() / BYTES_PER_TOKEN * BYTES_PER_CELL)
 
     def prepared(self) -> PreparedFiles:
         return PreparedFiles(self.tokenizer_name, self.entries, tuple(str(rows.folder) for rows in self.sets))

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from qaz_llm.cluster.preemption import LostError
 from qaz_llm.cluster.preflight import preflight
 from qaz_llm.cluster.stopping import stopped_by_signals
-from qaz_llm.errors import WorkError
 from qaz_llm.io import only_one
 from qaz_llm.progress import format_duration, get_logger, log_to_file
 from qaz_llm.train.plan import TrainPlan
@@ -30,7 +30,7 @@ LONG_S = 600.0
 def make_files_first(plan: TrainPlan) -> None:
     """Make tokenizer and rows, or wait until they are there. Does nothing where a process is alone.
 
-    Raises as `make_files`; PreemptedError where a signal comes; WorkError after a time without a sign of the first process.
+    Raises as `make_files`; PreemptedError where a signal comes; LostError after a time without a sign of the first process.
     """
     if plan.environment.world_size == 1:
         return
@@ -41,6 +41,7 @@ def make_files_first(plan: TrainPlan) -> None:
         with ExitStack() as held:
             held.enter_context(only_one(run_dir))
             held.enter_context(log_to_file(run_dir / "train.log"))
+            _check_room(files)
             _warn_of_waiting(plan, files)
             make_files(plan.config)
         return
@@ -62,7 +63,7 @@ def wait_for(
     timeout_s: float,
     look_s: float = LOOK_EVERY_S,
 ) -> None:
-    """Look until something is there. Raises WorkError where `signs` has not changed for `timeout_s`."""
+    """Look until something is there. Raises LostError where `signs` has not changed for `timeout_s`."""
     seen, since = signs(), time.monotonic()
     while not is_there():
         time.sleep(look_s)
@@ -70,7 +71,7 @@ def wait_for(
         if now != seen:
             seen, since = now, time.monotonic()
         elif time.monotonic() - since > timeout_s:
-            raise WorkError(
+            raise LostError(
                 f"{files.cache}: no rows, and no sign of the first process for {format_duration(timeout_s)}",
                 hint="run_dir and data.cache_dir have to lie on a disk that all nodes see; `qaz data tokenize` makes the "
                 "rows beforehand; distributed.timeout_minutes says how long to wait",
@@ -82,6 +83,12 @@ def _signs(files: Files) -> object:
     if files.lacks_tokenizer or files.lacks_entries:
         return files.lacks_tokenizer
     return [(rows.is_done, len(list(rows.work.glob("*"))) if rows.work.is_dir() else 0) for rows in files.sets]
+
+
+def _check_room(files: Files) -> None:
+    """Raise InputError where the rows that are missing would not fit on their disk, twice while parts are put together."""
+    if not files.lacks_tokenizer and not files.lacks_entries:
+        preflight(files.cache, needed_bytes=2 * files.missing_row_bytes())
 
 
 def _warn_of_waiting(plan: TrainPlan, files: Files) -> None:

@@ -40,6 +40,7 @@ class _Interval:
     """Where the last row was written: what has happened since is the next row's."""
 
     at: float
+    step: int
     tokens: int
     apart: Mapping[str, float]
 
@@ -55,12 +56,12 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]  # transformers is
         self.tokens = counts.tokens_before
         self._first_step = 0
         self._began = time.monotonic()
-        self._last = _Interval(self._began, self.tokens, {})
+        self._last = _Interval(self._began, 0, self.tokens, {})
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._began = time.monotonic()
         self._first_step = state.global_step
-        self._last = _Interval(self._began, self.tokens, dict(self.watch.clock.seconds))
+        self._last = _Interval(self._began, state.global_step, self.tokens, dict(self.watch.clock.seconds))
         self.watch.status.phase("training")
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -105,7 +106,9 @@ class MetricsCallback(TrainerCallback):  # type: ignore[misc]  # transformers is
         if self.counts.peak_flops:
             peak = self.counts.peak_flops * world_size
             row["mfu_frac"] = round(rate * self.counts.flops_per_token / peak, 4)
-        self._last = _Interval(now, self.tokens, apart)
+        steps = step - self._last.step
+        row |= self.watch.times.take(steps, trained_s / max(steps, 1))
+        self._last = _Interval(now, step, self.tokens, apart)
         return row | by_language_and_source(self.watch.losses.entries, self.watch.losses.take())
 
     def _left_s(self, state: TrainerState) -> float | None:

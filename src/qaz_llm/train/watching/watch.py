@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qaz_llm.cluster.environment import Environment
 from qaz_llm.train.config import WatchConfig
 from qaz_llm.train.status import StatusFile
 from qaz_llm.train.watching.best import best_so_far
 from qaz_llm.train.watching.clock import PhaseClock
 from qaz_llm.train.watching.part_losses import PartLosses
+from qaz_llm.train.watching.rank_times import RankTimes, times_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from qaz_llm.rows.config import MixEntry
-    from qaz_llm.train.config import TrainConfig
+    from qaz_llm.train.plan import TrainPlan
 
 OnEval = Callable[["PreTrainedModel", "PreTrainedTokenizerFast", int], Mapping[str, float]]
 """(model, tokenizer, step) → named numbers, lower is better. Called on every rank, since a sharded model needs all of them."""
@@ -41,10 +43,12 @@ class Watch:
     clock: PhaseClock
     losses: PartLosses
     sight: Sight = Sight()
+    times: RankTimes = field(default_factory=lambda: RankTimes(Environment(), device="cpu"))
 
     @classmethod
-    def begin(cls, config: TrainConfig, status: StatusFile, entries: Sequence[MixEntry], sight: Sight) -> Watch:
-        return cls(config.run_dir, config.watch, status, PhaseClock(status.phase), PartLosses(entries), sight)
+    def begin(cls, plan: TrainPlan, status: StatusFile, entries: Sequence[MixEntry], sight: Sight) -> Watch:
+        config, clock = plan.config, PhaseClock(status.phase)
+        return cls(config.run_dir, config.watch, status, clock, PartLosses(entries), sight, times_of(plan))
 
     def spared_steps(self) -> set[int]:
         """The step of the best checkpoint, which is never pruned."""
@@ -53,7 +57,8 @@ class Watch:
 
     def tell_status(self, row: Mapping[str, Any], left_s: float | None) -> None:
         """Put the numbers of a row of metrics into status.json."""
-        names = ("step", "loss", "lr", "grad_norm", "tokens", "tokens_per_s", "mfu_frac", "seconds")
+        names = ("step", "loss", "lr", "grad_norm", "tokens", "tokens_per_s", "mfu_frac", "seconds", "ranks")
         spent: dict[str, Any] = {f"{name}_s": round(seconds, 1) for name, seconds in self.clock.seconds.items()}
         values = {name: row[name] for name in names if name in row} | {"left_s": left_s} | spent
+        values["stragglers"] = row.get("stragglers", [])
         self.status.set(**values)

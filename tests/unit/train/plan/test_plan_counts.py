@@ -22,6 +22,7 @@ from transformers import (
 from qaz_llm.model.adapters import add_lora
 from qaz_llm.model.choices import DOCUMENTS
 from qaz_llm.model.kernels.documents import register_documents
+from qaz_llm.model.kernels.norms import keep_less
 from qaz_llm.model.targets import find_targets
 from qaz_llm.train.batches.collate import document_bounds
 from qaz_llm.train.plan.activations import Precision, count_activations
@@ -120,8 +121,17 @@ def test_activations_with_attention_within_documents(name: str, how: str) -> Non
     _compare(name, how, DOCUMENTS)
 
 
-def _compare(name: str, how: str, attention: str) -> None:
+@pytest.mark.parametrize("how", ["full", "lora"])
+@pytest.mark.parametrize("name", ["llama, tied", "qwen3, norms of heads", "phi-3, fused"])
+def test_activations_where_norms_keep_their_input_alone(name: str, how: str) -> None:
+    _compare(name, how, "sdpa", lean_norms=True)
+
+
+def _compare(name: str, how: str, attention: str, *, lean_norms: bool = False) -> None:
     model, structure = prepared(CONFIGS[name], how, attention)
-    counted = count_activations(structure, SEQ_LEN, Precision(), attention=attention).kept(checkpointed=0)
+    assert bool(keep_less(model) if lean_norms else False) == lean_norms
+    counted = count_activations(structure, SEQ_LEN, Precision(), attention=attention, lean_norms=lean_norms).kept(
+        checkpointed=0
+    )
     added = sum(m.total for m in structure.matrices if m.is_stack) * 4 if how == "lora" else 0  # no part of a token
     assert counted * SEQ_LEN * ROWS + added == pytest.approx(packed_bytes(model, attention), rel=0.1)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from qaz_llm.cluster.environment import Environment
 from qaz_llm.config import config_from_values
 from qaz_llm.errors import ConfigError
 from qaz_llm.records import IGNORE_INDEX
@@ -28,6 +29,7 @@ from qaz_llm.train.watching.clock import PhaseClock, timed
 from qaz_llm.train.watching.curve import sparkline
 from qaz_llm.train.watching.metrics_callback import Counts, MetricsCallback
 from qaz_llm.train.watching.part_losses import PartLosses, by_language_and_source
+from qaz_llm.train.watching.rank_times import RankTimes
 from qaz_llm.train.watching.row import in_words
 from qaz_llm.train.watching.samples import first_words, prompt_ids
 from qaz_llm.train.watching.trackers import check_trackers, hyperparameters, numbers_of, open_trackers, telling
@@ -124,7 +126,8 @@ class Time:
 def test_speed_leaves_saving_and_evaluation_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     time, clock, told = Time(monkeypatch), PhaseClock(), []
     status = SimpleNamespace(phase=lambda _: None, set=lambda **_: None)
-    watch = SimpleNamespace(clock=clock, status=status, losses=PartLosses(()))
+    alone = RankTimes(Environment(), device="cpu")
+    watch = SimpleNamespace(clock=clock, status=status, losses=PartLosses(()), times=alone)
     counts = Counts(
         lambda step: 100 * step, tokens_before=500, seconds_before=60.0, flops_per_token=6.0, peak_flops=1e4
     )

@@ -22,3 +22,9 @@ def preflight(folder: Path, *, needed_bytes: int) -> None:
             f"{folder}: {free_bytes / 2**30:,.1f} GiB free, the run will write about {needed_bytes / 2**30:,.1f} GiB",
             hint="choose another run_dir, or keep fewer checkpoints with keep_checkpoints=1",
         )
+
+
+def nearest_existing(folder: Path) -> Path:
+    """The folder, or where it is missing the next above it that is there."""
+    absolute = folder.absolute()
+    return next(path for path in (absolute, *absolute.parents) if path.is_dir())

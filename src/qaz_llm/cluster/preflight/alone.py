@@ -1,0 +1,43 @@
+"""This node looked at by one process, without others: what `qaz doctor --nodes` shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from qaz_llm.cluster.environment import Environment
+from qaz_llm.cluster.preflight.checks import check_node
+from qaz_llm.cluster.preflight.facts import NodeFacts
+from qaz_llm.cluster.preflight.findings import Finding
+from qaz_llm.cluster.preflight.gather import gather_facts
+from qaz_llm.cluster.preflight.nodes import GatherFacts, Look
+
+
+def look_at_this_node(
+    environment: Environment, look: Look, *, gather: GatherFacts = gather_facts
+) -> tuple[NodeFacts, list[Finding]]:
+    """The facts of this node and what is wrong with it."""
+    facts = gather(environment, look.folders, pids=(os.getpid(),))
+    unread = [Finding("note", facts.node, f"not checked: {what}") for what in facts.unread]
+    return facts, [*check_node(facts, look.config), *unread]
+
+
+def rows_of(facts: NodeFacts, findings: Sequence[Finding]) -> list[list[str]]:
+    """Facts and findings as rows of a table."""
+    return [[what, found] for what, found in (*_shown(facts), *((f.kind, f.what) for f in findings))]
+
+
+def _shown(facts: NodeFacts) -> Iterator[tuple[str, str]]:
+    yield "node", facts.name
+    yield "GPUs seen, expected", f"{facts.visible_gpus}, {facts.expected_gpus}"
+    for gpu in facts.gpus:
+        used = "not told" if gpu.used_bytes is None else f"{gpu.used_bytes / 1e9:.1f} GB in use"
+        errors = "not told" if gpu.uncorrected_errors is None else str(gpu.uncorrected_errors)
+        yield f"GPU {gpu.index}", f"{gpu.name}, {used}, uncorrected ECC errors: {errors}"
+    if facts.visible_gpus:
+        yield "driver", f"{facts.driver}, CUDA {facts.driver_cuda}; torch's {facts.torch_cuda}"
+        yield "Xid errors", ", ".join(f"{event.xid} on {event.bus}" for event in facts.xids) or "none read"
+    for disk in facts.disks:
+        yield f"{disk.what} {disk.path}", disk.error or f"{disk.free_bytes / 1e9:,.1f} GB free"
+    if facts.shm_free_bytes is not None:
+        yield "/dev/shm", f"{facts.shm_free_bytes / 1e9:,.1f} GB free"

@@ -1,0 +1,164 @@
+"""What the labels in a text say, piece by piece.
+
+    кіріспе …  Жауап бір.⟨label⟩  тағы сөз  Жауап екі, өзгертілген.⟨label⟩
+    none       trusted            none      changed
+
+A label holds for the text right before it: it says how many bytes of text were signed, so an answer is found again inside a longer document,
+pasted twice, or among others, where a check of the whole document could only say "changed".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from qaz_llm.labels.forms import forms_of
+from qaz_llm.labels.library import need_label_libraries
+from qaz_llm.labels.trust import RootTrust
+from qaz_llm.labels.verdicts import Segment, State, Verified, verified
+from qaz_llm.language.selectors import BYTE_OF_SELECTOR, MAGIC, MARK, is_label, runs_of_selectors
+
+if TYPE_CHECKING:
+    from c2patxt import ManifestStore, Verdict
+
+HOLDS = ("trusted", "valid")
+_OUTSIDE_DATES = "claimSignature.outsideValidity"
+HEADER = 13
+"""Bytes before the statement of a label: eight of MAGIC, one of the version, four of its length (A.8.2.2)."""
+_OF_CODE = (
+    ("certificate_unfit", frozenset({"signingCredential.invalid"})),
+    ("text_changed", frozenset({"assertion.dataHash.mismatch", _OUTSIDE_DATES})),
+)
+"""Why a label does not hold, where nothing but these failed; anything else is a label that is not as it should be."""
+_HOLDING = frozenset({"assertion.dataHash.match", "claimSignature.validated"})
+
+
+def read_labels(text: str, *, roots: bytes | None = None, now: datetime | None = None) -> Verified:
+    """The verdict on each piece of a text: in the form, of those it may be escaped in, in which most labels hold.
+
+    Args:
+        roots: certificates in PEM form that labels are trusted by.
+        now: when certificates have to be valid; the current time otherwise.
+    """
+    best, most = (-1, -1), Verified(())
+    for form in forms_of(text):
+        made = verified(tuple(_segments(form.text, roots, now)), form.undone, has_roots=roots is not None)
+        labels = sum(segment.state != "none" for segment in made.segments)
+        holding = sum(segment.state in HOLDS for segment in made.segments)
+        if (holding, labels) > best:
+            best, most = (holding, labels), made
+        if labels and holding == labels:
+            break
+    return most
+
+
+def _segments(text: str, roots: bytes | None, now: datetime | None) -> Iterator[Segment]:
+    """The pieces in their order, without gaps but for the labels."""
+    done = 0
+    for start, end in runs_of_selectors(text):
+        run = text[start:end]
+        if not is_label(run):
+            continue
+        run = run[: _length_of(run)]
+        need_label_libraries()
+        found = _judge(text[done:start], run, roots, now)
+        begins = start - found.length
+        if begins > done:
+            yield Segment("none", done, begins, begins)
+        yield Segment(
+            found.state,
+            begins,
+            start,
+            end,
+            found.reason,
+            found.state in HOLDS,
+            **found.facts,
+            codes=found.codes,
+        )
+        done = end
+    if done < len(text) or not text:
+        yield Segment("none", done, len(text), len(text))
+
+
+def _length_of(run: str) -> int:
+    """How many characters of a run the label is, by the length it states (A.8.2.2); selectors behind that are not its own.
+    All, where the run does not begin as a label does."""
+    head = run.removeprefix(MARK)[:HEADER].translate(BYTE_OF_SELECTOR)
+    if not run.startswith(MARK + MAGIC) or len(head) < HEADER:
+        return len(run)
+    return len(MARK) + HEADER + int.from_bytes(head[-4:].encode("latin-1"), "big")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a label says of the text before it; `length` characters of it."""
+
+    state: State
+    length: int
+    reason: str | None
+    facts: dict[str, Any]
+    codes: tuple[str, ...] = ()
+
+
+def _judge(before: str, run: str, roots: bytes | None, now: datetime | None) -> _Found:
+    """What the label `run` says of the end of the text before it."""
+    from c2patxt import C2paTextError, VerifyContext, extract, verify
+
+    if MAGIC not in run:
+        return _Found("changed", len(before), "label_remains", {})
+    try:
+        manifest = extract(run)
+    except C2paTextError as error:
+        return _Found("changed", len(before), "label_damaged", {}, (str(getattr(error, "code", "")),))
+    if manifest is None:  # its mark is gone: the form with a marker is asked, too
+        return _Found("changed", len(before), "label_damaged", {})
+    signed_bytes = _signed_bytes(manifest)
+    encoded = before.encode("utf-8", "surrogatepass")
+    if signed_bytes is None or signed_bytes > len(encoded):
+        return _Found("changed", len(before), "label_changed" if signed_bytes is None else "text_missing", {})
+    signed = encoded[len(encoded) - signed_bytes :].decode("utf-8", "ignore")
+    moment = now or datetime.now(UTC)
+    trust = RootTrust(moment)
+    try:
+        verdict = verify(signed + run, context=VerifyContext(anchors_pem=roots, now=moment, trust_evaluator=trust))
+    except C2paTextError:  # half a character in the text
+        return _Found("changed", len(signed), "text_changed", {})
+    return _told(verdict, manifest, len(signed), trust, has_roots=roots is not None)
+
+
+def _told(verdict: Verdict, manifest: ManifestStore, length: int, trust: RootTrust, *, has_roots: bool) -> _Found:
+    """c2patxt's verdict in our words."""
+    failed = tuple(str(status.code) for status in verdict.failure)
+    facts = {**_facts(manifest), "signer": trust.signer}
+    if str(verdict.state) == "trusted":
+        return _Found("trusted", length, None, facts)
+    if str(verdict.state) == "valid":
+        return _Found("valid", length, "unknown_root" if has_roots else "no_roots_given", facts)
+    if set(failed) == {_OUTSIDE_DATES} and {str(status.code) for status in verdict.success} >= _HOLDING:
+        return _Found("valid", length, "certificate_expired", facts, failed)
+    reason = next((name for name, codes in _OF_CODE if codes.issuperset(failed)), "label_changed")
+    return _Found("changed", length, reason, {}, failed)
+
+
+def _signed_bytes(manifest: ManifestStore) -> int | None:
+    """How many bytes of text stand before the label by its own account; None where it does not say so."""
+    exclusions = (manifest.hash_data or {}).get("exclusions")
+    first = exclusions[0] if isinstance(exclusions, list) and exclusions else None
+    start = first.get("start") if isinstance(first, dict) else None
+    return start if isinstance(start, int) and not isinstance(start, bool) and start >= 0 else None
+
+
+def _facts(manifest: ManifestStore) -> dict[str, str | None]:
+    """Which model made the text and when, as the label says."""
+    disclosure = manifest.assertions.get("c2pa.ai-disclosure")
+    model = disclosure.get("modelName") if isinstance(disclosure, dict) else None
+    actions = manifest.assertions.get("c2pa.actions.v2")
+    listed = actions.get("actions") if isinstance(actions, dict) else None
+    first = listed[0] if isinstance(listed, list) and listed else None
+    when = getattr(first.get("when"), "value", None) if isinstance(first, dict) else None
+    return {
+        "model": model if isinstance(model, str) else None,
+        "made_at": when if isinstance(when, str) else None,
+    }

@@ -1,0 +1,153 @@
+"""The words that Slurm is spoken to in: sbatch, squeue, scancel."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from qaz_llm.errors import ConfigError, InputError, WorkError
+from qaz_llm.pipeline.chain.links import Link, Size, Step
+
+SCRIPT = "slurm/pipeline.sh"
+"""The job script of every link, below the project: it runs `qaz run` with the arguments it is given."""
+
+_PROCESSORS = "--cpus-per-task=16 --time=12:00:00"
+DEFAULT_OPTIONS: Mapping[Size, str] = {"data": _PROCESSORS, "tokenize": _PROCESSORS, "train": "", "eval": ""}
+"""What sbatch is told of a link's size before all else; the script's own lines say the rest."""
+WITHOUT_GPUS: frozenset[Size] = frozenset({"data", "tokenize"})
+
+PATIENCE_S = 60
+"""Slurm's commands answer within seconds, or not at all."""
+
+
+def size_options(given: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """What sbatch is told, by size or by link: QAZ_SBATCH, then QAZ_SBATCH_TRAIN and its like, then `--sbatch NAME=OPTIONS`.
+
+    Sbatch takes the last of two options that say different things.
+
+    Raises:
+        InputError: an option that is not NAME=OPTIONS.
+    """
+    common = environment.get("QAZ_SBATCH", "")
+    options: dict[str, str] = {
+        size: f"{default} {common} {environment.get(f'QAZ_SBATCH_{size.upper()}', '')}"
+        for size, default in DEFAULT_OPTIONS.items()
+    }
+    for text in given:
+        name, separator, words = text.partition("=")
+        if not separator or not name or name.startswith("-"):
+            raise InputError(
+                f"--sbatch {text}: NAME=OPTIONS was expected",
+                hint="for instance --sbatch train='--nodes=4 --gpus-per-node=8', or a link: --sbatch cpt='--time=48:00:00'",
+            )
+        options[name] = f"{options.get(name, '')} {words}"
+    return options
+
+
+def check_names(options: Mapping[str, str], links: Sequence[Link]) -> None:
+    """Raise InputError where options are given for a link that the chain does not have."""
+    known = [*DEFAULT_OPTIONS, *(link.name for link in links)]
+    if unknown := [name for name in options if name not in known]:
+        raise InputError(f"--sbatch {unknown[0]}: no such size or link", hint=f"there are: {', '.join(known)}")
+
+
+def sbatch_command(
+    step: Step,
+    *,
+    config: Path,
+    overrides: Sequence[str],
+    jobs_folder: Path,
+    options: Mapping[str, str],
+    after: str | None,
+) -> list[str]:
+    """The sbatch line of a link; `after`: the id of the job it waits for."""
+    link = step.link
+    array = [f"--array={_ranges(step.missing)}"] if link.shares else []
+    log = jobs_folder / (f"{link.name}-%A_%a.out" if link.shares else f"{link.name}-%j.out")
+    exported = f"ALL,QAZ_LINK={link.name}" + (",QAZ_WITHOUT_GPUS=1" if link.size in WITHOUT_GPUS else "")
+    return [
+        "sbatch",
+        "--parsable",
+        *([f"--dependency=afterok:{after}"] if after is not None else []),
+        "--kill-on-invalid-dep=yes",
+        f"--job-name=qaz-{link.name}",
+        f"--output={log}",
+        *array,
+        f"--export={exported}",
+        *shlex.split(options.get(link.size, "")),
+        *shlex.split(options.get(link.name, "")),
+        SCRIPT,
+        str(config),
+        *overrides,
+        "--only",
+        link.stage,
+        *(["--share", f"array/{link.shares}"] if link.shares else []),
+    ]
+
+
+def log_of(job_id: str, link: Link, jobs_folder: Path) -> str:
+    """Where a job's log will lie; of an array a pattern of all its logs."""
+    return str(jobs_folder / (f"{link.name}-{job_id}_*.out" if link.shares else f"{link.name}-{job_id}.out"))
+
+
+def submit(command: Sequence[str]) -> str:
+    """The id of the job that sbatch makes. Raises WorkError with sbatch's own words where it refuses."""
+    return _answer(command, cwd=os.environ.get("QAZ_ROOT")).split(";")[0].strip()
+
+
+def jobs_alive() -> dict[str, str]:
+    """State of each of this user's jobs that waits or runs, by its id; of an array RUNNING where any of its jobs runs.
+
+    Raises:
+        ConfigError: this machine has no Slurm.
+        WorkError: Slurm does not answer.
+    """
+    user = os.environ.get("USER") or str(os.getuid())
+    states: dict[str, str] = {}
+    for line in _answer(["squeue", "--noheader", "--format=%F %T", f"--user={user}"]).splitlines():
+        job_id, state = line.split()
+        waits = state == "PENDING"
+        states[job_id] = "PENDING" if waits and states.get(job_id, "PENDING") == "PENDING" else "RUNNING"
+    return states
+
+
+def cancel(job_ids: Sequence[str]) -> None:
+    """Take jobs out of the queue; those that have ended by now are left as they are."""
+    if job_ids:
+        _answer(["scancel", "--quiet", *job_ids])
+
+
+def _answer(command: Sequence[str], cwd: str | None = None) -> str:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=cwd, stdin=subprocess.DEVNULL
+        )
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"no {command[0]} on this machine: a chain is jobs of Slurm",
+            hint="submit it on a login node; `qaz run CONFIG` does all stages here, in one process",
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise WorkError(f"{command[0]} has not answered for {PATIENCE_S} s", hint="try again; see `sinfo`") from error
+    if done.returncode != 0:
+        said = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
+        raise WorkError(f"{shlex.join(command[:1])}: {said}", hint=f"the line was: {shlex.join(command)}")
+    return done.stdout
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """`0-2,5` of 0, 1, 2, 5.
+
+    >>> _ranges([0, 1, 2, 5])
+    '0-2,5'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)

@@ -1,0 +1,85 @@
+"""The addresses of a gateway. An engine's own ones (loading and unloading models, metrics) lead nowhere from here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import httpx2
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from qaz_llm.serve.config import ServeConfig
+from qaz_llm.serve.facts import ModelFacts
+from qaz_llm.serve.gateway import Gateway
+from qaz_llm.serve.keys import Keys
+from qaz_llm.serve.labelling import HEADERS, AnswerLabels
+from qaz_llm.serve.outgoing import WrittenBy
+from qaz_llm.serve.refusals import Refused
+from qaz_llm.serve.workers import Workers
+
+CONNECT_S = 5.0
+
+
+def make_app(config: ServeConfig, facts: ModelFacts, keys: Keys, labels: AnswerLabels) -> FastAPI:
+    """The application; its engines are started when it is, and end with it."""
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
+    timeout = httpx2.Timeout(config.limits.request_s, connect=CONNECT_S)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as client:
+            workers = Workers(config, facts, client)
+            app.state.gateway = Gateway(config, facts, keys, labels, workers, client)
+            try:
+                await workers.start()
+                yield
+            finally:
+                await workers.stop()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    began = int(time.time())
+
+    def ask(request: Request, *, is_chat: bool) -> Response:
+        gateway: Gateway = request.app.state.gateway
+        return WrittenBy(partial(gateway.answer, request, is_chat=is_chat))
+
+    @app.post("/v1/chat/completions")
+    async def chat(request: Request) -> Response:
+        return ask(request, is_chat=True)
+
+    @app.post("/v1/completions")
+    async def completions(request: Request) -> Response:
+        return ask(request, is_chat=False)
+
+    @app.get("/v1/models")
+    async def models(request: Request) -> Response:
+        gateway: Gateway = request.app.state.gateway
+        try:
+            gateway.keys.who(request.headers.get("authorization"))
+        except Refused as refused:
+            return JSONResponse(refused.body(), refused.status, headers=dict(refused.headers()))
+        model = {"id": config.name, "object": "model", "created": began, "owned_by": "qaz-llm"}
+        return JSONResponse({"object": "list", "data": [{**model, "context_length": facts.window_tokens}]})
+
+    @app.get("/health")
+    async def health(request: Request) -> Response:
+        gateway: Gateway = request.app.state.gateway
+        state = gateway.workers.state()
+        try:
+            gateway.labels.check(0)
+        except Refused as refused:
+            return JSONResponse({"status": refused.code, **state}, 503)
+        is_well = state["up"] > 0
+        whole = "ok" if state["up"] == state["engines"] else "degraded"
+        return JSONResponse({"status": whole if is_well else "engine_down", **state}, 200 if is_well else 503)
+
+    @app.exception_handler(404)
+    @app.exception_handler(405)
+    async def nowhere(request: Request, _error: Exception) -> Response:
+        refused = Refused(404, f"there is no {request.method} {request.url.path} here", code="unknown_url")
+        return JSONResponse(refused.body(), 404, headers=dict(HEADERS))
+
+    return app

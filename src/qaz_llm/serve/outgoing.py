@@ -1,0 +1,78 @@
+"""A response that is written by one task, which ends when the client goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from qaz_llm.serve.labelling import HEADERS
+from qaz_llm.serve.refusals import Refused
+from qaz_llm.serve.shapes import event
+
+JSON = {"content-type": "application/json"}
+EVENTS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+class Outgoing:
+    """Where an answer is written to: a status with headers, then pieces."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None:
+        self.status = status
+        listed = [(name.encode(), value.encode()) for name, value in {**HEADERS, **headers}.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": listed})
+
+    async def write(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self) -> None:
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def whole(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
+        """A JSON value as the whole answer."""
+        data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        await self.start(status, {**JSON, "content-length": str(len(data)), **(headers or {})})
+        await self.write(data)
+        await self.end()
+
+    async def refuse(self, refused: Refused) -> None:
+        """The error as the whole answer, or as the last event of one that has begun."""
+        if not self.status:
+            await self.whole(refused.status, refused.body(), refused.headers())
+        else:
+            await self.write(event(refused.body()))
+            await self.end()
+
+
+class WrittenBy(Response):
+    """A response that `work` writes. Its task is cancelled where the client goes away."""
+
+    def __init__(self, work: Callable[[Outgoing], Awaitable[None]]) -> None:
+        super().__init__()
+        self._work = work
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        writing = asyncio.ensure_future(self._work(Outgoing(send)))
+        leaving = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait((writing, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (writing, leaving):
+                if not task.done():
+                    task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writing
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

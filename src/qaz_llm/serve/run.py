@@ -1,0 +1,126 @@
+"""The gateway as a process: all that can be wrong is looked at before an engine is started."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import socket
+from contextlib import suppress
+from importlib.util import find_spec
+from types import FrameType
+
+from qaz_llm.errors import InputError, QazError
+from qaz_llm.progress import get_logger
+from qaz_llm.serve.config import ServeConfig
+from qaz_llm.serve.engines import check_engine
+from qaz_llm.serve.keys import read_keys
+
+NEEDED = ("fastapi", "uvicorn", "httpx2")
+BACKLOG = 2048
+_logger = get_logger("serve")
+
+
+def serve(config: ServeConfig, *, open_to_all: bool = False) -> None:
+    """Answer requests until a signal ends it.
+
+    Raises InputError for what is wrong with the model, the keys, the certificate, the engine or the port; WorkError where an
+    engine does not start.
+    """
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if config.engine == "transformers" and not config.upstream and find_spec("openai") is None:
+        missing.append("openai")
+    if missing:
+        raise InputError(f"serving needs {', '.join(missing)}", hint="pip install 'qaz-llm[serve]'")
+    keys = read_keys(config.keys_file)
+    if not keys.names and not open_to_all and not _is_loopback(config.host):
+        raise InputError(
+            f"--host {config.host}: reached from other machines, and no keys are asked for",
+            hint="give keys: --keys-file FILE or QAZ_API_KEYS; or --open where everyone may ask",
+        )
+    check_engine(config)
+    from qaz_llm.serve.labelling import open_labels
+
+    labels = open_labels(config.label_keys, config.name)
+    with _listening(config.host, config.port) as listening:
+        from qaz_llm.serve.app import make_app
+        from qaz_llm.serve.facts import read_facts
+
+        facts = read_facts(config.model, config.window_tokens)
+        host, port = listening.getsockname()[:2]
+        _logger.info(
+            "%s at http://%s:%d/v1, window %s tokens, engine %s, keys: %s, label: %s, chat: %s",
+            config.name, host, port, f"{facts.window_tokens:,}", config.engine, len(keys.names) or "none asked for",
+            f"until {labels.keys.valid_until:%Y-%m-%d}" if labels.keys else "none (no --label-keys)",
+            "yes" if facts.has_template else "no, the model has no chat template",
+        )  # fmt: skip
+        _run(make_app(config, facts, keys, labels), listening)
+
+
+def _run(app: object, listening: socket.socket) -> None:
+    """Uvicorn on a socket that is bound already; what ends an engine's start ends it with that error."""
+    import uvicorn
+
+    failed: list[QazError] = []
+    settings = uvicorn.Config(
+        _telling(app, failed),  # type: ignore[arg-type]
+        log_level="warning", access_log=False, timeout_graceful_shutdown=10, server_header=False, date_header=True,
+    )  # fmt: skip
+    before = signal.signal(signal.SIGTERM, _ended)  # uvicorn raises it again when it is done
+    try:
+        with suppress(KeyboardInterrupt, SystemExit):
+            uvicorn.Server(settings).run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if failed:
+        raise failed[0]
+
+
+def _ended(_number: int, _frame: FrameType | None) -> None:
+    """Told to end, and it did."""
+
+
+def _telling(app: object, failed: list[QazError]) -> object:
+    """The application with its start's error kept, of which uvicorn prints a traceback and says no more."""
+
+    async def told(scope, receive, send):  # type: ignore[no-untyped-def]
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)  # type: ignore[operator]
+            return
+        try:
+            async with app.router.lifespan_context(app) as state:  # type: ignore[attr-defined]
+                del state
+                await receive()
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except QazError as error:
+            failed.append(error)
+            await send({"type": "lifespan.startup.failed", "message": ""})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+    return told
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket on the address. Raises InputError where the port is taken or the address is none of this machine's."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise InputError(
+            f"{host}:{port}: cannot listen there ({error.strerror or error})",
+            hint="another program has the port? choose another: --port N",
+        ) from error
+    listening.set_inheritable(False)
+    return listening
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

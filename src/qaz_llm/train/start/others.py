@@ -1,0 +1,120 @@
+"""The other processes of a training: met before anything is made or loaded, and their nodes looked at; asked whether they train the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qaz_llm.cluster.preflight.config import PreflightConfig
+from qaz_llm.cluster.preflight.findings import joined
+from qaz_llm.cluster.preflight.room import nearest_existing
+from qaz_llm.cluster.preflight.verdict import DifferentProcessesError
+from qaz_llm.io import fingerprint_value
+from qaz_llm.train.config import DistributedConfig
+
+if TYPE_CHECKING:
+    from qaz_llm.cluster.environment import Environment
+    from qaz_llm.cluster.preflight.meeting import Meeting
+    from qaz_llm.cluster.preflight.nodes import Look
+    from qaz_llm.train.config import TrainConfig
+    from qaz_llm.train.plan import TrainPlan
+    from qaz_llm.train.start.prepare import PreparedRun
+
+
+def meet_others(plan: TrainPlan) -> Meeting | None:
+    """Meet all processes, and look at their nodes; None for one that is alone, or that has met the others before.
+
+    Raises as `cluster.preflight.nodes.look_at_nodes` and `cluster.preflight.meeting.open_meeting`.
+    """
+    import torch.distributed as dist
+
+    if plan.environment.world_size == 1 or dist.is_initialized():
+        return None
+    from qaz_llm.cluster.preflight.meeting import open_meeting
+    from qaz_llm.cluster.preflight.nodes import look_at_nodes
+
+    environment = _as_trained(plan)
+    meeting = open_meeting(environment, wait_s=plan.config.preflight.wait_s)
+    look_at_nodes(meeting, environment, look_at(plan.config))
+    return meeting
+
+
+def measure_others(meeting: Meeting | None, plan: TrainPlan) -> None:
+    """Measure how fast all processes compute and talk, once they have a process group. Raises as `measure_nodes`."""
+    if meeting is None:
+        return
+    from qaz_llm.cluster.preflight.nodes import measure_nodes
+
+    measure_nodes(meeting, _as_trained(plan), look_at(plan.config))
+
+
+def examine(environment: Environment, look: Look) -> None:
+    """Look at all nodes and measure them, as before a training, without one. Raises as `meet_others` and `measure_others`."""
+    from qaz_llm.cluster.preflight.meeting import open_meeting
+    from qaz_llm.cluster.preflight.nodes import look_at_nodes, measure_nodes
+    from qaz_llm.train.ranks.distributed import start_process_group, stop_process_group
+
+    meeting = open_meeting(environment, wait_s=look.config.wait_s)
+    look_at_nodes(meeting, environment, look)
+    on_cpu, minutes = environment.device == "cpu", DistributedConfig().timeout_minutes
+    start_process_group(environment, on_cpu=on_cpu, sharded=False, timeout_minutes=minutes, store=meeting.store)
+    try:
+        measure_nodes(meeting, environment, look)
+    finally:
+        stop_process_group()
+
+
+def look_of(path: Path | None) -> Look:
+    """What the training of a config would be looked at by, but without making a folder or a record; without a config by the limits' defaults.
+
+    Raises ConfigError as `load_config`.
+    """
+    from qaz_llm.cluster.preflight.nodes import Look
+
+    if path is None:
+        return Look(PreflightConfig(), {}, {})
+    from qaz_llm.config import load_config
+    from qaz_llm.train.config import TrainConfig
+
+    look = look_at(load_config(TrainConfig, path, ()))
+    folders = {what: nearest_existing(folder) for what, folder in look.folders.items()}
+    return replace(look, folders=folders, record=None)
+
+
+def look_at(config: TrainConfig) -> Look:
+    """What a training is to be looked at by."""
+    from qaz_llm.cluster.preflight.nodes import Look
+
+    cache = config.data.cache_dir
+    folders = {"run_dir": config.run_dir, **({"data.cache_dir": cache} if cache is not None else {})}
+    return Look(config.preflight, folders, {"config": fingerprint_value(config.to_dict())}, record=config.run_dir)
+
+
+def _as_trained(plan: TrainPlan) -> Environment:
+    """On a machine with GPUs a training may be told to keep to its CPU: then its GPUs are not asked after."""
+    return replace(plan.environment, device="cuda" if plan.device == "cuda" else "cpu")
+
+
+def check_same_run(run: PreparedRun) -> None:
+    """All processes train the same: rows, tokenizer, weights to begin with, and config, by their fingerprints.
+
+    Raises DifferentProcessesError on all of them, with the names of what differs and with whom.
+    """
+    from qaz_llm.train.ranks.distributed import everyone
+
+    identities = everyone(run.identity)
+    differing = {rank: _differing(identities[0], other) for rank, other in enumerate(identities)}
+    wrong = {rank: names for rank, names in differing.items() if names}
+    if wrong:
+        names = joined(sorted({name for found in wrong.values() for name in found}))
+        who = joined([str(rank) for rank in wrong])
+        raise DifferentProcessesError(
+            f"rank {who}: not the same as the first process in {names}",
+            hint="rows, tokenizer and model have to lie on a disk that all nodes see, or be the same on each",
+        )
+
+
+def _differing(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    return [name for name in {**first, **other} if first.get(name) != other.get(name)]

@@ -1,0 +1,49 @@
+"""Whether processes would run the same, by facts made up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from qaz_llm.cluster.preflight.agreement import check_agreement, check_devices, check_kinds, check_unread
+from qaz_llm.cluster.preflight.facts import GpuFacts, NodeFacts, RankFacts
+
+RANKS = [
+    RankFacts(n, n % 2, f"n{n // 2}", f"n{n // 2}", n, "cuda", {"code": "a", "packages": "torch 2.13, peft 0.20"})
+    for n in range(8)
+]
+
+
+def test_the_same_is_let_pass() -> None:
+    assert list(check_agreement(RANKS)) == [] and list(check_devices(RANKS)) == []
+
+
+def test_who_has_other_packages_is_named_with_which() -> None:
+    other = replace(RANKS[5], fingerprints={"code": "a", "packages": "torch 2.12, peft 0.20"})
+    (found,) = check_agreement([*RANKS[:5], other, *RANKS[6:]])
+    assert found.what == "packages: rank 5 on n2 has not as rank 0 on n0 (torch 2.12, not torch 2.13)"
+    assert found.kind == "different"
+
+
+def test_many_are_counted() -> None:
+    others = [replace(rank, fingerprints={"code": "b", "packages": "torch 2.13, peft 0.20"}) for rank in RANKS[1:]]
+    (found,) = check_agreement([RANKS[0], *others])
+    assert "rank 6 on n3 and 1 more have not as rank 0" in found.what
+
+
+def test_a_node_without_gpus_among_others_is_bad() -> None:
+    found = list(check_devices([*RANKS[:6], replace(RANKS[6], device="cpu"), replace(RANKS[7], device="cpu")]))
+    assert [(f.kind, f.node) for f in found] == [("bad", "n3")]
+    assert list(check_devices([replace(rank, device="cpu") for rank in RANKS])) == []
+
+
+def test_the_rarer_kind_of_gpu_is_named() -> None:
+    kinds = ["NVIDIA H200", "NVIDIA H100", "NVIDIA H200"]
+    nodes = [NodeFacts(f"n{n}", "h", gpus=(GpuFacts(0, "u", name, "b"),)) for n, name in enumerate(kinds)]
+    (found,) = check_kinds(nodes)
+    assert found.node == "n1" and list(check_kinds(nodes[::2])) == []
+
+
+def test_what_was_not_read_is_said_once_for_all_nodes() -> None:
+    nodes = [NodeFacts(f"n{n}", "h", unread=("Xid errors: no dmesg",)) for n in range(9)]
+    (found,) = check_unread(nodes)
+    assert found.kind == "note" and "n0, n1, n2, n3, n4, n5 and 3 more: Xid errors: no dmesg" in found.what

@@ -1,0 +1,148 @@
+"""Processes that meet over a store, as threads; those that do not come are named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qaz_llm.cluster.environment import Environment
+from qaz_llm.cluster.nodelist import expand_nodelist
+from qaz_llm.cluster.preflight.config import PreflightConfig
+from qaz_llm.cluster.preflight.facts import DiskFacts, NodeFacts
+from qaz_llm.cluster.preflight.meeting import FollowedError, Meeting, where_absent
+from qaz_llm.cluster.preflight.nodes import Look, look_at_nodes
+from qaz_llm.cluster.preflight.verdict import BadNodeError, DifferentProcessesError
+from qaz_llm.errors import QazError, WorkError
+
+WAIT_S = 20.0
+LOST_S = 0.3
+
+
+def run(
+    tmp_path: Path,
+    *,
+    nodes: int = 2,
+    absent: tuple[int, ...] = (),
+    wait_s: float = WAIT_S,
+    bad: dict[str, dict[str, Any]] | None = None,
+    config: tuple[str, ...] = ("c",),
+) -> list[QazError | None]:
+    """What each of so many nodes, of one process each, ends with. `bad`: facts of a node; `config`: fingerprints in turn."""
+    from torch.distributed import HashStore
+
+    store = HashStore()
+
+    def one(rank: int) -> QazError | None:
+        here = Environment(world_size=nodes, rank=rank, local_world_size=1, launcher="slurm", node=f"n{rank}")
+        look = Look(
+            PreflightConfig(wait_s=wait_s), {"run_dir": tmp_path / "run"}, {"config": config[rank % len(config)]}
+        )
+        look = replace(look, record=tmp_path / "run")
+
+        def gather(environment: Environment, folders: dict[str, Path], **known: Any) -> NodeFacts:
+            disks = tuple(DiskFacts(what, str(folder)) for what, folder in folders.items())
+            facts = NodeFacts(node=environment.node, host=environment.host, disks=disks, **known)
+            return replace(facts, **(bad or {}).get(facts.node, {}))
+
+        try:
+            look_at_nodes(Meeting(store, here, wait_s=wait_s), here, look, gather=gather)
+        except QazError as error:
+            return error
+        return None
+
+    there = [rank for rank in range(nodes) if rank not in absent]
+    with ThreadPoolExecutor(len(there)) as pool:
+        return list(pool.map(one, there))
+
+
+def test_good_nodes_go_on(tmp_path: Path) -> None:
+    assert run(tmp_path, nodes=4) == [None] * 4
+    written = json.loads((tmp_path / "run" / "preflight.json").read_text())
+    assert [node["node"] for node in written["nodes"]] == ["n0", "n1", "n2", "n3"] and written["findings"] == []
+    assert [node["disks"][0]["is_shared"] for node in written["nodes"]] == [True] * 4
+    assert not list((tmp_path / "run").glob(".preflight-*"))
+
+
+def test_a_bad_node_ends_all_and_is_written_for_the_batch_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path / "state"))
+    bad = {"n1": {"expected_gpus": 8, "visible_gpus": 7}}
+    for _ in range(2):  # a second start that was given the node again names it once
+        first, second = run(tmp_path, bad=bad)
+        assert isinstance(first, BadNodeError) and first.exit_code == 69
+        assert "n1: 7 GPUs seen, 8 expected" in str(first)
+        assert isinstance(second, FollowedError) and second.exit_code == 69
+    assert (tmp_path / "state" / "bad-nodes").read_text() == "n1\t7 GPUs seen, 8 expected\n"
+
+
+def test_without_a_batch_script_the_message_says_what_to_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QAZ_JOB_STATE", raising=False)
+    first, _ = run(tmp_path, bad={"n1": {"shm_free_bytes": 0}})
+    assert "--exclude=n1" in str(first)
+
+
+def test_where_most_nodes_are_bad_none_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path / "state"))
+    bad = {f"n{n}": {"clock_ahead_s": 99.0} for n in range(1, 4)}
+    first, *_ = run(tmp_path, nodes=4, bad=bad)
+    assert type(first) is WorkError and first.exit_code == 1 and "it is not one of them" in str(first)
+    assert not (tmp_path / "state").exists()
+
+
+def test_another_config_on_one_node_is_the_user_s_fault(tmp_path: Path) -> None:
+    first, second = run(tmp_path, config=("c", "d"))
+    assert isinstance(first, DifferentProcessesError) and first.exit_code == 2
+    assert "config: rank 1 on n1 has not as rank 0 on n0 (d, not c)" in str(first)
+    assert second is not None and second.exit_code == 2
+
+
+def test_a_process_that_never_comes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_STEP_NODELIST", "n[0-2]")
+    monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path / "state"))
+    first, second = run(tmp_path, nodes=3, absent=(2,), wait_s=LOST_S)
+    assert isinstance(first, BadNodeError) and "n2: rank 2 did not come within 0 s" in str(first)
+    assert isinstance(second, FollowedError)
+    assert (tmp_path / "state" / "bad-nodes").read_text().startswith("n2\t")
+
+
+def test_a_lost_first_process_is_said(tmp_path: Path) -> None:
+    (alone,) = run(tmp_path, nodes=2, absent=(0,), wait_s=LOST_S)
+    assert type(alone) is WorkError and "the first process, at 127.0.0.1:29500, has said nothing" in str(alone)
+
+
+def test_where_the_absent_are() -> None:
+    came = {0: "a", 1: "a", 2: "b"}
+    assert where_absent([3, 4, 5, 6], came, ["a", "b", "c"], 2) == {3: "b", 4: "c", 5: "c"}
+    assert where_absent([3, 4], came, [], 2) == {3: "b"}
+
+
+NODELISTS = {
+    "n1": ["n1"],
+    "n[1-3,7],login": ["n1", "n2", "n3", "n7", "login"],
+    "gpu[008-011]": ["gpu008", "gpu009", "gpu010", "gpu011"],
+    "r[1-2]n[01-02]": ["r1n01", "r1n02", "r2n01", "r2n02"],
+    "": [],
+}
+
+
+@pytest.mark.parametrize("spelling", list(NODELISTS))
+def test_slurm_s_short_spelling(spelling: str) -> None:
+    assert expand_nodelist(spelling) == NODELISTS[spelling]
+
+
+@pytest.mark.parametrize("spelling", [name for name in NODELISTS if name])
+def test_slurm_spells_it_out_the_same(spelling: str) -> None:
+    if shutil.which("scontrol") is None:
+        pytest.skip("no scontrol here to compare with")
+    done = subprocess.run(["scontrol", "show", "hostnames", spelling], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("scontrol has no cluster to ask")
+    assert expand_nodelist(spelling) == done.stdout.split()

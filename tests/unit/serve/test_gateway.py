@@ -1,0 +1,397 @@
+"""A gateway asked by OpenAI's client, with an engine behind it that answers what it is told to."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from fake_engine import WINDOW, FakeEngine, make_model_folder, running
+
+from qaz_llm.labels.keys import ROOT, make_keys, read_roots
+from qaz_llm.labels.making import Labeller
+from qaz_llm.labels.reading import read_labels
+from qaz_llm.serve.app import make_app
+from qaz_llm.serve.config import Limits, ServeConfig
+from qaz_llm.serve.facts import read_facts
+from qaz_llm.serve.keys import read_keys
+from qaz_llm.serve.labelling import open_labels
+from qaz_llm.serve.notices import NOTICES
+
+KEY = "abcdefghijklmnop-1234"
+ASK = [{"role": "user", "content": "Сәлем!"}]
+
+
+@dataclass
+class Service:
+    """A gateway that runs, and the engine behind it."""
+
+    url: str
+    engine: FakeEngine
+    client: openai.OpenAI
+
+    def chat(self, **values: Any) -> Any:
+        return self.client.chat.completions.create(model="demo", messages=values.pop("messages", ASK), **values)
+
+    def text_of(self, **values: Any) -> tuple[str, list[Any]]:
+        """A streamed answer as one text, and its pieces."""
+        pieces = list(self.chat(stream=True, **values))
+        return "".join(p.choices[0].delta.content or "" for p in pieces if p.choices), pieces
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model_folder(tmp_path_factory.mktemp("served") / "model")
+
+
+@pytest.fixture(scope="module")
+def label_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("label_keys") / "keys"
+    make_keys(made, organisation="Мектеп")
+    return made
+
+
+@pytest.fixture(scope="module")
+def roots(label_keys: Path) -> bytes:
+    return read_roots([label_keys / ROOT])
+
+
+Start = Callable[..., AbstractContextManager[Service]]
+
+
+@pytest.fixture
+def start(folder: Path, label_keys: Path, tmp_path: Path) -> Start:
+    @contextmanager
+    def started(*, labelled: bool = True, model: Path = folder, **values: Any) -> Iterator[Service]:
+        engine = FakeEngine()
+        (tmp_path / "keys").write_text(f"tester:{KEY}\n")
+        (tmp_path / "keys").chmod(0o600)
+        with running(engine.app()) as upstream:
+            config = ServeConfig.model_validate(
+                {
+                    "model": model,
+                    "name": "demo",
+                    "upstream": (upstream,),
+                    "label_keys": label_keys if labelled else None,
+                    **values,
+                }
+            )
+            facts = read_facts(model, config.window_tokens)
+            labels = open_labels(config.label_keys, "demo")
+            with running(make_app(config, facts, read_keys(tmp_path / "keys"), labels)) as url:
+                yield Service(url, engine, openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0))
+
+    return started
+
+
+def refused(call: Callable[[], Any]) -> tuple[int, Any, httpx2.Headers]:
+    """Status, error and headers of a call that is to be refused."""
+    with pytest.raises(openai.APIStatusError) as caught:
+        call()
+    return caught.value.status_code, caught.value.body, caught.value.response.headers
+
+
+def test_an_answer_says_what_it_is_in_header_field_and_text(start: Start, roots: bytes) -> None:
+    with start() as service:
+        raw = service.client.chat.completions.with_raw_response.create(model="demo", messages=ASK)  # type: ignore[arg-type]
+        made = raw.parse()
+        assert raw.headers["x-ai-generated"] == "true"
+        assert made.model_extra == {"qaz_label": {"ai_generated": True, "c2pa": True}}
+        text = made.choices[0].message.content
+        assert text.startswith("Сәлем, әлем!\ufeff")
+        verdict = read_labels(text, roots=roots)
+        assert (verdict.counts, verdict.segments[0].model) == ({"trusted": 1}, "demo")
+        assert made.usage.completion_tokens == 3
+
+
+def test_a_streamed_answer_ends_with_its_label_and_done(start: Start, roots: bytes) -> None:
+    with start() as service:
+        service.engine.pieces = ("Йод пен ", unicodedata.normalize("NFD", "йогурт"), " – ", "екі нәрсе.")
+        text, pieces = service.text_of(stream_options={"include_usage": True})
+        assert read_labels(text, roots=roots).counts == {"trusted": 1}
+        assert text.startswith("Йод пен ")
+        assert pieces[-1].usage.completion_tokens == 3
+        last = pieces[-2]
+        assert (last.choices[0].finish_reason, last.model_extra["qaz_label"]["c2pa"]) == ("stop", True)
+        raw = httpx2.post(
+            f"{service.url}/v1/chat/completions",
+            json={"model": "demo", "messages": ASK, "stream": True},
+            headers={"authorization": f"Bearer {KEY}"},
+        )
+        assert raw.text.endswith("data: [DONE]\n\n")
+        assert raw.headers["x-ai-generated"] == "true"
+
+
+def test_labels_in_the_history_do_not_reach_the_engine(start: Start, label_keys: Path) -> None:
+    with start() as service:
+        said = service.chat().choices[0].message.content
+        history = [
+            *ASK,
+            {"role": "assistant", "content": said},
+            {"role": "user", "content": f"«{said}» деген не? ❤\ufe0f"},
+        ]
+        service.chat(messages=history)
+        sent = [turn["content"] for turn in service.engine.asked[-1]["messages"]]
+        assert sent == ["Сәлем!", "Сәлем, әлем!", "«Сәлем, әлем!» деген не? ❤\ufe0f"]
+        service.client.completions.create(model="demo", prompt=said)
+        assert service.engine.asked[-1]["prompt"] == "Сәлем, әлем!"
+
+
+@pytest.mark.parametrize("language", ["kk", "ru", "en"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_notice_in_words_is_part_of_what_is_labelled(start: Start, roots: bytes, language: str, stream: bool) -> None:
+    with start() as service:
+        extra = {"extra_body": {"qaz_notice": language}} if stream else {"extra_headers": {"X-QAZ-Notice": language}}
+        text = service.text_of(**extra)[0] if stream else service.chat(**extra).choices[0].message.content
+        verdict = read_labels(text, roots=roots)
+        assert verdict.counts == {"trusted": 1}
+        assert text[: verdict.segments[0].end] == f"Сәлем, әлем!\n\n{NOTICES[language]}"
+
+
+def test_without_keys_the_answer_says_that_it_has_no_label(start: Start) -> None:
+    with start(labelled=False) as service:
+        made = service.chat()
+        assert made.choices[0].message.content == "Сәлем, әлем!"
+        assert made.model_extra["qaz_label"] == {
+            "ai_generated": True,
+            "c2pa": False,
+            "no_c2pa_because": "no_label_keys",
+        }
+
+
+def test_json_and_calls_are_not_free_text(start: Start) -> None:
+    with start(engine="llama") as service:
+        service.engine.pieces = ('{"a": ', "1}")
+        made = service.chat(response_format={"type": "json_object"}, extra_body={"qaz_notice": "kk"})
+        assert json.loads(made.choices[0].message.content) == {"a": 1}
+        assert made.model_extra["qaz_label"]["no_c2pa_because"] == "not_free_text"
+        assert made.model_extra["qaz_label"]["notice"] == NOTICES["kk"]
+        text, pieces = service.text_of(response_format={"type": "json_object"})
+        assert json.loads(text) == {"a": 1}
+        call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}, "index": 0}
+        service.engine.pieces, service.engine.message = ("",), {"tool_calls": [call]}
+        tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+        made = service.chat(tools=tools)
+        assert made.choices[0].message.tool_calls[0].function.name == "f"
+        assert made.choices[0].message.content is None
+        _, pieces = service.text_of(tools=tools)
+        assert pieces[-1].model_extra["qaz_label"]["no_c2pa_because"] == "not_free_text"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_stop_strings_are_cut_where_the_engine_keeps_them(start: Start, stream: bool) -> None:
+    with start(labelled=False) as service:
+        service.engine.pieces, service.engine.finish = ("бір ST", "OP екі", " үш"), "length"
+        if stream:
+            text, pieces = service.text_of(stop=["STOP", "үш"])
+            finish = pieces[-1].choices[0].finish_reason
+        else:
+            choice = service.chat(stop=["STOP", "үш"]).choices[0]
+            text, finish = choice.message.content, choice.finish_reason
+        assert (text, finish) == ("бір ", "stop")
+        assert service.engine.asked[-1]["stop"] == ["STOP", "үш"]
+
+
+def test_sampling_is_the_request_s_though_the_model_s_config_says_otherwise(start: Start) -> None:
+    with start() as service:
+        for values, expected in (
+            ({"temperature": 0.7, "top_p": 0.9}, {"do_sample": True, "temperature": 0.7, "top_p": 0.9}),
+            ({"temperature": 0}, {"do_sample": False}),
+            ({}, {"do_sample": False}),
+            ({"top_p": 0.5}, {"do_sample": True, "top_p": 0.5}),
+        ):
+            service.chat(max_tokens=5, seed=3, **values)
+            sent = json.loads(service.engine.asked[-1]["generation_config"])
+            assert sent.pop("max_new_tokens") == 5
+            assert sent.pop("eos_token_id") == [1, 4]
+            assert {
+                key: value for key, value in sent.items() if value is not None and key != "pad_token_id"
+            } == expected
+            assert service.engine.asked[-1]["seed"] == 3
+
+
+def test_answers_end_with_the_window_and_longer_prompts_are_refused(start: Start) -> None:
+    with start() as service:
+        tokens = len("[user]Сәлем![assistant]".encode())
+        service.chat(max_tokens=10_000)
+        assert json.loads(service.engine.asked[-1]["generation_config"])["max_new_tokens"] == WINDOW - tokens
+        service.client.completions.create(model="demo", prompt="ә" * 90)
+        assert json.loads(service.engine.asked[-1]["generation_config"])["max_new_tokens"] == WINDOW - 180
+        asked = len(service.engine.asked)
+        long = [{"role": "user", "content": "ә" * 100}]
+        status, error, _ = refused(lambda: service.chat(messages=long))
+        assert (status, error["code"]) == (400, "context_length_exceeded")
+        assert f"{2 * 100 + len('[user][assistant]')} tokens" in error["message"]
+        assert f"{WINDOW}" in error["message"]
+        assert len(service.engine.asked) == asked
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"logprobs": True}, "logprobs"),
+    ({"n": 2}, "n"),
+    ({"response_format": {"type": "json_object"}}, "response_format"),
+    ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+    ({"presence_penalty": 1.0}, "presence_penalty"),
+    ({"logit_bias": {"1": 5}}, "logit_bias"),
+    ({"extra_body": {"watermark": False}}, "watermark"),
+    ({"extra_body": {"vllm_xargs": {"watermark": "off"}}}, "vllm_xargs"),
+    ({"temperature": 3}, "temperature"),
+    ({"max_tokens": 0}, "max_tokens"),
+    ({"stop": [""]}, "stop"),
+    ({"extra_body": {"qaz_notice": "kz"}}, "qaz_notice"),
+    ({"messages": []}, "messages"),
+    ({"messages": [{"role": "robot", "content": "?"}]}, "messages[0].role"),
+    ({"messages": [*ASK, {"role": "system", "content": "?"}]}, "messages"),
+    ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "messages[0].content[0]"),
+]  # fmt: skip
+
+
+def test_what_an_engine_would_ignore_is_refused_by_name(start: Start) -> None:
+    with start() as service:
+        for values, param in REFUSED:
+            status, error, headers = refused(lambda values=values: service.chat(**values))  # type: ignore[misc]
+            assert (status, error["param"]) == (400, param), values
+            assert headers["x-ai-generated"] == "true"
+        assert service.engine.asked == []
+        service.chat(n=1, logprobs=False, presence_penalty=0, user="u", response_format={"type": "text"})
+        assert set(service.engine.asked[-1]) == {"model", "messages", "stream", "generation_config"}
+
+
+def test_who_may_ask(start: Start) -> None:
+    with start() as service:
+        for key in ("wrong-wrong-wrong-wrong", "abcdefghijklmnop-123", KEY + "5"):
+            other = openai.OpenAI(base_url=f"{service.url}/v1", api_key=key, max_retries=0)
+            for call in (
+                lambda other=other: other.chat.completions.create(model="demo", messages=ASK),  # type: ignore[misc]
+                lambda other=other: list(other.models.list()),  # type: ignore[misc]
+            ):
+                status, error, headers = refused(call)
+                assert (status, error["code"], headers["www-authenticate"]) == (401, "invalid_api_key", "Bearer")
+        assert httpx2.post(f"{service.url}/v1/completions", json={}).status_code == 401
+        assert [model.id for model in service.client.models.list()] == ["demo"]
+        assert service.engine.asked == []
+
+
+def test_more_than_is_allowed(start: Start) -> None:
+    with start(limits=Limits(requests_per_minute=2, body_bytes=2000)) as service:
+        status, error, _ = refused(lambda: service.chat(messages=[{"role": "user", "content": "а" * 3000}]))
+        assert (status, error["code"]) == (413, "body_too_large")
+        service.chat()
+        status, error, headers = refused(service.chat)
+        assert (status, error["code"]) == (429, "rate_limit_exceeded")
+        assert 1 <= int(headers["retry-after"]) <= 60
+
+
+def test_who_finds_no_place_is_told_when_to_come_again(start: Start) -> None:
+    limits = Limits(concurrency=1, queue=1, queue_s=30, requests_per_minute=0)
+    with start(limits=limits) as service:
+        service.engine.slow_s = 0.6
+        results: list[str] = []
+
+        def ask() -> None:
+            try:
+                service.chat()
+                results.append("answered")
+            except openai.APIStatusError as error:
+                assert error.response.headers["retry-after"]
+                results.append(f"{error.status_code} {error.body['code']}")  # type: ignore[index]
+
+        threads = [threading.Thread(target=ask) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(set(results)) == ["503 overloaded", "answered"]
+        assert results.count("answered") == 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_engine_that_dies_before_it_has_said_anything_is_asked_again(start: Start, stream: bool) -> None:
+    with start() as service:
+        service.engine.dies_after, service.engine.deaths = 0, 1
+        text = service.text_of()[0] if stream else service.chat().choices[0].message.content
+        assert text.startswith("Сәлем, әлем!\ufeff")
+        assert len(service.engine.asked) == 2
+
+
+def test_an_engine_that_dies_amid_an_answer(start: Start, roots: bytes) -> None:
+    with start() as service:
+        service.engine.dies_after = 2
+        text = ""
+        with pytest.raises(openai.APIError, match="ended while it was answering"):
+            for piece in service.chat(stream=True):
+                text += piece.choices[0].delta.content or ""
+        assert text.startswith("Сәлем, ")
+        assert read_labels(text, roots=roots).counts == {"trusted": 1}, "what was sent is labelled, too"
+
+
+def test_an_engine_that_is_gone_or_says_no(start: Start) -> None:
+    with start() as service:
+        service.engine.status = 500
+        assert refused(service.chat)[:2][0] == 502
+        service.engine.status = 400
+        status, error, _ = refused(service.chat)
+        assert (status, error["code"]) == (400, "engine_refused")
+        assert "the engine said no" in error["message"]
+        assert httpx2.get(f"{service.url}/health").json()["status"] == "ok"
+
+
+def test_nothing_of_the_engine_s_own_addresses_is_reached(start: Start) -> None:
+    with start() as service:
+        for path in ("/load_model", "/reset", "/docs", "/openapi.json", "/v1/responses", "/metrics", "/"):
+            answer = httpx2.post(f"{service.url}{path}", json={}, headers={"authorization": f"Bearer {KEY}"})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_url"), path
+
+
+def test_a_model_without_a_chat_template_completes_and_says_so(start: Start, tmp_path: Path) -> None:
+    with start(model=make_model_folder(tmp_path / "base", template=None)) as service:
+        status, error, _ = refused(service.chat)
+        assert (status, error["code"]) == (400, "no_chat_template")
+        assert "/v1/completions" in error["message"]
+        assert (
+            service.client.completions.create(model="demo", prompt="Сәлем").choices[0].text.startswith("Сәлем, әлем!")
+        )
+
+
+class Kept(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def test_the_log_has_who_and_how_much_and_not_what(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger, kept = logging.getLogger("qaz.serve"), Kept()
+    monkeypatch.setattr(logger, "handlers", [kept])
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    logger.manager._clear_cache()  # type: ignore[attr-defined]
+    with start() as service:
+        service.chat(messages=[{"role": "user", "content": "құпия сөз"}])
+        refused(lambda: service.chat(temperature=5))
+    lines = [json.loads(line) for line in kept.lines if line.startswith("{")]
+    assert [(line["status"], line["who"]) for line in lines] == [(200, "tester"), (400, "tester")]
+    assert lines[0]["tokens_out"] == 3
+    for secret in ("құпия", "әлем", KEY):
+        assert secret not in "\n".join(kept.lines)
+
+
+def test_a_text_with_a_label_is_labelled_no_second_time(start: Start, label_keys: Path) -> None:
+    with start() as service:
+        from qaz_llm.labels.keys import open_keys
+
+        service.engine.pieces = (Labeller(open_keys(label_keys)).label("Сөз."),)
+        made = service.chat()
+        assert made.model_extra["qaz_label"]["no_c2pa_because"] == "text_cannot_be_labelled"
