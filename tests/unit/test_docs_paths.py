@@ -15,7 +15,6 @@ from qaz_llm.cli import app
 from qaz_llm.config import load_config
 from qaz_llm.data.config import DataConfig, MixConfig
 from qaz_llm.errors import ConfigError
-from qaz_llm.evals.config import EvalConfig
 from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.train.config import TrainConfig
 
@@ -36,7 +35,13 @@ AWAITED_PATHS = frozenset(
     {
         *("docs/slurm.md", "docs/chain.md", "docs/preflight.md", "docs/scaling.md", "docs/slurm-nodes.md"),
         *("docs/air-gap.md", "docs/containers.md", "docs/audit.md", "docs/serving.md", "docs/labels.md"),
-        *("docs/recipes/services.md", "docs/recipes/law.md", "docs/recipes/school.md", "slurm/submit.sh", "slurm/chain.sh"),
+        *(
+            "docs/recipes/services.md",
+            "docs/recipes/law.md",
+            "docs/recipes/school.md",
+            "slurm/submit.sh",
+            "slurm/chain.sh",
+        ),
     }
 )
 AWAITED_COMMANDS = frozenset({"serve", "label", "verify", "audit", "chain", "fetch"})
