@@ -70,7 +70,17 @@ def new_shape(model: str, *, is_chat: bool) -> Shape:
 
 def event(value: Mapping[str, Any]) -> bytes:
     """A server-sent event."""
-    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n\n"
+    return b"data: " + dumped(value) + b"\n\n"
+
+
+def dumped(value: Any) -> bytes:
+    """JSON in UTF-8; half a character, which some tokens are, becomes a question mark."""
+    import orjson
+
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 DONE = b"data: [DONE]\n\n"

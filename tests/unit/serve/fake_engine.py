@@ -52,6 +52,8 @@ class FakeEngine:
     deaths: int = 10**9
     """How often it dies before it lives."""
     slow_s: float = 0.0
+    piece_s: float = 0.0
+    """Between two pieces of a stream."""
     status: int = 200
     well: bool = True
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -100,7 +102,7 @@ class FakeEngine:
                 raise ConnectionResetError
             part = {"delta": {"content": piece, **self.message}} if is_chat else {"text": piece}
             yield f"data: {json.dumps({'choices': [{'index': 0, **part}]}, ensure_ascii=False)}\n\n"
-            await asyncio.sleep(0)
+            await asyncio.sleep(self.piece_s)
         last = {"delta": {}} if is_chat else {"text": ""}
         usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
         yield f"data: {json.dumps({'choices': [{'index': 0, 'finish_reason': self.finish, **last}], 'usage': usage})}\n\n"
