@@ -27,7 +27,7 @@ PATIENCE_S = 900.0
 """On a machine with other work a start takes minutes."""
 
 LOOK_S = 0.02
-NOT_ENDED = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED", "RESIZING", "SUSPENDED"}
+NOT_ENDED = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED", "RESIZING", "SUSPENDED", "SIGNALING"}
 TWO_NODES = ("-N", "2", "--ntasks-per-node=1")
 TWO_TASKS = ("-N", "1", "--ntasks-per-node=2")
 
