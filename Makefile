@@ -1,5 +1,6 @@
 # make setup   create .venv with pinned packages        make demo    the main job on embedded text, then where its report lies
 # make check   lint, format, types                      make test    all tests
+# make slurm-test   the job scripts on a Slurm of two nodes on this machine, struck by faults: root, slurm-wlm and munge
 # make clean   remove .venv and runs/demo
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(PIP_ARGS) --quiet --constraint constraints.txt
 RUN := HF_HUB_OFFLINE=1
 
-.PHONY: setup demo test check format clean
+.PHONY: setup demo test slurm-test check format clean
 
 setup: $(READY)
 
@@ -31,6 +32,9 @@ demo: setup
 
 test: setup
 	$(RUN) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=30
+
+slurm-test: setup
+	scripts/slurm_test.sh
 
 check: setup
 	$(BIN)/ruff check .

@@ -1,11 +1,36 @@
 #!/bin/bash
 # A Slurm of two nodes on this one machine, to try the job scripts on: as root, on Debian or Ubuntu.
 #   apt-get install slurm-wlm munge
-#   scripts/slurm_test_cluster.sh up     scripts/slurm_test_cluster.sh down
-#   sbatch -N 2 --ntasks-per-node=1 --gpus-per-node=0 --cpus-per-task=1 slurm/train.sh configs/train/tiny.yaml
-# Changes outside the project: /etc/slurm/slurm.conf, a line in /etc/hosts, /var/{lib,log,spool}/qaz-slurm.
+#   scripts/slurm_test_cluster.sh up         partitions main and urgent; urgent takes main's nodes, and requeues its jobs
+#   scripts/slurm_test_cluster.sh down
+#   scripts/slurm_test_cluster.sh lose n2    node n2 dies with all its processes, kill -9
+#   scripts/slurm_test_cluster.sh bring n2   it comes back
+#   sbatch -N 2 slurm/train.sh configs/train/tiny.yaml
+# Each node says it has 16 processors, whatever this machine has, and no GPU; QAZ_TEST_GPUS=4 before `up` gives each four
+# that are nothing but a number. A job that was requeued waits 5 seconds instead of Slurm's two minutes (cred_expire).
+# Changes outside the project: /etc/slurm/slurm.conf and gres.conf, a line in /etc/hosts, /var/{lib,log,spool}/qaz-slurm.
 set -euo pipefail
 STATE=/var/lib/qaz-slurm LOGS=/var/log/qaz-slurm SPOOL=/var/spool/qaz-slurm
+
+of_node() {  # of_node NAME: the processes of a node: its daemon, what holds its spool open, and all they started
+    local found=() file
+    [ -f "$STATE/slurmd-$1.pid" ] && found+=("$(cat "$STATE/slurmd-$1.pid")")
+    for file in /proc/[0-9]*; do
+        if tr '\0' '\n' < "$file/environ" 2>/dev/null | grep -qx "SLURMD_NODENAME=$1"; then
+            found+=("${file#/proc/}")
+        elif [ "$(cat "$file/comm" 2>/dev/null)" = slurmstepd ] && ls -l "$file/fd" 2>/dev/null | grep -q "$SPOOL/$1/"; then
+            found+=("${file#/proc/}")
+        fi
+    done
+    echo "${found[@]}"
+}
+
+lose() {
+    local pids
+    pids=$(of_node "$1")
+    # shellcheck disable=SC2086
+    kill -9 $pids 2>/dev/null || true
+}
 
 down() {
     scontrol shutdown 2>/dev/null || true
@@ -16,56 +41,80 @@ down() {
     sed -i '/# qaz-slurm$/d' /etc/hosts 2>/dev/null || { grep -v '# qaz-slurm$' /etc/hosts > "$STATE/hosts" && cat "$STATE/hosts" > /etc/hosts; }
 }
 
+wait_for_nodes() {
+    for _ in $(seq 60); do
+        [ "$(sinfo -h -p main -t idle,mixed,alloc -o %D 2>/dev/null | awk '{n += $1} END {print n + 0}')" = 2 ] && return
+        sleep 0.5
+    done
+    echo "the two nodes are not ready after 30 s; see $LOGS" >&2
+    sinfo >&2 || true
+    exit 1
+}
+
 up() {
     for program in slurmctld slurmd munged sbatch; do
         command -v "$program" >/dev/null || { echo "no $program: apt-get install slurm-wlm munge" >&2; exit 2; }
     done
     [ "$(id -u)" -eq 0 ] || { echo "run as root: slurmd starts other users' jobs" >&2; exit 2; }
+    if [ -f /etc/slurm/slurm.conf ] && ! grep -qx ClusterName=qaz /etc/slurm/slurm.conf; then
+        echo "/etc/slurm/slurm.conf is that of another cluster; this one is not started" >&2
+        exit 2
+    fi
     mkdir -p "$STATE/ctld" "$LOGS" "$SPOOL/n1" "$SPOOL/n2" /etc/slurm /run/munge
     chown munge: /run/munge
     [ -f /etc/munge/munge.key ] || { dd if=/dev/urandom of=/etc/munge/munge.key bs=1024 count=1 status=none; chown munge: /etc/munge/munge.key; chmod 400 /etc/munge/munge.key; }
     grep -q '# qaz-slurm$' /etc/hosts || echo "127.0.0.1 n1 n2  # qaz-slurm" >> /etc/hosts
-    local host cpus memory
-    host=$(hostname -s) cpus=$(nproc) memory=$(($(grep MemTotal /proc/meminfo | tr -dc 0-9) / 1024 - 512))
+    local host memory gres=""
+    host=$(hostname -s) memory=$(($(grep MemTotal /proc/meminfo | tr -dc 0-9) / 1024 - 512))
+    rm -f /etc/slurm/gres.conf
+    if [ "${QAZ_TEST_GPUS:-0}" -gt 0 ]; then
+        gres="Gres=gpu:$QAZ_TEST_GPUS"
+        echo "NodeName=n[1-2] Name=gpu Count=$QAZ_TEST_GPUS" > /etc/slurm/gres.conf
+    fi
     cat > /etc/slurm/slurm.conf <<CONF
 ClusterName=qaz
 SlurmctldHost=$host
 SlurmUser=root
 AuthType=auth/munge
+AuthInfo=cred_expire=5
 StateSaveLocation=$STATE/ctld
 SlurmdSpoolDir=$SPOOL/%n
 SlurmctldPidFile=$STATE/slurmctld.pid
 SlurmdPidFile=$STATE/slurmd-%n.pid
 SlurmctldLogFile=$LOGS/slurmctld.log
 SlurmdLogFile=$LOGS/slurmd-%n.log
+SlurmdParameters=config_overrides
+SlurmdTimeout=20
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
 SchedulerType=sched/backfill
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 MpiDefault=none
 ReturnToService=2
 JobRequeue=1
 KillWait=10
-SchedulerParameters=defer,bf_interval=5
-NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17001 CPUs=$cpus RealMemory=$memory
-NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=17002 CPUs=$cpus RealMemory=$memory
-PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
+SchedulerParameters=defer,bf_interval=5,sched_interval=5
+${gres:+GresTypes=gpu}
+NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17001 CPUs=16 RealMemory=$memory $gres
+NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=17002 CPUs=16 RealMemory=$memory $gres
+PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=urgent Nodes=n1,n2 MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 CONF
     pgrep -x munged >/dev/null || runuser -u munge -- munged
     slurmctld
     slurmd -N n1
     slurmd -N n2
-    for _ in $(seq 30); do
-        [ "$(sinfo -h -t idle -o %D 2>/dev/null | tr -d ' ')" = 2 ] && { sinfo; return; }
-        sleep 1
-    done
-    echo "the two nodes are not idle after 30 s; see $LOGS" >&2
-    sinfo >&2 || true
-    exit 1
+    wait_for_nodes
+    sinfo
 }
 
 case "${1:-}" in
     up) up ;;
     down) down ;;
-    *) echo "usage: $0 up|down" >&2; exit 2 ;;
+    lose) lose "${2:?lose NODE}" ;;
+    bring) slurmd -N "${2:?bring NODE}"; wait_for_nodes ;;
+    *) echo "usage: $0 up|down|lose NODE|bring NODE" >&2; exit 2 ;;
 esac

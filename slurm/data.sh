@@ -12,16 +12,20 @@
 #SBATCH --cpus-per-task=16
 #SBATCH --time=12:00:00
 #SBATCH --requeue
+#SBATCH --signal=B:TERM@120
 #SBATCH --open-mode=append
 #SBATCH --output=slurm-%x-%A_%a.out
-set -euo pipefail
-source "${QAZ_ROOT:-$SLURM_SUBMIT_DIR}/slurm/common.sh"
-need_config "$@"
-arguments=("$1" "workers=${SLURM_CPUS_PER_TASK:-1}" "${@:2}")
+QAZ_TOLD=""; trap 'QAZ_TOLD=TERM' TERM; trap 'QAZ_TOLD=USR1' USR1; trap 'QAZ_TOLD=HUP' HUP
+set -uo pipefail
+source "${QAZ_ROOT:-${SLURM_SUBMIT_DIR:-.}}/slurm/common.sh"
+need_config "slurm/data.sh CONFIG [key=value ...]" "$@"
+begin_job
+count_tasks
+arguments=("$1" "workers=$QAZ_CPUS" "${@:2}")
 export OMP_NUM_THREADS=1  # as many processes as cores, each with one thread
 share_of_array
 if [ -z "${SLURM_ARRAY_TASK_ID:-}" ] && [ -n "${SLURM_JOB_DEPENDENCY:-}" ]; then
     arguments+=(--merge-only)
 fi
-echo "job ${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID} on $(hostname -s): qaz data build ${arguments[*]}"
-exec srun "$QAZ_PYTHON" -m qaz_llm data build "${arguments[@]}"
+echo "job $QAZ_JOB on $SLURMD_NODENAME: qaz data build ${arguments[*]}"
+launch data build "${arguments[@]}"

@@ -25,6 +25,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("train", "evals"),
     ("pipeline",),
+    ("fetch",),
     ("cli",),
     ("__main__",),
 )

@@ -1,7 +1,8 @@
 """The `qaz` command: parses, calls, prints; what the commands do lies in the rooms.
 
-Exit codes: 0 done, 2 the user's input is wrong, 1 the work failed, 75 stopped by a signal. Rooms are imported inside the
-commands that need them, so `qaz --help` answers at once; the command line itself is imported once signals are listened to.
+Exit codes: 0 done, 2 the user's input is wrong, 1 the work failed, 75 stopped by a signal, 76 another process was lost.
+Rooms are imported inside the commands that need them, so `qaz --help` answers at once; the command line itself is
+imported once signals are listened to.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def main() -> NoReturn:
 
 def _end(message: str, code: int) -> NoReturn:
     """Say it and end at once: what libraries do at the end of a process takes seconds, or waits for other processes."""
-    print(f"error: {message}", file=sys.stderr)
+    from qaz_llm.cli.saying import say_error
+
+    say_error(message, code)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

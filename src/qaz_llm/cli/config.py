@@ -26,7 +26,7 @@ def config_check(
     kind: Kind = None,
 ) -> None:
     """Check a config without doing any work."""
-    _name, settings = _load_any(config, overrides or [], kind)
+    _name, settings = load_any(config, overrides or [], kind)
     typer.echo(f"{config}: a valid {_name} config ({type(settings).__name__})")
 
 
@@ -40,7 +40,7 @@ def config_show(
     """Print a config with its bases, overrides and defaults written out."""
     from qaz_llm.config import dump_yaml
 
-    _name, settings = _load_any(config, overrides or [], kind)
+    _name, settings = load_any(config, overrides or [], kind)
     if as_json:
         print_json(settings.to_dict())
     else:
@@ -94,7 +94,7 @@ def config_kinds() -> dict[str, type[StrictModel]]:
     }
 
 
-def _load_any(path: Path, overrides: list[str], kind: str | None) -> tuple[str, StrictModel]:
+def load_any(path: Path, overrides: list[str], kind: str | None) -> tuple[str, StrictModel]:
     """Load a config of a kind that is named, or that shares the most top-level keys with it."""
     from qaz_llm.config import read_raw, validate
 

@@ -12,16 +12,18 @@ from qaz_llm.cli.config import config_app
 from qaz_llm.cli.data import data_app
 from qaz_llm.cli.doctor import doctor
 from qaz_llm.cli.evals import eval_app
+from qaz_llm.cli.fetch import fetch
 from qaz_llm.cli.model import chat, export
 from qaz_llm.cli.plan import plan
 from qaz_llm.cli.run import run
+from qaz_llm.cli.saying import say_error
 from qaz_llm.cli.status import status
 from qaz_llm.cli.tokenizer import tokenizer_app
 from qaz_llm.cli.train import train_app
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.stopping import INTERRUPTED, told_behind
-from qaz_llm.errors import QazError, WriteError
-from qaz_llm.progress import get_logger, set_up_logging
+from qaz_llm.errors import InputError, QazError, WriteError
+from qaz_llm.progress import get_logger, is_main_process, set_up_logging
 
 app = typer.Typer(
     name="qaz",
@@ -31,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Add --debug to any command for the traceback of an error. Overrides have the form section.key=value.",
 )
-for command in (run, chain, plan, status, export, chat, doctor):
+for command in (run, chain, fetch, plan, status, export, chat, doctor):
     app.command()(command)
 app.add_typer(train_app, name="train")
 app.add_typer(data_app, name="data")
@@ -66,7 +68,7 @@ def run_command_line() -> NoReturn:
     debug = len(arguments) < len(sys.argv) - 1
     set_up_logging(debug=debug)
     try:
-        app(args=arguments, standalone_mode=True)
+        app(args=arguments, standalone_mode=is_main_process())  # typer itself says what is wrong with a command line
     except SystemExit as end:
         if told_behind(end) is not None:
             raise
@@ -78,6 +80,8 @@ def run_command_line() -> NoReturn:
             raise
         if isinstance(error, SystemError) and isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
             _fail(INTERRUPTED, 1)  # Ctrl-C while numba was calling a kernel
+        if hasattr(error, "format_message"):  # typer's, of a process that is not the first
+            _fail(error.format_message(), InputError.exit_code)
         if debug:
             raise
         _fail_readably(error)
@@ -94,5 +98,5 @@ def _fail_readably(error: Exception) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"error: {message}", err=True)
+    say_error(message, code)
     sys.exit(code)

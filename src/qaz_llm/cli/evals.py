@@ -31,12 +31,20 @@ def eval_run(
     ] = None,
     overrides: Overrides = None,
     config: Annotated[Path | None, typer.Option(help="An eval config for all else.")] = None,
+    share: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only every N-th task, from number I (from 0); for job arrays.")
+    ] = None,
+    merge_only: Annotated[
+        bool, typer.Option(help="Put the answers of all shares together, and fail where one is missing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a model on a suite in kk, ru and en."""
     from qaz_llm.cluster.stopping import stopped_by_signals
     from qaz_llm.config import config_from_values, load_config
+    from qaz_llm.data.share import Share
     from qaz_llm.evals.config import EvalConfig
+    from qaz_llm.evals.part import Part
     from qaz_llm.evals.spread import run_spread
 
     if suite is None and not tasks and config is None:
@@ -56,7 +64,7 @@ def eval_run(
     with stopped_by_signals(
         lambda name: f"stopped by {name}: what was answered stays in {out / 'answers'}; the same command asks the rest"
     ):
-        result = run_spread(settings)
+        result = run_spread(settings, part=Part(Share.parse(share) if share is not None else None, merge_only))
     if not is_main_process():
         return
     if as_json:

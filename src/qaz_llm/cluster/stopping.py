@@ -217,7 +217,8 @@ def _end_after_grace(stop: Stop, number: signal.Signals, message: Callable[[str]
     if _is_over_in_time(stop, number):
         return
     line = INTERRUPTED if is_interrupt else message(number.name)
-    os.write(sys.stderr.fileno(), f"error: {line}\n".encode())
+    if os.environ.get("RANK", "0") == "0":  # all processes of a run are told at one time
+        os.write(sys.stderr.fileno(), f"error: {line}\n".encode())
     os._exit(EXIT_INTERRUPTED if is_interrupt else EXIT_REQUEUE)
 
 

@@ -64,8 +64,7 @@ def read_first_rows(task: Task, *, is_only_file: bool = False, stop_on_bad_row: 
 
 def _documents_of_task(reader: _Reader, task: Task, root: Path | None) -> Iterator[Document]:
     if not task.paths:
-        folder = set_copy(task.source.path, root=root)
-        rows = read_hub(task.source, folder if folder.is_dir() else None)
+        rows = read_hub(task.source, set_copy(task.source.path, root=root))
         yield from reader.documents(rows, Place(task.source.name))
     for path, name in zip(task.paths, task.names, strict=True):
         yield from _documents_of_file(reader, path, name, task)

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qaz_llm.cluster.job import note_progress
 from qaz_llm.data.clean import Cleaned, Cleaner, batches
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import FeatureWriter
@@ -195,6 +196,7 @@ def _write(task: Task, folder: Path, cleaner: Cleaner) -> None:
     stats = {"source": task.source.name, **tally.to_dict(), **counts}
     files = {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     write_json(folder / STATS, {**stats, "fingerprints": task.fingerprints(), "files": files})
+    note_progress(f"part {folder.name}")
 
 
 class _PartWriter:

@@ -156,7 +156,9 @@ def _is_one_document(path: Path, source: SourceConfig) -> bool:
 def _parts(path: Path, source: SourceConfig) -> list[Part]:
     if source.format == "acts":
         return []
-    return parts_of_saved_copy(source, path) if path.is_dir() else parts_of(path, source)
+    if path.is_dir():  # as it lies on the hub, it is read in the order of the hub, by one process
+        return parts_of_saved_copy(source, path) if is_saved_copy(path) else []
+    return parts_of(path, source)
 
 
 def source_files(source: SourceConfig, *, root: Path | None = None) -> list[Path]:
@@ -165,12 +167,12 @@ def source_files(source: SourceConfig, *, root: Path | None = None) -> list[Path
     Empty for a data set that is streamed. Raises InputError where there are none.
     """
     if source.format == "hub":
-        path = set_copy(source.path, root=root)
-        if not path.is_dir():
+        copy = set_copy(source.path, root=root)
+        if copy is None:
             return []
-        if not source.hub_files or is_saved_copy(path):
-            return [path]
-        return sorted({file for pattern in source.hub_files for file in expand_paths(path / pattern)})
+        if not source.hub_files or is_saved_copy(copy):
+            return [copy]
+        return sorted({file for pattern in source.hub_files for file in expand_paths(copy / pattern)})
     path = resolve_path(source.path, root=root)
     if source.format == "acts":
         return act_folders(path)
@@ -188,8 +190,8 @@ def conversation_files(source: ConversationSourceConfig, *, root: Path | None = 
     Raises InputError where there are none.
     """
     if source.format == "hub":
-        path = set_copy(source.path, root=root)
-        return [path] if path.is_dir() else []
+        copy = set_copy(source.path, root=root)
+        return [copy] if copy is not None else []
     path = resolve_path(source.path, root=root)
     if source.format == "acts":
         return act_folders(path)

@@ -1,10 +1,7 @@
-"""Answers that the jobs of an array gave, each to one task, taken over by the evaluation that follows them.
+"""What the shares of an evaluation answered (part.py), made the evaluation's own: as one process would have written it.
 
-    OUT/shares/TASK/answers/KEY.jsonl   what the model answered to that task
-    OUT/shares/TASK/done.json           all of it is there; of which model and data
-
-They are put behind one another in the order of the tasks, as one process would have written them, so the evaluation that
-follows asks nothing and reports the same bytes.
+OUT/shares/0-of-2/answers/KEY.jsonl ┐
+OUT/shares/1-of-2/answers/KEY.jsonl ┴─► OUT/answers/KEY.jsonl     and the shares are removed
 """
 
 from __future__ import annotations
@@ -13,44 +10,79 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from qaz_llm.io import write_text
+from qaz_llm.data.share import Share
+from qaz_llm.errors import QazError
+from qaz_llm.evals.config import EvalConfig
+from qaz_llm.evals.identity import model_identity
+from qaz_llm.evals.items.load import task_fingerprints
+from qaz_llm.evals.part import FOLDER, Part
+from qaz_llm.evals.task import as_generated, choose_tasks
+from qaz_llm.io import read_json, write_text
 from qaz_llm.progress import get_logger
-
-SHARES = "shares"
-DONE = "done.json"
 
 _logger = get_logger("eval")
 
 
-def share_folder(out: Path, task: str) -> Path:
-    """Where the answers to one task lie, of an evaluation into `out`."""
-    return out / SHARES / task
+def take_over(config: EvalConfig) -> None:
+    """Put what finished shares of this model answered into `out/answers`, in the order of the shares, and remove all shares.
 
-
-def take_over(kept: Path, out: Path, tasks: Iterable[str]) -> None:
-    """Append to `kept` (`out/answers/KEY.jsonl`) what shares answered under the same key, and remove the shares.
-
-    What another model answered, or the same in another precision, has another key and goes unread.
+    What another model answered is left out, so that nothing shows afterwards that there were shares.
     """
-    shares = out / SHARES
+    shares = config.out / FOLDER
     if not shares.is_dir():
         return
-    names = dict.fromkeys([*tasks, *sorted(folder.name for folder in shares.iterdir() if folder.is_dir())])
-    found = [share_folder(out, task) / "answers" / kept.name for task in names]
-    there = [path for path in found if path.is_file()]
-    lines = dict(_answers([kept, *there]))
-    if there:
-        write_text(kept, "".join(lines.values()))
-        facts = there[0].with_suffix(".json")
-        if facts.is_file() and not kept.with_suffix(".json").is_file():
+    identity = model_identity(config)
+    answered = [
+        folder
+        for folder in sorted(shares.iterdir(), key=_place)
+        if _parity(folder).get("model_fingerprint") == identity
+    ]
+    for name in dict.fromkeys(path.name for folder in answered for path in (folder / "answers").glob("*.jsonl")):
+        kept = config.out / "answers" / name
+        parts = [path for folder in answered if (path := folder / "answers" / name).is_file()]
+        write_text(kept, "".join(dict(_answers([kept, *parts])).values()))
+        facts = parts[0].with_suffix(".json")
+        if facts.is_file():
             shutil.copyfile(facts, kept.with_suffix(".json"))
-    _logger.info("answers to %d tasks taken over from %s", len(there), shares)
+    _logger.info("answers of %d shares taken over from %s", len(answered), shares)
     shutil.rmtree(shares)
 
 
+def missing_shares(config: EvalConfig, count: int) -> list[int]:
+    """The numbers of the shares that are not finished, of so many. Raises InputError where the model is none."""
+    identity = model_identity(config)
+    return [number for number in range(count) if not _is_finished(config, Share(number, count), identity)]
+
+
+def _is_finished(config: EvalConfig, share: Share, identity: str) -> bool:
+    part = Part(share)
+    tasks = part.of_tasks(choose_tasks(config))
+    if config.formats == "generate":
+        tasks = tuple(map(as_generated, tasks))
+    parity = _parity(part.of_config(config).out)
+    data = {task.name: task_fingerprints(task, config.root) for task in tasks}
+    return parity.get("model_fingerprint") == identity and parity.get("data") == data
+
+
+def _parity(folder: Path) -> dict[str, Any]:
+    """What a finished evaluation says of itself; nothing of one that is not finished."""
+    try:
+        found = read_json(folder / "parity.json")
+    except (QazError, OSError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _place(folder: Path) -> tuple[int, int]:
+    """The share's number and how many there were, of a folder `3-of-16`."""
+    index, _, count = folder.name.partition("-of-")
+    return (int(index), int(count)) if index.isdecimal() and count.isdecimal() else (0, 0)
+
+
 def _answers(paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
-    """Key and line of each whole answer; of an answer that is there twice, the first counts by its place, the last by its words."""
+    """Key and line of each whole answer; the first time it comes says where it stands."""
     for path in paths:
         if not path.is_file():
             continue

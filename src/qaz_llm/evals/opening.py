@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import InputError
 from qaz_llm.evals.config import EvalConfig
-from qaz_llm.evals.gathered import take_over
 from qaz_llm.evals.identity import SCORING_VERSION, model_identity, setting_of, setting_of_config
+from qaz_llm.evals.part import answered_by_shares, missing_answers
 from qaz_llm.evals.samples import PROMPTS, write_samples
 from qaz_llm.evals.scoring.local import HFScorer, choose_device
 from qaz_llm.evals.scoring.processes import ALONE, Processes
@@ -29,18 +28,19 @@ if TYPE_CHECKING:
 class OpenedModel:
     """The model of a config, with its answers so far in `out/answers`; its tokenizer and how it was run.
 
-    Of several processes each loads it. What shares of the evaluation answered to `tasks` is taken over first (gathered.py).
-    Raises InputError where it is no model.
+    Of several processes each loads it. Raises InputError where it is no model.
     """
 
-    def __init__(self, config: EvalConfig, processes: Processes = ALONE, *, tasks: Iterable[str] = ()) -> None:
-        self._config, self._processes = config, processes
+    def __init__(self, config: EvalConfig, processes: Processes = ALONE, *, merge_only: bool = False) -> None:
+        self._config, self._processes, self._merge_only = config, processes, merge_only
         self.identity = model_identity(config)
-        kept = kept_answers(config, self.identity)
+        how = config.server.model_dump(include={"url", "api", "body"}) if config.server else config.backend
+        depends = [self.identity, config.dtype, config.device, SCORING_VERSION, how]
+        kept = config.out / "answers" / fingerprint_value(depends)[:16]
         self._facts = kept.with_suffix(".json")
-        if processes.is_first:
-            take_over(kept, config.out, tasks)
-        self.scorer = RememberingScorer(lambda: self._loaded, kept, processes)
+        by_shares = answered_by_shares(config.out, f"{kept.name}*.jsonl")
+        by_shares = [path for path in by_shares if ".samples-" not in path.name]
+        self.scorer = RememberingScorer(lambda: self._loaded, kept.with_suffix(".jsonl"), processes, also=by_shares)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast | None:
@@ -59,16 +59,22 @@ class OpenedModel:
         path = self._facts.with_suffix(
             f".samples-{fingerprint_value([[asdict(p) for p in PROMPTS], length])[:8]}.jsonl"
         )
-        if self._processes.of_first(path.is_file()):
-            return list(read_jsonl(path))
+        if kept := self._processes.of_first(self._found(path)):
+            return list(read_jsonl(kept))
         assert self.tokenizer is not None
         made = write_samples(self.scorer, self.tokenizer, max_bytes=length)
         if self._processes.is_first:
             write_jsonl(path, made)
         return made
 
+    def _found(self, path: Path) -> Path | None:
+        """A file of this evaluation, or of a share of it; None where there is neither."""
+        return next((file for file in (path, *answered_by_shares(self._config.out, path.name)) if file.is_file()), None)
+
     @cached_property
     def _loaded(self) -> Scorer:
+        if self._merge_only:
+            missing_answers(self._config.out)
         scorer = load_scorer(self._config, self._processes)
         if self._processes.is_first:
             write_json(self._facts, self._setting_of(scorer))
@@ -80,16 +86,10 @@ class OpenedModel:
     @property
     def setting(self) -> dict[str, Any]:
         """As `identity.setting_of`; of answers that were there before, as it was when they were given."""
-        if not self._facts.is_file():
+        facts = self._found(self._facts)
+        if facts is None:
             return self._setting_of(self._loaded)
-        return {**read_json(self._facts), **setting_of_config(self._config)}
-
-
-def kept_answers(config: EvalConfig, identity: str) -> Path:
-    """Where the answers of this model are kept, by a name that changes with all that they depend on but the questions."""
-    how = config.server.model_dump(include={"url", "api", "body"}) if config.server else config.backend
-    depends = [identity, config.dtype, config.device, SCORING_VERSION, how]
-    return config.out / "answers" / f"{fingerprint_value(depends)[:16]}.jsonl"
+        return {**read_json(facts), **setting_of_config(self._config)}
 
 
 class Given:

@@ -19,7 +19,8 @@ from qaz_llm.evals.asking import score_task
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.items.load import load_items, task_fingerprints
 from qaz_llm.evals.metrics.translation import check_translations
-from qaz_llm.evals.opening import Given, OpenedModel, kept_answers
+from qaz_llm.evals.opening import Given, OpenedModel
+from qaz_llm.evals.part import WHOLE, Part
 from qaz_llm.evals.prompts.chat import ChatTemplate, chat_template_of
 from qaz_llm.evals.prompts.examples import Examples, load_examples
 from qaz_llm.evals.prompts.render import check_letters
@@ -71,21 +72,27 @@ def run_eval(
     scorer: Scorer | None = None,
     tokenizer: PreTrainedTokenizerFast | None = None,
     processes: Processes = ALONE,
+    part: Part = WHOLE,
 ) -> EvalResult:
     """Score a model and write everything. What was answered before, by the same model to the same prompts, is taken over.
 
     Args:
         scorer: answers in place of the model of `config.model`, which then only names it; needs `tokenizer` for samples.
         processes: those that call this together; each scores its share, and the first writes.
+        part: what is done of it; see `evals/part.py`.
 
     Raises:
         InputError: no such suite, task or model; data that is not there; an output folder that cannot be written.
     """
-    asked = _what_is_asked(config)
-    names = [task.name for task in asked.tasks]
-    model = OpenedModel(config, processes, tasks=names) if scorer is None else Given(scorer, tokenizer, config)
+    config = part.of_config(config)
+    asked = _what_is_asked(config, part)
+    model = (
+        OpenedModel(config, processes, merge_only=part.merge_only)
+        if scorer is None
+        else Given(scorer, tokenizer, config)
+    )
     check_writable(config.out)
-    chat = _chat_template(config, model)
+    chat = chat_template_of(model.tokenizer) if config.chat_template == "auto" else None
     scores = [row for task in asked.tasks for row in _scored(config, task, asked, model.scorer, chat)]
     samples = model.samples() if config.samples else None
     setting = model.setting | ({} if chat is None else {"chat_template": chat.name})
@@ -103,28 +110,9 @@ def run_eval(
     return EvalResult(config.out, parity)
 
 
-def answer_task(config: EvalConfig, task: TaskConfig, processes: Processes = ALONE) -> dict[str, str]:
-    """Ask the model about one task and keep the answers in `config.out`; nothing is scored or reported.
-
-    Returns by what the answers are known: the name they are kept under, and the fingerprints of the task.
-    Raises as `run_eval`.
-    """
-    asked = _what_is_asked(config, (task,))
-    model = OpenedModel(config, processes)
-    check_writable(config.out)
-    chat = _chat_template(config, model)
-    for one in asked.tasks:
-        _scored(config, one, asked, model.scorer, chat)
-    return {"answers": kept_answers(config, model.identity).stem, **asked.fingerprints[task.name]}
-
-
-def _chat_template(config: EvalConfig, model: OpenedModel | Given) -> ChatTemplate | None:
-    return chat_template_of(model.tokenizer) if config.chat_template == "auto" else None
-
-
-def _what_is_asked(config: EvalConfig, tasks: tuple[TaskConfig, ...] | None = None) -> Asked:
-    """All tasks, or those given, with their items and examples, read and checked before a model is loaded."""
-    tasks = tasks or choose_tasks(config)
+def _what_is_asked(config: EvalConfig, part: Part = WHOLE) -> Asked:
+    """All tasks with their items and examples, read and checked before a model is loaded."""
+    tasks = part.of_tasks(choose_tasks(config))
     if config.formats == "generate":
         tasks = tuple(map(as_generated, tasks))
     if not _has_logprobs(config):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from qaz_llm.cluster.environment import launched_processes, read_environment, usable_cpus
 from qaz_llm.errors import QazError
 from qaz_llm.evals.config import EvalConfig
+from qaz_llm.evals.part import WHOLE, Part
 from qaz_llm.evals.run import EvalResult, run_eval
 from qaz_llm.evals.scoring.processes import joined
 from qaz_llm.progress import get_logger, set_up_logging
@@ -22,22 +23,23 @@ END_S = 10.0
 """Processes that have not ended so long after the first one are ended."""
 
 
-def run_spread(config: EvalConfig) -> EvalResult:
+def run_spread(config: EvalConfig, *, part: Part = WHOLE) -> EvalResult:
     """`run_eval` by all processes there are; the scores are the same bytes, however many they are.
 
     Raises:
         InputError, DataError, ConfigError: as `run_eval`.
-        WorkError: as `run_eval`, or another process has ended.
+        WorkError: as `run_eval`.
+        LostError: another process has ended.
     """
     if launched_processes() > 1:
         with joined(read_environment()) as processes:
-            return run_eval(config, processes=processes)
+            return run_eval(config, processes=processes, part=part)
     if config.devices == 1:
-        return run_eval(config)
+        return run_eval(config, part=part)
     port = _free_port()
     spawn = multiprocessing.get_context("spawn")
     others = [
-        spawn.Process(target=_other, args=(config, _place(rank, config.devices, port)), daemon=True)
+        spawn.Process(target=_other, args=(config, part, _place(rank, config.devices, port)), daemon=True)
         for rank in range(1, config.devices)
     ]
     with _variables(_place(0, config.devices, port)):
@@ -45,7 +47,7 @@ def run_spread(config: EvalConfig) -> EvalResult:
             process.start()
         try:
             with joined(read_environment()) as processes:
-                result = run_eval(config, processes=processes)
+                result = run_eval(config, processes=processes, part=part)
             for process in others:
                 process.join(END_S)
         finally:
@@ -54,13 +56,13 @@ def run_spread(config: EvalConfig) -> EvalResult:
     return result
 
 
-def _other(config: EvalConfig, place: Mapping[str, str]) -> None:
+def _other(config: EvalConfig, part: Part, place: Mapping[str, str]) -> None:
     """What a started process does. An error of its own is said here, since the first process only sees it go."""
     os.environ.update(place)
     set_up_logging(quiet=True)
     try:
         with joined(read_environment()) as processes:
-            run_eval(config, processes=processes)
+            run_eval(config, processes=processes, part=part)
     except QazError as error:
         _logger.error("process %s: %s", place["RANK"], error)
         sys.exit(error.exit_code)

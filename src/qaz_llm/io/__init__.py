@@ -17,7 +17,7 @@ from qaz_llm.io.fingerprints import (
     size_in,
 )
 from qaz_llm.io.folders import LOCK_FILE, check_replaceable, check_writable, make_dir, only_one
-from qaz_llm.io.hub import hub_endpoint, hub_hint, hub_home, is_offline, reach_hub, set_copy, set_folder
+from qaz_llm.io.hub import hub_endpoint, hub_hint, hub_home, is_offline, own_copy, reach_hub, set_copy, set_folder
 from qaz_llm.io.paths import (
     CORPUS_DIR_VARIABLE,
     EMBEDDED_PREFIX,
@@ -92,6 +92,7 @@ __all__ = [
     "open_jsonl_for_writing",
     "open_lines_for_writing",
     "open_text",
+    "own_copy",
     "parse_row",
     "reach_hub",
     "read_json",

@@ -75,16 +75,15 @@ def hub_hint() -> str:
     return f"{why}; bring it here with `qaz fetch CONFIG` where there is a network (docs/air-gap.md), or name a folder"
 
 
-def set_copy(name: str, *, root: Path | None = None, beside: str = "", revision: str | None = None) -> Path:
-    """Where a copy of a data set lies, if there is one: below the root where paths start (in its folder `beside`), else
-    what `qaz fetch` brought; a path that is no folder where there is none."""
-    own = resolve_path(f"{beside}{name}", root=root)
-    return own if own.is_dir() else fetched_set(name, revision) or own
-
-
-def fetched_set(name: str, revision: str | None = None) -> Path | None:
-    """The folder of a data set that `qaz fetch` brought, or None."""
+def set_copy(name: str, *, root: Path | None = None, beside: str = "", revision: str | None = None) -> Path | None:
+    """The folder with a copy of a data set: one's own, else what `qaz fetch` brought; None where there is none."""
     folder = set_folder(hub_home(), name, revision)
+    return own_copy(name, root=root, beside=beside) or (folder if folder.is_dir() else None)
+
+
+def own_copy(name: str, *, root: Path | None = None, beside: str = "") -> Path | None:
+    """The folder with a copy of a data set where paths of a config start, or below it in the folder `beside`; or None."""
+    folder = resolve_path(f"{beside}{name}", root=root)
     return folder if folder.is_dir() else None
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from qaz_llm.evals.comparing.compare import compare
 from qaz_llm.evals.config import EvalConfig
+from qaz_llm.evals.gathered import take_over
 from qaz_llm.evals.run import EvalResult, run_eval
 from qaz_llm.evals.scoring.local import HFScorer, choose_device
 from qaz_llm.evals.task import load_suite
@@ -31,20 +32,26 @@ _logger = get_logger("eval")
 def evaluate_models(config: RunConfig, layout: Layout, *, base: str) -> dict[str, Any]:
     """Evaluate every step of the adaptation, compare its ends, and write eval/summary.json and eval/samples.jsonl."""
     out = layout.evaluation
-    results = {"base": run_eval(eval_config(config, out / "base", base))}
+    results = {"base": _evaluate_whole(eval_config(config, out / "base", base))}
     if config.tokenizer.num_new_tokens:
         results["extended"] = _evaluate_extended(config, layout, base)
     for name in steps_between(config):
         model = str(layout.trained_model(name))
         results[name] = run_eval(eval_config(config, out / name, model, bits_only=True))
     adapted = str(layout.trained_model(training_stages(config)[-1]))
-    results["adapted"] = run_eval(eval_config(config, out / "adapted", adapted))
+    results["adapted"] = _evaluate_whole(eval_config(config, out / "adapted", adapted))
     comparison = compare([out / "base", out / "adapted"], out / "comparison")
     write_jsonl(out / "samples.jsonl", _samples(out))
     summary = summarise(results, comparison["versus"]["adapted"])
     write_json(out / "summary.json", summary)
     before, after = (summary["bits_per_byte"][name]["kk"] for name in ("base", "adapted"))
     return {"kk_bits_per_byte": f"{before:.3f} → {after:.3f}", "bits_per_byte": summary["bits_per_byte"]}
+
+
+def _evaluate_whole(config: EvalConfig) -> EvalResult:
+    """The whole suite; what jobs of an array answered before is not asked again."""
+    take_over(config)
+    return run_eval(config)
 
 
 def steps_between(config: RunConfig) -> tuple[str, ...]:

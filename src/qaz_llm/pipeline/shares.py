@@ -78,24 +78,24 @@ def forget_other_rows(config: TrainConfig) -> None:
 
 def eval_tasks(config: RunConfig, layout: Layout) -> Shared:
     """Of the evaluation: the tasks put to the base and to the adapted model; the rest of the stage is short beside them."""
+    from qaz_llm.evals.part import FOLDER
 
     def configs() -> list[EvalConfig]:
         from qaz_llm.pipeline.evaluate import eval_config
 
         ends = {"base": base_model(config, layout), "adapted": str(layout.trained_model(last_training(config)))}
-        return [eval_config(config, layout.evaluation / name, model) for name, model in ends.items()]
+        whole = [eval_config(config, layout.evaluation / name, model) for name, model in ends.items()]
+        return [one.model_copy(update={"samples": False}) for one in whole]  # the stage itself makes them, at its end
 
     def make(share: Share) -> str:
-        from qaz_llm.evals.shares import answer_share
+        from qaz_llm.evals.part import Part
+        from qaz_llm.evals.run import run_eval
 
-        asked, _adapted = (answer_share(one, share) for one in configs())
-        return f"share {share.index}/{share.count}: base and adapted model asked about {', '.join(asked) or 'nothing'}"
+        return "\n".join(run_eval(one, part=Part(share)).describe() for one in configs())
 
     def missing(count: int) -> list[int]:
-        from qaz_llm.evals.shares import missing_shares
+        from qaz_llm.evals.gathered import missing_shares
 
         return sorted({number for one in configs() for number in missing_shares(one, count)})
 
-    from qaz_llm.evals.gathered import SHARES
-
-    return Shared(tuple(layout.evaluation / name / SHARES for name in ("base", "adapted")), make, missing)
+    return Shared(tuple(layout.evaluation / name / FOLDER for name in ("base", "adapted")), make, missing)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from qaz_llm.cluster.job import note_progress
 from qaz_llm.data.share import Share
 from qaz_llm.errors import DataError, InputError, WorkError
 from qaz_llm.io import code_fingerprint, fingerprint_input, fingerprint_value, read_json, write_json
@@ -260,6 +261,7 @@ class StageRunner:
         }
         write_json(self._manifest_path(stage.name), manifest)
         self._started_path(stage.name).unlink(missing_ok=True)
+        note_progress(f"stage {stage.name}")
 
     def _wait_for(self, stage: Stage, fingerprint: str) -> StageResult:
         while True:

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qaz_llm.cluster.job import note_progress
 from qaz_llm.io import atomic_dir, facts_of_files, write_json
 from qaz_llm.records import PackedRow, TokenizedExample
 from qaz_llm.rows.chat import ChatRenderer
@@ -72,6 +73,7 @@ class RowMaker:
                     writer.write_rows(_packed(examples, shape, counts))
             files = facts_of_files(temporary)
             write_json(temporary / PART_FILE, {**writer.facts(), **counts.to_dict(), "files": files})
+        note_progress(f"rows {folder.name}")
 
     def _texts(self, entry: MixEntry, part: RowPart, counts: Counts) -> Iterator[tuple[str, Tokens]]:
         """Place and ids of each text, with what the tokenizer puts around it and the end-of-text token behind it."""

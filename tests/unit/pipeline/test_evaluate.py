@@ -78,18 +78,18 @@ def test_samples_stand_side_by_side_and_only_the_adapted_model_is_asked_question
 def test_evaluation_is_told_what_the_run_is_told(tmp_path: Path) -> None:
     overrides = ["eval.max_items=3", "device=cpu", f"data.root={tmp_path}"]
     config = load_config(RunConfig, ROOT / "configs" / "demo.yaml", overrides)
-    whole = evaluate._eval_config(config, tmp_path / "out", "a/model")
+    whole = evaluate.eval_config(config, tmp_path / "out", "a/model")
     assert (whole.suite, whole.max_items, whole.batch_tokens) == ("demo", 3, config.eval.batch_tokens)
     assert (whole.device, whole.root, whole.model, whole.out) == ("cpu", tmp_path, "a/model", tmp_path / "out")
     assert whole.tasks is None and whole.samples
-    bits = evaluate._eval_config(config, tmp_path / "out", "a/model", bits_only=True)
+    bits = evaluate.eval_config(config, tmp_path / "out", "a/model", bits_only=True)
     assert bits.tasks == ("qaz_bpb",) and not bits.samples
 
 
 def test_declared_gaps_are_known_before_the_run_and_asked_of_whole_evaluations_only() -> None:
     config = load_config(RunConfig, ROOT / "configs" / "demo.yaml", ["eval.family=[qaz_mc.kk-ru]"])
-    assert evaluate._eval_config(config, Path("out"), "m").family == ("qaz_mc.kk-ru",)
-    assert evaluate._eval_config(config, Path("out"), "m", bits_only=True).family is None
+    assert evaluate.eval_config(config, Path("out"), "m").family == ("qaz_mc.kk-ru",)
+    assert evaluate.eval_config(config, Path("out"), "m", bits_only=True).family is None
     wrong = load_config(RunConfig, ROOT / "configs" / "demo.yaml", ["eval.family=[qaz_mc.kk-de]"])
     with pytest.raises(InputError, match=r"family names qaz_mc.kk-de"):
         job._eval_files(wrong)

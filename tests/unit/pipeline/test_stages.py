@@ -374,3 +374,27 @@ def test_waiting_ends_only_when_the_outputs_are_there(job: Job, monkeypatch: pyt
     assert job.run()["model"] == "done"
     assert len(waits) == 3
     assert job.calls == []
+
+
+# ------------------------------------------------------------------------------------------------------------ shares
+
+
+def test_a_fresh_start_keeps_what_shares_made_and_nothing_else(job: Job) -> None:
+    """What shares make is named by what it was made of; all else in a stage's folder may be of other settings."""
+    folder = job.run_dir / "model"
+    parts = folder / "inside" / "parts"
+
+    def with_shares() -> StageRunner:
+        runner = job.runner()
+        shared = engine.Shared((parts,), lambda share: f"made {share.index}", lambda _count: ())
+        runner.stages = tuple(replace(s, shared=shared) if s.name == "model" else s for s in runner.stages)
+        return runner
+
+    for path in (parts / "kept.bin", folder / "old.txt", folder / "inside" / "old.txt", folder / "more" / "old.txt"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    runner = with_shares()
+    runner.run(runner.stages, ())
+    left = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert left == ["inside/parts/kept.bin", "out.txt"]
+    assert runner.look(runner.stages[1]) == "unchanged"

@@ -14,6 +14,7 @@ from typing import Any
 from qaz_llm.errors import DataError, InputError
 from qaz_llm.evals.comparing.finished import Evaluation, check_whole, read_evaluations
 from qaz_llm.evals.identity import LIKE
+from qaz_llm.evals.part import FOLDER as SHARES
 from qaz_llm.evals.stats import ALPHA, holm, paired_difference
 from qaz_llm.evals.summary.gaps import limits_of, ratio_weights, scaled
 from qaz_llm.evals.summary.parity import by_task
@@ -120,7 +121,7 @@ def _unchanged(evaluations: Sequence[Evaluation]) -> tuple[list[Evaluation], lis
 def _found(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder", hint="name folders that hold outputs of `qaz eval run`")
-    found = [path.parent for path in folder.rglob("parity.json")]
+    found = [path.parent for path in folder.rglob("parity.json") if path.parent.parent.name != SHARES]  # parts of one
     if not found:
         raise InputError(f"{folder}: no evaluation in it", hint="name folders that hold outputs of `qaz eval run`")
     if len(found) > MOST_EVALUATIONS:

@@ -124,8 +124,7 @@ def parse_address(written: str) -> HubAddress:
 
 def _find_on_hub(written: str, task: str, root: Path | None, fetch: bool) -> Source:
     address = parse_address(written)
-    copy = set_copy(address.name, root=root, beside="hub/", revision=address.revision)
-    folder = copy if copy.is_dir() else None
+    folder = set_copy(address.name, root=root, beside="hub/", revision=address.revision)
     if not address.pattern:
         if folder is None and not fetch and not _is_cached(address.name):
             raise InputError(f"task {task}: {written} was not fetched yet")

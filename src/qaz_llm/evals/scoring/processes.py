@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from qaz_llm.cluster.environment import Environment, export_variables
-from qaz_llm.errors import WorkError
+from qaz_llm.cluster.preemption import LostError
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Processes:
         return self.rank == 0
 
     def gathered(self, value: T) -> list[T]:
-        """Each process's value, in the order of their ranks. Raises WorkError where one has ended."""
+        """Each process's value, in the order of their ranks. Raises LostError where one has ended."""
         if self.count == 1:
             return [value]
         import torch.distributed as dist
@@ -42,7 +42,7 @@ class Processes:
         try:
             dist.all_gather_object(found, value)
         except RuntimeError as error:
-            raise WorkError("another process of this evaluation has ended", hint="see what it says above") from error
+            raise LostError("another process of this evaluation has ended", hint="see what it says above") from error
         return found
 
     def of_first(self, value: T) -> T:

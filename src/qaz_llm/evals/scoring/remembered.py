@@ -2,7 +2,7 @@
 
 A file holds an answer per line, found by what was asked (the text itself, with where the question begins), so one changed prompt asks anew for
 its own items alone, and another way of counting asks for nothing. It belongs to one model in one precision: see `identity.py`. Of several
-processes each writes a file of its own beside it, and all are read.
+processes each writes a file of its own beside it, and all are read; so are those that `also` names.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import xxhash
 
+from qaz_llm.cluster.job import note_progress
 from qaz_llm.evals.scoring.processes import ALONE, Processes
 from qaz_llm.evals.scoring.scorer import PartlyAnswered, Scorer, Streaming
 from qaz_llm.progress import format_duration, get_logger
@@ -36,10 +37,18 @@ T = TypeVar("T")
 class RememberingScorer:
     """A `Scorer` that asks the real one only about what it has not answered yet. `make` is called at the first such question."""
 
-    def __init__(self, make: Callable[[], Scorer], path: Path | None, processes: Processes = ALONE) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Scorer],
+        path: Path | None,
+        processes: Processes = ALONE,
+        *,
+        also: Sequence[Path] = (),
+    ) -> None:
         self._make, self._path, self._processes = make, path, processes
         self._scorer: Scorer | None = None
-        kept = dict(_read_all(path)) if path is not None and processes.is_first else {}
+        files = [*also, *_files(path)] if path is not None and processes.is_first else []
+        kept = {key: answer for file in files for key, answer in _read(file)}
         self._known: dict[str, Any] = processes.of_first(kept)
         self.asked = 0
 
@@ -99,6 +108,8 @@ class RememberingScorer:
                         said.advance(sum(sizes[chunk[n]] for n in answers))
             for others in self._processes.gathered(new):
                 self._known |= others
+            if self._processes.is_first:
+                note_progress(f"{len(self._known)} answers")
         return [kind(**self._known[key]) for key in keys]
 
     def _path_of_own(self) -> Path | None:
@@ -184,10 +195,9 @@ def _key(*parts: str) -> str:
     return xxhash.xxh3_128_hexdigest("\x00".join(parts).encode())
 
 
-def _read_all(path: Path) -> Iterator[tuple[str, Any]]:
-    for one in (path, *sorted(path.parent.glob(f"{path.stem}.[0-9]*{path.suffix}"))):
-        if one.is_file():
-            yield from _read(one)
+def _files(path: Path) -> list[Path]:
+    """The files of all processes that there are."""
+    return [one for one in (path, *sorted(path.parent.glob(f"{path.stem}.[0-9]*{path.suffix}"))) if one.is_file()]
 
 
 def _read(path: Path) -> Iterator[tuple[str, Any]]:

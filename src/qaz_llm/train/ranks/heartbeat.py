@@ -13,8 +13,8 @@ fewer is behind, and the others wait for it. The rule (silence.py):
                                                                 compiling (the first step) or exporting
 
 Whoever sees that says which rank it is, on which host, what it did last and where its main thread stands, and ends with exit
-code 1: long before the collectives' own time-out, which names nobody. The thread does it, since the main thread cannot be
-reached in a collective. Of each node the first process reads all files, the others read the first one's.
+code 76, or with 1 where that one failed by an error of its own: long before the collectives' own time-out, which names
+nobody. The thread does it, since the main thread cannot be reached in a collective. Of each node the first process reads all files, the others read the first one's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from datetime import datetime
 from pathlib import Path
 
 from qaz_llm.cluster.environment import Environment
-from qaz_llm.cluster.preemption import EXIT_REQUEUE, PreemptedError
+from qaz_llm.cluster.preemption import EXIT_LOST, EXIT_REQUEUE, LostError, PreemptedError
 from qaz_llm.cluster.stopping import Told
 from qaz_llm.errors import QazError, WorkError
 from qaz_llm.io import make_dir, read_json, write_json
@@ -152,7 +152,7 @@ class Heartbeat:
 
     def _follow(self, found: Finding) -> None:
         """End this process, and say after whom."""
-        code = EXIT_REQUEUE if found.beat.end_code == EXIT_REQUEUE else 1
+        code = found.exit_code
         message = found.message(self.environment.rank, in_full=self.environment.local_rank == 0)
         self._end = (code, message)
         self._write()
@@ -178,9 +178,10 @@ class Heartbeat:
             found = peers.observe(time.monotonic(), self.read(), is_lost=True)
             if found is not None:
                 message = found.message(self.environment.rank, in_full=self.environment.local_rank == 0)
-                return PreemptedError(message) if found.beat.end_code == EXIT_REQUEUE else WorkError(message)
+                errors = {EXIT_REQUEUE: PreemptedError, EXIT_LOST: LostError}
+                return errors.get(found.exit_code, WorkError)(message)
             time.sleep(self.silent_rank_s / BEATS_PER_LIMIT)
-        return WorkError(f"the connection to another process was lost, and none says why ({error})")
+        return LostError(f"the connection to another process was lost, and none says why ({error})")
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from qaz_llm.cluster.preemption import EXIT_REQUEUE
+from qaz_llm.cluster.preemption import EXIT_LOST, EXIT_REQUEUE
+from qaz_llm.errors import WorkError
 
 ENDED_GRACE_S = 10.0
 """After a process has ended the others get so long to notice by themselves, which they do where a connection breaks."""
@@ -47,6 +48,13 @@ class Finding:
 
     beat: Beat
     what: str
+
+    @property
+    def exit_code(self) -> int:
+        """What those end with that wait for it: its failure is the work's, and without one it was lost."""
+        if self.beat.end_code in (EXIT_REQUEUE, EXIT_LOST):
+            return self.beat.end_code
+        return EXIT_LOST if self.beat.end_code is None else WorkError.exit_code
 
     def message(self, rank: int, *, in_full: bool) -> str:
         """For `rank` to say; `in_full` with the stack."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
+from qaz_llm.cluster.job import note_progress
 from qaz_llm.errors import QazError, WorkError, WriteError
 from qaz_llm.model.finite import LARGEST_WEIGHT, count_bad
 from qaz_llm.progress import get_logger
@@ -188,6 +189,7 @@ class CheckpointSaver:
         checkpoints.commit(
             staged, self.folder, step=step, identity=self.identity, world_size=rank_and_size()[1], files=files
         )
+        note_progress(f"step {step}")
         checkpoints.prune(self.folder, keep=self.keep, spare=self.spare())
 
     def _attempt(self, step: int, work: Callable[[], Any]) -> Exception | None:

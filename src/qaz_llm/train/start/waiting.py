@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from qaz_llm.cluster.preemption import LostError
 from qaz_llm.cluster.preflight import preflight
 from qaz_llm.cluster.stopping import stopped_by_signals
-from qaz_llm.errors import WorkError
 from qaz_llm.io import only_one
 from qaz_llm.progress import format_duration, get_logger, log_to_file
 from qaz_llm.train.plan import TrainPlan
@@ -30,7 +30,7 @@ LONG_S = 600.0
 def make_files_first(plan: TrainPlan) -> None:
     """Make tokenizer and rows, or wait until they are there. Does nothing where a process is alone.
 
-    Raises as `make_files`; PreemptedError where a signal comes; WorkError after a time without a sign of the first process.
+    Raises as `make_files`; PreemptedError where a signal comes; LostError after a time without a sign of the first process.
     """
     if plan.environment.world_size == 1:
         return
@@ -63,7 +63,7 @@ def wait_for(
     timeout_s: float,
     look_s: float = LOOK_EVERY_S,
 ) -> None:
-    """Look until something is there. Raises WorkError where `signs` has not changed for `timeout_s`."""
+    """Look until something is there. Raises LostError where `signs` has not changed for `timeout_s`."""
     seen, since = signs(), time.monotonic()
     while not is_there():
         time.sleep(look_s)
@@ -71,7 +71,7 @@ def wait_for(
         if now != seen:
             seen, since = now, time.monotonic()
         elif time.monotonic() - since > timeout_s:
-            raise WorkError(
+            raise LostError(
                 f"{files.cache}: no rows, and no sign of the first process for {format_duration(timeout_s)}",
                 hint="run_dir and data.cache_dir have to lie on a disk that all nodes see; `qaz data tokenize` makes the "
                 "rows beforehand; distributed.timeout_minutes says how long to wait",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from qaz_llm.cluster.environment import Environment
-from qaz_llm.cluster.preemption import PreemptedError
+from qaz_llm.cluster.preemption import LostError, PreemptedError
 from qaz_llm.errors import ConfigError, WorkError
 from qaz_llm.train.ranks.heartbeat import Heartbeat, first_beat, heartbeat
 from qaz_llm.train.ranks.silence import ENDED_GRACE_S, Beat, Finding, PeerWatch
@@ -169,7 +169,7 @@ def test_of_a_node_the_first_reads_all_and_the_others_the_first(tmp_path: Path) 
     assert set(of_rank(2, tmp_path, world_size=3).read()) == {0, 2}
 
 
-@pytest.mark.parametrize(("code", "kind"), [(1, WorkError), (75, PreemptedError)])
+@pytest.mark.parametrize(("code", "kind"), [(1, WorkError), (2, WorkError), (75, PreemptedError), (76, LostError)])
 def test_a_broken_connection_is_explained_by_who_ended(tmp_path: Path, code: int, kind: type[Exception]) -> None:
     of_rank(1, tmp_path).ends(code, "why")
     one = of_rank(0, tmp_path)

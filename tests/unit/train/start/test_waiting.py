@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from qaz_llm.cluster.environment import Environment
+from qaz_llm.cluster.preemption import LostError
 from qaz_llm.config import config_from_values
-from qaz_llm.errors import InputError, WorkError
+from qaz_llm.errors import InputError
 from qaz_llm.io import embedded_path, read_jsonl, write_jsonl
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.plan import TrainPlan, make_plan
@@ -63,7 +64,7 @@ def test_alone_nothing_is_made_beforehand(tmp_path: Path) -> None:
 def test_who_waits_in_vain_says_what_was_missed(tmp_path: Path) -> None:
     files = Files(plan_of(tmp_path, rank=1).config)
     started = time.monotonic()
-    with pytest.raises(WorkError, match="no sign of the first process") as caught:
+    with pytest.raises(LostError, match="no sign of the first process") as caught:
         wait_for(lambda: False, lambda: 0, files, timeout_s=0.1, look_s=0.01)
     assert "a disk that all nodes see" in str(caught.value.hint)
     assert time.monotonic() - started < 5

@@ -1,0 +1,80 @@
+# How a job starts its tasks and waits for them; sourced by common.sh.
+#   count_tasks              sets QAZ_TASKS, QAZ_CPUS (of each task) and QAZ_GPUS (of each node)
+#   launch COMMAND...        runs `qaz COMMAND...` as QAZ_TASKS tasks, and ends the job as ending.sh decides
+
+# A signal that meets this shell is noted; launch passes it on to the tasks. The scripts set the trap in their first line.
+QAZ_TOLD="${QAZ_TOLD:-}"
+
+least_cpus() {  # the fewest processors that this job has on one of its nodes; Slurm says for instance 16(x2),8
+    tr ',' '\n' <<<"$SLURM_JOB_CPUS_PER_NODE" | sed 's/(.*//' | sort -n | head -n 1
+}
+
+count_tasks() {
+    local nodes="${SLURM_JOB_NUM_NODES:-1}" per_node
+    QAZ_GPUS="${SLURM_GPUS_ON_NODE:-0}"
+    if [ -n "${SLURM_NTASKS:-}" ]; then  # asked for: --ntasks or --ntasks-per-node
+        QAZ_TASKS=$SLURM_NTASKS
+    elif [ -n "${QAZ_TASKS_PER_NODE:-}" ]; then
+        QAZ_TASKS=$((QAZ_TASKS_PER_NODE * nodes))
+    elif [ "$QAZ_GPUS" -gt 0 ]; then
+        QAZ_TASKS=$((QAZ_GPUS * nodes))
+    else
+        QAZ_TASKS=$nodes
+    fi
+    per_node=$(((QAZ_TASKS + nodes - 1) / nodes))
+    QAZ_CPUS="${SLURM_CPUS_PER_TASK:-$(($(least_cpus) / per_node))}"
+    if [ "$QAZ_CPUS" -lt 1 ] && [ -n "${SLURM_NTASKS:-}" ]; then QAZ_CPUS=1; fi  # tasks that were asked for have one each
+    if [ "$QAZ_CPUS" -lt 1 ]; then
+        echo "$per_node tasks on a node, and $(least_cpus) processors for them: ask for more, for instance --cpus-per-gpu=8" >&2
+        exit 2
+    fi
+}
+
+need_gpus() {  # refuse a job that would leave the GPUs of its nodes idle because nobody asked for them
+    local gres
+    gres=$(sinfo -h -N -n "$SLURM_JOB_NODELIST" -o %G | grep -o 'gpu:[^,(]*' | head -n 1)
+    if [ -n "$gres" ] && [ "$QAZ_GPUS" -eq 0 ] && [ -z "${QAZ_WITHOUT_GPUS:-}" ]; then
+        echo "node $SLURMD_NODENAME has $gres, and this job asked for none: sbatch --gpus-per-node=${gres##*:} ... (or" \
+            "QAZ_SBATCH_TRAIN in slurm/site.env and slurm/submit.sh in place of sbatch); QAZ_WITHOUT_GPUS=1 does without" >&2
+        exit 2
+    fi
+}
+
+pass_on() {  # pass_on PID: tell the tasks to stop until srun has ended; the first signal may come before there are tasks
+    while kill -0 "$1" 2>/dev/null; do
+        scancel --quiet --signal=USR1 "$QAZ_JOB" 2>/dev/null
+        sleep 5
+    done
+}
+
+launch() {
+    local flags=(--kill-on-bad-exit=1 --ntasks="$QAZ_TASKS" --cpus-per-task="$QAZ_CPUS") srun passing="" code
+    if [ "$QAZ_TASKS" -gt 1 ]; then
+        export MASTER_ADDR="${MASTER_ADDR:-$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)}"
+        export MASTER_PORT="${MASTER_PORT:-$((29500 + SLURM_JOB_ID % 20000))}"
+    fi
+    if [ "$QAZ_GPUS" -gt 0 ]; then flags+=(--gpus-per-node="$QAZ_GPUS" --gpu-bind=none); fi  # a task takes its own by rank
+    export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$QAZ_CPUS}"
+    if [ -n "$QAZ_TOLD" ]; then end_job 143; fi
+    # srun takes what it is told here and nothing from sbatch's flags, which differ from version to version. Of signals it
+    # hears nothing: told to stop, it would kill the tasks that are saving.
+    (
+        trap '' TERM USR1 HUP
+        unset SLURM_CPUS_PER_TASK SLURM_CPUS_PER_GPU SLURM_TRES_PER_TASK SLURM_GPUS_PER_TASK SLURM_GPUS_PER_NODE SLURM_GPUS
+        # shellcheck disable=SC2086
+        exec setsid srun "${flags[@]}" ${QAZ_SRUN_FLAGS:-} "$QAZ_ROOT/slurm/task.sh" "$@"
+    ) &
+    srun=$!
+    while true; do
+        wait "$srun"
+        code=$?
+        if [ "$code" -le 128 ] || ! kill -0 "$srun" 2>/dev/null; then break; fi
+        if [ -z "$passing" ]; then
+            echo "job $QAZ_JOB: told to stop by SIG$QAZ_TOLD; telling its tasks"
+            pass_on "$srun" &
+            passing=$!
+        fi
+    done
+    if [ -n "$passing" ]; then kill "$passing" 2>/dev/null; fi
+    end_job "$code"
+}
