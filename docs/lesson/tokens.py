@@ -14,7 +14,9 @@ SENTENCES = (
 )
 
 for sentence in sys.argv[1:] or SENTENCES:
-    print(f"{sentence}  ({len(sentence.split())} words, {len(sentence)} letters and signs, {len(sentence.encode())} bytes)")
+    print(
+        f"{sentence}  ({len(sentence.split())} words, {len(sentence)} letters and signs, {len(sentence.encode())} bytes)"
+    )
     for name in ("base", "extended"):
         tokenizer = AutoTokenizer.from_pretrained(f"{RUN}/tokenizer/{name}")
         ids = tokenizer(sentence, add_special_tokens=False)["input_ids"]

@@ -1,9 +1,9 @@
 """What the pages tell a newcomer to type works: blocks marked for it are run, in the order of their page.
 
-    <!-- runnable -->         the next block is run by bash, in a folder of the page's own
-    <!-- runnable: slow -->   the same, after the demo, which lies in runs/demo
-    <!-- file: NAME -->       the next block is written to NAME first
-    <!-- shows -->            each line of the next block is printed by the run before it
+<!-- runnable -->         the next block is run by bash, in a folder of the page's own
+<!-- runnable: slow -->   the same, after the demo, which lies in runs/demo
+<!-- file: NAME -->       the next block is written to NAME first
+<!-- shows -->            each line of the next block is printed by the run before it
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from qaz_llm.cli import app
 from qaz_llm.config import load_config
 from qaz_llm.data.config import DataConfig, MixConfig
 from qaz_llm.errors import ConfigError
-from qaz_llm.evals.config import EvalConfig
 from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.train.config import TrainConfig
 
@@ -34,8 +33,21 @@ CODE = re.compile(r"```.*?\n(.*?)```|(?:^    .*\n)+|`([^`\n]+)`", re.MULTILINE |
 
 AWAITED_PATHS = frozenset(
     {
-        *("docs/chain.md", "docs/scaling.md", "docs/air-gap.md", "docs/containers.md", "docs/audit.md", "docs/serving.md"),
-        *("docs/recipes/services.md", "docs/recipes/law.md", "docs/recipes/school.md", "docs/results/slurm.md"),
+        *(
+            "docs/chain.md",
+            "docs/scaling.md",
+            "docs/air-gap.md",
+            "docs/containers.md",
+            "docs/audit.md",
+            "docs/serving.md",
+        ),
+        *(
+            "docs/recipes/README.md",
+            "docs/recipes/services.md",
+            "docs/recipes/law.md",
+            "docs/recipes/school.md",
+            "docs/results/slurm.md",
+        ),
     }
 )
 """Pages that others speak of and that are being written; what has come is to be taken off."""
