@@ -31,22 +31,7 @@ LINK = re.compile(r"\]\(([^)#:\s]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"```.*?\n(.*?)```|(?:^    .*\n)+|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 
 
-AWAITED_PATHS = frozenset(
-    {
-        *("docs/slurm.md", "docs/chain.md", "docs/preflight.md", "docs/scaling.md", "docs/slurm-nodes.md"),
-        *("docs/air-gap.md", "docs/containers.md", "docs/audit.md", "docs/serving.md", "docs/labels.md"),
-        *(
-            "docs/recipes/services.md",
-            "docs/recipes/law.md",
-            "docs/recipes/school.md",
-            "slurm/submit.sh",
-            "slurm/chain.sh",
-        ),
-    }
-)
-AWAITED_COMMANDS = frozenset({"serve", "label", "verify", "audit", "chain", "fetch"})
-"""What pages speak of and what is being made; whatever has come is to be taken off these two."""
-LINE_OF_COMMAND = re.compile(r"(?:^\s*(?:\$ )?(?:\w+=\S+ )*(?:\S+/)?qaz|[|;&]\s*qaz|\bsrun qaz|-m qaz_llm) (.*)")
+LINE_OF_COMMAND = re.compile(r"(?:^\s*(?:\$ )?(?:\w+=\S+ )*(?:\S+/)?qaz|[|&]\s*qaz|\bsrun qaz|-m qaz_llm) (.*)")
 SHELL = frozenset({"|", "||", "&&", ";", "&", ">", ">>", "2>", "<"})
 CONFIGS: dict[tuple[str, ...], Any] = {
     ("run",): RunConfig,
@@ -81,7 +66,7 @@ def missing_paths(text: str) -> list[str]:
     for code, _whole in code_of(text):
         for base, pattern in ((ROOT, FROM_ROOT), (PACKAGE, IN_PACKAGE)):
             missing += [name for name in pattern.findall(code) if not list(base.glob(name.rstrip("/")))]
-    return [name for name in missing if name not in MADE_BY_THE_USER | AWAITED_PATHS]
+    return [name for name in missing if name not in MADE_BY_THE_USER]
 
 
 def commands_of(text: str) -> Iterator[tuple[list[str], bool]]:
@@ -117,8 +102,6 @@ def fault(words: Sequence[str], *, whole: bool = True) -> str | None:
     """What the command line's own parser says of a command, none of which is run; None where it would be understood."""
     command: Any = typer.main.get_command(app)
     rest, named = [word for word in words if word != "--debug"], []
-    if rest and rest[0] in AWAITED_COMMANDS and rest[0] not in command.commands:
-        return None
     while hasattr(command, "commands"):
         if ASSUMED in command.commands and (not rest or rest[0] not in command.commands):
             command = command.commands[ASSUMED]
@@ -187,9 +170,7 @@ def is_awaited(target: Path) -> bool:
 
 
 def test_what_has_come_is_awaited_no_longer() -> None:
-    commands: Any = typer.main.get_command(app)
     assert sorted(name for name in AWAITED_PATHS if (ROOT / name).exists()) == [], "take them off AWAITED_PATHS"
-    assert sorted(AWAITED_COMMANDS & set(commands.commands)) == [], "take them off AWAITED_COMMANDS"
 
 
 def test_the_checks_see_what_is_wrong() -> None:
