@@ -158,19 +158,8 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert [(line, said) for line, said in faults if said] == []
     for name, anchor in LINK.findall(text):
         target = page.parent / name if name else page
-        if is_awaited(target):
-            continue
         assert target.exists(), name
         assert not anchor or anchor in anchors_of(target), f"{name}#{anchor}"
-
-
-def is_awaited(target: Path) -> bool:
-    path = target.resolve()
-    return not path.exists() and path.is_relative_to(ROOT) and str(path.relative_to(ROOT)) in AWAITED_PATHS
-
-
-def test_what_has_come_is_awaited_no_longer() -> None:
-    assert sorted(name for name in AWAITED_PATHS if (ROOT / name).exists()) == [], "take them off AWAITED_PATHS"
 
 
 def test_the_checks_see_what_is_wrong() -> None:
