@@ -80,10 +80,8 @@ class ModelFacts:
 def read_facts(folder: Path, window_tokens: int | None) -> ModelFacts:
     """Read what is needed of a model's folder.
 
-    Raises InputError where it has no config, no fast tokenizer or no window, and where a longer window is asked for.
+    Raises InputError where it has no fast tokenizer or no window, and where a longer window is asked for.
     """
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: no model, config.json is missing", hint="name a model folder, or a run's model/")
     config = read_json(folder / "config.json")
     tokenizer = load_fast_tokenizer(str(folder))
     tokenizer.backend_tokenizer.no_truncation()

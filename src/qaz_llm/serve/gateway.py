@@ -82,6 +82,9 @@ class Gateway:
         except asyncio.CancelledError:
             state["refused"] = "client_gone"
             raise
+        except Exception as error:
+            state["refused"] = type(error).__name__  # no message: it could hold what was said
+            await out.refuse(Refused(500, "a fault of this service; it is in its log", code="internal_error"))
         finally:
             self._log(request.url.path, out.status, time.monotonic() - began, state, job)
 
@@ -89,6 +92,7 @@ class Gateway:
         """The request as a job. Raises Refused."""
         try:
             body = json.loads(await self._body(request))
+            _check_characters(body)
         except (ValueError, RecursionError) as error:
             raise Refused(400, "the body is no JSON in UTF-8", code="invalid_json") from error
         asked = read_request(
@@ -215,6 +219,11 @@ class _Said:
     finish: str | None = None
     usage: Any = None
     has_calls: bool = False
+
+
+def _check_characters(body: Any) -> None:
+    """Raise ValueError where a text has half a character in it, which is none in UTF-8 and no tokenizer takes."""
+    json.dumps(body, ensure_ascii=False).encode("utf-8")
 
 
 def _composed(text: str) -> str:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from types import FrameType
 
 from qaz_llm.errors import InputError, QazError
+from qaz_llm.model.folder import check_model_folder
 from qaz_llm.progress import get_logger
 from qaz_llm.serve.config import ServeConfig
 from qaz_llm.serve.engines import check_engine
@@ -37,6 +38,7 @@ def serve(config: ServeConfig, *, open_to_all: bool = False) -> None:
             f"--host {config.host}: reached from other machines, and no keys are asked for",
             hint="give keys: --keys-file FILE or QAZ_API_KEYS; or --open where everyone may ask",
         )
+    check_model_folder(config.model, needs_weights=config.engine != "llama" and not config.upstream)
     check_engine(config)
     from qaz_llm.serve.labelling import open_labels
 
@@ -63,7 +65,7 @@ def _run(app: object, listening: socket.socket) -> None:
     failed: list[QazError] = []
     settings = uvicorn.Config(
         _telling(app, failed),  # type: ignore[arg-type]
-        log_level="warning", access_log=False, timeout_graceful_shutdown=10, server_header=False, date_header=True,
+        log_level="critical", access_log=False, timeout_graceful_shutdown=10, server_header=False, date_header=True,
     )  # fmt: skip
     before = signal.signal(signal.SIGTERM, _ended)  # uvicorn raises it again when it is done
     try:

@@ -29,7 +29,8 @@ LOOK_UPSTREAM_S = 5.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 """Between two starts of an engine that dies again and again: twice as long each time."""
 END_S = 5.0
-TAIL_BYTES = 2000
+TAIL_BYTES = 4000
+TAIL_LINES = 6
 PORT_TAKEN = "address already in use"
 MAX_STARTS = 3
 _logger = get_logger("serve")
@@ -254,7 +255,8 @@ def _tail(worker: Worker) -> str:
         return ""
     file = worker.log.fileno()  # read by place: the engine writes where the file's own position is
     end = os.fstat(file).st_size
-    return os.pread(file, TAIL_BYTES, max(0, end - TAIL_BYTES)).decode("utf-8", "replace").strip()
+    text = os.pread(file, TAIL_BYTES, max(0, end - TAIL_BYTES)).decode("utf-8", "replace").strip()
+    return "\n".join(text.splitlines()[-TAIL_LINES:])
 
 
 def addresses(urls: Sequence[str]) -> tuple[str, ...]:

@@ -267,6 +267,24 @@ def test_what_an_engine_would_ignore_is_refused_by_name(start: Start) -> None:
         assert set(service.engine.asked[-1]) == {"model", "messages", "stream", "generation_config"}
 
 
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b"\xff", b'{"a": "\\ud800"}', b"[" * 100_000, b'{"model": "demo", "prompt": "\\udc00"}']
+)
+def test_a_body_that_is_no_request(start: Start, body: bytes) -> None:
+    with start() as service:
+        headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+        answer = httpx2.post(f"{service.url}/v1/completions", content=body, headers=headers)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
+
+
+def test_a_fault_of_ours_is_an_answer_too(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qaz_llm.serve.gateway.read_request", lambda *_, **__: 1 / 0)
+    with start() as service:
+        status, error, _ = refused(service.chat)
+        assert (status, error["code"]) == (500, "internal_error")
+        assert "division" not in str(error)
+
+
 def test_who_may_ask(start: Start) -> None:
     with start() as service:
         for key in ("wrong-wrong-wrong-wrong", "abcdefghijklmnop-123", KEY + "5"):

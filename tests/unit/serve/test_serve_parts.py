@@ -144,6 +144,9 @@ def start(folder: Path, **values: object) -> None:
 
 def test_what_a_start_refuses(tmp_path: Path) -> None:
     folder = make_model_folder(tmp_path / "m")
+    with pytest.raises(InputError, match="the weights are missing"):
+        start(folder)
+    (folder / "model.safetensors").write_bytes(b"")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
