@@ -4,6 +4,7 @@
 #
 # QAZ_JOB_STATE, a folder outside the project that all nodes see, holds:
 #   exit-<restart>-<rank>   "code microseconds node" of each task that has ended
+#   said-<restart>          the error that the first task ended with (written by Python)
 #   progress                what was last finished for good: a checkpoint, a stage, a part (written by Python)
 #   restarts                a line for each: time, reason, progress, by tabs
 #   bad-nodes               node and reason, by a tab: nodes that were found bad, and are left out from then on
