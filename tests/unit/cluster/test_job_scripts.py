@@ -89,7 +89,8 @@ def verdict(slurm: Slurm, codes: tuple[int | None, ...], srun: int, told: str = 
         ((0, 0), 0, "done"),
         ((75, 75), 75, "told"),
         ((75, 143), 143, "told"),
-        ((138, None), 138, "told"),  # a signal that met Python before it listened
+        ((138, 75), 138, "told"),  # a signal that met Python before it listened
+        ((75, None), 75, "lost"),  # its node died, and the launcher ended the other
         ((75, 1), 75, "told"),  # told first; what fails afterwards fails for that
         ((2, 2), 2, "user"),
         ((75, 2), 75, "user"),  # one was wrong, and the launcher ended the other
