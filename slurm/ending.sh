@@ -72,7 +72,7 @@ verdict() {  # verdict SRUN_CODE: done, user, failed, told, node or lost, and th
             else if ("killed" in at) print "lost " first("killed") ": killed"
             else if ("failed" in at && !("told" in at && at["told"] <= at["failed"])) print "failed " first("failed")
             else if ("lost" in at) print "lost " first("lost") ": it lost another task"
-            else if (missing && told == "") print "lost" (missing > 1 ? " ranks" : " rank") lost " ended without a word"
+            else if (missing && (told == "" || !("told" in at))) print "lost" (missing > 1 ? " ranks" : " rank") lost " ended without a word"
             else if ("told" in at) print "told told to stop; " first("told")
             else print "done"
         }'

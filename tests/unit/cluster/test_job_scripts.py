@@ -115,6 +115,8 @@ def test_exit_codes_decide(slurm: Slurm, codes: tuple[int | None, ...], srun: in
 
 
 def test_a_job_that_was_told_before_it_had_tasks_is_told(slurm: Slurm) -> None:
+    assert verdict(slurm, (75, None), 137, told="TERM") == "told"  # one took too long
+    assert verdict(slurm, (0, None), 137, told="TERM") == "lost"
     assert verdict(slurm, (None, None), 1, told="TERM") == "told"
 
 
