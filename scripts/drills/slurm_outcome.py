@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from threading import Lock
@@ -57,6 +58,14 @@ class Place:
     quick: bool
     seed: int
     lock: Lock = field(default_factory=Lock)
+
+    def clear(self, name: str) -> None:
+        """Remove what a drill left that was broken off or not passed."""
+        for path in (self.folder / "runs").glob(f"{name}*"):
+            if path.is_dir() and path.name != f"{name}-whole":
+                shutil.rmtree(path)
+            elif path.is_file():
+                path.unlink()
 
     def values(self, name: str, **overrides: Any) -> dict[str, Any]:
         """Settings of a run that saves every SAVE_EVERY of its STEPS steps. Overrides have dotted names."""
