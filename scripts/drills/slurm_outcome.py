@@ -61,11 +61,9 @@ class Place:
 
     def clear(self, name: str) -> None:
         """Remove what a drill left that was broken off or not passed."""
-        for path in (self.folder / "runs").glob(f"{name}*"):
-            if path.is_dir() and path.name != f"{name}-whole":
-                shutil.rmtree(path)
-            elif path.is_file():
-                path.unlink()
+        shutil.rmtree(self.folder / "runs" / name, ignore_errors=True)
+        for path in (self.folder / "runs").glob(f"{name}.*"):  # its log and config
+            path.unlink()
 
     def values(self, name: str, **overrides: Any) -> dict[str, Any]:
         """Settings of a run that saves every SAVE_EVERY of its STEPS steps. Overrides have dotted names."""
