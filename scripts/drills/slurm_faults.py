@@ -109,7 +109,7 @@ def at_time_limit(place: Place, outcome: Outcome, _dice: random.Random) -> None:
     """A run that needs more than the two minutes its job may take, and gets there in several."""
     options = slurm.TWO_NODES
     outcome.shape = shape_of(options)
-    overrides = {"max_steps": 25 * STEPS, "checkpoint_every_steps": 100}
+    overrides = {"max_steps": 25 * STEPS, "checkpoint_every_steps": 100, "micro_batch_size": 1}
     whole = slurm.weights(place.whole(outcome.drill, options, **overrides))
     # Slurm looks twice a minute who has so little time left; with the scripts' own two minutes that is nearly at once.
     values = place.values(outcome.drill, **overrides)
