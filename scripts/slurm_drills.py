@@ -91,6 +91,7 @@ class Series:
     def _hold_one(self, name: str) -> None:
         started = time.monotonic()
         outcome = Outcome(name)
+        self.place.clear(name)
         try:
             DRILLS[name].hold(self.place, outcome, random.Random(f"{name} {self.place.seed}"))
         except Exception as error:

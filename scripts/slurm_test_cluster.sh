@@ -18,7 +18,7 @@ of_node() {  # of_node NAME: the processes of a node: its daemon, what holds its
     local found=() file
     [ -f "$STATE/slurmd-$1.pid" ] && found+=("$(cat "$STATE/slurmd-$1.pid")")
     for file in /proc/[0-9]*; do
-        if tr '\0' '\n' < "$file/environ" 2>/dev/null | grep -qx "SLURMD_NODENAME=$1"; then
+        if { tr '\0' '\n' < "$file/environ"; } 2>/dev/null | grep -qx "SLURMD_NODENAME=$1"; then
             found+=("${file#/proc/}")
         elif [ "$(cat "$file/comm" 2>/dev/null)" = slurmstepd ] && ls -l "$file/fd" 2>/dev/null | grep -q "$SPOOL/$1/"; then
             found+=("${file#/proc/}")

@@ -4,6 +4,7 @@
 #
 # QAZ_JOB_STATE, a folder outside the project that all nodes see, holds:
 #   exit-<restart>-<rank>   "code microseconds node" of each task that has ended
+#   said-<restart>          the error that the first task ended with (written by Python)
 #   progress                what was last finished for good: a checkpoint, a stage, a part (written by Python)
 #   restarts                a line for each: time, reason, progress, by tabs
 #   bad-nodes               node and reason, by a tab: nodes that were found bad, and are left out from then on
@@ -71,8 +72,8 @@ verdict() {  # verdict SRUN_CODE: done, user, failed, told, node or lost, and th
             else if ("killed" in at) print "lost " first("killed") ": killed"
             else if ("failed" in at && !("told" in at && at["told"] <= at["failed"])) print "failed " first("failed")
             else if ("lost" in at) print "lost " first("lost") ": it lost another task"
+            else if (missing && (told == "" || !("told" in at))) print "lost" (missing > 1 ? " ranks" : " rank") lost " ended without a word"
             else if ("told" in at) print "told told to stop; " first("told")
-            else if (missing) print "lost" (missing > 1 ? " ranks" : " rank") lost " ended without a word"
             else print "done"
         }'
 }

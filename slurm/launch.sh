@@ -41,8 +41,9 @@ need_gpus() {  # refuse a job that would leave the GPUs of its nodes idle becaus
 }
 
 pass_on() {  # pass_on PID: tell the tasks to stop until srun has ended; the first signal may come before there are tasks
+    # A job that is about to be requeued makes scancel wait, and signal it when it is back: it gets no time for that.
     while kill -0 "$1" 2>/dev/null; do
-        scancel --quiet --signal=USR1 "$QAZ_JOB" 2>/dev/null
+        timeout 4 scancel --quiet --signal=USR1 "$QAZ_JOB" 2>/dev/null
         sleep 5
     done
 }

@@ -65,7 +65,11 @@ def struck(place: Place, outcome: Outcome, dice: random.Random, fault: Fault, ov
     outcome.check(bool(whole) and slurm.weights(job.run_dir) == whole, "weights equal bit by bit")
     allowed = 0 if fault.saves else SAVE_EVERY
     outcome.check(outcome.lost_steps <= allowed, f"at most {outcome.lost_steps} steps again, {allowed} are allowed")
-    outcome.check(outcome.restarts == outcome.faults, f"{outcome.restarts} restarts for {outcome.faults} faults")
+    # What the controller could not say to a node that died it says to it when it is back: the step is ended once more.
+    more = fault in (Fault.NODE, Fault.FIRST_NODE) and outcome.restarts > outcome.faults
+    outcome.check(
+        more or outcome.restarts == outcome.faults, f"{outcome.restarts} restarts for {outcome.faults} faults"
+    )
 
 
 def _wait_for_moment(job: slurm.Job, step: int, fault: Fault, dice: random.Random) -> None:
@@ -102,12 +106,14 @@ def _node(fault: Fault) -> str:
 
 
 def at_time_limit(place: Place, outcome: Outcome, _dice: random.Random) -> None:
-    """A run that needs more than the one minute its job may take, and gets there in several."""
+    """A run that needs more than the two minutes its job may take, and gets there in several."""
     options = slurm.TWO_NODES
     outcome.shape = shape_of(options)
-    overrides = {"max_steps": 10 * STEPS, "checkpoint_every_steps": 100}
+    overrides = {"max_steps": 25 * STEPS, "checkpoint_every_steps": 100, "micro_batch_size": 1}
     whole = slurm.weights(place.whole(outcome.drill, options, **overrides))
-    job = slurm.train(place.folder, place.values(outcome.drill, **overrides), (*options, "--time=1"))
+    # Slurm looks twice a minute who has so little time left; with the scripts' own two minutes that is nearly at once.
+    values = place.values(outcome.drill, **overrides)
+    job = slurm.train(place.folder, values, (*options, "--time=2", "--signal=B:TERM@20"))
     state, code = job.wait()
     outcome.restarts = outcome.faults = job.restarts
     outcome.check((state, code) == ("COMPLETED", 0), f"{state}, exit code {code}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from threading import Lock
@@ -57,6 +58,12 @@ class Place:
     quick: bool
     seed: int
     lock: Lock = field(default_factory=Lock)
+
+    def clear(self, name: str) -> None:
+        """Remove what a drill left that was broken off or not passed."""
+        shutil.rmtree(self.folder / "runs" / name, ignore_errors=True)
+        for path in (self.folder / "runs").glob(f"{name}.*"):  # its log and config
+            path.unlink()
 
     def values(self, name: str, **overrides: Any) -> dict[str, Any]:
         """Settings of a run that saves every SAVE_EVERY of its STEPS steps. Overrides have dotted names."""

@@ -89,7 +89,8 @@ def verdict(slurm: Slurm, codes: tuple[int | None, ...], srun: int, told: str = 
         ((0, 0), 0, "done"),
         ((75, 75), 75, "told"),
         ((75, 143), 143, "told"),
-        ((138, None), 138, "told"),  # a signal that met Python before it listened
+        ((138, 75), 138, "told"),  # a signal that met Python before it listened
+        ((75, None), 75, "lost"),  # its node died, and the launcher ended the other
         ((75, 1), 75, "told"),  # told first; what fails afterwards fails for that
         ((2, 2), 2, "user"),
         ((75, 2), 75, "user"),  # one was wrong, and the launcher ended the other
@@ -114,6 +115,8 @@ def test_exit_codes_decide(slurm: Slurm, codes: tuple[int | None, ...], srun: in
 
 
 def test_a_job_that_was_told_before_it_had_tasks_is_told(slurm: Slurm) -> None:
+    assert verdict(slurm, (75, None), 137, told="TERM") == "told"  # one took too long
+    assert verdict(slurm, (0, None), 137, told="TERM") == "lost"
     assert verdict(slurm, (None, None), 1, told="TERM") == "told"
 
 
