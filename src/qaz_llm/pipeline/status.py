@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.cluster.restarts import Restart
-from qaz_llm.errors import InputError
-from qaz_llm.pipeline.chain.state import chain_state, describe_chain
 from qaz_llm.pipeline.config import TRAINING_STAGES
 from qaz_llm.progress import format_duration
 from qaz_llm.train.status import STATUS_FILE, read_status
@@ -24,19 +22,11 @@ IN_WORDS = {
 
 
 def find_status(run_dir: Path) -> dict[str, Any]:
-    """`read_status` of a folder; of a job at a training stage, `training` is that one's; of a chain of jobs, `jobs` are these.
+    """`read_status` of a folder; of a job at a training stage, `training` is that one's.
 
-    Raises as `read_status`, and as `chain_state`.
+    Raises as `read_status`.
     """
-    jobs = chain_state(run_dir)
-    try:
-        found = read_status(run_dir)
-    except InputError:
-        if not jobs:
-            raise
-        found = {"state": None}  # no job of the chain has begun
-    if jobs:
-        found["jobs"] = jobs
+    found = read_status(run_dir)
     stage = found.get("phase")
     if "stages" in found and stage in TRAINING_STAGES and (run_dir / stage / STATUS_FILE).is_file():
         found["training"] = read_status(run_dir / stage)
@@ -45,11 +35,6 @@ def find_status(run_dir: Path) -> dict[str, Any]:
 
 def describe_status(found: Mapping[str, Any]) -> Iterator[str]:
     """The status as lines for a person."""
-    if "jobs" in found:
-        yield "jobs of the chain:"
-        yield from describe_chain(found["jobs"])
-    if found["state"] is None:
-        return
     yield _headline(found)
     if found.get("why") or found.get("message"):
         yield f"  {str(found.get('why') or found['message']).splitlines()[0]}"

@@ -163,21 +163,6 @@ def test_a_folder_without_a_run_and_a_torn_file(tmp_path: Path) -> None:
         read_status(tmp_path)
 
 
-def test_a_chain_whose_jobs_have_not_begun_is_shown_by_its_jobs(tmp_path: Path) -> None:
-    from qaz_llm.pipeline.chain.links import Job
-
-    names = [field for field in Job.__dataclass_fields__ if field != "arguments"]
-    jobs = [dict.fromkeys(names, "x") | {"link": link, "job_id": str(81 + n)} for n, link in enumerate(("data", "cpt"))]
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    found = find_status(tmp_path)
-    assert found["state"] is None and [job["job_id"] for job in found["jobs"]] == ["81", "82"]
-    lines = list(describe_status(found))
-    assert lines[0] == "jobs of the chain:" and "job 81" in lines[1] and "job 82" in lines[2]
-    with reported_status(tmp_path / STATUS_FILE) as status:
-        status.set(at_once=True, step=3)
-        assert any("running: loading" in line for line in describe_status(find_status(tmp_path)))
-
-
 def test_jobs_restarts_and_slow_processes_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "81")
     restart = {"time": "10:00", "reason": "node failed", "progress": "step 40"}
