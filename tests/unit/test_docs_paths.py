@@ -128,6 +128,8 @@ def fault(words: Sequence[str], *, whole: bool = True) -> str | None:
             break
         if not rest or rest[0].startswith("-"):
             return None if not rest or rest[0] in ("--help", "--version") else f"no option {rest[0]}"
+        if is_placeholder(rest[0]):
+            return None
         named.append(rest.pop(0))
         if named[-1] not in command.commands:
             return f"no command {named[-1]}"
