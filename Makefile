@@ -24,7 +24,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PIP) setuptools wheel ninja
 	$(PIP) "torch==2.13.0"
 	$(PIP) --no-build-isolation deepspeed
-	$(PIP) --editable ".[dev,bench,serve]"
+	$(PIP) --editable ".[dev,bench,serve,audit,gguf]"
 	@$(BIN)/python -m pip --disable-pip-version-check check
 	@touch $@
 

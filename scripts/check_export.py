@@ -125,7 +125,7 @@ def look_at(folder: Path) -> Iterator[Check]:
     ]
     yield not local, "no path of this machine in config, settings and card" + (f", but {local}" if local else "")
     if (folder / "extension.json").is_file() or "qaz_extension" in config:
-        yield None, "llama.cpp: the vocabulary has grown, convert with scripts/convert_gguf.py (docs/export.md)"
+        yield None, "llama.cpp: the vocabulary has grown, which `qaz export --to gguf` can convert (docs/export.md)"
 
 
 def _highest_id(folder: Path) -> int:

@@ -8,6 +8,8 @@
 #   sbatch -N 2 slurm/train.sh configs/train/tiny.yaml
 # Each node says it has 16 processors, whatever this machine has, and no GPU; QAZ_TEST_GPUS=4 before `up` gives each four
 # that are nothing but a number. A job that was requeued waits 5 seconds instead of Slurm's two minutes (cred_expire).
+# MessageTimeout is longer than KillWait: else the controller asks once more, a minute later, to end a step whose tasks took their
+# time, and meets the step of the same number in the job that is back by then.
 # Changes outside the project: /etc/slurm/slurm.conf and gres.conf, a line in /etc/hosts, /var/{lib,log,spool}/qaz-slurm.
 set -euo pipefail
 STATE=/var/lib/qaz-slurm LOGS=/var/log/qaz-slurm SPOOL=/var/spool/qaz-slurm
@@ -96,6 +98,7 @@ MpiDefault=none
 ReturnToService=2
 JobRequeue=1
 KillWait=10
+MessageTimeout=60
 SchedulerParameters=defer,bf_interval=5,sched_interval=5
 ${gres:+GresTypes=gpu}
 NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17001 CPUs=16 RealMemory=$memory $gres

@@ -104,6 +104,7 @@ end_job() {
 requeue() {  # requeue REASON CODE: put this job back into the queue; the code is for when that cannot be
     local reason="$1" code="$2" state count later=()
     state=$(job_field JobState)
+    if [ "$state" = SIGNALING ]; then state=RUNNING; fi  # while Slurm is at sending a signal
     if [ "$state" = COMPLETING ] && [ "$(job_field Reason)" = TimeLimit ]; then state=RUNNING; fi  # it may go on
     if [ "$state" != RUNNING ]; then  # cancelled by a person, or Slurm itself puts it back
         echo "job $QAZ_JOB: $reason; Slurm has ended it ($state), nothing is left to do" >&2

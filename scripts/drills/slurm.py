@@ -23,9 +23,11 @@ from qaz_llm.config import dump_yaml
 
 REPOSITORY = Path(__file__).parents[2]
 CLUSTER = str(REPOSITORY / "scripts" / "slurm_test_cluster.sh")
-PATIENCE_S = 300.0
+PATIENCE_S = 900.0
+"""On a machine with other work a start takes minutes."""
+
 LOOK_S = 0.02
-NOT_ENDED = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED", "RESIZING", "SUSPENDED"}
+NOT_ENDED = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED", "RESIZING", "SUSPENDED", "SIGNALING"}
 TWO_NODES = ("-N", "2", "--ntasks-per-node=1")
 TWO_TASKS = ("-N", "1", "--ntasks-per-node=2")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drills import slurm
+from drills.chain import chain
 from drills.slurm_ends import cancelled, divergence, full_disk, gives_up, user_error
 from drills.slurm_engines import engine, start_time
 from drills.slurm_faults import Fault, at_time_limit, pipeline_signals, struck
@@ -62,6 +63,7 @@ DRILLS: dict[str, Drill] = {
     "cancelled": Drill(cancelled, quick=False),
     "full-disk": Drill(full_disk),
     "pipeline-usr1": Drill(pipeline_signals),
+    "chain": Drill(chain),
     "time-limit": Drill(at_time_limit, quick=False),
     "start": Drill(start_time, quick=False, alone=True),
     "preemption": Drill(_struck(Fault.PREEMPTION), alone=True),

@@ -40,6 +40,7 @@ main()
 
 def train(tmp_path: Path, *, facts: str = "", rates: str = "", overrides: tuple[str, ...] = (), late: bool = False):
     """Exit codes and what was said, of both processes. `late`: the second one is never started."""
+    (tmp_path / "state").mkdir()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

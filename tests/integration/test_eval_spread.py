@@ -109,3 +109,42 @@ def test_a_killed_evaluation_goes_on_with_the_next_text(model: Path, tmp_path: P
         assert other["score"] == pytest.approx(
             one["score"], abs=2e-4
         )  # other texts beside it in its batch: the last digits
+
+
+def test_shares_of_the_tasks_put_together_are_the_whole(model: Path, tmp_path: Path) -> None:
+    """As the jobs of an array do it: a share each, one of them by two processes, and a merge that loads no model."""
+    _said, items, parity = evaluated(model, tmp_path / "whole")
+    out = tmp_path / "parts"
+    too_early = subprocess.run(
+        command(model, out, "--merge-only"), env=environment(), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert too_early.returncode == 2 and "not everything was answered" in too_early.stderr
+    for share, more in (("0/2", ()), ("1/2", ("devices=2",))):
+        done = subprocess.run(
+            command(model, out, "--share", share, *more),
+            env=environment(),
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    own = [
+        {row["task"] for row in map(json.loads, (folder / "items.jsonl").read_text().splitlines())}
+        for folder in sorted((out / "shares").iterdir())
+    ]
+    assert len(own) == 2 and not own[0] & own[1]
+
+    said, merged, merged_parity = evaluated(model, out, "--merge-only")
+    assert merged == items and merged_parity == parity
+    assert said.count("answered before") == 2 and not (out / "answers").exists()
+    assert (out / "samples.jsonl").read_bytes() == (tmp_path / "whole" / "samples.jsonl").read_bytes()
+
+    none_left = subprocess.run(
+        command(model, out, "--share", "2/3"),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert none_left.returncode == 2 and "no task is left for it, the suite has 2" in none_left.stderr

@@ -453,3 +453,51 @@ def test_two_processes_learn_what_one_learns(finished: Job, job: Job) -> None:
     assert [row["loss"] for row in rows[0]] == pytest.approx([row["loss"] for row in rows[1]], rel=1e-4)
     expected, found = (j.report()["bits_per_byte"]["adapted"] for j in (alone, job))
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+# ------------------------------------------------------------------------------------------------ stages by many jobs
+
+
+def test_shares_and_then_the_stages_make_what_the_stages_alone_make(
+    finished: Job, job: Job, in_process: Callable[..., tuple[int, str, str]]
+) -> None:
+    """Shares out of order, one of them twice; manifests and models are those of one process."""
+    arguments = (str(job.config), f"run_dir={job.run_dir}")
+    job.forget("corpus", "cpt", "eval")
+    for share in ("1/2", "0/2", "0/2"):
+        code, out, err = in_process("run", *arguments, "--only", "corpus", "--share", share)
+        assert code == 0 and "parts cleaned" in out, err
+    assert [p.name for p in (job.run_dir / "corpus").iterdir()] == [".work"]
+    assert in_process("run", *arguments, "--only", "corpus")[0] == 0
+    for share in ("1/2", "0/2"):
+        assert in_process("run", *arguments, "--only", "cpt", "--share", share)[0] == 0
+    assert sorted(p.name.split("-")[0] for p in (job.run_dir / "cpt" / "packed").iterdir()) == ["en", "kk", "ru"]
+    assert in_process("run", *arguments, "--only", "cpt")[0] == 0
+    for share in ("0/2", "1/2"):
+        assert in_process("run", *arguments, "--only", "eval", "--share", share)[0] == 0
+    assert in_process("run", *arguments, "--from", "eval")[0] == 0
+    assert not list(job.run_dir.rglob("shares"))
+    for stage in ("corpus", "cpt", "sft"):
+        manifests = [read_json(j.run_dir / "stages" / f"{stage}.json") for j in (job, finished)]
+        assert manifests[0]["fingerprint"] == manifests[1]["fingerprint"], stage
+    assert weights(job.run_dir / "cpt" / "model") == weights(finished.run_dir / "cpt" / "model")
+    for name in ("base", "adapted"):
+        rows = [(j.run_dir / "eval" / name / "items.jsonl").read_text() for j in (job, finished)]
+        assert rows[0] == rows[1]
+    code, out, _err = in_process("run", *arguments, "--only", "cpt", "--share", "0/2")
+    assert (code, out) == (0, "stage cpt is done already\n")
+
+
+def test_shares_of_what_one_job_does_are_refused(job: Job, in_process: Callable[..., tuple[int, str, str]]) -> None:
+    arguments = ("run", str(job.config), f"run_dir={job.run_dir}")
+    code, _, err = in_process(*arguments, "--only", "tokenizer", "--share", "0/2")
+    assert code == 2 and "these can be shared out: corpus, pretrain, cpt, sft, eval" in err
+    code, _, err = in_process(*arguments, "--share", "0/2")
+    assert code == 2 and "--share needs --only" in err
+    code, _, err = in_process(*arguments, "--only", "cpt", "--from", "corpus")
+    assert code == 2 and "leave them out" in err
+    code, _, err = in_process(*arguments, "--only", "cpt", "--share", "array/2")
+    assert code == 2 and "no job of a Slurm array" in err
+    fresh = (str(job.config), f"run_dir={job.run_dir.with_name('fresh')}")
+    code, _, err = in_process("run", *fresh, "--only", "cpt", "--share", "0/2")
+    assert code == 2 and "needs 'corpus'" in err

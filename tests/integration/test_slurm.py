@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -37,7 +38,9 @@ pytestmark = [
 
 
 def slurm(*command: str) -> str:
-    environment = {**os.environ, "QAZ_ROOT": str(ROOT), "QAZ_VENV": sys.prefix, "HF_HUB_OFFLINE": "1"}
+    state = str(Path(tempfile.gettempdir()) / "qaz-slurm-tests")
+    own = {"QAZ_ROOT": str(ROOT), "QAZ_VENV": sys.prefix, "QAZ_STATE_DIR": state, "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, **own}
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

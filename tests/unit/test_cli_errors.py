@@ -13,6 +13,7 @@ import pytest
 
 import qaz_llm.config
 from qaz_llm import cli
+from qaz_llm.cli import saying
 from qaz_llm.errors import CheckpointError, DataError, InputError, QazError, WorkError, WriteError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -181,3 +182,19 @@ def test_a_real_process_ends_with_2_and_one_message(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: missing.yaml: no such config file\n  → ")
     assert done.stderr.count("\n") == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [("train", TINY, "--nonsense"), ("train",), ("train", TINY, "max_stepz=3")])
+def test_what_the_first_of_several_says_the_others_do_not(
+    qaz: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path))
+    monkeypatch.setattr(saying, "WAIT_S", 0.2)
+    monkeypatch.setenv("RANK", "1")
+    alone = qaz(*arguments)
+    assert alone.code == 2 and alone.err.startswith("error (rank 1 on ") and "Traceback" not in alone.err
+    monkeypatch.setenv("RANK", "0")
+    first = qaz(*arguments)
+    assert first.code == 2 and first.err
+    monkeypatch.setenv("RANK", "1")
+    assert qaz(*arguments) == Ended(2, "", "")

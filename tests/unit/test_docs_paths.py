@@ -31,26 +31,6 @@ LINK = re.compile(r"\]\(([^)#:\s]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"```.*?\n(.*?)```|(?:^    .*\n)+|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 
 
-AWAITED_PATHS = frozenset(
-    {
-        *(
-            "docs/chain.md",
-            "docs/scaling.md",
-            "docs/air-gap.md",
-            "docs/containers.md",
-            "docs/audit.md",
-            "docs/serving.md",
-        ),
-        *(
-            "docs/recipes/README.md",
-            "docs/recipes/services.md",
-            "docs/recipes/law.md",
-            "docs/recipes/school.md",
-            "docs/results/slurm.md",
-        ),
-    }
-)
-"""Pages that others speak of and that are being written; what has come is to be taken off."""
 LINE_OF_COMMAND = re.compile(r"(?:^\s*(?:\$ )?(?:\w+=\S+ )*(?:\S+/)?qaz|[|&]\s*qaz|\bsrun qaz|-m qaz_llm) (.*)")
 SHELL = frozenset({"|", "||", "&&", ";", "&", ">", ">>", "2>", "<"})
 CONFIGS: dict[tuple[str, ...], Any] = {
@@ -86,7 +66,7 @@ def missing_paths(text: str) -> list[str]:
     for code, _whole in code_of(text):
         for base, pattern in ((ROOT, FROM_ROOT), (PACKAGE, IN_PACKAGE)):
             missing += [name for name in pattern.findall(code) if not list(base.glob(name.rstrip("/")))]
-    return [name for name in missing if name not in MADE_BY_THE_USER | AWAITED_PATHS]
+    return [name for name in missing if name not in MADE_BY_THE_USER]
 
 
 def commands_of(text: str) -> Iterator[tuple[list[str], bool]]:

@@ -24,6 +24,10 @@ CLEAN_FILES = (
     "preferences.jsonl",
     "mc_items.jsonl",
     "parallel_sentences.jsonl",
+    "service_dialogues.jsonl",
+    "service_items.jsonl",
+    "law_items.jsonl",
+    "school_items.jsonl",
 )
 SPECIAL = ("table", "forum", "verse", "terms")
 """Registers that are no running prose."""
@@ -130,8 +134,7 @@ def test_parallel_sentences_are_enough_and_aligned() -> None:
 
 def test_ids_are_unique_and_all_is_cc0() -> None:
     for name in CLEAN_FILES:
-        key = "item_id" if name == "mc_items.jsonl" else "id"
-        ids = [row[key] for row in rows(name)]
+        ids = [row.get("item_id") or row["id"] for row in rows(name)]
         assert len(ids) == len(set(ids)), name
         assert {row.get("licence", "CC0-1.0") for row in rows(name)} == {"CC0-1.0"}, name
     everything = [row["id"] for language in LANGUAGES for row in documents(language)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -12,6 +14,7 @@ import pytest
 from qaz_llm.cli import saying
 from qaz_llm.cli.saying import say_error
 from qaz_llm.cluster.job import Said, first_said, note_progress, say_first
+from qaz_llm.cluster.stopping import stopped_by_signals
 
 
 @pytest.fixture
@@ -22,6 +25,7 @@ def of_rank(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.Fix
     monkeypatch.setenv("QAZ_RESTART", "2")
     monkeypatch.setenv("SLURMD_NODENAME", "n2")
     monkeypatch.setattr(saying, "WAIT_S", 0.3)
+    monkeypatch.setattr(saying, "LOST_WAIT_S", 0.2)
     return tmp_path
 
 
@@ -82,6 +86,21 @@ def test_ended_while_it_waits_it_speaks_only_where_the_first_surely_did_not(
     assert capsys.readouterr().err == ("error (rank 1 on n2): bad config\n" if has_folder else "")
     say_error("x", 2)
     assert socket.gethostname() not in capsys.readouterr().err
+
+
+def test_told_to_end_it_waits_for_nobody(
+    of_rank: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(saying, "WAIT_S", 60.0)
+    started = time.monotonic()
+    with stopped_by_signals(str) as stop:
+        stop.hold()
+        os.kill(os.getpid(), signal.SIGTERM)
+        while stop.signal_name is None:
+            time.sleep(0.01)
+        say_error("out of memory", 1)
+        stop.signal_name = None
+    assert "error (rank 1 on n2): out of memory" in capsys.readouterr().err and time.monotonic() - started < 30
 
 
 def test_progress_is_noted_in_the_job_and_nowhere_else(of_rank: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ from qaz_llm.cli.serve import serve
 from qaz_llm.cli.status import status
 from qaz_llm.cli.tokenizer import tokenizer_app
 from qaz_llm.cli.train import train_app
+from qaz_llm.cluster.job import Said, say_first
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.stopping import INTERRUPTED, told_behind
 from qaz_llm.errors import InputError, QazError, WriteError
@@ -105,6 +106,8 @@ def run_command_line() -> NoReturn:
             raise
         if end.__context__ is not None and isinstance(end.__context__.__cause__, KeyboardInterrupt):
             _fail(INTERRUPTED, 1)  # typer ends without a word
+        if (usage := getattr(end.__context__, "format_message", None)) is not None:  # typer itself has said it
+            say_first(Said(usage(), InputError.exit_code))
         raise
     except Exception as error:
         if isinstance(error, PreemptedError) or told_behind(error) is not None:

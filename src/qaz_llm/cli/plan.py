@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qaz_llm.cli.options import AsJson, Overrides
-from qaz_llm.cli.printing import print_plan_of_training
+from qaz_llm.cli.printing import print_json, print_plan_of_training, print_table
 from qaz_llm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +29,17 @@ SiteFile = Annotated[
 ]
 
 
+Scaled = Annotated[
+    bool,
+    typer.Option(
+        "--scaling", help="On 1, 8, 64 and 512 GPUs, each way to share: memory, traffic, efficiency; a model."
+    ),
+]
+NetworkName = Annotated[
+    str, typer.Option("--network", metavar="NAME", help="For --scaling: infiniband, ethernet-400, ethernet-100.")
+]
+
+
 def plan(
     config: ConfigOrModel,
     overrides: Overrides = None,
@@ -36,6 +47,8 @@ def plan(
     gpus: NumGpus = None,
     nodes: NumNodes = None,
     site: SiteFile = None,
+    scaling: Scaled = False,
+    network: NetworkName = "infiniband",
     as_json: AsJson = False,
 ) -> None:
     """Memory, time, cost and disk of a training, without starting it, for this machine or one that is described. Exit 1
@@ -44,6 +57,9 @@ def plan(
     from qaz_llm.train.plan import make_plan
     from qaz_llm.train.watching.checks import check_watching
 
+    if scaling:
+        _print_scaling(_read(config, list(overrides or ())), gpu, gpus, network, as_json)
+        return
     machine = _machine(gpu, gpus, nodes, site)
     settings = _read(config, list(overrides or ()))
     names = _heldout_names(settings)
@@ -54,6 +70,24 @@ def plan(
     print_plan_of_training(made, as_json)
     if not made.fits:
         raise typer.Exit(1)
+
+
+def _print_scaling(settings: TrainConfig, gpu: str | None, gpus: int | None, network: str, as_json: bool) -> None:
+    from qaz_llm.cluster.links import find_network
+    from qaz_llm.cluster.machines import describe_gpus
+    from qaz_llm.train.plan import make_plan
+    from qaz_llm.train.plan.describe_scaling import HEADERS, scaling_lines, scaling_rows
+    from qaz_llm.train.plan.scaling import COUNTS, make_scaling
+
+    machine = describe_gpus(gpu or "h200")
+    made = make_plan(settings, machine.environment, machine=machine, is_draft=True)
+    counts = COUNTS if gpus is None else (gpus,)
+    found = make_scaling(made, find_network(network), asked=settings, counts=counts)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    print_table(list(HEADERS), scaling_rows(found))
+    typer.echo("\n".join([*scaling_lines(found), *(f"note: {note}" for note in made.notes)]))
 
 
 def _heldout_names(settings: TrainConfig) -> tuple[str, ...] | None:

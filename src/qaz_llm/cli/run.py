@@ -52,7 +52,8 @@ def run(
             stopped_by_signals(lambda name: what_is_saved(settings.run_dir, name)),
         ):
             made = run_share(settings, only, Share.parse(_of_array(share)))
-        typer.echo(made)
+        if is_main_process():
+            typer.echo(made)
         return
     if dry_run:
         planned = plan_job(settings, first=first, last=last, forced=force or ())

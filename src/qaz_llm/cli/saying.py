@@ -13,9 +13,13 @@ import time
 
 from qaz_llm.cluster.job import Said, first_said, job_state, say_first
 from qaz_llm.cluster.preemption import EXIT_LOST, EXIT_REQUEUE
+from qaz_llm.cluster.stopping import is_told
 
 WAIT_S = 15.0
 """Processes that start at one time come to the same error within seconds; some more where a disk is slow."""
+
+LOST_WAIT_S = 3.0
+"""Who follows a lost process does so within a second of the others."""
 
 LOOK_S = 0.1
 
@@ -33,17 +37,16 @@ def say_error(message: str, code: int) -> None:
 
 
 def _is_said_by_first(own: Said) -> bool:
-    until = time.monotonic() + WAIT_S
+    # Who was told to end has the time that its launcher leaves it; and the one that was lost may be the first.
+    wait_s = 0.0 if is_told() else LOST_WAIT_S if own.exit_code == EXIT_LOST else WAIT_S
+    until = time.monotonic() + wait_s
     try:
-        while time.monotonic() < until:
-            first = first_said()
-            if first is not None:
-                return _tells(first, own)
+        while (first := first_said()) is None and time.monotonic() < until:
             time.sleep(LOOK_S)
+        return first is not None and _tells(first, own)
     except KeyboardInterrupt:  # we are ended, as is done where another process has failed
         first = first_said()
         return _tells(first, own) if first is not None else job_state() is None
-    return False
 
 
 def _tells(first: Said, own: Said) -> bool:

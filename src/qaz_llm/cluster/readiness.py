@@ -24,7 +24,7 @@ from qaz_llm.io.paths import CORPUS_DIR_VARIABLE
 
 GIB = 2**30
 DEMO_MEMORY_BYTES = 3 * GIB
-"""The demo's processes took 1.2 GiB at most, with the machine beside them."""
+"""The demo's processes took 1.2 GiB; the rest is for the machine beside them."""
 DEMO_DISK_BYTES = 1 * GIB
 """A run of the demo leaves 0.1 GiB; what is cached and compiled comes beside it."""
 CPU_MEMORY_BYTES = 8 * GIB

@@ -76,6 +76,12 @@ def _is_importing(frame: FrameType | None) -> bool:
     return False
 
 
+def is_told() -> bool:
+    """Whether a stop signal has come to the innermost block that listens."""
+    stop = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return isinstance(stop, Stop) and stop.signal_name is not None
+
+
 class Stop:
     """The first signal that came, and what it does: it interrupts the main thread once, later ones do nothing more.
 

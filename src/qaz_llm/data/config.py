@@ -9,6 +9,7 @@ The smallest config is
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,16 @@ def _known_encoding(encoding: str | None) -> str | None:
     return encoding
 
 
+def _known_pattern(pattern: str | None) -> str | None:
+    try:
+        if pattern is not None and re.compile(pattern).match("") is not None:
+            raise ValueError(f"{pattern!r} matches a line without a word, so every line would begin a document")
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+    return pattern
+
+
+Pattern = Annotated[str | None, AfterValidator(_known_pattern)]
 Encoding = Annotated[str | None, AfterValidator(_known_encoding)]
 
 
@@ -85,6 +96,10 @@ class SourceConfig(StrictModel):
     """Join so many consecutive rows, with line breaks, into one document: for files of single sentences."""
     max_document_words: int | None = Field(default=None, ge=20)
     """Split longer texts (books) at paragraph or sentence ends into documents of at most so many words."""
+    split_at: Pattern = None
+    """A regular expression: a line that begins so begins a document, and none is cut, for instance an article of a law:
+    `(Статья|Бап)\\s*\\d|\\d+(-\\d+)*-бап`. With max_document_words documents that follow each other are joined up to so many
+    words; a longer one stays whole."""
     max_documents: int | None = Field(default=None, ge=1)
     """Stop reading this source after so many documents."""
     max_bytes: int | None = Field(default=None, ge=1)

@@ -22,7 +22,7 @@ from qaz_llm.data.licence_names import UNKNOWN, licence_of_row, spdx
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.readers import MAX_LINE_BYTES, REMOVED, Row, read_hub, read_rows_of
 from qaz_llm.data.row_checks import LOOKED_AT_ROWS, Place, Seen, check_share, checked
-from qaz_llm.data.split import split_text
+from qaz_llm.data.split import split_before, split_text
 from qaz_llm.data.tasks import Task, tasks_of
 from qaz_llm.errors import DamagedFileError, DataError
 from qaz_llm.io import set_copy
@@ -171,7 +171,7 @@ class _Reader:
     def documents(self, rows: Iterator[Row], place: Place) -> Iterator[Document]:
         """One document of every `rows_per_document` rows, or several where they are split, and one of each problem."""
         source, seen = self.source, self.seen
-        joins = source.rows_per_document > 1 or source.max_document_words is not None
+        joins = source.rows_per_document > 1 or source.max_document_words is not None or source.split_at is not None
         text_of, get_id, get_url = self._textgetter(), getter(source.id_field), getter(source.url_field)
         waiting: list[_Text] = []
         waiting_chars = 0
@@ -239,15 +239,20 @@ class _Reader:
         )
 
     def _joined(self, rows: Sequence[_Text]) -> Iterator[Document]:
-        """The texts of some rows as one document, or as pieces of at most max_document_words."""
+        """The texts of some rows as one document, or as pieces: from one line that split_at matches to the next, or of at most
+        max_document_words."""
         licences = tuple(dict.fromkeys(row.licence for row in rows))
         together = " AND ".join(f"({one})" if " OR " in one else one for one in licences)
         first = rows[0]._replace(licence=together if len(licences) > 1 else licences[0], meta=_joined_meta(rows))
         text = "\n".join(row.text.strip() for row in rows) if len(rows) > 1 else first.text
-        if self.source.max_document_words is None:
+        longest, opening = self.source.max_document_words, self.source.split_at
+        if opening is not None:
+            pieces = split_before(text, opening, max_words=longest)
+        elif longest is not None:
+            pieces = split_text(text, max_words=longest)
+        else:
             yield self._document(first, text, dict(first.meta))
             return
-        pieces = split_text(text, max_words=self.source.max_document_words)
         for index, piece in enumerate(pieces):
             meta = {key: value for key, value in first.meta.items() if index == 0 or key != REMOVED}
             yield self._document(first, piece, meta, suffix=f"#{index:04d}" if len(pieces) > 1 else "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from qaz_llm.language.segment import sentences, words
 
 
@@ -25,6 +27,38 @@ def split_text(text: str, *, max_words: int) -> list[str]:
     if current:
         pieces.append("\n".join(current))
     return pieces
+
+
+def split_before(text: str, opening: str, *, max_words: int | None = None) -> list[str]:
+    """Pieces that begin with a line that `opening` matches; what stands before the first such line is a piece, too. None is ever cut.
+
+    Args:
+        opening: a regular expression, matched at the beginning of a line.
+        max_words: join pieces that follow each other up to so many words; one that is longer stays whole.
+
+    >>> split_before("ЗАҢ\\n1-бап. Ұғымдар\\nБірінші.\\n2-бап. Мақсат\\nЕкінші.", r"\\d+-бап")
+    ['ЗАҢ', '1-бап. Ұғымдар\\nБірінші.', '2-бап. Мақсат\\nЕкінші.']
+    """
+    begins = re.compile(opening)
+    pieces: list[list[str]] = [[]]
+    for line in text.split("\n"):
+        if begins.match(line.lstrip()) and any(map(str.strip, pieces[-1])):
+            pieces.append([])
+        pieces[-1].append(line)
+    whole = [piece for piece in ("\n".join(lines).strip() for lines in pieces) if piece]
+    if max_words is None:
+        return whole
+    joined: list[str] = []
+    size = 0
+    for piece in whole:
+        length = len(words(piece))
+        if joined and size + length <= max_words:
+            joined[-1] += f"\n{piece}"
+            size += length
+        else:
+            joined.append(piece)
+            size = length
+    return joined
 
 
 def _units(paragraph: str, max_words: int) -> list[str]:

@@ -3,17 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import InputError
+from qaz_llm.language.selectors import without_labels
 from qaz_llm.model.choices import Attention
 from qaz_llm.model.export import model_folder
 from qaz_llm.model.load import load_model, load_tokenizer
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+class TooLongError(InputError):
+    """A conversation that does not fit into the model's window."""
+
+
+@dataclass
+class ChatSession:
+    """A model, and what was said so far. A turn that fails is not remembered."""
+
+    tokenizer: PreTrainedTokenizerFast
+    model: PreTrainedModel
+    max_new_tokens: int
+    temperature: float = 0.0
+    """0 takes the likeliest token each time."""
+    system: str | None = None
+    turns: list[dict[str, str]] = field(default_factory=list)
+
+    def __call__(self, question: str, on_text: Callable[[str], None] | None = None) -> str:
+        """The answer to a turn; `on_text` gets it in pieces while it is made. Labels in the question go.
+
+        Raises TooLongError where the conversation leaves no room for an answer.
+        """
+        import torch
+
+        turns = [*self.turns, {"role": "user", "content": without_labels(question)}]
+        inputs = self._inputs(turns)
+        length = inputs["input_ids"].shape[1]
+        sampling = {"do_sample": True, "temperature": self.temperature} if self.temperature else {"do_sample": False}
+        with torch.inference_mode():
+            made_BL = self.model.generate(
+                **inputs,
+                **sampling,
+                max_new_tokens=self._room(length),
+                pad_token_id=self.tokenizer.pad_token_id,
+                streamer=_streamer(self.tokenizer, on_text) if on_text is not None else None,
+            )
+        answer = str(self.tokenizer.decode(made_BL[0, length:], skip_special_tokens=True)).strip()
+        self.turns = [*turns, {"role": "assistant", "content": answer}]
+        return answer
+
+    def messages(self) -> list[dict[str, str]]:
+        """The conversation so far, with the system's turn where there is one."""
+        return self._with_system(self.turns)
+
+    def clear(self) -> None:
+        """Forget what was said; the system's turn stays."""
+        self.turns = []
+
+    def _with_system(self, turns: list[dict[str, str]]) -> list[dict[str, str]]:
+        return [*([{"role": "system", "content": self.system}] if self.system else []), *turns]
+
+    def _inputs(self, turns: list[dict[str, str]]) -> dict[str, Any]:
+        from jinja2 import TemplateError
+
+        try:
+            encoded = self.tokenizer.apply_chat_template(
+                self._with_system(turns), add_generation_prompt=True, return_tensors="pt", return_dict=True
+            )
+        except TemplateError as error:
+            raise InputError(
+                f"the model's chat template refuses the conversation: {error}",
+                hint="some templates take no system turn: leave --system out",
+            ) from error
+        return {key: encoded[key].to(self.model.device) for key in ("input_ids", "attention_mask")}
+
+    def _room(self, length: int) -> int:
+        """Most tokens of the answer: what is asked for, and what the window leaves."""
+        config = self.model.config.get_text_config()
+        window = getattr(config, "max_position_embeddings", None) or length + self.max_new_tokens
+        if length >= window:
+            raise TooLongError(
+                f"the conversation has {length:,} tokens, and the model's window {window:,}", hint="begin anew: /clear"
+            )
+        return int(min(self.max_new_tokens, window - length))
+
 
 def chat_session(
-    checkpoint: str, *, max_new_tokens: int, attn_implementation: Attention = "auto", trust_remote_code: bool = False
-) -> Callable[[str], str]:
+    checkpoint: str,
+    *,
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    system: str | None = None,
+    attn_implementation: Attention = "auto",
+    trust_remote_code: bool = False,
+) -> ChatSession:
     """A function that answers one turn after the other and remembers the ones before.
 
     Raises:
@@ -34,20 +121,16 @@ def chat_session(
     model = load_model(
         checkpoint, device=device, attn_implementation=attn_implementation, trust_remote_code=trust_remote_code
     )
-    turns: list[dict[str, str]] = []
+    return ChatSession(tokenizer, model, max_new_tokens, temperature, system)
 
-    def reply(question: str) -> str:
-        turns.append({"role": "user", "content": question})
-        encoded = tokenizer.apply_chat_template(
-            turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
-        )
-        inputs = {key: encoded[key].to(device) for key in ("input_ids", "attention_mask")}
-        with torch.inference_mode():
-            made_BL = model.generate(
-                **inputs, max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=tokenizer.pad_token_id
-            )
-        answer = str(tokenizer.decode(made_BL[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)).strip()
-        turns.append({"role": "assistant", "content": answer})
-        return answer
 
-    return reply
+def _streamer(tokenizer: PreTrainedTokenizerFast, on_text: Callable[[str], None]) -> Any:
+    """Transformers' streamer of whole words, which hands its text on instead of printing it."""
+    from transformers import TextStreamer
+
+    class HandedOn(TextStreamer):  # type: ignore[misc]
+        def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+            if text:
+                on_text(text)
+
+    return HandedOn(tokenizer, skip_prompt=True, skip_special_tokens=True)

@@ -86,6 +86,8 @@ def run_share(config: RunConfig, name: str, share: Share) -> str:
         InputError: no such stage, one that cannot be shared out, one before it that was not run; missing input files.
         QazError: whatever the work raises; what it had made is kept.
     """
+    if not is_main_process():
+        return f"share {share.index}/{share.count} is made by the first process"
     runner = _runner(config, ())
     (stage,) = runner.select(name, name)
     if stage.shared is None:

@@ -21,7 +21,7 @@ class Limits(StrictModel):
     requests_per_minute: int = Field(default=120, ge=0)
     """By one key; more are refused with 429. 0: no limit."""
     concurrency: int | None = Field(default=None, ge=1)
-    """Requests at one engine at a time; 2 for transformers, which computes one after the other, 4 for llama, 64 for vllm."""
+    """Requests at one engine at a time; 8 for transformers, which computes one after the other and is never to wait for the next, 4 for llama, 64 for vllm."""
     queue: int = Field(default=256, ge=0)
     """Requests that wait for an engine; more are refused with 503."""
     queue_s: float = Field(default=60.0, gt=0)
@@ -69,4 +69,4 @@ class ServeConfig(StrictModel):
     @property
     def at_once(self) -> int:
         """Requests at one engine at a time."""
-        return self.limits.concurrency or {"transformers": 2, "llama": 4, "vllm": 64}[self.engine]
+        return self.limits.concurrency or {"transformers": 8, "llama": 4, "vllm": 64}[self.engine]

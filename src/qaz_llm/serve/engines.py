@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from qaz_llm.errors import InputError
@@ -33,6 +34,8 @@ class Launch:
     """How the engine calls the model."""
     key: str | None = None
     """A key made for this start, where the engine knows keys: other users of the machine reach the loopback address, too."""
+    key_variable: str | None = None
+    """The variable that the engine reads the key from: what stands on a command line everyone can see."""
 
 
 def check_engine(config: ServeConfig) -> None:
@@ -44,10 +47,10 @@ def check_engine(config: ServeConfig) -> None:
             raise InputError(
                 f"--engine llama: {config.gguf or 'no file'} is no GGUF", hint="give one of the same model: --gguf FILE"
             )
-        if shutil.which("llama-server") is None:
+        if shutil.which("llama-server") is None and find_spec("xllamacpp") is None:
             raise InputError(
-                "--engine llama: there is no llama-server on the PATH",
-                hint="install llama.cpp, or start it yourself and give --upstream http://127.0.0.1:PORT --engine llama",
+                "--engine llama: there is neither llama-server on the PATH nor the package xllamacpp",
+                hint="pip install xllamacpp, or start llama.cpp yourself and give --upstream URL --engine llama",
             )
     if config.engine == "vllm" and shutil.which("vllm") is None:
         raise InputError(
@@ -63,14 +66,17 @@ def launch_of(config: ServeConfig, facts: ModelFacts, port: int) -> Launch:
     if config.engine == "transformers":
         return Launch((sys.executable, "-c", _TRANSFORMERS, "serve", folder, *at, "--log-level", "error"), folder)
     key = secrets.token_urlsafe(32)
-    window = str(facts.window_tokens)
     if config.engine == "vllm":
-        served = ("--served-model-name", config.name, "--max-model-len", window, "--api-key", key)
-        return Launch(("vllm", "serve", folder, *at, *served), config.name, key)
+        served = ("--served-model-name", config.name, "--max-model-len", str(facts.window_tokens))
+        return Launch(("vllm", "serve", folder, *at, *served), config.name, key, "VLLM_API_KEY")
     slots = config.at_once
-    sizes = ("--ctx-size", str(facts.window_tokens * slots), "--parallel", str(slots))
-    named = ("--alias", config.name, "--jinja", "--no-webui", "--api-key", key)
-    return Launch(("llama-server", "--model", str(config.gguf), *at, *sizes, *named), config.name, key)
+    gguf, tokens = str(config.gguf), str(facts.window_tokens * slots)
+    if shutil.which("llama-server") is None:
+        own = (sys.executable, "-m", "qaz_llm.serve.llama_process", gguf, str(port), tokens, str(slots), config.name)
+        return Launch(own, config.name, key, "LLAMA_API_KEY")
+    sizes = ("--ctx-size", tokens, "--parallel", str(slots))
+    command = ("llama-server", "--model", gguf, *at, *sizes, "--alias", config.name, "--jinja")
+    return Launch(command, config.name, key, "LLAMA_API_KEY")
 
 
 def body_for(asked: Asked, engine: str, model: str, max_tokens: int, settings: Mapping[str, Any]) -> dict[str, Any]:

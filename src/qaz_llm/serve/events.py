@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import Any
+
+import orjson
 
 MAX_EVENT_BYTES = 8 << 20
 END = b"[DONE]"
@@ -43,7 +44,7 @@ def _values(lines: Sequence[bytes]) -> Iterator[dict[str, Any] | None]:
             yield None
             return
         try:
-            value = json.loads(data)
+            value = orjson.loads(data)
         except ValueError as error:
             raise BrokenStream("an event that is no JSON") from error
         if not isinstance(value, dict) or "error" in value:

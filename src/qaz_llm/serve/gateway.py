@@ -131,8 +131,7 @@ class Gateway:
         behind, field = self.labels.behind(text, job.asked, is_free=free)
         shape = new_shape(self.config.name, is_chat=job.asked.is_chat)
         finish = "stop" if cutter.is_cut else choice.get("finish_reason") or "stop"
-        usage = usage_of(answer.get("usage"), job.prompt_tokens, self.facts.count_prompt(text))
-        job.answer_tokens = usage["completion_tokens"]
+        usage = self._usage(answer.get("usage"), job, text)
         made = shape.choice(_composed(text) + behind, finish, others, choice.get("logprobs"))
         await out.whole(200, shape.whole(made, usage, {FIELD: field}))
 
@@ -159,8 +158,7 @@ class Gateway:
         await out.write(last)
         finish = "stop" if cutter.is_cut else said.finish or "stop"
         await out.write(shape.piece(None, finish=finish, field={FIELD: field}))
-        usage = usage_of(said.usage, job.prompt_tokens, self.facts.count_prompt(said.text))
-        job.answer_tokens = usage["completion_tokens"]
+        usage = self._usage(said.usage, job, said.text)
         if job.asked.wants_usage:
             await out.write(shape.usage(usage))
         await out.write(DONE)
@@ -187,6 +185,12 @@ class Gateway:
         free = job.asked.is_free_text and not said.has_calls
         behind, field = self.labels.behind(said.text, job.asked, is_free=free)
         return (shape.piece(held + behind) if held or behind else b""), field
+
+    def _usage(self, given: Any, job: Job, text: str) -> dict[str, int]:
+        """The engine's own count of tokens, ours where it gives none; it goes to the log as well."""
+        usage = usage_of(given, job.prompt_tokens, lambda: self.facts.count_prompt(text))
+        job.answer_tokens = usage["completion_tokens"]
+        return usage
 
     def _log(self, path: str, status: int, seconds: float, state: dict[str, Any], job: Job | None) -> None:
         """Who asked, how much and how long; never what was said."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from qaz_llm.serve.labelling import HEADERS
 from qaz_llm.serve.refusals import Refused
-from qaz_llm.serve.shapes import event
+from qaz_llm.serve.shapes import dumped, event
 
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
@@ -39,7 +38,7 @@ class Outgoing:
 
     async def whole(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
         """A JSON value as the whole answer."""
-        data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        data = dumped(value)
         await self.start(status, {**JSON, "content-length": str(len(data)), **(headers or {})})
         await self.write(data)
         await self.end()

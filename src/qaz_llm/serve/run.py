@@ -105,7 +105,8 @@ def _listening(host: str, port: int) -> socket.socket:
     """A socket on the address. Raises InputError where the port is taken or the address is none of this machine's."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        # named TCP: asyncio turns Nagle's delay off for such sockets alone, and pieces would wait 40 ms for one another
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(BACKLOG)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,15 +70,26 @@ def new_shape(model: str, *, is_chat: bool) -> Shape:
 
 def event(value: Mapping[str, Any]) -> bytes:
     """A server-sent event."""
-    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n\n"
+    return b"data: " + dumped(value) + b"\n\n"
+
+
+def dumped(value: Any) -> bytes:
+    """JSON in UTF-8; half a character, which some tokens are, becomes a question mark."""
+    import orjson
+
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 DONE = b"data: [DONE]\n\n"
 
 
-def usage_of(value: Any, prompt_tokens: int, answer_tokens: int) -> dict[str, int]:
+def usage_of(value: Any, prompt_tokens: int, count_answer: Callable[[], int]) -> dict[str, int]:
     """The engine's own count, or ours where it gives none."""
     given = value if isinstance(value, dict) else {}
-    prompt = given.get("prompt_tokens", prompt_tokens)
-    answer = given.get("completion_tokens", answer_tokens)
+    prompt, answer = given.get("prompt_tokens"), given.get("completion_tokens")
+    prompt = prompt if isinstance(prompt, int) else prompt_tokens
+    answer = answer if isinstance(answer, int) else count_answer()
     return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}

@@ -21,6 +21,7 @@ from qaz_llm.progress import get_logger
 from qaz_llm.serve.config import ServeConfig
 from qaz_llm.serve.engines import LOOPBACK, Launch, launch_of
 from qaz_llm.serve.facts import ModelFacts
+from qaz_llm.serve.keys import VARIABLE
 from qaz_llm.serve.refusals import Refused
 
 LOOK_S = 0.25
@@ -29,6 +30,8 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 """Between two starts of an engine that dies again and again: twice as long each time."""
 END_S = 5.0
 TAIL_BYTES = 2000
+PORT_TAKEN = "address already in use"
+MAX_STARTS = 3
 _logger = get_logger("serve")
 
 
@@ -139,7 +142,7 @@ class Workers:
         worker.log = worker.log or tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the engine
         command = [sys.executable, "-m", "qaz_llm.serve.child", str(os.getpid()), *launch.command]
         worker.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=worker.log, env=_environment()
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=worker.log, env=_environment(launch)
         )
         worker.url, worker.model, worker.key = f"http://{LOOPBACK}:{port}", launch.model, launch.key
         worker.starts += 1
@@ -148,6 +151,9 @@ class Workers:
         end = time.monotonic() + self._config.start_s
         while not await self._answers(worker):
             if worker.process is not None and worker.process.poll() is not None:
+                if PORT_TAKEN in _tail(worker).lower() and worker.starts < MAX_STARTS:
+                    self._launch(worker)  # another program took the port while the model was loaded
+                    continue
                 raise WorkError(
                     f"the engine ended with {worker.process.returncode} before it could be asked:\n{_tail(worker)}",
                     hint="what it says is above; with another engine: --engine, or --upstream URL",
@@ -229,9 +235,11 @@ def _set_up(worker: Worker, is_up: bool) -> None:
     (worker.became_up.set if is_up else worker.became_up.clear)()
 
 
-def _environment() -> dict[str, str]:
-    """Without the keys of those who ask, which are no business of the engine."""
-    return {name: value for name, value in os.environ.items() if name != "QAZ_API_KEYS"} | {"HF_HUB_OFFLINE": "1"}
+def _environment(launch: Launch) -> dict[str, str]:
+    """Without the keys of those who ask, which are no business of the engine, and with its own."""
+    kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    own = {launch.key_variable: launch.key} if launch.key_variable and launch.key else {}
+    return {**kept, "HF_HUB_OFFLINE": "1", **own}
 
 
 def _free_port() -> int:

@@ -19,10 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from qaz_llm.cluster.job import job_state
 from qaz_llm.cluster.job_comment import job_comment
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.preflight import preflight
-from qaz_llm.cluster.preflight.verdict import job_state
 from qaz_llm.cluster.restarts import read_restarts
 from qaz_llm.cluster.stopping import Stop, Told, stopped_by_signals
 from qaz_llm.errors import ConfigError

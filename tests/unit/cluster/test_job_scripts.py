@@ -179,7 +179,7 @@ def test_well_ended_it_leaves_nothing(slurm: Slurm) -> None:
 
 @pytest.mark.parametrize(
     ("state", "reason", "requeued"),
-    [("COMPLETING", "None", 0), ("CANCELLED", "None", 0), ("COMPLETING", "TimeLimit", 1)],
+    [("COMPLETING", "None", 0), ("CANCELLED", "None", 0), ("COMPLETING", "TimeLimit", 1), ("SIGNALING", "None", 1)],
 )
 def test_a_job_that_slurm_ended_is_left_alone_but_for_its_time(
     slurm: Slurm, state: str, reason: str, requeued: int

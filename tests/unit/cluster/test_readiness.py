@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qaz_llm.cluster import installed
+from qaz_llm.cluster import installed, readiness
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.readiness import GIB, Ability, Facts, Verdict, read_facts, verdict
 
@@ -108,3 +108,20 @@ def test_requirements_are_read_from_the_metadata(monkeypatch: pytest.MonkeyPatch
     found = f"(found {version('pytest')})"
     assert installed.missing_packages() == (f"pytest>=999 {found}", "no-such-thing>=2")
     assert installed.missing_extras() == {"watch": (f"pytest>=998 {found}",)}
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("No module named 'torch'"), OSError("libcublas.so.12: cannot open\nmore")]
+)
+def test_a_torch_that_cannot_be_imported_is_no_end_of_the_doctor(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> Environment:
+        raise error
+
+    monkeypatch.setattr(readiness, "read_environment", fail)
+    facts = read_facts()
+    found = verdict(facts)
+    assert facts.environment is None and not found.is_ready and found.to_type == "make setup"
+    assert str(error).split("\n")[0] in ability(found, "demo").because and "more" not in ability(found, "demo").because
+    assert not ability(found, "gpu").can

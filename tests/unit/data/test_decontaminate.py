@@ -116,7 +116,8 @@ def test_items_are_read_from_every_string_of_a_row(tmp_path: Path) -> None:
 
 def test_what_ships_is_looked_for_by_default_and_once() -> None:
     shipped = list(read_items(DecontaminateConfig()))
-    assert {item.file for item in shipped} == {"embedded/mc_items.jsonl", "embedded/parallel_sentences.jsonl"}
+    names = ("mc_items", "parallel_sentences", "service_items", "law_items", "school_items")
+    assert {item.file for item in shipped} == {f"embedded/{name}.jsonl" for name in names}
     again = DecontaminateConfig(paths=("embedded:mc_items.jsonl",))
     assert list(read_items(again)) == shipped
     index = make_decontaminator(shipped, again)

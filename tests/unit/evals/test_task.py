@@ -21,7 +21,16 @@ from qaz_llm.evals.task import TASKS, TaskConfig, choose_tasks, load_suite, load
 from qaz_llm.io import write_jsonl
 
 SHIPPED = sorted(path.stem for path in TASKS.glob("*.yaml") if path.stem != "suites")
-LICENCES = ("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "Apache-2.0", "MIT", "unknown (")
+LICENCES = (
+    "CC0-1.0",
+    "LicenseRef-public-domain",
+    "CC-BY-4.0",
+    "CC-BY-SA-4.0",
+    "CC-BY-NC-4.0",
+    "Apache-2.0",
+    "MIT",
+    "unknown (",
+)
 
 
 def plain(name: str) -> Any:
@@ -76,7 +85,11 @@ def test_suites_hold_shipped_tasks() -> None:
     [
         (load_suite, "dmeo", "did you mean 'demo'?"),
         (load_suite, "realsmall", "did you mean 'real_small'?"),
-        (load_suite, "mmlu", "the suites are: all, demo, hub, kazakh, own, real_small, reasoning, safety, translation"),
+        (
+            load_suite,
+            "mmlu",
+            "the suites are: all, demo, hub, kazakh, law, own, real_small, reasoning, safety, school, services, translation",
+        ),
         (load_task, "sib_200", "did you mean 'sib200'?"),
         (load_task, "suites", "the tasks are: "),
         (load_task, "../tasks/sib200", "sib200"),

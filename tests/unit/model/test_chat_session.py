@@ -17,3 +17,37 @@ def test_a_base_model_is_not_chatted_with(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"{}")
     with pytest.raises(InputError, match="a base model, its tokenizer has no chat template"):
         chat_session(str(tmp_path), max_new_tokens=1)
+
+
+def test_turns_are_remembered_within_the_window_and_sampled_by_the_seed(tmp_path: Path) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM, set_seed
+
+    tokenizer = train_base_tokenizer(["бір екі үш төрт бес"] * 50, vocab_size=270)
+    tokenizer.chat_template = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}[assistant]"
+    tokenizer.save_pretrained(tmp_path)
+    set_seed(1)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=120, **sizes)).save_pretrained(
+        tmp_path
+    )
+    session = chat_session(str(tmp_path), max_new_tokens=4, system="бес")
+    pieces: list[str] = []
+    first = session("бір\ufeff\ufe03\ufe04", pieces.append)
+    assert "".join(pieces).strip() == first
+    assert session.messages()[:2] == [
+        {"role": "system", "content": "бес"},
+        {"role": "user", "content": "бір\ufeff"[:-1]},
+    ]
+    session.clear()
+    assert session("бір") == first
+    session.clear()
+    session.temperature = 2.0
+    sampled = []
+    for seed in (1, 2, 1):
+        set_seed(seed)
+        sampled.append(session("бір"))
+        session.clear()
+    assert sampled[0] == sampled[2] != sampled[1]
+    with pytest.raises(InputError, match="the model's window 120"):
+        session("үш " * 60)
+    assert session.turns == []

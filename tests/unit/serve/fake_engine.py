@@ -52,6 +52,8 @@ class FakeEngine:
     deaths: int = 10**9
     """How often it dies before it lives."""
     slow_s: float = 0.0
+    piece_s: float = 0.0
+    """Between two pieces of a stream."""
     status: int = 200
     well: bool = True
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -100,7 +102,7 @@ class FakeEngine:
                 raise ConnectionResetError
             part = {"delta": {"content": piece, **self.message}} if is_chat else {"text": piece}
             yield f"data: {json.dumps({'choices': [{'index': 0, **part}]}, ensure_ascii=False)}\n\n"
-            await asyncio.sleep(0)
+            await asyncio.sleep(self.piece_s)
         last = {"delta": {}} if is_chat else {"text": ""}
         usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
         yield f"data: {json.dumps({'choices': [{'index': 0, 'finish_reason': self.finish, **last}], 'usage': usage})}\n\n"
@@ -109,7 +111,7 @@ class FakeEngine:
 @contextmanager
 def running(app: Any) -> Iterator[str]:
     """The address at which an application answers while the block runs."""
-    listening = socket.socket()
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

@@ -26,6 +26,7 @@ from qaz_llm.serve.facts import read_facts
 from qaz_llm.serve.keys import read_keys
 from qaz_llm.serve.labelling import open_labels
 from qaz_llm.serve.notices import NOTICES
+from qaz_llm.serve.refusals import Refused
 
 KEY = "abcdefghijklmnop-1234"
 ASK = [{"role": "user", "content": "Сәлем!"}]
@@ -332,6 +333,27 @@ def test_an_engine_that_dies_amid_an_answer(start: Start, roots: bytes) -> None:
                 text += piece.choices[0].delta.content or ""
         assert text.startswith("Сәлем, ")
         assert read_labels(text, roots=roots).counts == {"trusted": 1}, "what was sent is labelled, too"
+
+
+def test_a_client_that_goes_away_leaves_its_place(start: Start) -> None:
+    with start(limits=Limits(concurrency=1, queue=1, queue_s=5)) as service:
+        service.engine.pieces, service.engine.piece_s = ("бір ",) * 400, 0.1
+        stream = service.chat(stream=True)
+        next(iter(stream))
+        stream.close()
+        service.engine.piece_s = 0.0
+        service.engine.pieces = ("екі",)
+        assert service.chat().choices[0].message.content.startswith("екі"), (
+            "within the 5 s of the queue, not the 40 of the stream"
+        )
+
+
+def test_nothing_goes_out_when_the_certificate_has_ended(label_keys: Path) -> None:
+    labels = open_labels(label_keys, "demo")
+    labels.check(600)
+    with pytest.raises(Refused) as caught:
+        labels.check(366 * 24 * 3600)
+    assert (caught.value.status, caught.value.code) == (503, "label_certificate_expired")
 
 
 def test_an_engine_that_is_gone_or_says_no(start: Start) -> None:

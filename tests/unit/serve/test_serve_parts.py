@@ -132,8 +132,10 @@ def test_engines_listen_on_the_loopback_address_alone(tmp_path: Path, engine: st
     folder = make_model_folder(tmp_path / "m")
     config = ServeConfig.model_validate({"model": folder, "name": "m", "engine": engine, "gguf": folder / "m.gguf"})
     launch = launch_of(config, read_facts(folder, None), 1234)
-    assert launch.command[launch.command.index("--host") + 1] == "127.0.0.1"
+    if "qaz_llm.serve.llama_process" not in launch.command:  # which listens there alone
+        assert launch.command[launch.command.index("--host") + 1] == "127.0.0.1"
     assert (launch.key is not None) == (engine != "transformers")
+    assert launch.key not in launch.command, "a command line can be seen by everyone on the machine"
 
 
 def start(folder: Path, **values: object) -> None:

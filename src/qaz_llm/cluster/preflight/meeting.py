@@ -24,6 +24,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.cluster.environment import Environment
+from qaz_llm.cluster.preemption import LostError
 from qaz_llm.errors import ConfigError, QazError, WorkError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Meeting:
     def hear(self, what: str) -> Any:
         """What the first process tells.
 
-        Raises FollowedError where it ends instead, WorkError where it says nothing.
+        Raises FollowedError where it ends instead, LostError where it says nothing.
         """
         limit_s = VERDICT_FACTOR * self.wait_s
         try:
@@ -99,13 +100,13 @@ class Meeting:
                 message, hint, code = json.loads(self.store.get(_END))
                 raise FollowedError(message, hint=hint, exit_code=code)
             if not is_told:
-                raise WorkError(
+                raise LostError(
                     f"the first process, at {self.first_place}, has said nothing for {limit_s:.0f} s",
                     hint="look at its log; it may hang on a disk or a driver",
                 )
             return json.loads(self.store.get(what))
         except RuntimeError as error:  # DistStoreError: the store went with the first process
-            raise WorkError(
+            raise LostError(
                 f"the first process, at {self.first_place}, was lost before all had been looked at"
             ) from error
 
@@ -124,7 +125,7 @@ def open_meeting(environment: Environment, *, wait_s: float) -> Meeting:
 
     Raises:
         ConfigError: its port is another program's.
-        WorkError: the first process did not open it within `wait_s`.
+        LostError: the first process did not open it within `wait_s`.
     """
     from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
@@ -155,7 +156,7 @@ def _store(environment: Environment, wait_s: float) -> Store:
                 hint="set MASTER_PORT to another one; torchrun --standalone finds a free one on a single machine",
             ) from error
         who = "the meeting place could not be opened" if is_server else "the first process (rank 0) was not there"
-        raise WorkError(
+        raise LostError(
             f"{place}: {who} within {wait_s:.0f} s ({str(error).splitlines()[0]})",
             hint="is that the first node's name or address, as the others see it? MASTER_ADDR and MASTER_PORT say it",
         ) from error

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.cluster.environment import Environment
+from qaz_llm.cluster.job import job_state
 from qaz_llm.cluster.nodelist import expand_nodelist
 from qaz_llm.cluster.preflight.agreement import check_agreement, check_devices, check_kinds, check_unread
 from qaz_llm.cluster.preflight.bandwidth import measure
@@ -25,7 +26,7 @@ from qaz_llm.cluster.preflight.findings import Finding, joined, nodes_at_fault
 from qaz_llm.cluster.preflight.gather import gather_facts, gather_rank
 from qaz_llm.cluster.preflight.meeting import AbsentError, Meeting, where_absent
 from qaz_llm.cluster.preflight.rates import RankRates, describe_rates, floors_of, judge_rates, rates_from_json
-from qaz_llm.cluster.preflight.verdict import EXIT_BAD_NODE, error_of, job_state, write_bad_nodes
+from qaz_llm.cluster.preflight.verdict import EXIT_BAD_NODE, error_of, write_bad_nodes
 from qaz_llm.errors import QazError
 from qaz_llm.io import make_dir, read_json, write_json
 from qaz_llm.progress import get_logger
@@ -60,7 +61,8 @@ def look_at_nodes(
     Raises:
         BadNodeError: nodes are not fit, or processes did not come; they are named, also for the batch script.
         DifferentProcessesError: code, packages or config of some are not those of the first process.
-        WorkError: it is not the nodes; or the first process says nothing.
+        WorkError: it is not the nodes.
+        LostError: the first process says nothing.
         FollowedError: on all processes but the first, for any of these.
     """
     meeting.give("came", environment.node)

@@ -6,7 +6,6 @@ The batch script of a job under Slurm exports QAZ_JOB_STATE, a folder on a share
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +17,6 @@ EXIT_BAD_NODE = 69
 """EX_UNAVAILABLE of sysexits.h: a node is not fit for the work; the same command on other nodes would be."""
 
 BAD_NODES_FILE = "bad-nodes"
-JOB_STATE_VARIABLE = "QAZ_JOB_STATE"
 
 _EXCLUDED = "the job goes back into the queue without these nodes, if restarts are left"
 
@@ -31,12 +29,6 @@ class BadNodeError(QazError):
 
 class DifferentProcessesError(UserError):
     """Processes that would not run the same code, config or data."""
-
-
-def job_state() -> Path | None:
-    """The folder that the batch script shares with the run's processes; None outside one."""
-    folder = os.environ.get(JOB_STATE_VARIABLE)
-    return Path(folder) if folder else None
 
 
 def error_of(findings: Sequence[Finding], *, num_nodes: int, state: Path | None) -> QazError | None:

@@ -20,7 +20,13 @@ from qaz_llm.data.readers.tables import read_table
 from qaz_llm.errors import InputError
 from qaz_llm.io import expand_paths, resolve_path
 
-SHIPPED = ("embedded:mc_items.jsonl", "embedded:parallel_sentences.jsonl")
+SHIPPED = (
+    "embedded:mc_items.jsonl",
+    "embedded:parallel_sentences.jsonl",
+    "embedded:service_items.jsonl",
+    "embedded:law_items.jsonl",
+    "embedded:school_items.jsonl",
+)
 """The evaluation files that come with the project."""
 
 ID_FIELDS = ("item_id", "id", "qid", "index_id", "key")

@@ -17,6 +17,13 @@ SCRIPT = "slurm/pipeline.sh"
 _PROCESSORS = "--cpus-per-task=16 --time=12:00:00"
 DEFAULT_OPTIONS: Mapping[Size, str] = {"data": _PROCESSORS, "tokenize": _PROCESSORS, "train": "", "eval": ""}
 """What sbatch is told of a link's size before all else; the script's own lines say the rest."""
+VARIABLES: Mapping[Size, str] = {
+    "data": "QAZ_SBATCH_DATA",
+    "tokenize": "QAZ_SBATCH_TOKENIZE",
+    "train": "QAZ_SBATCH_TRAIN",
+    "eval": "QAZ_SBATCH_PIPELINE",
+}
+"""Of slurm/site.env. A model is scored by one process, as in slurm/pipeline.sh; slurm/eval.sh uses all GPUs of a node."""
 WITHOUT_GPUS: frozenset[Size] = frozenset({"data", "tokenize"})
 
 PATIENCE_S = 60
@@ -33,8 +40,7 @@ def size_options(given: Sequence[str], environment: Mapping[str, str]) -> dict[s
     """
     common = environment.get("QAZ_SBATCH", "")
     options: dict[str, str] = {
-        size: f"{default} {common} {environment.get(f'QAZ_SBATCH_{size.upper()}', '')}"
-        for size, default in DEFAULT_OPTIONS.items()
+        size: f"{default} {common} {environment.get(VARIABLES[size], '')}" for size, default in DEFAULT_OPTIONS.items()
     }
     for text in given:
         name, separator, words = text.partition("=")

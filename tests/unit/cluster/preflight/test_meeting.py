@@ -14,6 +14,7 @@ import pytest
 
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.nodelist import expand_nodelist
+from qaz_llm.cluster.preemption import LostError
 from qaz_llm.cluster.preflight.config import PreflightConfig
 from qaz_llm.cluster.preflight.facts import DiskFacts, NodeFacts
 from qaz_llm.cluster.preflight.meeting import FollowedError, Meeting, where_absent
@@ -73,6 +74,7 @@ def test_good_nodes_go_on(tmp_path: Path) -> None:
 def test_a_bad_node_ends_all_and_is_written_for_the_batch_script(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "state").mkdir()
     monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path / "state"))
     bad = {"n1": {"expected_gpus": 8, "visible_gpus": 7}}
     for _ in range(2):  # a second start that was given the node again names it once
@@ -90,11 +92,12 @@ def test_without_a_batch_script_the_message_says_what_to_type(tmp_path: Path, mo
 
 
 def test_where_most_nodes_are_bad_none_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "state").mkdir()
     monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path / "state"))
     bad = {f"n{n}": {"clock_ahead_s": 99.0} for n in range(1, 4)}
     first, *_ = run(tmp_path, nodes=4, bad=bad)
     assert type(first) is WorkError and first.exit_code == 1 and "it is not one of them" in str(first)
-    assert not (tmp_path / "state").exists()
+    assert not list((tmp_path / "state").iterdir())
 
 
 def test_another_config_on_one_node_is_the_user_s_fault(tmp_path: Path) -> None:
@@ -106,6 +109,7 @@ def test_another_config_on_one_node_is_the_user_s_fault(tmp_path: Path) -> None:
 
 def test_a_process_that_never_comes_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_STEP_NODELIST", "n[0-2]")
+    (tmp_path / "state").mkdir()
     monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path / "state"))
     first, second = run(tmp_path, nodes=3, absent=(2,), wait_s=LOST_S)
     assert isinstance(first, BadNodeError) and "n2: rank 2 did not come within 0 s" in str(first)
@@ -115,7 +119,7 @@ def test_a_process_that_never_comes_is_named(tmp_path: Path, monkeypatch: pytest
 
 def test_a_lost_first_process_is_said(tmp_path: Path) -> None:
     (alone,) = run(tmp_path, nodes=2, absent=(0,), wait_s=LOST_S)
-    assert type(alone) is WorkError and "the first process, at 127.0.0.1:29500, has said nothing" in str(alone)
+    assert type(alone) is LostError and "the first process, at 127.0.0.1:29500, has said nothing" in str(alone)
 
 
 def test_where_the_absent_are() -> None:

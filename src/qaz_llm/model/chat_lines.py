@@ -1,0 +1,87 @@
+"""A conversation on a terminal: lines that are typed, answers as they are made, and commands between them.
+
+› Сәлем!              asked of the model
+› /clear              forget what was said
+› /save FILE          keep it as a row {"messages": […]}, which `qaz train` and a build read
+› /system TEXT        another system turn; without TEXT none
+› an empty line       ends it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from qaz_llm.errors import QazError
+from qaz_llm.io import write_jsonl
+from qaz_llm.model.chat import ChatSession
+
+HELP = (
+    "/clear forgets what was said, /save FILE keeps it, /system TEXT gives another system turn; an empty line ends it"
+)
+Say = Callable[[str], None]
+
+
+class ChatLines:
+    """Answers lines; `say` gets pieces of text with their line ends, `label` what stands behind an answer."""
+
+    def __init__(self, session: ChatSession, say: Say, *, label: Callable[[str], str] | None = None) -> None:
+        self._session = session
+        self._say = say
+        self._label = label
+
+    def answer(self, line: str) -> bool:
+        """Answer a line, or do what it says; False where it ends the conversation."""
+        line = line.strip()
+        if not line:
+            return False
+        try:
+            if line.startswith("/"):
+                self._do(*line[1:].partition(" ")[::2])
+            else:
+                self._ask(line)
+        except QazError as error:
+            self._say(f"{error}\n")
+        return True
+
+    def _ask(self, question: str) -> None:
+        said: list[str] = []
+
+        def on_text(piece: str) -> None:
+            piece = piece if said else piece.lstrip()
+            if piece:
+                said.append(piece)
+                self._say(piece)
+
+        answer = self._session(question, on_text)
+        text = "".join(said)
+        # the label is for the text as it stands there, which may have white space at its end
+        self._say(f"{self._label(text) if self._label is not None and answer else ''}\n")
+
+    def _do(self, name: str, rest: str) -> None:
+        rest = rest.strip()
+        if name == "clear":
+            self._session.clear()
+            self._say("forgotten\n")
+        elif name == "system":
+            self._session.system = rest or None
+            self._say(f"system turn: {rest or 'none'}\n")
+        elif name == "save" and rest:
+            self._save(Path(rest).expanduser())
+        else:
+            self._say(f"{HELP}\n")
+
+    def _save(self, path: Path) -> None:
+        if path.exists():
+            self._say(f"{path}: is there already, and is not written over\n")
+            return
+        messages = self._session.messages()
+        if self._label is not None:
+            messages = [
+                {**turn, "content": turn["content"] + self._label(turn["content"])}
+                if turn["role"] == "assistant" and turn["content"]
+                else turn
+                for turn in messages
+            ]
+        write_jsonl(path, [{"messages": messages}])
+        self._say(f"{path}: {len(messages)} turns{', answers labelled' if self._label is not None else ''}\n")
