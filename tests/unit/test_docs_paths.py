@@ -29,8 +29,6 @@ IN_PACKAGE = re.compile(rf"(?<![\w./-])(?:{ROOMS})/(?:[\w/*]+\.py|[\w/*]+\.yaml|
 MADE_BY_THE_USER = {"slurm/site.env"}
 LINK = re.compile(r"\]\(([^)#:\s]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"```.*?\n(.*?)```|(?:^    .*\n)+|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
-
-
 LINE_OF_COMMAND = re.compile(r"(?:^\s*(?:\$ )?(?:\w+=\S+ )*(?:\S+/)?qaz|[|&]\s*qaz|\bsrun qaz|-m qaz_llm) (.*)")
 SHELL = frozenset({"|", "||", "&&", ";", "&", ">", ">>", "2>", "<"})
 CONFIGS: dict[tuple[str, ...], Any] = {
@@ -160,19 +158,8 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert [(line, said) for line, said in faults if said] == []
     for name, anchor in LINK.findall(text):
         target = page.parent / name if name else page
-        if is_awaited(target):
-            continue
         assert target.exists(), name
         assert not anchor or anchor in anchors_of(target), f"{name}#{anchor}"
-
-
-def is_awaited(target: Path) -> bool:
-    path = target.resolve()
-    return not path.exists() and path.is_relative_to(ROOT) and str(path.relative_to(ROOT)) in AWAITED_PATHS
-
-
-def test_what_has_come_is_awaited_no_longer() -> None:
-    assert sorted(name for name in AWAITED_PATHS if (ROOT / name).exists()) == [], "take them off AWAITED_PATHS"
 
 
 def test_the_checks_see_what_is_wrong() -> None:
