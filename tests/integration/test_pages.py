@@ -55,9 +55,9 @@ def typed(block: str, folder: Path) -> str:
     commands = folder / ".bin"
     if not commands.exists():
         commands.mkdir()
-        (commands / "qaz").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m qaz_llm "$@"\n')
-        (commands / "qaz").chmod(0o755)
-        (commands / "python").symlink_to(sys.executable)
+        for name, means in (("qaz", " -m qaz_llm"), ("python", "")):  # a link would not find its environment
+            (commands / name).write_text(f'#!/bin/sh\nexec "{sys.executable}"{means} "$@"\n')
+            (commands / name).chmod(0o755)
         for name in ("configs", "docs", "scripts"):
             (folder / name).symlink_to(ROOT / name)
     environment = {

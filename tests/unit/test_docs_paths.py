@@ -29,8 +29,6 @@ IN_PACKAGE = re.compile(rf"(?<![\w./-])(?:{ROOMS})/(?:[\w/*]+\.py|[\w/*]+\.yaml|
 MADE_BY_THE_USER = {"slurm/site.env"}
 LINK = re.compile(r"\]\(([^)#:\s]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"```.*?\n(.*?)```|(?:^    .*\n)+|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
-
-
 LINE_OF_COMMAND = re.compile(r"(?:^\s*(?:\$ )?(?:\w+=\S+ )*(?:\S+/)?qaz|[|&]\s*qaz|\bsrun qaz|-m qaz_llm) (.*)")
 SHELL = frozenset({"|", "||", "&&", ";", "&", ">", ">>", "2>", "<"})
 CONFIGS: dict[tuple[str, ...], Any] = {
@@ -108,6 +106,8 @@ def fault(words: Sequence[str], *, whole: bool = True) -> str | None:
             break
         if not rest or rest[0].startswith("-"):
             return None if not rest or rest[0] in ("--help", "--version") else f"no option {rest[0]}"
+        if is_placeholder(rest[0]):
+            return None
         named.append(rest.pop(0))
         if named[-1] not in command.commands:
             return f"no command {named[-1]}"
