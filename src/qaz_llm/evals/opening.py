@@ -95,8 +95,14 @@ class OpenedModel:
 class Given:
     """A scorer that a caller brings; nothing of its answers is kept."""
 
-    def __init__(self, scorer: Scorer, tokenizer: PreTrainedTokenizerFast | None, config: EvalConfig) -> None:
-        self.identity = f"in memory {time.time_ns()}"
+    def __init__(
+        self,
+        scorer: Scorer,
+        tokenizer: PreTrainedTokenizerFast | None,
+        config: EvalConfig,
+        identity: str | None = None,
+    ) -> None:
+        self.identity = identity or f"in memory {time.time_ns()}"
         self.tokenizer, self._length = tokenizer, config.sample_bytes
         self.setting = _setting(scorer, config)
         self.scorer = RememberingScorer(lambda: scorer, None)

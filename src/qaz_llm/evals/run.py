@@ -71,6 +71,7 @@ def run_eval(
     *,
     scorer: Scorer | None = None,
     tokenizer: PreTrainedTokenizerFast | None = None,
+    identity: str | None = None,
     processes: Processes = ALONE,
     part: Part = WHOLE,
 ) -> EvalResult:
@@ -78,6 +79,7 @@ def run_eval(
 
     Args:
         scorer: answers in place of the model of `config.model`, which then only names it; needs `tokenizer` for samples.
+        identity: by what the model behind `scorer` is known again; without one it is another each time.
         processes: those that call this together; each scores its share, and the first writes.
         part: what is done of it; see `evals/part.py`.
 
@@ -89,7 +91,7 @@ def run_eval(
     model = (
         OpenedModel(config, processes, merge_only=part.merge_only)
         if scorer is None
-        else Given(scorer, tokenizer, config)
+        else Given(scorer, tokenizer, config, identity)
     )
     check_writable(config.out)
     chat = chat_template_of(model.tokenizer) if config.chat_template == "auto" else None

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from qaz_llm.evals.comparing.compare import compare
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.gathered import take_over
+from qaz_llm.evals.identity import model_identity
 from qaz_llm.evals.run import EvalResult, run_eval
 from qaz_llm.evals.scoring.local import HFScorer, choose_device
 from qaz_llm.evals.task import load_suite
-from qaz_llm.io import read_jsonl, write_json, write_jsonl
+from qaz_llm.io import fingerprint_paths, fingerprint_value, read_jsonl, write_json, write_jsonl
 from qaz_llm.pipeline.config import RunConfig, training_stages
 from qaz_llm.pipeline.layout import Layout
 from qaz_llm.progress import get_logger
@@ -100,8 +101,9 @@ def _bits_tasks(suite: str) -> tuple[str, ...]:
 def _evaluate_extended(config: RunConfig, layout: Layout, base: str) -> EvalResult:
     """Bits per byte right after the vocabulary grew: what the new rows cost before anything was trained."""
     scorer, _tokenizer = extended_scorer(config, layout, base)
-    out = layout.evaluation / "extended"
-    return run_eval(eval_config(config, out, base, bits_only=True), scorer=scorer)
+    asked = eval_config(config, layout.evaluation / "extended", base, bits_only=True)
+    made_of = [model_identity(asked), fingerprint_paths([layout.extended_tokenizer]), config.model.embedding_init]
+    return run_eval(asked, scorer=scorer, identity=f"in memory {fingerprint_value(made_of)}")
 
 
 def extended_scorer(config: RunConfig, layout: Layout, base: str) -> tuple[HFScorer, PreTrainedTokenizerFast]:
