@@ -51,6 +51,7 @@ def struck(place: Place, outcome: Outcome, dice: random.Random, fault: Fault, ov
         _strike(job, fault, dice)
         outcome.faults += 1
         job.wait_until(lambda: job.restarts >= outcome.faults, "requeued", NODE_PATIENCE_S)
+        job.wait_until(lambda: not job.tasks(), "ended")  # Slurm counts a preemption before the tasks have saved
         reached = max(reached, job.step())
         lost = reached - job.saved()
         outcome.lost_steps = max(outcome.lost_steps, lost)
