@@ -69,7 +69,7 @@ def typed(block: str, folder: Path) -> str:
         "TMPDIR": str(folder),
     }
     strictly = ["bash", "-euo", "pipefail", "-c", block]
-    done = subprocess.run(strictly, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(strictly, cwd=folder, env=environment, capture_output=True, text=True, timeout=3600)
     assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
