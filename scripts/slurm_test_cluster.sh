@@ -30,8 +30,9 @@ of_node() {  # of_node NAME: the processes of a node: its daemon, what holds its
 lose() {
     local pids
     pids=$(of_node "$1")
+    # All at one moment, as a node dies: a daemon that outlived the others would still say how they ended.
     # shellcheck disable=SC2086
-    kill -9 $pids 2>/dev/null || true
+    { kill -STOP $pids; kill -9 $pids; } 2>/dev/null || true
 }
 
 down() {
