@@ -12,9 +12,11 @@ from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.model.architecture import make_model
 from qaz_llm.model.config import ArchitectureConfig
 from qaz_llm.model.export import write_model
+from qaz_llm.model.gguf.texts import ODD
 from qaz_llm.model.gguf.vocabulary import DIGITS, GPT2, MARKED_SPACES
 
 SHAPE = ArchitectureConfig(hidden_size=32, num_layers=1, num_heads=4, num_kv_heads=2, intermediate_size=48)
+VOCABULARY, ODD_TIMES = 2_000, 30
 SPECIAL = ("<|bos|>", "<|eos|>", "<|pad|>", "<|begin|>", "<|соңы|>")
 """The last is spelled as no end that llama.cpp knows."""
 
@@ -22,7 +24,7 @@ SPECIAL = ("<|bos|>", "<|eos|>", "<|pad|>", "<|begin|>", "<|соңы|>")
 def byte_level(
     steps: tuple[str, ...], *, ignore_merges: bool = False, normalizer: Any = None
 ) -> PreTrainedTokenizerFast:
-    """Byte-level BPE of 600 tokens that cuts by `steps`, as the table of vocabulary.py names them."""
+    """Byte-level BPE that cuts by `steps`, as the table of vocabulary.py names them."""
     made = Tokenizer(models.BPE(ignore_merges=ignore_merges))
     made.normalizer = normalizer
     parts = [step_of(step) for step in steps]
@@ -55,8 +57,12 @@ def marked_spaces() -> PreTrainedTokenizerFast:
 def train(made: Tokenizer, *, initial_alphabet: list[str], special: list[str] | None = None) -> None:
     rows = [row for name in ("documents_ru", "documents_kk_a") for row in read_jsonl(embedded_path(f"{name}.jsonl"))]
     texts = [line for row in rows for line in row["text"].split("\n")]
+    odd = [
+        line for text in ODD for line in (text.split("\n") if special else [text])
+    ]  # so that ways of cutting differ in ids
+    texts += ODD_TIMES * odd
     trainer = trainers.BpeTrainer(
-        vocab_size=600 + (256 if special else 0), special_tokens=list(special or SPECIAL), initial_alphabet=initial_alphabet, show_progress=False
+        vocab_size=VOCABULARY + (256 if special else 0), special_tokens=list(special or SPECIAL), initial_alphabet=initial_alphabet, show_progress=False
     )  # fmt: skip
     made.train_from_iterator(texts, trainer)
     made.add_special_tokens([AddedToken(name, special=True) for name in SPECIAL])

@@ -45,10 +45,13 @@ def test_llama_cpp_cuts_by_each_name_as_the_tokenizer_does(
 ) -> None:
     tokenizer = byte_level(steps, ignore_merges=ignore_merges) if steps else marked_spaces()
     source = folder_of(tokenizer, tmp_path / "model")
-    vocabulary = Vocabulary("gpt2", NAMES[steps, ignore_merges]) if steps else Vocabulary("gemma4", "gemma4")
-    convert(source, tmp_path / "a.gguf", precision="f32", vocabulary=vocabulary, stops=read_stops(source))
-    with serving(tmp_path / "a.gguf") as llama:
-        assert compare_ids(load_tokenizer(source), llama, check_texts()).passed
+    own = Vocabulary("gpt2", NAMES[steps, ignore_merges]) if steps else Vocabulary("gemma4", "gemma4")
+    other = Vocabulary("gpt2", "qwen2" if own.pre == "gpt-2" else "gpt-2")
+    for vocabulary in (own, other) if steps else (own,):
+        convert(source, tmp_path / "a.gguf", precision="f32", vocabulary=vocabulary, stops=read_stops(source))
+        with serving(tmp_path / "a.gguf") as llama:
+            check = compare_ids(load_tokenizer(source), llama, check_texts())
+        assert check.passed == (vocabulary == own), check.said
 
 
 def test_another_way_of_cutting_is_seen_and_no_file_is_left(
