@@ -14,17 +14,17 @@
 set -euo pipefail
 STATE=/var/lib/qaz-slurm LOGS=/var/log/qaz-slurm SPOOL=/var/spool/qaz-slurm
 
-of_node() {  # of_node NAME: the processes of a node: its daemon, what holds its spool open, and all they started
-    local found=() file
+of_node() {  # of_node NAME: the processes of a node: its daemon, all tasks and batch scripts, and the daemons of their steps
+    local found=() place parent
     [ -f "$STATE/slurmd-$1.pid" ] && found+=("$(cat "$STATE/slurmd-$1.pid")")
-    for file in /proc/[0-9]*; do
-        if { tr '\0' '\n' < "$file/environ"; } 2>/dev/null | grep -qx "SLURMD_NODENAME=$1"; then
-            found+=("${file#/proc/}")
-        elif [ "$(cat "$file/comm" 2>/dev/null)" = slurmstepd ] && ls -l "$file/fd" 2>/dev/null | grep -q "$SPOOL/$1/"; then
-            found+=("${file#/proc/}")
+    for place in /proc/[0-9]*; do
+        if { tr '\0' '\n' < "$place/environ"; } 2>/dev/null | grep -qx "SLURMD_NODENAME=$1"; then
+            found+=("${place#/proc/}")
+            parent=$(awk '/^PPid:/ { print $2 }' "$place/status" 2>/dev/null)
+            if [ "$(cat "/proc/$parent/comm" 2>/dev/null)" = slurmstepd ]; then found+=("$parent"); fi
         fi
     done
-    echo "${found[@]}"
+    printf '%s\n' "${found[@]}" | sort -u
 }
 
 lose() {
