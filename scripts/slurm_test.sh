@@ -15,6 +15,6 @@ if [ -f /etc/slurm/slurm.conf ] && ! grep -qx ClusterName=qaz /etc/slurm/slurm.c
 fi
 if ! scontrol ping 2>/dev/null | grep -q "is UP"; then
     trap 'scripts/slurm_test_cluster.sh down' EXIT
-    scripts/slurm_test_cluster.sh up
+    scripts/slurm_test_cluster.sh up || left_out "THE TEST CLUSTER DID NOT COME UP, see /var/log/qaz-slurm"
 fi
 "${PYTHON:-.venv/bin/python}" scripts/slurm_drills.py --quick "$@"

@@ -68,7 +68,7 @@ def test_configs_that_cannot_be_read(qaz: Callable[..., Ended], tmp_path: Path, 
         ("modle.checkpoint=x", ["override 'modle.checkpoint=x'", "did you mean 'model'?"]),
         ("eval.suit=x", ["unknown key", "did you mean"]),
         ("tokenizer.language=kz", ["'kz' is the country code", "'kk'"]),
-        ("cpt.lr=no", ["cpt.lr", "valid number"]),
+        ("cpt.lr=no", ["cpt.lr", "finite number above 0"]),
     ],
 )
 def test_overrides_that_do_not_fit(qaz: Callable[..., Ended], tmp_path: Path, override: str, words: list[str]) -> None:
