@@ -18,6 +18,7 @@ python scripts/slurm_drills.py --json FILE --page docs/results/slurm.md
 of a tiny model, saves every {SAVE_EVERY} of them (while training waits, so that "one interval" is exact) and is struck three times: at a random
 moment of its start and at two random steps. Nobody did anything but the fault itself; a node that died was started again after Slurm
 had requeued the job. *Again*: the most steps that one fault made be trained once more. Shape: nodes × tasks on each.
+Seconds are those of a machine that may do other work, and hold two starts of a training or more: they compare with nothing.
 
 Not held: anything on GPUs, NCCL or InfiniBand, containers, more than two nodes, nodes that are machines of their own.
 
