@@ -276,5 +276,5 @@ def test_two_processes_skip_the_same_step_and_save_the_same_one_when_one_is_told
     assert [row.get("skipped_steps", 0) for row in rows[:4]] == [0, 0, 1, 1]
     assert all(math.isfinite(row["loss"]) for row in rows)
     (saved,) = (run_dir / "checkpoints").glob("step-*")
-    assert all(f"step {saved.name.removeprefix('step-')} of 100000 is saved" in text for text in said)
+    assert f"step {saved.name.removeprefix('step-')} of 100000 is saved" in said[0]  # what is the same is said once
     assert len(list(read_jsonl(run_dir / "diverged" / "step-3.jsonl"))) == 4
