@@ -7,7 +7,7 @@
 #   scripts/slurm_test_cluster.sh bring n2   it comes back
 #   sbatch -N 2 slurm/train.sh configs/train/tiny.yaml
 # Each node says it has 16 processors, whatever this machine has, and no GPU; QAZ_TEST_GPUS=4 before `up` gives each four
-# that are nothing but a number. A job that was requeued waits 5 seconds instead of Slurm's two minutes (cred_expire).
+# that are terminals by another name. A job that was requeued waits 5 seconds instead of Slurm's two minutes (cred_expire).
 # MessageTimeout is longer than KillWait: else the controller asks once more, a minute later, to end a step whose tasks took their
 # time, and meets the step of the same number in the job that is back by then.
 # Changes outside the project: /etc/slurm/slurm.conf and gres.conf, a line in /etc/hosts, /var/{lib,log,spool}/qaz-slurm.
@@ -72,7 +72,7 @@ up() {
     rm -f /etc/slurm/gres.conf
     if [ "${QAZ_TEST_GPUS:-0}" -gt 0 ]; then
         gres="Gres=gpu:$QAZ_TEST_GPUS"
-        echo "NodeName=n[1-2] Name=gpu Count=$QAZ_TEST_GPUS" > /etc/slurm/gres.conf
+        echo "NodeName=n[1-2] Name=gpu File=/dev/tty[1-$QAZ_TEST_GPUS]" > /etc/slurm/gres.conf
     fi
     cat > /etc/slurm/slurm.conf <<CONF
 ClusterName=qaz

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Evaluate a model, one task per GPU:
-#   sbatch [--gpus-per-node=8] slurm/eval.sh --model DIR_OR_HUB_ID --suite NAME --out DIR
+#   sbatch [--gpus-per-node=8 --cpus-per-gpu=12] slurm/eval.sh --model DIR_OR_HUB_ID --suite NAME --out DIR
 # The tasks of a suite shared out over many jobs, and one that puts their answers together into one report:
 #   array=$(sbatch --parsable --array=0-7 slurm/eval.sh --model … --suite … --out DIR)
 #   sbatch --dependency=afterok:$array -J qaz-eval-merge -o slurm-%x-%j.out slurm/eval.sh --model … --suite … --out DIR

@@ -34,7 +34,7 @@ need_gpus() {  # refuse a job that would leave the GPUs of its nodes idle becaus
     local gres
     gres=$(sinfo -h -N -n "$SLURM_JOB_NODELIST" -o %G | grep -o 'gpu:[^,(]*' | head -n 1)
     if [ -n "$gres" ] && [ "$QAZ_GPUS" -eq 0 ] && [ -z "${QAZ_WITHOUT_GPUS:-}" ]; then
-        echo "node $SLURMD_NODENAME has $gres, and this job asked for none: sbatch --gpus-per-node=${gres##*:} ... (or" \
+        echo "node $SLURMD_NODENAME has $gres, and this job asked for none: sbatch --gpus-per-node=${gres##*:} --cpus-per-gpu=8 ... (or" \
             "QAZ_SBATCH_TRAIN in slurm/site.env and slurm/submit.sh in place of sbatch); QAZ_WITHOUT_GPUS=1 does without" >&2
         exit 2
     fi
@@ -54,14 +54,16 @@ launch() {
         export MASTER_ADDR="${MASTER_ADDR:-$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)}"
         export MASTER_PORT="${MASTER_PORT:-$((29500 + SLURM_JOB_ID % 20000))}"
     fi
-    if [ "$QAZ_GPUS" -gt 0 ]; then flags+=(--gpus-per-node="$QAZ_GPUS" --gpu-bind=none); fi  # a task takes its own by rank
+    # Each task sees all GPUs that the job has on its node and takes its own by rank, however they were asked for. No --gpu-bind:
+    # with `none` Slurm names them to nobody, and tasks see those of other jobs where devices are not kept apart (22.05).
+    if [ "$QAZ_GPUS" -gt 0 ]; then flags+=(--gpus-per-node="$QAZ_GPUS"); fi
     export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$QAZ_CPUS}"
     if [ -n "$QAZ_TOLD" ]; then end_job 143; fi
     # srun takes what it is told here and nothing from sbatch's flags, which differ from version to version. Of signals it
     # hears nothing: told to stop, it would kill the tasks that are saving.
     (
         trap '' TERM USR1 HUP
-        unset SLURM_CPUS_PER_TASK SLURM_CPUS_PER_GPU SLURM_TRES_PER_TASK SLURM_GPUS_PER_TASK SLURM_GPUS_PER_NODE SLURM_GPUS
+        unset SLURM_CPUS_PER_TASK SLURM_CPUS_PER_GPU SLURM_TRES_PER_TASK SLURM_GPUS_PER_TASK SLURM_GPUS_PER_NODE SLURM_GPUS SLURM_GPU_BIND
         # shellcheck disable=SC2086
         exec setsid srun "${flags[@]}" ${QAZ_SRUN_FLAGS:-} "$QAZ_ROOT/slurm/task.sh" "$@"
     ) &

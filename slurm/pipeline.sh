@@ -1,5 +1,5 @@
 #!/bin/bash
-# All stages of a `qaz run` config on one node:  sbatch [--gpus-per-node=1] slurm/pipeline.sh CONFIG [key=value ...] [--from STAGE]
+# All stages of a `qaz run` config on one node:  sbatch [--gpus-per-node=1 --cpus-per-gpu=12] slurm/pipeline.sh CONFIG [key=value ...] [--from STAGE]
 # Finished stages are skipped, and a training goes on from its checkpoint, so the job goes on after any interruption.
 #SBATCH --job-name=qaz-run
 #SBATCH --nodes=1

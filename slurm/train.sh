@@ -1,5 +1,5 @@
 #!/bin/bash
-# Train on one node or many:  sbatch [-N 2 --gpus-per-node=8 ...] slurm/train.sh CONFIG [key=value ...]
+# Train on one node or many:  sbatch [-N 2 --gpus-per-node=8 --cpus-per-gpu=12 ...] slurm/train.sh CONFIG [key=value ...]
 # One task per GPU that the job was given, or one per node where there are none; --ntasks-per-node says otherwise.
 # Two minutes before the time limit, at a signal or on preemption the run saves a checkpoint, and the job goes back into
 # the queue; so it does where a task or a node was lost (docs/slurm.md).

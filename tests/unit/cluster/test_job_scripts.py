@@ -45,6 +45,7 @@ class Slurm:
             "scontrol": f'echo "scontrol $*" >> {calls}; case "$2" in job) echo "JobId=41{shown} x";; hostnames) tr , "\\n" <<<"$3";; esac',
             "scancel": f'echo "scancel $*" >> {calls}',
             "sbatch": f'echo "sbatch $*" >> {calls}',
+            "srun": f'echo "srun $*" >> {calls}; env | grep -E "^(SLURM_(CPUS|GPU|TRES)|MASTER)" >> {calls}; true',
             "sinfo": f'case "$*" in *%G*) echo "{self.gres}";; *) printf "{self.nodes}\\n";; esac',
         }
         for name, text in commands.items():
@@ -151,6 +152,25 @@ def test_gpus_that_nobody_asked_for_are_named(slurm: Slurm) -> None:
     assert "went on" in slurm.run("need_gpus; echo went on", QAZ_WITHOUT_GPUS="1").stdout
     given = slurm.run("need_gpus; echo went on", SLURM_GPUS_ON_NODE="8", SLURM_JOB_CPUS_PER_NODE="96(x2)")
     assert "went on" in given.stdout
+
+
+def test_srun_is_told_all_by_name_and_inherits_nothing(slurm: Slurm) -> None:
+    asked = {
+        "SLURM_GPUS_PER_TASK": "1",
+        "SLURM_GPU_BIND": "none",
+        "SLURM_CPUS_PER_GPU": "9",
+        "SLURM_TRES_PER_TASK": "cpu=9",
+    }
+    given = {"SLURM_JOB_CPUS_PER_NODE": "16(x2)", "SLURM_GPUS_ON_NODE": "4", "QAZ_SRUN_FLAGS": "--label --mpi=none"}
+    done = slurm.run("launch train c.yaml seed=1", **asked, **given, SLURM_JOB_NODELIST="n1,n2")
+    assert done.returncode == 0, done.stderr
+    flags = "--kill-on-bad-exit=1 --ntasks=8 --cpus-per-task=4 --gpus-per-node=4 --label --mpi=none"
+    assert slurm.calls("srun") == [f"srun {flags} {ROOT}/slurm/task.sh train c.yaml seed=1"]
+    assert sorted(slurm.calls("SLURM") + slurm.calls("MASTER")) == [
+        "MASTER_ADDR=n1",
+        "MASTER_PORT=29541",
+        "SLURM_GPUS_ON_NODE=4",
+    ]
 
 
 def test_told_to_stop_it_goes_back_into_the_queue(slurm: Slurm) -> None:
