@@ -148,11 +148,13 @@ def submit(
     options: Sequence[str] = (),
     script: str = "train",
     environment: dict[str, str] | None = None,
+    log: Path | None = None,
 ) -> Job:
-    """Submit a job as a person does, from the project; its log and state lie in `folder`."""
+    """Submit a job as a person does, from the project; its log lies beside run_dir, its state in `folder`."""
     variables = {"QAZ_ROOT": str(REPOSITORY), "QAZ_VENV": sys.prefix, "QAZ_STATE_DIR": str(folder / "state")}
+    variables["QAZ_BACKOFF_S"] = "1"
     variables |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    log = run_dir.with_suffix(".out")
+    log = log or run_dir.with_suffix(".out")
     log.parent.mkdir(parents=True, exist_ok=True)
     own = [f"--output={log}", "--cpus-per-task=1", *options]
     number = subprocess.run(
@@ -162,7 +164,9 @@ def submit(
     return Job(number, log, run_dir, folder)
 
 
-def train(folder: Path, values: dict[str, Any], options: Sequence[str], **environment: str) -> Job:
+def train(
+    folder: Path, values: dict[str, Any], options: Sequence[str], *, log: Path | None = None, **environment: str
+) -> Job:
     """A training of these settings, as many tasks as the options say."""
     return submit(
         folder,
@@ -170,6 +174,7 @@ def train(folder: Path, values: dict[str, Any], options: Sequence[str], **enviro
         run_dir=Path(values["run_dir"]),
         options=options,
         environment=environment,
+        log=log,
     )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from enum import Enum
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,18 @@ class Fault(Enum):
         return self.value[1]
 
 
-def struck(place: Place, outcome: Outcome, dice: random.Random, fault: Fault, overrides: dict[str, Any]) -> None:
-    """One job, struck as it starts and at random steps."""
+def struck(
+    place: Place, outcome: Outcome, dice: random.Random, faults: Sequence[Fault], overrides: dict[str, Any]
+) -> None:
+    """One job, struck by one fault as it starts and at two random steps (in the short form at one), or by several in turn."""
     options = slurm.TWO_NODES
     outcome.shape = shape_of(options)
     overrides = {"async_save": "off", **overrides}
     whole = slurm.weights(place.whole("struck", options, **overrides))
     job = slurm.train(place.folder, place.values(outcome.drill, **overrides), options)
-    steps = sorted(dice.sample(range(2, STEPS - SAVE_EVERY), 2))
-    for step in [dice.choice(steps)] if place.quick else [0, *steps]:
+    steps = sorted(dice.sample(range(2, STEPS - SAVE_EVERY), max(len(faults), 2)))
+    moments = steps if len(faults) > 1 else [dice.choice(steps)] if place.quick else [0, *steps]
+    for step, fault in zip(moments, cycle(faults), strict=False):
         _wait_for_moment(job, step, fault, dice)
         reached = job.step()
         _strike(job, fault, dice)
@@ -64,10 +68,10 @@ def struck(place: Place, outcome: Outcome, dice: random.Random, fault: Fault, ov
     outcome.restarts = job.restarts
     outcome.check((state, code) == ("COMPLETED", 0), f"{state}, exit code {code}")
     outcome.check(bool(whole) and slurm.weights(job.run_dir) == whole, "weights equal bit by bit")
-    allowed = 0 if fault.saves else SAVE_EVERY
+    allowed = 0 if all(fault.saves for fault in faults) else SAVE_EVERY
     outcome.check(outcome.lost_steps <= allowed, f"at most {outcome.lost_steps} steps again, {allowed} are allowed")
     # What the controller could not say to a node that died it says to it when it is back: the step is ended once more.
-    more = fault in (Fault.NODE, Fault.FIRST_NODE) and outcome.restarts > outcome.faults
+    more = bool({Fault.NODE, Fault.FIRST_NODE} & set(faults)) and outcome.restarts > outcome.faults
     outcome.check(
         more or outcome.restarts == outcome.faults, f"{outcome.restarts} restarts for {outcome.faults} faults"
     )
@@ -76,7 +80,9 @@ def struck(place: Place, outcome: Outcome, dice: random.Random, fault: Fault, ov
 def _wait_for_moment(job: slurm.Job, step: int, fault: Fault, dice: random.Random) -> None:
     job.wait_until(lambda: job.fields()["JobState"] == "RUNNING", "running")
     if step:
-        job.wait_until(lambda: job.step() >= step, f"at step {step}")
+        # Where the last fault came after this step the next one waits until a step is done again.
+        at = max(step, job.step() + 1)
+        job.wait_until(lambda: job.step() >= at and len(job.tasks()) == 2, f"at step {at}")
         return
     if fault in (Fault.KILL, Fault.TERM, Fault.USR1):  # what strikes tasks needs tasks
         job.wait_until(lambda: len(job.tasks()) == 2, "started")

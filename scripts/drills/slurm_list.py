@@ -36,8 +36,8 @@ def _engine(options: tuple[str, ...], **overrides: Any) -> Hold:
     return lambda place, outcome, _dice: engine(place, outcome, options, overrides)
 
 
-def _struck(fault: Fault, **overrides: Any) -> Hold:
-    return lambda place, outcome, dice: struck(place, outcome, dice, fault, overrides)
+def _struck(*faults: Fault) -> Hold:
+    return lambda place, outcome, dice: struck(place, outcome, dice, faults, {})
 
 
 NODES, TASKS = slurm.TWO_NODES, slurm.TWO_TASKS
@@ -53,10 +53,11 @@ DRILLS: dict[str, Drill] = {
     "lora-2x1": Drill(_engine(NODES, **LORA)),
     "lora-1x2": Drill(_engine(TASKS, **LORA), quick=False),
     "term": Drill(_struck(Fault.TERM), quick=False),
-    "usr1": Drill(_struck(Fault.USR1)),
-    "term-full": Drill(_struck(Fault.FULL)),
+    "usr1": Drill(_struck(Fault.USR1), quick=False),
+    "term-full": Drill(_struck(Fault.FULL), quick=False),
     "term-batch": Drill(_struck(Fault.BATCH), quick=False),
-    "kill-task": Drill(_struck(Fault.KILL)),
+    "kill-task": Drill(_struck(Fault.KILL), quick=False),
+    "in-turn": Drill(_struck(Fault.USR1, Fault.FULL, Fault.KILL)),
     "user-error": Drill(user_error),
     "divergence": Drill(divergence),
     "gives-up": Drill(gives_up, quick=False),
