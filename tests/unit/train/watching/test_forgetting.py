@@ -1,6 +1,5 @@
 """What counts as forgotten, by hand, and what is said of a loss that rises."""
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,9 @@ from qaz_llm.errors import ConfigError
 from qaz_llm.io import write_jsonl
 from qaz_llm.train.config import TrainSettings
 from qaz_llm.train.config.watching import ForgettingConfig
+from qaz_llm.train.watching import early_loss
 from qaz_llm.train.watching.best import best_of
 from qaz_llm.train.watching.checks import check_watching
-from qaz_llm.train.watching.early_loss import EarlyLoss
 from qaz_llm.train.watching.forgetting import ForgettingError, rises, stop_if_forgotten, watched_names
 
 BEFORE = {"step": 0, "kk": 2.9, "ru": 2.0, "en": 1.0}
@@ -63,14 +62,13 @@ def test_the_row_before_the_first_step_is_never_the_best() -> None:
     assert best is not None and best.step == 5
 
 
-def test_a_loss_that_stays_above_its_lowest_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    watch = EarlyLoss()
-    with caplog.at_level(logging.WARNING, logger="qaz_llm.train"):
-        for step, loss in enumerate([4.1, 3.6, 4.0, 3.7], 1):  # one row alone may be of hard rows
-            watch.tell({"step": step, "loss": loss, "grad_norm": 13.0, "lr": 5e-4}, None)
-        assert not caplog.records
-        for step, loss in enumerate([3.98, 4.02, 4.5, 5.0], 5):
-            watch.tell({"step": step, "loss": loss, "grad_norm": 13.0, "lr": 5e-4}, None)
-    assert [record.getMessage()[:55] for record in caplog.records] == [
-        "the loss rises: 3.600 at step 2, 4.020 at step 6 (norm "
-    ]
+def test_a_loss_that_stays_above_its_lowest_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(early_loss._logger, "warning", lambda text, *values: said.append(text % values))
+    watch = early_loss.EarlyLoss()
+    for step, loss in enumerate([4.1, 3.6, 4.0, 3.7], 1):  # one row alone may be of hard rows
+        watch.tell({"step": step, "loss": loss, "grad_norm": 13.0, "lr": 5e-4}, None)
+    assert said == []
+    for step, loss in enumerate([3.98, 4.02, 4.5, 5.0], 5):
+        watch.tell({"step": step, "loss": loss, "grad_norm": 13.0, "lr": 5e-4}, None)
+    assert [line[:55] for line in said] == ["the loss rises: 3.600 at step 2, 4.020 at step 6 (norm "]
