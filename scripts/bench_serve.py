@@ -15,7 +15,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,10 @@ from typing import Any
 
 import httpx2
 
+sys.path.insert(0, str(Path(__file__).parent / "bench"))
+from answering import wait_until_well
+
+from qaz_llm.cluster.environment import free_port
 from qaz_llm.io import write_json
 from qaz_llm.labels.keys import make_keys
 
@@ -68,7 +71,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        engine_port, port = _free_port(), _free_port()
+        engine_port, port = free_port(), free_port()
         stack.enter_context(_started(_engine(arguments, engine_port), engine_port, folder / "engine.log"))
         make_keys(folder / "keys")
         command = [
@@ -157,15 +160,7 @@ def _started(command: list[str], port: int, log: Path) -> Iterator[None]:
         environment = {**os.environ, "QAZ_API_KEYS": KEY, "HF_HUB_OFFLINE": "1"}
         process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
     try:
-        for _ in range(START_S * 2):
-            try:
-                if httpx2.get(f"http://127.0.0.1:{port}/health").status_code == 200:
-                    break
-            except httpx2.HTTPError:
-                pass  # not yet
-            if process.poll() is not None:
-                sys.exit(f"ended with {process.returncode}:\n{log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.5)
+        wait_until_well(f"http://127.0.0.1:{port}", process, log, within_s=START_S)
         yield
     finally:
         process.send_signal(signal.SIGTERM)
@@ -173,12 +168,6 @@ def _started(command: list[str], port: int, log: Path) -> Iterator[None]:
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

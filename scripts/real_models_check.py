@@ -27,12 +27,12 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
+from grown_model import LANGUAGES, grown_model
 from qaz_llm.io import read_jsonl, write_json, write_jsonl, write_text
 from real_model import MODELS, make_model
 
 SMOLLM2, GEMMA = "smollm2-135m", "gemma-3-270m"
 NEW_TOKENS = 8_000
-LANGUAGES = ("kk", "ru", "en")
 DOCUMENTS = 300
 KEPT = ("ru", "en")
 KINDS = {"grown": (), "swapped": ("--swap",)}
@@ -201,22 +201,11 @@ class House:
     def fitted(self, model: Path, tokenizer: Path) -> dict[str, Any]:
         """The model with rows for the new tokens, fitted as a training fits them, and kept: a fit takes longer than many steps."""
         from qaz_llm.model.export import write_model
-        from qaz_llm.model.fit import fit_new_rows
-        from qaz_llm.model.fit_samples import text_samples
-        from qaz_llm.model.load import load_model, load_tokenizer
-        from qaz_llm.model.vocabulary import extension_of, fit_vocabulary
-        from qaz_llm.tokenizer.corpus import read_texts
 
-        start, words = tokenizer.parent / "start", load_tokenizer(tokenizer)
+        start = tokenizer.parent / "start"
         if start.is_dir():
             return self.bits(start)
-        grown = load_model(model, dtype="float32")
-        extension = extension_of(tokenizer)
-        fit_vocabulary(grown, words, extension, init=self.init, seed=0)
-        if self.init == "fitted":
-            fit_new_rows(
-                grown, extension, text_samples(words, (read_texts(self.corpus, language=c) for c in LANGUAGES))
-            )
+        grown, words = grown_model(model, tokenizer, self.corpus, init=self.init)
         write_model(grown, words, start, facts={})
         return self.bits_of(grown, words)
 

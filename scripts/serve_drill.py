@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,10 @@ import httpx2
 import openai
 import psutil
 
+sys.path.insert(0, str(Path(__file__).parent / "bench"))
+from answering import wait_until_well
+
+from qaz_llm.cluster.environment import free_port
 from qaz_llm.io import write_json
 from qaz_llm.labels.keys import ROOT, make_keys, read_roots
 from qaz_llm.labels.reading import read_labels
@@ -55,7 +58,7 @@ def main() -> int:
 def drill(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Start, ask, kill, look."""
     make_keys(folder / "keys")
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "qaz_llm", "serve", str(arguments.model), "--port", str(port), "--name", "drill"]
     command += ["--workers", str(arguments.workers), "--label-keys", str(folder / "keys"), "--requests-per-minute", "0"]
     with (folder / "log").open("wb") as log:
@@ -63,7 +66,7 @@ def drill(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         gateway = subprocess.Popen(command, stderr=log, env=environment)
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_until_well(url, gateway, folder / "log")
+            wait_until_well(url, gateway, folder / "log", within_s=START_S)
             return asyncio.run(_ask_all(arguments, url, gateway.pid, read_roots([folder / "keys" / ROOT])))
         finally:
             gateway.send_signal(signal.SIGTERM)
@@ -131,29 +134,12 @@ async def _health_in_the_end(url: str, workers: int) -> dict[str, Any]:
     async with httpx2.AsyncClient() as client:
         for _ in range(START_S):
             health = (await client.get(f"{url}/health")).json()
-            if health["up"] == workers:
+            if (
+                health["up"] == workers and health.get("starts", 0) > workers
+            ):  # one was killed, and that is noticed a moment later
                 break
             await asyncio.sleep(1)
     return health
-
-
-def _wait_until_well(url: str, gateway: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(START_S * 2):
-        try:
-            if httpx2.get(f"{url}/health").status_code == 200:
-                return
-        except httpx2.HTTPError:
-            pass  # not yet
-        if gateway.poll() is not None:
-            sys.exit(f"the gateway ended with {gateway.returncode}:\n{log.read_text(errors='replace')[-2000:]}")
-        time.sleep(0.5)
-    sys.exit("the gateway was not ready in time")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

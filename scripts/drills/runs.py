@@ -10,7 +10,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qaz_llm.cluster.environment import free_port
 from qaz_llm.config import dump_yaml
 
 PATIENCE_S = 600
@@ -122,7 +122,7 @@ def start(values: dict[str, Any], *, processes: int) -> Started:
     config = run_dir.with_suffix(".yaml")
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(dump_yaml(values), encoding="utf-8")
-    port = str(_free_port())
+    port = str(free_port())
     pids: list[int] = []
     for rank in range(processes):
         variables = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -207,9 +207,3 @@ def _output_to(log: Path) -> Iterator[None]:
     yield
     sys.stdout.flush()
     sys.stderr.flush()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

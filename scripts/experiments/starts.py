@@ -10,17 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-LANGUAGES = ("kk", "ru", "en")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from grown_model import grown_model
 
 
 def grow(model: Path, corpus: Path, out: Path, *, new_tokens: int, swap: bool) -> None:
     """Learn tokens from the Kazakh of the corpus in view of its Russian and English, and fit their rows, as `qaz run` does."""
     from qaz_llm.model.export import write_model
-    from qaz_llm.model.fit import fit_new_rows
-    from qaz_llm.model.fit_samples import text_samples
-    from qaz_llm.model.load import load_model, load_tokenizer
-    from qaz_llm.model.vocabulary import extension_of, fit_vocabulary
-    from qaz_llm.tokenizer.corpus import read_texts
 
     tokenizer = out.with_name(out.name + "-tokenizer")
     if not (tokenizer / "extension.json").is_file():
@@ -28,10 +24,7 @@ def grow(model: Path, corpus: Path, out: Path, *, new_tokens: int, swap: bool) -
         options = ["--num-new-tokens", str(new_tokens), *keep, *(["--swap"] if swap else [])]
         command = ["tokenizer", "extend", "--base", str(model), "--corpus", str(corpus), "--out", str(tokenizer)]
         subprocess.run([sys.executable, "-m", "qaz_llm", *command, *options], check=True)
-    words, extension = load_tokenizer(tokenizer), extension_of(tokenizer)
-    grown = load_model(model, dtype="float32")
-    fit_vocabulary(grown, words, extension, init="fitted", seed=0)
-    fit_new_rows(grown, extension, text_samples(words, (read_texts(corpus, language=code) for code in LANGUAGES)))
+    grown, words = grown_model(model, tokenizer, corpus)
     write_model(grown, words, out, facts={})
 
 

@@ -182,6 +182,13 @@ def _first_node(env: Mapping[str, str]) -> str:
     return "127.0.0.1" if match is None else match[1] + (match[2] or "")
 
 
+def free_port() -> int:
+    """A port of this machine that nothing listens at; whoever is to have it takes it soon."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def _default_port(env: Mapping[str, str]) -> int:
     job = env.get("SLURM_JOB_ID", "0")
     return DEFAULT_PORT + (int(job) % PORT_RANGE if job.isdigit() else 0)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from qaz_llm.cluster.environment import launched_processes, read_environment, usable_cpus
+from qaz_llm.cluster.environment import free_port, launched_processes, read_environment, usable_cpus
 from qaz_llm.errors import QazError
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.evals.part import WHOLE, Part
@@ -36,7 +35,7 @@ def run_spread(config: EvalConfig, *, part: Part = WHOLE) -> EvalResult:
             return run_eval(config, processes=processes, part=part)
     if config.devices == 1:
         return run_eval(config, part=part)
-    port = _free_port()
+    port = free_port()
     spawn = multiprocessing.get_context("spawn")
     others = [
         spawn.Process(target=_other, args=(config, part, _place(rank, config.devices, port)), daemon=True)
@@ -75,12 +74,6 @@ def _place(rank: int, devices: int, port: int) -> dict[str, str]:
         "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(devices), "LOCAL_WORLD_SIZE": str(devices),
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": threads,
     }  # fmt: skip
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager

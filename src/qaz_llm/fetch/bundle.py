@@ -6,7 +6,6 @@ OUT.tar.sha256   for `sha256sum --check`
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 import tarfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from qaz_llm.errors import InputError, WorkError
 from qaz_llm.fetch.bring import check_room, in_bytes
 from qaz_llm.fetch.folder import MANIFEST, Manifest, StoredFile, stored, write_manifest
-from qaz_llm.io import atomic_path, make_dir, write_text
+from qaz_llm.io import atomic_path, make_dir, sha256_of, write_text
 from qaz_llm.progress import get_logger
 
 WHEELS, PROJECT = "wheels", "project.tar"
@@ -75,7 +74,7 @@ def pack(out: Path, manifest: Manifest) -> Path:
     with atomic_path(target) as temporary, tarfile.open(temporary, "w", dereference=True) as tar:
         for name in names:
             tar.add(out / name, arcname=f"{target.stem}/{name}", recursive=False)
-    write_text(target.with_name(f"{target.name}.sha256"), f"{_sha256(target)}  {target.name}\n")
+    write_text(target.with_name(f"{target.name}.sha256"), f"{sha256_of(target)}  {target.name}\n")
     _logger.info("%s: %d files, %s", target, len(names), in_bytes(target.stat().st_size))
     return target
 
@@ -85,11 +84,6 @@ def _refs(out: Path, files: Sequence[StoredFile]) -> list[str]:
     repositories = {Path(*Path(file.path).parts[:2]) for file in files if Path(file.path).parts[0] == "hub"}
     refs = (path for folder in sorted(repositories) for path in sorted((out / folder / REFS).rglob("*")))
     return [path.relative_to(out).as_posix() for path in refs if path.is_file()]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _run(command: Sequence[str]) -> str:

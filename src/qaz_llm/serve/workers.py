@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from typing import IO, Any
 
 import httpx2
 
+from qaz_llm.cluster.environment import free_port
 from qaz_llm.errors import InputError, WorkError
 from qaz_llm.progress import get_logger
 from qaz_llm.serve.config import ServeConfig
@@ -138,7 +138,7 @@ class Workers:
     # ------------------------------------------------------------------------------------------------------ starting
 
     def _launch(self, worker: Worker) -> None:
-        port = _free_port()
+        port = free_port()
         launch: Launch = launch_of(self._config, self._facts, port)
         worker.log = worker.log or tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the engine
         command = [sys.executable, "-m", "qaz_llm.serve.child", str(os.getpid()), *launch.command]
@@ -241,12 +241,6 @@ def _environment(launch: Launch) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
     own = {launch.key_variable: launch.key} if launch.key_variable and launch.key else {}
     return {**kept, "HF_HUB_OFFLINE": "1", **own}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 def _tail(worker: Worker) -> str:

@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 from fake_engine import make_model_folder
 
+from qaz_llm.cluster.environment import free_port
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -58,13 +60,13 @@ def test_the_engine_heeds_what_it_is_asked(model: Path, tmp_path: Path) -> None:
     import openai
 
     drill = drill_script()
-    port = drill._free_port()
+    port = free_port()
     command = [sys.executable, "-m", "qaz_llm", "serve", str(model), "--port", str(port), "--name", "tiny"]
     with (tmp_path / "log").open("wb") as log:
         environment = {**os.environ, "QAZ_API_KEYS": drill.KEY, "OMP_NUM_THREADS": "1"}
         gateway = subprocess.Popen(command, stderr=log, env=environment)
     try:
-        drill._wait_until_well(f"http://127.0.0.1:{port}", gateway, tmp_path / "log")
+        drill.wait_until_well(f"http://127.0.0.1:{port}", gateway, tmp_path / "log", within_s=drill.START_S)
         client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=drill.KEY, max_retries=0)
 
         def said(**values: object) -> str:

@@ -59,7 +59,8 @@ def make_plan(
     _check_combination(config, device)
     deepspeed_path, stage = read_deepspeed(config, world_size=environment.world_size)
     counted = count_model(config, model_config, new_tokens)
-    config, said = settle_lr(config, counted.parameters, begun_with(config).get("lr"))
+    begun_lr = begun_with(config).get("lr") if config.lr == "auto" else None
+    config, said = settle_lr(config, counted.parameters, begun_lr)
     settled += said
     tokens_per_step = config.seq_len * config.micro_batch_size * config.grad_accum_steps * environment.world_size
     steps, text_tokens = _steps(config, tokens_per_step, notes if is_draft else None)

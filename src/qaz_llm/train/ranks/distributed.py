@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import atexit
 import os
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
-from qaz_llm.cluster.environment import Environment, export_variables
+from qaz_llm.cluster.environment import Environment, export_variables, free_port
 
 T = TypeVar("T")
 
@@ -33,7 +32,7 @@ def start_process_group(
     if dist.is_initialized():
         return
     if environment.launcher == "alone":
-        os.environ.update({"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())})
+        os.environ.update({"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())})
     if not on_cpu:
         torch.cuda.set_device(environment.local_rank)
     backend, limit = "gloo" if on_cpu else "nccl", timedelta(minutes=timeout_minutes)
@@ -68,12 +67,6 @@ def _destroy() -> None:
 
     if dist.is_initialized():
         dist.destroy_process_group()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def barrier() -> None:

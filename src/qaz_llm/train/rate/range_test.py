@@ -165,18 +165,14 @@ def suggest(
     """The rate by the rules above, to two digits."""
     lowest = min(rows, key=lambda row: row["smoothed"])["lr"]
     half = settings.model_copy(update={"max_rise_frac": settings.max_rise_frac / 2, "names": tuple(kept)})
-    worse = next((row["lr"] for n, row in enumerate(held_out) if row["step"] and rises(held_out[: n + 1], half)), None)
+    looked_at = ((row["lr"], rises(held_out[: n + 1], half)) for n, row in enumerate(held_out) if row["step"])
+    worse, risen = next(((lr, found) for lr, found in looked_at if found), (None, []))
     by_loss = SHARE_OF_LOWEST * lowest
     if worse is not None and SHARE_OF_WORSE * worse < by_loss:
-        names = ", ".join(rise.name for rise in rises(held_out[: _index(held_out, worse) + 1], half))
-        return Suggestion(
-            _two_digits(SHARE_OF_WORSE * worse), f"half of {worse:.1e}, at which {names} became worse", lowest, worse
-        )
+        names = ", ".join(rise.name for rise in risen)
+        why = f"half of {worse:.1e}, at which {names} became worse"
+        return Suggestion(_two_digits(SHARE_OF_WORSE * worse), why, lowest, worse)
     return Suggestion(_two_digits(by_loss), f"a fifth of {lowest:.1e}, at which the loss was lowest", lowest, worse)
-
-
-def _index(rows: Sequence[Mapping[str, Any]], lr: float) -> int:
-    return next(n for n, row in enumerate(rows) if row["step"] and row["lr"] == lr)
 
 
 def _two_digits(value: float) -> float:
