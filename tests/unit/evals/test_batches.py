@@ -54,6 +54,16 @@ def test_padding_is_a_small_part_of_many_texts() -> None:
     assert sum(map(size_of, made)) <= (1 + 2 * PADDING_FRAC) * sum(len(row.input_ids) for row in rows)
 
 
+def test_whole_texts_do_not_share_a_row_for_their_start_token() -> None:
+    """Attention over a row of 50 texts costs more than 49 start tokens; four answers to a question stay together."""
+    whole = [Encoded((0,), tuple(range(n, n + 150)), False) for n in range(50)]
+    rows = plan_rows(whole, max_length=8192, trees=True, prefixes=True)
+    assert [len(row.input_ids) for row in rows] == [150] * 50
+    answers = [Encoded(tuple(range(50)), tuple(range(n, n + 10)), False) for n in range(4)]
+    (row,) = plan_rows(answers, max_length=8192, trees=True, prefixes=True)
+    assert len(row.input_ids) == 50 + 4 * 9
+
+
 def test_side_by_side_by_hand() -> None:
     """Behind a prefix of two tokens: a b with branches c and d e, and beside it f g."""
     tree = Row((11, 12, 13, 14, 15), ((0, 1, 13), (1, 4, 99)), (0, 0, 1, 2, 2), (-1, 0, 0), (1, 2))

@@ -24,6 +24,9 @@ SHARED_TOKENS = 32
 """A common beginning of at least so many tokens, over at least SHARED_ROWS rows, is run once."""
 SHARED_ROWS = 3
 
+EQUAL_LENGTH = 1000
+"""Tokens a row has when its attention costs about as much as its linear layers (135 M parameters, CPU: 800; larger models: more)."""
+
 Target = tuple[int, int, int]
 """(request, index in the row, token): the log-probability of `token` after what stands at `index` counts for the request."""
 
@@ -137,18 +140,27 @@ def _alone(numbers: Sequence[int], encoded: Sequence[Encoded]) -> list[list[int]
 def _together(
     context: tuple[int, ...], numbers: Sequence[int], encoded: Sequence[Encoded], max_length: int
 ) -> Iterator[list[int]]:
-    """Continuations of one context, as many in a row as fit into the window with it, at least one."""
+    """Continuations of one context, as many in a row as fit into the window with it and as it pays for, at least one."""
     some: list[int] = []
-    size = 0
+    size, trunk = 0, min(len(context), max_length)
     for number in sorted(numbers, key=lambda n: len(encoded[n].continuation)):
         branch = len(encoded[number].continuation) - 1
-        if some and min(len(context), max_length) + size + branch > max_length:
+        if some and (trunk + size + branch > max_length or not _pays(trunk, trunk + size, branch)):
             yield some
             some, size = [], 0
         some.append(number)
         size += branch
     if some:
         yield some
+
+
+def _pays(trunk: int, row: int, branch: int) -> bool:
+    """Whether a branch is cheaper in a row of so many tokens than with a trunk of its own.
+
+    Together the trunk's layers run once less, and attention, which is quadratic, runs over more. Four answers of 10 tokens to a question of
+    50 go together: 50 × 1,000 > 100² − 90² − 60². Whole texts after the start token do not: 1 × 1,000 < 301² − 151² − 151².
+    """
+    return trunk * EQUAL_LENGTH >= (row + branch) ** 2 - row**2 - (trunk + branch) ** 2
 
 
 def _tree(trunk: tuple[int, ...], numbers: Sequence[int], encoded: Sequence[Encoded]) -> Row:
