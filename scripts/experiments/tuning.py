@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from adaptation import ROOT, ROWS, SEQ_LEN, Place, measured, qaz, scores_of, sentences
 from arms import SMOLLM2
 
-from qaz_llm.io import read_json, read_jsonl, read_yaml, write_json, write_text
+from qaz_llm.io import read_json, read_jsonl, write_json, write_text
 
 TUNING_TOKENS = 400_000
 """Of dialogues, about one pass over those of configs/data/real_small.yaml as the grown SmolLM2 cuts them."""
@@ -128,12 +128,14 @@ WAYS: dict[str, Callable[[Place, int], Path]] = {
 
 def translation_tasks(place: Place) -> Path:
     """The project's FLORES directions, asked for as one asks an assistant."""
+    from ruamel.yaml import YAML
+
     from qaz_llm.config import dump_yaml
 
     folder = place.work / "tasks"
     folder.mkdir(parents=True, exist_ok=True)
     for direction in DIRECTIONS:
-        task = read_yaml(ROOT / f"src/qaz_llm/evals/tasks/flores_{direction}.yaml")
+        task = YAML(typ="safe", pure=True).load(ROOT / f"src/qaz_llm/evals/tasks/flores_{direction}.yaml")
         target = direction.split("_")[1]
         asked = {"name": f"asked_{direction}", "prompts": {target: ASKED_TO_TRANSLATE[direction]}}
         write_text(folder / f"asked_{direction}.yaml", dump_yaml(task | asked))
@@ -161,8 +163,10 @@ def answers(place: Place, model: Path, name: str) -> dict[str, Any]:
     if not out.is_file():
         script = str(Path(__file__).with_name("answers.py"))
         log = place.work / "answers" / f"{name}.log"
-        measured(sys.executable, script, str(model), str(out), "--texts", str(place.texts), "--questions", "100", log=log)
-    found = read_json(out)
+        measured(
+            sys.executable, script, str(model), str(out), "--texts", str(place.texts), "--questions", "100", log=log
+        )
+    found: dict[str, Any] = read_json(out)
     return found | {"answers": {code: rows[:SHOWN_ANSWERS] for code, rows in found["answers"].items()}}
 
 
@@ -185,7 +189,7 @@ def run_way(place: Place, name: str, seed: int) -> None:
 
 
 def more_than(base_scores: list[float], scores: list[float], *, draws: int = 20_000, seed: int = 0) -> float:
-    """p of a paired sign-flip test that the second has no higher mean than the first (one-sided; (1 + as large) / (1 + draws))."""
+    """The p of a paired sign-flip test that the second has no higher mean than the first (one-sided; (1 + as large) / (1 + draws))."""
     differences = np.asarray(scores) - np.asarray(base_scores)
     signs = np.random.default_rng(seed).choice((-1.0, 1.0), size=(draws, len(differences)))
     return float((1 + np.sum((signs * differences).mean(1) >= differences.mean() - 1e-12)) / (1 + draws))
@@ -200,7 +204,9 @@ def print_table(results: Path) -> None:
         row = rows[name]
         bits = [f"{np.mean(row['scores']['flores_bpb'][code]):.3f}" for code in ("kk", "ru", "en")]
         chrf = [translated(rows, name, direction) for direction in DIRECTIONS]
-        said = [f"{row['languages'][code].get(code, 0) / row['languages'][code]['n']:.0%}" for code in ("kk", "ru", "en")]
+        said = [
+            f"{row['languages'][code].get(code, 0) / row['languages'][code]['n']:.0%}" for code in ("kk", "ru", "en")
+        ]
         done = f"{row['instructions']['done']} of {row['instructions']['n']}"
         print("| " + " | ".join([name, *bits, *chrf, *said, done]) + " |")
 
