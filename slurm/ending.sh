@@ -136,7 +136,7 @@ leave_out_bad_nodes() {  # add them to the job's ExcNodeList; ends the job where
     left=$(comm -23 <(sinfo -h -N -p "$SLURM_JOB_PARTITION" -o %N | sort -u) <(scontrol show hostnames "$bad" | sort -u) | wc -l)
     sort -u "$QAZ_JOB_STATE/bad-nodes" | while IFS=$'\t' read -r node why; do echo "job $QAZ_JOB: node $node is left out: $why" >&2; done
     if [ "$left" -lt "$SLURM_JOB_NUM_NODES" ]; then
-        echo "job $QAZ_JOB: partition $SLURM_JOB_PARTITION has $left nodes without those, $SLURM_JOB_NUM_NODES are needed" >&2
+        echo "job $QAZ_JOB: partition $SLURM_JOB_PARTITION has $left without those, $SLURM_JOB_NUM_NODES are needed" >&2
         exit 69
     fi
     later+=("ExcNodeList=$bad")

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from drills import slurm
 from drills.slurm_engines import shape_of
@@ -43,6 +44,47 @@ def divergence(place: Place, outcome: Outcome, _dice: random.Random) -> None:
     said = sum(line.startswith("error") for line in job.text().splitlines())
     outcome.check(said == 1, "said once by two tasks")
     outcome.check(outcome.restarts == 0, "not requeued")
+
+
+SMALL_SHM = """#!/bin/sh
+# Stands before the command of each task: on one node /dev/shm is a file system of 64 MB, a quarter of what is asked for.
+if [ "$SLURMD_NODENAME" != "$QAZ_TEST_BAD_NODE" ]; then exec "$@"; fi
+exec unshare --mount sh -c 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"' sh "$@"
+"""
+
+
+def bad_node(place: Place, outcome: Outcome, _dice: random.Random) -> None:
+    """A node without room in /dev/shm: found before anything is loaded, named and left out.
+
+    A job of one node goes on on the other one. A job that needs both ends, since there are no two without it.
+    """
+    outcome.shape = "2 × 1, 1 × 2"
+    whole = slurm.weights(place.whole("bad-node", slurm.TWO_TASKS))
+    wrapper = _script(place.folder / "small-shm.sh", SMALL_SHM)
+    both = slurm.train(
+        place.folder, place.values(f"{outcome.drill}-both"), slurm.TWO_NODES,
+        QAZ_RUN_IN=str(wrapper), QAZ_TEST_BAD_NODE="n2",
+    )  # fmt: skip
+    one = slurm.train(
+        place.folder, place.values(outcome.drill), slurm.TWO_TASKS, QAZ_RUN_IN=str(wrapper), QAZ_TEST_BAD_NODE="n1"
+    )
+    outcome.faults = 2
+    outcome.check(both.wait() == ("FAILED", 69), "a job that needs both nodes ends with 69")
+    said = both.text()
+    outcome.check("node n2 is left out: 0.07 GB free in /dev/shm" in said, "the node is named, with what it lacks")
+    outcome.check("2 are needed" in said and both.restarts == 0, "said that too few are left; not requeued")
+    outcome.check(both.step() == 0, "before any step")
+    _ends(outcome, one, "COMPLETED", 0)
+    outcome.check(
+        outcome.restarts == 1 and "node n1 is left out" in one.text(), "a job of one node is put on the other"
+    )
+    outcome.check(slurm.weights(one.run_dir) == whole, "weights equal bit by bit")
+
+
+def _script(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
 
 
 def gives_up(place: Place, outcome: Outcome, dice: random.Random) -> None:

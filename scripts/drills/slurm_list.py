@@ -9,7 +9,7 @@ from typing import Any
 
 from drills import slurm
 from drills.chain import chain
-from drills.slurm_ends import cancelled, divergence, full_disk, gives_up, user_error
+from drills.slurm_ends import bad_node, cancelled, divergence, full_disk, gives_up, user_error
 from drills.slurm_engines import engine, start_time
 from drills.slurm_faults import Fault, at_time_limit, pipeline_signals, struck
 from drills.slurm_outcome import Outcome, Place
@@ -60,6 +60,7 @@ DRILLS: dict[str, Drill] = {
     "in-turn": Drill(_struck(Fault.USR1, Fault.FULL, Fault.KILL)),
     "user-error": Drill(user_error),
     "divergence": Drill(divergence),
+    "bad-node": Drill(bad_node),
     "gives-up": Drill(gives_up, quick=False),
     "cancelled": Drill(cancelled, quick=False),
     "full-disk": Drill(full_disk),

@@ -254,7 +254,7 @@ def test_too_few_nodes_left_end_the_job(slurm: Slurm) -> None:
     slurm.nodes = "n1\nn2"
     bad = 'printf "n2\\tslow\\n" > "$QAZ_JOB_STATE/bad-nodes"; echo "69 1 n2" > "$QAZ_JOB_STATE/exit-0-0"; end_job 69'
     done = slurm.run(bad, SLURM_NTASKS="1")
-    assert done.returncode == 69 and "has 1 nodes without those, 2 are needed" in done.stderr
+    assert done.returncode == 69 and "has 1 without those, 2 are needed" in done.stderr
     assert not slurm.calls("scontrol requeue")
 
 
