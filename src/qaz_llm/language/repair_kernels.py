@@ -76,8 +76,10 @@ _WORD_SIGN = 1 << 29
 _LEAD_MAC = 1 << 30
 _TRAIL_MAC = 1 << 31
 _SELECTOR = 1 << 32
+_LEAD_KOI8 = 1 << 33
+_TRAIL_KOI8 = 1 << 34
 _OF_ONE = 0x3FF
-_OF_PAIRS = 0x1FFFF0000
+_OF_PAIRS = 0x7FFFF0000
 
 SURROGATES = "\\ud800-\\udfff"
 CONTROLS = "\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f"
@@ -93,8 +95,10 @@ OLD_KAZAKH_LETTERS = "ЂЃЄЅЇЈЉЊЋЌЎЏђѓєѕїјљњћќўџҐґ"
 REAL_AFTER_CAPITALS = "\u00a0»“”’–—…іІёЁ"
 """What follows Р, С, Т or У in sound text (СССР», ТІЛ), though UTF-8 read as cp1251 has it there too."""
 MOJIBAKE_LEADS = {"cp1251": "РСТУШЩЪЫ", "western": "ÂÃÄÅÐÑÒÓØÙÚÛâ", "mac_cyrillic": "–—“”"}
-MAC_TRAILS = "∞±≤≥µґЈЄєЇїЉљЊњ"
-"""What the letters а–п end in where UTF-8 is read as mac-cyrillic, but for і, ј and Ѕ."""
+MAC_TRAILS = "†°Ґ£§•¶®©™Ђђ≠Ѓѓ∞±≤≥µґЈЄєЇїЉљЊњ" + bytes(range(0x80, 0xC0)).decode("mac_roman")
+"""What letters end in where UTF-8 is read as mac-cyrillic or mac-roman, but for і, І, Ѕ and the capitals А–Я, which open quotations."""
+KOI8_LEADS, KOI8_TRAILS = "пяр", "√≈≤≥÷²·⌠⌡∙"
+"""і, И and a few more letters of UTF-8 read as KOI8-R (я√, п≤), whose other letters are full of BOX_DRAWING."""
 WORD_SIGNS = "¤¦§©¬®†°¶±µ‡‰"
 """Signs that stand in the place of letters where one Cyrillic encoding is read as another."""
 BOX_DRAWING = "\u2500-\u25a0"
@@ -144,6 +148,7 @@ def _tables() -> tuple[npt.NDArray[np.uint16], Flags]:
         (_LOWER, _UPPER, _BENT),
         (_CYRILLIC, _WORD_SIGN, MOJIBAKE),
         (_LEAD_MAC, _TRAIL_MAC, MOJIBAKE),
+        (_LEAD_KOI8, _TRAIL_KOI8, MOJIBAKE),
         (_SPACE | _NEWLINE, _SPACE, SPACES),
         (_SPACE, _NEWLINE, SPACES),
         (_OPENS_MARKUP, _IN_MARKUP, MARKUP),
@@ -180,6 +185,8 @@ def _groups() -> Iterable[tuple[Iterable[str], int]]:
     yield WORD_SIGNS, _WORD_SIGN
     yield MOJIBAKE_LEADS["mac_cyrillic"], _LEAD_MAC
     yield MAC_TRAILS, _TRAIL_MAC
+    yield KOI8_LEADS, _LEAD_KOI8
+    yield KOI8_TRAILS, _TRAIL_KOI8
     yield " ", _SPACE
     yield "\n", _NEWLINE
     yield characters_of(selectors.SELECTORS), _SELECTOR

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qaz_llm.language import repair_kernels as kernels
@@ -182,6 +182,8 @@ TEXTS = st.one_of(
 
 
 @given(st.lists(TEXTS, max_size=6))
+@example(["я√п≤"])  # іИ read as KOI8-R, without a sign of a box
+@example(["–Р–≠–°", "–ê–≠–°"])  # АЭС read as mac-cyrillic and mac-roman
 @settings(max_examples=400, deadline=None)
 def test_repair_by_flags_is_plain_repair(texts: list[str]) -> None:
     texts = [text.replace("`", "'") for text in texts]  # code is looked at elsewhere: its words stay as they are
