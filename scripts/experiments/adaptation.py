@@ -198,7 +198,7 @@ def train_peer(place: Place, arm: Arm, seed: int) -> dict[str, Any]:
     return found | facts | {"model_dir": str(out / "model")}
 
 
-def scores_of(place: Place, model: str, name: str) -> dict[str, dict[str, list[float]]]:
+def scores_of(place: Place, model: str, name: str) -> dict[str, dict[str, dict[str, list[float]]]]:
     """By task and language, bits and bytes of each sentence, in the order of their ids."""
     out = place.work / "evals" / name
     qaz(
@@ -206,10 +206,12 @@ def scores_of(place: Place, model: str, name: str) -> dict[str, dict[str, list[f
         "--out", str(out), f"root={place.texts}", f"max_items={ITEMS}", "dtype=float32", "samples=false", "batch_tokens=2048",
         "device=cpu", log=place.work / "evals" / f"{name}.log",
     )  # fmt: skip
-    found: dict[str, dict[str, list[float]]] = {}
+    found: dict[str, dict[str, dict[str, list[float]]]] = {}
     for row in sorted(read_jsonl(out / "items.jsonl"), key=lambda row: (row["task"], row["language"], row["item_id"])):
         if row["metric"] == "bits_per_byte":
-            found.setdefault(row["task"], {}).setdefault(row["language"], []).append(round(row["score"], 5))
+            of_language = found.setdefault(row["task"], {}).setdefault(row["language"], {"bits": [], "bytes": []})
+            of_language["bits"].append(round(row["score"], 3))
+            of_language["bytes"].append(row["weight"])
     return found
 
 

@@ -13,17 +13,18 @@ from qaz_llm.io import read_json
 DRAWS, LEVEL = 2_000, 0.95
 PEER = "trl"
 
-Scores = Mapping[str, Mapping[str, Sequence[float]]]
+Scores = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
+"""By task and language the bits and the bytes of each sentence."""
 
 
 def sentences_of(scores: Scores, task: str, language: str) -> np.ndarray:
-    return np.asarray(scores[task][language])
+    return np.asarray(scores[task][language]["bits"])
 
 
 def change(
     arms: Sequence[Scores], other: Sequence[Scores], task: str, language: str, *, seed: int = 0
 ) -> tuple[float, float, float]:
-    """Relative change of the mean bits per byte from `other` to `arms`, with its interval over seeds and sentences.
+    """Relative change of the bits per byte of all sentences together from `other` to `arms`, with its interval over seeds and sentences.
 
     Seeds of each side are drawn with replacement, and so are sentences, the same ones on both sides (a paired hierarchical bootstrap).
     """
@@ -53,8 +54,10 @@ def read_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def mean_bits(rows: Sequence[Mapping[str, Any]], task: str, language: str) -> float:
-    return float(np.mean([np.mean(row["scores"][task][language]) for row in rows]))
+def bits_per_byte(rows: Sequence[Mapping[str, Any]], task: str, language: str) -> float:
+    """Of all sentences together, the mean over seeds."""
+    found = [row["scores"][task][language] for row in rows]
+    return float(np.mean([sum(one["bits"]) / sum(one["bytes"]) for one in found]))
 
 
 COLUMNS = (
@@ -81,7 +84,7 @@ def print_table(folder: Path) -> None:
     )
     print("| --- " * (len(COLUMNS) + 7) + "|")
     for name, rows in results.items():
-        bits = " | ".join(f"{mean_bits(rows, task, language):.3f}" for task, language in COLUMNS)
+        bits = " | ".join(f"{bits_per_byte(rows, task, language):.3f}" for task, language in COLUMNS)
         cells = [
             name,
             str(len(rows)),

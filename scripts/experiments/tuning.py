@@ -22,6 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from adaptation import ROOT, ROWS, SEQ_LEN, Place, measured, qaz, scores_of, sentences
 from arms import SMOLLM2
+from table import bits_per_byte
 
 from qaz_llm.io import read_json, read_jsonl, write_json, write_text
 
@@ -202,7 +203,7 @@ def print_table(results: Path) -> None:
     print("| --- " * (8 + len(DIRECTIONS)) + "|")
     for name in (name for name in WAYS if name in rows):
         row = rows[name]
-        bits = [f"{np.mean(row['scores']['flores_bpb'][code]):.3f}" for code in ("kk", "ru", "en")]
+        bits = [f"{bits_per_byte([row], 'flores_bpb', code):.3f}" for code in ("kk", "ru", "en")]
         chrf = [translated(rows, name, direction) for direction in DIRECTIONS]
         said = [
             f"{row['languages'][code].get(code, 0) / row['languages'][code]['n']:.0%}" for code in ("kk", "ru", "en")
