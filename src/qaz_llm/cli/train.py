@@ -71,6 +71,8 @@ def train(
     plan = make_plan(settings, read_environment())
     if dry_run:
         print_plan_of_training(plan, as_json)
+        if not plan.fits:  # as `qaz plan` says it
+            raise typer.Exit(1)
         return
     if find_lr:
         _find_lr(plan, watch, as_json)

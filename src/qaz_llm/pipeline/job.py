@@ -41,6 +41,7 @@ def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
     """
     from qaz_llm.cluster.environment import read_environment
     from qaz_llm.model.folder import check_model_folder
+    from qaz_llm.model.load import load_config_of
     from qaz_llm.train.plan import check_machine
     from qaz_llm.train.watching.checks import check_watching
 
@@ -49,6 +50,8 @@ def check_inputs(config: RunConfig, stages: Sequence[Stage]) -> None:
             raise InputError(f"{key} {name}: no such folder", hint="check the path, or name a hub id")
     if config.model.checkpoint and Path(config.model.checkpoint).is_dir():
         check_model_folder(Path(config.model.checkpoint))
+    elif config.model.checkpoint:  # of the hub: its config alone is fetched now, the weights when they are needed
+        load_config_of(config.model.checkpoint, trust_remote_code=config.model.trust_remote_code)
     if any(stage.name in ("sft", "preference") for stage in stages):
         _check_dialogues(config)
     environment = read_environment()
