@@ -10,6 +10,8 @@ import numpy as np
 
 from qaz_llm.io import read_json
 
+Results = Mapping[str, Sequence[Mapping[str, Any]]]
+
 DRAWS, LEVEL = 2_000, 0.95
 PEER = "trl"
 
@@ -75,35 +77,38 @@ def shown(found: tuple[float, float, float]) -> str:
 
 
 def print_table(folder: Path) -> None:
+    """Two tables: bits per byte of each arm, and each arm against what others do (Kazakh) and against the base (Russian, English)."""
     results = read_results(folder)
+    print_bits(results)
+    print()
+    print_comparisons(results)
+
+
+def print_bits(results: Results) -> None:
     names = [f"{task.split('_')[0]} {language}" for task, language in COLUMNS]
-    print(
-        "| arm | seeds | tokens | CPU-s | "
-        + " | ".join(names)
-        + " | kk against trl (flores) | ru against base | en against base |"
-    )
-    print("| --- " * (len(COLUMNS) + 7) + "|")
+    print(f"| arm | seeds | tokens | CPU-s | {' | '.join(names)} |")
+    print("| --- " * (len(COLUMNS) + 4) + "|")
     for name, rows in results.items():
-        bits = " | ".join(f"{bits_per_byte(rows, task, language):.3f}" for task, language in COLUMNS)
-        cells = [
-            name,
-            str(len(rows)),
-            f"{rows[0].get('tokens', 0):,}",
-            f"{np.mean([r.get('train_cpu_s', 0) + r.get('grown_cpu_s', r.get('cpu_s', 0)) for r in rows]):,.0f}",
-            bits,
-        ]
-        print("| " + " | ".join(cells + comparisons(results, name)) + " |")
+        seconds = np.mean([r.get("train_cpu_s", 0) + r.get("grown_cpu_s", r.get("cpu_s", 0)) for r in rows])
+        bits = [f"{bits_per_byte(rows, task, language):.3f}" for task, language in COLUMNS]
+        print(
+            "| " + " | ".join([name, str(len(rows)), f"{rows[0].get('tokens', 0):,}", f"{seconds:,.0f}", *bits]) + " |"
+        )
 
 
-def comparisons(results: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> list[str]:
-    """Kazakh against the peer's, Russian and English against the base's; empty where there is nothing to compare with."""
-    rows = [row["scores"] for row in results[name]]
-    if name.startswith("start-"):
-        return ["", "", ""]
-    base = results.get(f"start-{results[name][0]['arm']['model']}")
-    peer = results.get(PEER) if results[name][0]["arm"]["model"].startswith("smollm2") else None
-    against = [(peer, "kk"), (base, "ru"), (base, "en")]
-    return [
-        shown(change(rows, [r["scores"] for r in other], "flores_bpb", code)) if other else ""
-        for other, code in against
-    ]
+def print_comparisons(results: Results) -> None:
+    arms = {name: rows for name, rows in results.items() if not name.startswith("start-")}
+    names = [f"{task.split('_')[0]} {language}" for task, language in COLUMNS]
+    print(f"| arm | against | {' | '.join(names)} |")
+    print("| --- " * (len(COLUMNS) + 2) + "|")
+    for name, rows in arms.items():
+        model = rows[0]["arm"]["model"]
+        others = {
+            "base": results.get(f"start-{model}"),
+            PEER: results.get(PEER) if model.startswith("smollm2") else None,
+        }
+        for against, other in others.items():
+            if other and against != name:
+                scores, theirs = [[row["scores"] for row in of] for of in (rows, other)]
+                cells = [shown(change(scores, theirs, task, language)) for task, language in COLUMNS]
+                print("| " + " | ".join([name, against, *cells]) + " |")
