@@ -33,6 +33,7 @@ from qaz_llm.data.licence_ledger import write_ledger
 from qaz_llm.data.manifest import MANIFEST, OUTPUT_PATTERNS, Ledger, is_build
 from qaz_llm.data.merge import merge_documents
 from qaz_llm.data.notices import lines_of
+from qaz_llm.data.opt_outs import opt_out_files, read_opt_outs
 from qaz_llm.data.plan import BuildPlan, make_build_plan
 from qaz_llm.data.protect.decontaminate import evaluation_files, make_decontaminator, read_items
 from qaz_llm.data.report import write_report
@@ -137,6 +138,7 @@ def build(
     plan = make_build_plan(config)
     check_conversation_sources(config)
     items = evaluation_files(config.decontaminate, root=config.root)
+    read_opt_outs(config.opt_outs.lists, root=config.root)  # a fault in a list is found before any work
     check_first_rows(config, plan.tasks)
     if dry_run:
         return BuildResult(config.out, plan)
@@ -166,7 +168,8 @@ def cleaned(config: DataConfig) -> list[bool]:
 def _part_folders(config: DataConfig, plan: BuildPlan, items: Sequence[Path]) -> list[Path]:
     """Where each part of the build lies once it is cleaned; its name changes with the evaluation `items` too."""
     model = [Path(config.languages.model)] if config.languages.model is not None else []
-    outside = fingerprint_paths([*items, *model])
+    closed = opt_out_files(config.opt_outs.lists, root=config.root)
+    outside = fingerprint_paths([*items, *model, *closed])
     work = config.work or config.out / WORK
     return [task_folder(work, task, config, outside) for task in plan.tasks]
 

@@ -100,6 +100,7 @@ def make_card(manifest: Mapping[str, Any]) -> str:
             *_conversation_lines(manifest["conversations"]),
             f"- repaired: {_list(manifest['repairs'])}",
             *_labelled_lines(manifest.get("labelled")),
+            *_opt_out_lines(manifest.get("opt_outs")),
             f"- placeholders for personal data: {_list(manifest['pii'])}",
             f"- checked against {manifest['decontamination']['texts']:,} evaluation texts",
             *(f"- {line}" for line in lines_of(manifest.get("notices", ()))),
@@ -142,6 +143,18 @@ def _labelled_lines(labelled: Mapping[str, Any] | None) -> list[str]:
     done = {"drop": "dropped", "keep": "kept", "mark": "kept and marked"}[labelled["policy"]]
     counts = f"{labelled['documents']:,} documents, {labelled['conversations']:,} conversations"
     return [f"- labelled as machine-made: {counts}, {done}; text without a label may be machine-made all the same"]
+
+
+def _opt_out_lines(closed: Mapping[str, Any] | None) -> list[str]:
+    """What was kept out because its holders closed it to training; that nothing was asked for is said too."""
+    if not closed:
+        return ["- closed to training by their holders: no list and no field of such rows was given"]
+    asked = [f"{closed['entries']:,} hosts and addresses"] if closed["lists"] else []
+    asked += [f"field {field} of {name}" for name, field in closed["fields"].items()]
+    return [
+        f"- closed to training by their holders ({', '.join(asked)}): {closed['rows_closed']:,} rows left out; "
+        f"{closed['rows_without_address']:,} rows have no address to hold against the lists"
+    ]
 
 
 def _conversation_lines(made: Mapping[str, Any]) -> list[str]:

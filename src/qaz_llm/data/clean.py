@@ -15,6 +15,7 @@ from typing import Any
 
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.licences import refusal
+from qaz_llm.data.opt_outs import OptOuts, read_opt_outs
 from qaz_llm.data.protect.decontaminate import Decontaminator
 from qaz_llm.data.protect.pii import redact_addresses, redact_ids, redact_texts
 from qaz_llm.data.protect.pii_rules import KINDS
@@ -123,6 +124,8 @@ class Cleaner:
     filters: tuple[Filter, ...]
     max_boilerplate_frac: Mapping[str, float]
     """By language; there is no limit for a language that is not named."""
+    opt_outs: OptOuts = field(default_factory=OptOuts)
+    """What closes rows before they come here."""
     model: Detector | None = None
     """What is asked in place of py3langid about doubtful sentences."""
 
@@ -323,7 +326,14 @@ def make_cleaner(config: DataConfig, decontaminator: Decontaminator) -> Cleaner:
     """The chain that a config asks for."""
     languages = config.languages.keep if config.filters.preset != "none" else ()
     limits = {code: thresholds_of(config.filters, code).max_boilerplate_frac for code in languages}
-    return Cleaner(config, decontaminator, make_filters(config.filters), limits, open_model(config.languages.model))
+    return Cleaner(
+        config,
+        decontaminator,
+        make_filters(config.filters),
+        limits,
+        read_opt_outs(config.opt_outs.lists, root=config.root),
+        open_model(config.languages.model),
+    )
 
 
 def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:

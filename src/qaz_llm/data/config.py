@@ -71,6 +71,9 @@ class SourceConfig(StrictModel):
     """The field with the address that a text comes from."""
     licence_field: str | None = None
     """A field with each row's own licence; `licence` holds for rows that have none."""
+    opt_out_field: str | None = None
+    """A field by which a row says itself that it may not be learned from (`tdm-reservation: 1`, `noai`): anything but null, false, 0
+    and words for no drops it as `opted_out`, its text is written nowhere."""
     columns: tuple[str, ...] = ()
     """Names of the columns of a CSV or TSV file that has no header line."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
@@ -421,6 +424,15 @@ class MixConfig(StrictModel):
         return self
 
 
+class OptOutConfig(StrictModel):
+    """Addresses that holders of rights have closed to training, machine-readably (article 23 of law 230-VIII lets them)."""
+
+    lists: tuple[str, ...] = ()
+    """Text files of hosts (`example.kz`, which closes all below it) and beginnings of addresses (`example.kz/blog/`), one a line. Rows
+    of documents whose `url_field` is closed are dropped as `opted_out`, their text is written nowhere; rows without an address are counted.
+    Conversations have no addresses."""
+
+
 class DataConfig(StrictModel):
     """A data build: sources in, cleaned shards out."""
 
@@ -443,6 +455,8 @@ class DataConfig(StrictModel):
     """A row that cannot be read (no JSON, not UTF-8) is counted and dropped, or ends the build."""
     sources: tuple[SourceConfig, ...] = ()
     """Sources of documents; none where the build makes conversations alone."""
+    opt_outs: OptOutConfig = OptOutConfig()
+    """What holders of rights have closed to training."""
     labelled: LabelledPolicy = "drop"
     """Documents and dialogues with a label of machine-made text in them (C2PA 2.4, A.8), seen before repair: dropped as
     `labelled`; kept; or kept with `meta.machine_made: true`, of a dialogue with `machine_made: true`. Counted either way; the label itself never stays.

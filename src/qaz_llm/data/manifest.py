@@ -16,6 +16,7 @@ from qaz_llm.data.first_rows import note_files
 from qaz_llm.data.licence_names import spdx
 from qaz_llm.data.licences import refusal
 from qaz_llm.data.notices import Notices
+from qaz_llm.data.opt_outs import account
 from qaz_llm.data.plan import BuildPlan
 from qaz_llm.data.protect.decontaminate import Decontaminator
 from qaz_llm.data.protect.items import note_item_files
@@ -239,6 +240,7 @@ class Ledger:
                 "documents": self._labelled["documents"],
                 "conversations": self._labelled["conversations"],
             },
+            "opt_outs": account(self._config, _dropped(sources), self.notices.to_list()),
             "pii": _by_count(self._counts["pii"]),
             "sources": sources,
             "refused_sources": self._refused,

@@ -31,6 +31,7 @@ STEP_OF_REASON: Mapping[str, str] = {
             "empty_file",
             "damaged_file",
             "licence",
+            "opted_out",
             "no_messages",
             "no_answer",
         ),

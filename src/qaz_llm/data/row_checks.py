@@ -93,7 +93,7 @@ def checked(rows: Iterator[Row], place: Place, source: SourceConfig, seen: Seen)
     found = sorted({key for fields in readable for key in fields}.union(column.strip() for column in columns))
     seen.fields.update(found)
     seen.how = place.how
-    for name in (*text_fields, source.id_field, source.url_field, source.licence_field):
+    for name in (*text_fields, source.id_field, source.url_field, source.licence_field, source.opt_out_field):
         if name and readable and not any(has_field(fields, name) for fields in readable):
             shorter = name in found  # the header has it
             raise InputError(

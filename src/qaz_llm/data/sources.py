@@ -20,6 +20,7 @@ from qaz_llm.data.config import SourceConfig
 from qaz_llm.data.fields import getter
 from qaz_llm.data.licence_names import UNKNOWN, licence_of_row, spdx
 from qaz_llm.data.notices import Notices
+from qaz_llm.data.opt_outs import OPTED_OUT, OptOuts, says_no
 from qaz_llm.data.readers import MAX_LINE_BYTES, REMOVED, Row, read_hub, read_rows_of
 from qaz_llm.data.row_checks import LOOKED_AT_ROWS, Place, Seen, check_share, checked
 from qaz_llm.data.split import split_before, split_text
@@ -35,18 +36,23 @@ PLACE = "place"
 
 
 def read_task(
-    task: Task, *, root: Path | None = None, stop_on_bad_row: bool = False, notices: Notices | None = None
+    task: Task,
+    *,
+    root: Path | None = None,
+    stop_on_bad_row: bool = False,
+    notices: Notices | None = None,
+    opt_outs: OptOuts | None = None,
 ) -> Iterator[Document]:
     """The documents of a task, in order. Their ids and texts do not depend on how the source is cut into tasks.
 
-    What was guessed or passed over on the way is counted in `notices`.
+    What was guessed or passed over on the way is counted in `notices`; rows that `opt_outs` closes become a problem without text.
 
     Raises:
         InputError: no such file; no row of the first 100 of a file or part has the text field, or has text in it; more
             than `max_bad_rows_frac` of all rows cannot be read or have no text.
         DataError: a damaged archive, where on_damaged_file is `stop`; a bad row, where `stop_on_bad_row`.
     """
-    reader = _Reader(task.source, stop_on_bad_row, notices or Notices())
+    reader = _Reader(task.source, stop_on_bad_row, notices or Notices(), opt_outs or OptOuts())
     return _limit(_documents_of_task(reader, task, root), task.source)
 
 
@@ -147,12 +153,14 @@ class _Reader:
     source: SourceConfig
     stop_on_bad_row: bool
     notices: Notices
+    opt_outs: OptOuts = field(default_factory=OptOuts)
     seen: Seen = field(default_factory=Seen)
 
     @cached_property
     def fields(self) -> tuple[str, ...] | None:
         """The top-level fields that are needed of a row; None where a name may be one of a nested field or of its own."""
-        names = (*self.text_fields, self.source.id_field, self.source.url_field, self.source.licence_field)
+        source = self.source
+        names = (*self.text_fields, source.id_field, source.url_field, source.licence_field, source.opt_out_field)
         needed = tuple(dict.fromkeys(name for name in names if name is not None))
         return None if any("." in name for name in needed) else needed
 
@@ -184,6 +192,9 @@ class _Reader:
                 yield self._bad_row(number, fields, problem, at if own_id is None else str(own_id), place)
                 continue
             url = get_url(fields)
+            if self._is_closed(url, fields):
+                yield self.problem(at if own_id is None else str(own_id), OPTED_OUT)
+                continue
             row = _Text(
                 at,
                 text,
@@ -202,6 +213,17 @@ class _Reader:
                 waiting, waiting_chars = [], 0
         if waiting:
             yield from self._joined(waiting)
+
+    def _is_closed(self, url: Any, fields: Mapping[str, Any]) -> bool:
+        """Whether the row may not be learned from, by its own word or by a list."""
+        if self.source.opt_out_field is not None and says_no(getter(self.source.opt_out_field)(fields)):
+            return True
+        if not self.opt_outs.num_entries:
+            return False
+        if not url:
+            self.notices.add("no_address", self.source.name)
+            return False
+        return self.opt_outs.is_closed(str(url))
 
     def _bad_row(
         self, number: int, fields: Mapping[str, Any], problem: str | None, row_id: str, place: Place

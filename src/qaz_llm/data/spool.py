@@ -183,7 +183,7 @@ def _write(task: Task, folder: Path, cleaner: Cleaner) -> None:
     config = cleaner.config
     notices = Notices()
     stop = config.on_bad_row == "stop"
-    documents = read_task(task, root=config.root, stop_on_bad_row=stop, notices=notices)
+    documents = read_task(task, root=config.root, stop_on_bad_row=stop, notices=notices, opt_outs=cleaner.opt_outs)
     tally = Tally()
     with _PartWriter(folder, cleaner) as writer:
         for batch in batches(documents):

@@ -112,11 +112,13 @@ def _corpus_stage(config: RunConfig, layout: Layout) -> Stage:
 
 def _data_files(config: RunConfig) -> list[Path]:
     """Every local file the corpus is built from or cleaned against."""
+    from qaz_llm.data.opt_outs import opt_out_files
     from qaz_llm.data.protect.decontaminate import evaluation_files
 
     paths = [source.path for source in config.data.sources if source.format != "hub"]
     paths += [source.path for source in config.data.conversations]
     files = {file for path in paths for file in expand_paths(resolve_path(path, root=config.data.root))}
+    files.update(opt_out_files(config.data.opt_outs.lists, root=config.data.root))
     return sorted(files.union(evaluation_files(config.data.decontaminate, root=config.data.root)))
 
 

@@ -121,11 +121,16 @@ def _data(words: Words, contents: Contents) -> list[str]:
             ),
         ]
         shown.append(
-            _count_table(words, words.parts["manifest"], manifest["opt_outs"])
+            _count_table(words, words.opt_outs, _opt_out_counts(words, manifest["opt_outs"]))
             if manifest.get("opt_outs")
             else paragraph(words.opt_outs_missing)
         )
     return shown
+
+
+def _opt_out_counts(words: Words, found: Mapping[str, Any]) -> dict[str, int]:
+    names = ("entries", "rows_closed", "rows_without_address")
+    return {shown: found[name] for shown, name in zip(words.opt_outs_rows, names, strict=True)}
 
 
 def _count_table(words: Words, caption: str, counts: Mapping[str, int]) -> str:

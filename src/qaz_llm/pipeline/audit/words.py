@@ -26,6 +26,9 @@ class Words:
     personal_note: str
     decontamination: str
     hits_head: tuple[str, str, str]
+    opt_outs: str
+    opt_outs_rows: tuple[str, str, str]
+    """Entries of lists, rows left out, rows without an address."""
     opt_outs_missing: str
     evaluation: str
     evaluation_head: tuple[str, str, str, str, str]
@@ -88,7 +91,9 @@ ENGLISH = Words(
     personal_note="Counts are of what the filters know; that nothing else is left cannot be shown by them.",
     decontamination="Texts of evaluation compared with, and items found in the data",
     hits_head=("file", "items", "found"),
-    opt_outs_missing="Opt-outs: the build records none, neither asked for nor found (art. 23). The owner shows how works closed to training were kept out.",
+    opt_outs="Works closed to training by their holders (art. 23)",
+    opt_outs_rows=("entries of the lists", "rows left out", "rows without an address, which no list can reach"),
+    opt_outs_missing="Opt-outs: the build was given no list and no field of works closed to training (art. 23). The owner shows how they were kept out.",
     evaluation="Evaluation",
     evaluation_head=("task", "language", "items", "score", "measure"),
     energy="Energy",
@@ -150,7 +155,9 @@ RUSSIAN = Words(
     personal_note="Посчитано то, что знают фильтры; что больше ничего не осталось, они показать не могут.",
     decontamination="С какими текстами оценки сравнивали и сколько заданий нашли в данных",
     hits_head=("файл", "заданий", "найдено"),
-    opt_outs_missing="Отказы правообладателей: сборка их не записывает — ни запрошенных, ни найденных (ст. 23). Как исключены закрытые для обучения произведения, показывает владелец.",
+    opt_outs="Произведения, закрытые правообладателями для обучения (ст. 23)",
+    opt_outs_rows=("записей в списках", "строк исключено", "строк без адреса: со списками их не сверить"),
+    opt_outs_missing="Отказы правообладателей: сборке не задали ни списка, ни поля с закрытыми для обучения произведениями (ст. 23). Как они исключены, показывает владелец.",
     evaluation="Оценка",
     evaluation_head=("задача", "язык", "заданий", "результат", "мера"),
     energy="Энергия",
@@ -212,7 +219,13 @@ KAZAKH = Words(
     personal_note="Сүзгілер білетіні ғана саналған; басқа ештеңе қалмағанын олар көрсете алмайды.",
     decontamination="Бағалаудың қандай мәтіндерімен салыстырылды және деректерден қанша тапсырма табылды",
     hits_head=("файл", "тапсырма", "табылды"),
-    opt_outs_missing="Құқық иелерінің бас тартуы: жинақ сұралғанын да, табылғанын да жазбайды (23-бап). Оқытуға жабық туындылардың қалай шығарылғанын иесі көрсетеді.",
+    opt_outs="Құқық иелері оқытуға жапқан туындылар (23-бап)",
+    opt_outs_rows=(
+        "тізімдердегі жазбалар",
+        "шығарылған жолдар",
+        "мекенжайы жоқ жолдар: тізіммен салыстыру мүмкін емес",
+    ),
+    opt_outs_missing="Құқық иелерінің бас тартуы: жинаққа оқытуға жабық туындылардың тізімі де, өрісі де берілмеген (23-бап). Олардың қалай шығарылғанын иесі көрсетеді.",
     evaluation="Бағалау",
     evaluation_head=("тапсырма", "тіл", "саны", "нәтиже", "өлшем"),
     energy="Энергия",
