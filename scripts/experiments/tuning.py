@@ -40,6 +40,9 @@ ASKED_TO_TRANSLATE = {
 }  # fmt: skip
 """Not the words of any template that dialogues are made by; in the language of the text."""
 
+ANSWER_BYTES = 400
+"""Of English, twice as many in Cyrillic; the longest sentence of FLORES has about so many."""
+
 SHOWN_ANSWERS = 10
 
 
@@ -138,7 +141,11 @@ def translation_tasks(place: Place) -> Path:
     for direction in DIRECTIONS:
         task = YAML(typ="safe", pure=True).load(ROOT / f"src/qaz_llm/evals/tasks/flores_{direction}.yaml")
         target = direction.split("_")[1]
-        asked = {"name": f"asked_{direction}", "prompts": {target: ASKED_TO_TRANSLATE[direction]}}
+        asked = {
+            "name": f"asked_{direction}",
+            "prompts": {target: ASKED_TO_TRANSLATE[direction]},
+            "max_answer_bytes": ANSWER_BYTES,
+        }
         write_text(folder / f"asked_{direction}.yaml", dump_yaml(task | asked))
     return folder
 
@@ -148,7 +155,7 @@ def translations(place: Place, model: Path, name: str) -> dict[str, list[float]]
     out = place.work / "evals" / f"{name}-translation"
     qaz(
         "eval", "run", "--model", str(model), "--suite", "own", "--tasks", str(translation_tasks(place)), "--out", str(out),
-        f"root={place.texts}", f"max_items={TRANSLATED}", "dtype=float32", "samples=false", "batch_tokens=4096", "device=cpu",
+        f"root={place.texts}", f"max_items={TRANSLATED}", "dtype=float32", "samples=false", "batch_tokens=16384", "device=cpu",
         "chat_template=auto", log=place.work / "evals" / f"{name}-translation.log",
     )  # fmt: skip
     found: dict[str, list[float]] = {}

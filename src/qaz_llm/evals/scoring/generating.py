@@ -52,7 +52,8 @@ def answer_batches(
     ids = [row if row and row[0] in special else [start_id, *row] for row in encoded]
     cut = [len(row) > room for row in ids]
     ids = [list(kept(tuple(row), room)) for row in ids]
-    own = _batches([len(row) + reserved for row in ids], batch_tokens)[rank::processes]
+    likely = -(-reserved // max(bytes_per_token(prompts, encoded), 1))
+    own = _batches([len(row) + likely for row in ids], batch_tokens)[rank::processes]
     with progress("generate", total=sum(map(len, own)), unit="answers") as advance:
         for batch in own:
             room_tokens = max(min(max_bytes, window - len(ids[batch[0]])), 1)
@@ -66,6 +67,11 @@ def answer_batches(
                 answer, is_unfinished = finish(text, tuple(stop), max_bytes, has_ended=has_ended)
                 answers[number] = Generated(answer, is_cut=cut[number], is_unfinished=is_unfinished)
             yield answers
+
+
+def bytes_per_token(texts: Sequence[str], encoded: Sequence[Sequence[int]]) -> int:
+    """Whole bytes of a token of these texts: how long an answer of so many bytes is likely to be. At worst a token is one byte."""
+    return sum(len(text.encode()) for text in texts) // max(sum(map(len, encoded)), 1)
 
 
 def _batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
