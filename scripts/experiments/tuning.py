@@ -30,7 +30,7 @@ TUNING_TOKENS = 400_000
 """Of dialogues, about one pass over those of configs/data/real_small.yaml as the grown SmolLM2 cuts them."""
 
 DIRECTIONS = ("en_kk", "ru_kk", "kk_ru", "kk_en", "en_ru", "ru_en")
-TRANSLATED = 60
+TRANSLATED = 30
 """Sentences of FLORES in each direction."""
 
 ASKED_TO_TRANSLATE = {
