@@ -59,6 +59,7 @@ def make_plan(
     _check_combination(config, device)
     deepspeed_path, stage = read_deepspeed(config, world_size=environment.world_size)
     counted = count_model(config, model_config, new_tokens)
+    _check_checkpointing(config, len(counted.structure.blocks))
     begun_lr = begun_with(config).get("lr") if config.lr == "auto" else None
     config, said = settle_lr(config, counted.parameters, begun_lr)
     settled += said
@@ -180,6 +181,15 @@ def _check_length(config: TrainConfig, model_config: Any) -> None:
         raise ConfigError(
             f"seq_len {config.seq_len} exceeds the {longest} positions of {config.model.checkpoint or 'the architecture'}",
             hint=f"set seq_len to at most {longest}",
+        )
+
+
+def _check_checkpointing(config: TrainConfig, layers: int) -> None:
+    asked = config.gradient_checkpointing
+    if isinstance(asked, int) and not isinstance(asked, bool) and asked > layers:
+        raise ConfigError(
+            f"gradient_checkpointing: {asked} layers, the model has {layers}",
+            hint=f"set gradient_checkpointing=true for all of them, or a number up to {layers}",
         )
 
 

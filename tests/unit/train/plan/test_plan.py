@@ -86,6 +86,8 @@ def test_what_the_machine_cannot_do_is_said_before_any_work(tmp_path: Path) -> N
         plan(cpu, "model.attn_implementation=flash_attention_2")
     with pytest.raises(InputError, match="no such file or folder"):
         plan(cpu, "data.mix.0.path=nothing.jsonl")
+    with pytest.raises(ConfigError, match=r"gradient_checkpointing: 400 layers, the model has [0-9]+"):
+        plan(cpu, "gradient_checkpointing=400")
     own = tmp_path / "ds.json"
     own.write_text('{"optimizer": {"type": "AdamW"}}')
     with pytest.raises(ConfigError, match="'optimizer' and 'scheduler' belong to the training config"):
