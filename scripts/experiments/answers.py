@@ -57,9 +57,10 @@ def answer_all(model: Any, tokenizer: Any, prompts: list[str]) -> list[str]:
 
 
 def languages_of(answers: list[str]) -> dict[str, int]:
-    from qaz_llm.language.identify import identify
+    from qaz_llm.language.identify import UNDETERMINED, identify
 
-    return dict(Counter(identify(text).language or "not told" for text in answers))
+    found = Counter(identify(text).main for text in answers)
+    return {"not told" if code == UNDETERMINED else code: count for code, count in found.most_common()}
 
 
 def main() -> None:
