@@ -85,11 +85,14 @@ def keys(
 ) -> None:
     """Make the keys of a service that labels what it writes: a root to give to readers, and a leaf to sign with."""
     from qaz_llm.labels.keys import LEAF_KEY, ROOT, ROOT_KEY, make_keys
+    from qaz_llm.labels.names import CERTIFICATE_CHARS
 
     made = make_keys(out, organisation=organisation, days=days, root=root)
     if as_json:
         print_json(made)
         return
+    if made["organisation_cut"]:
+        typer.echo(f"--organisation: cut to {CERTIFICATE_CHARS} characters, a certificate has no room for more")
     for name in ("root", "leaf"):
         facts = made[name]
         typer.echo(f"{name}  {facts['name']}")
@@ -147,5 +150,12 @@ def _place(segment: Segment) -> str:
 
 
 def _says(segment: Segment) -> str:
-    told = [part for part in (segment.reason, segment.model, segment.made_at) if part]
-    return ", ".join([*told, *([f"signed by {segment.signer}"] if segment.signer else [])]) or "–"
+    from qaz_llm.labels.names import quoted
+
+    told = [segment.reason] if segment.reason else []
+    told += [f"{what} {quoted(said)}" for what, said in (("model", segment.model), ("made", segment.made_at)) if said]
+    if segment.signer:
+        told.append(
+            f"{'signed by' if segment.state == 'trusted' else 'signer not confirmed:'} {quoted(segment.signer)}"
+        )
+    return ", ".join(told) or "–"

@@ -17,6 +17,7 @@ from qaz_llm.errors import InputError
 from qaz_llm.io import atomic_dir, check_replaceable
 from qaz_llm.labels.certificates import make_leaf, make_root, name_of, organisation_of, signs_labels
 from qaz_llm.labels.library import need_label_libraries
+from qaz_llm.labels.names import CERTIFICATE_CHARS, check_name
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -55,7 +56,7 @@ def make_keys(
     `organisation` is who labels, as readers see it; without it the root's, of a new root `qaz-llm`. Returns what was made, with the days on
     which the certificates begin and end.
 
-    Raises InputError where `out` holds keys already, or `root` none.
+    Raises InputError where `out` holds keys already, or `root` none, and for a name that readers could not be shown as it is.
     """
     need_label_libraries()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -68,7 +69,7 @@ def make_keys(
         )
     check_replaceable(out, marker=LEAF)
     if root is None:
-        organisation = organisation or "qaz-llm"
+        organisation = check_name(organisation or "qaz-llm", "--organisation")
         root_key = Ed25519PrivateKey.generate()
         authority = make_root(root_key, organisation, moment, max(ROOT_DAYS, days))
     else:
@@ -76,7 +77,7 @@ def make_keys(
         if root_key.public_key() != authority.public_key():
             raise InputError(f"{root}: {ROOT_KEY} is not the key of {ROOT}", hint=_MAKE)
         _check_dates(authority, root / ROOT, moment)
-        organisation = organisation or organisation_of(authority)
+        organisation = check_name(organisation or organisation_of(authority), "--organisation")
     leaf_key = Ed25519PrivateKey.generate()
     leaf = make_leaf(leaf_key, authority, root_key, organisation, moment, days)
     with atomic_dir(out) as folder:
@@ -88,7 +89,13 @@ def make_keys(
             _write_key(folder / ROOT_KEY, root_key)
         else:
             shutil.copyfile(root / ROOT, folder / ROOT)
-    return {"out": str(out), "root": facts_of(authority), "leaf": facts_of(leaf), "root_key_here": root is None}
+    return {
+        "out": str(out),
+        "root": facts_of(authority),
+        "leaf": facts_of(leaf),
+        "root_key_here": root is None,
+        "organisation_cut": len(organisation) > CERTIFICATE_CHARS,
+    }
 
 
 def open_keys(folder: Path, *, now: datetime | None = None) -> LabelKeys:

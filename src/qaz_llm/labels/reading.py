@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from qaz_llm.labels.forms import forms_of
 from qaz_llm.labels.library import need_label_libraries
+from qaz_llm.labels.names import shown
 from qaz_llm.labels.trust import RootTrust
 from qaz_llm.labels.verdicts import Segment, State, Verified, verified
 from qaz_llm.language.selectors import BYTE_OF_SELECTOR, MAGIC, MARK, is_label, runs_of_selectors
@@ -23,6 +24,8 @@ from qaz_llm.language.selectors import BYTE_OF_SELECTOR, MAGIC, MARK, is_label, 
 if TYPE_CHECKING:
     from c2patxt import ManifestStore, Verdict
 
+_CONTINUATION = bytes(range(0x80, 0xC0))
+"""What every byte of a character in UTF-8 is but its first."""
 HOLDS = ("trusted", "valid")
 _OUTSIDE_DATES = "claimSignature.outsideValidity"
 HEADER = 13
@@ -118,14 +121,26 @@ def _judge(before: str, run: str, roots: bytes | None, now: datetime | None) -> 
     encoded = before.encode("utf-8", "surrogatepass")
     if signed_bytes is None or signed_bytes > len(encoded):
         return _Found("changed", len(before), "label_changed" if signed_bytes is None else "text_missing", {})
-    signed = encoded[len(encoded) - signed_bytes :].decode("utf-8", "ignore")
+    signed, length = _end_of(encoded, signed_bytes)
     moment = now or datetime.now(UTC)
     trust = RootTrust(moment)
     try:
         verdict = verify(signed + run, context=VerifyContext(anchors_pem=roots, now=moment, trust_evaluator=trust))
     except C2paTextError:  # half a character in the text
-        return _Found("changed", len(signed), "text_changed", {})
-    return _told(verdict, manifest, len(signed), trust, has_roots=roots is not None)
+        return _Found("changed", length, "text_changed", {})
+    return _told(verdict, manifest, length, trust, has_roots=roots is not None)
+
+
+def _end_of(encoded: bytes, num_bytes: int) -> tuple[str, int]:
+    """So many bytes of the end of a text, and how many of its characters that is.
+
+    Where they begin inside a character the text is not what was signed, and only as long as that. `?` stands for each byte of the
+    character's rest, so that whoever asks learns whether anything else is wrong: of a text of another length nothing is told.
+    """
+    end = encoded[len(encoded) - num_bytes :]
+    text = end.lstrip(_CONTINUATION)
+    rest, signed = len(end) - len(text), text.decode("utf-8", "surrogatepass")
+    return "?" * rest + signed, len(signed)
 
 
 def _told(verdict: Verdict, manifest: ManifestStore, length: int, trust: RootTrust, *, has_roots: bool) -> _Found:
@@ -151,7 +166,7 @@ def _signed_bytes(manifest: ManifestStore) -> int | None:
 
 
 def _facts(manifest: ManifestStore) -> dict[str, str | None]:
-    """Which model made the text and when, as the label says."""
+    """Which model made the text and when, as the label says: somebody else's words, so made safe to show."""
     disclosure = manifest.assertions.get("c2pa.ai-disclosure")
     model = disclosure.get("modelName") if isinstance(disclosure, dict) else None
     actions = manifest.assertions.get("c2pa.actions.v2")
@@ -159,6 +174,6 @@ def _facts(manifest: ManifestStore) -> dict[str, str | None]:
     first = listed[0] if isinstance(listed, list) and listed else None
     when = getattr(first.get("when"), "value", None) if isinstance(first, dict) else None
     return {
-        "model": model if isinstance(model, str) else None,
-        "made_at": when if isinstance(when, str) else None,
+        "model": shown(model) if isinstance(model, str) else None,
+        "made_at": shown(when) if isinstance(when, str) else None,
     }

@@ -198,6 +198,31 @@ def test_a_label_for_a_text_that_was_sent(labeller: Labeller, roots: bytes) -> N
     assert read_labels(ANSWER + labeller.label_of(ANSWER), roots=roots).counts == {"trusted": 1}
 
 
+@pytest.mark.parametrize("num_bytes", range(8))
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text, end: text.replace(" ", "\u00a0", 1) + end,
+        lambda text, end: text + " " + end,
+        lambda text, end: text + "\u200b" + end,
+        lambda text, end: text + "\ufeff" + end,
+        lambda text, end: text + "🙂" + end,
+        lambda text, end: "🙂" + text[2:] + end,
+    ],
+)
+def test_text_that_was_changed_is_not_called_a_changed_label(
+    labeller: Labeller, roots: bytes, change: Callable[[str, str], str], num_bytes: int
+) -> None:
+    """However many bytes were put in: where the signed length ends inside a letter, too."""
+    labelled = labeller.label(OTHER)
+    body, end = labelled[: len(OTHER)], labelled[len(OTHER) :]
+    made = read_labels("🙂ә" + "x" * num_bytes + change(body, end), roots=roots)
+    assert [segment.reason for segment in made.segments if segment.state == "changed"] == ["text_changed"]
+    spoilt = end[:-20] + ("\ufe00" if end[-20] != "\ufe00" else "\ufe01") + end[-19:]
+    made = read_labels("🙂ә" + "x" * num_bytes + change(body, spoilt), roots=roots)
+    assert [segment.reason for segment in made.segments if segment.state == "changed"] == ["label_changed"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_files_in_unicode_encodings(labeller: Labeller, roots: bytes, tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.txt").write_bytes(labeller.label(ANSWER).encode(encoding))
