@@ -28,6 +28,8 @@ _CONTINUATION = bytes(range(0x80, 0xC0))
 """What every byte of a character in UTF-8 is but its first."""
 HOLDS = ("trusted", "valid")
 _OUTSIDE_DATES = "claimSignature.outsideValidity"
+_UNTRUSTED = "signingCredential.untrusted"
+"""Says who signed, and nothing of whether text and label are what was signed (14.3.5)."""
 HEADER = 13
 """Bytes before the statement of a label: eight of MAGIC, one of the version, four of its length (A.8.2.2)."""
 _OF_CODE = (
@@ -153,7 +155,8 @@ def _told(verdict: Verdict, manifest: ManifestStore, length: int, trust: RootTru
         return _Found("valid", length, "unknown_root" if has_roots else "no_roots_given", facts)
     if set(failed) == {_OUTSIDE_DATES} and {str(status.code) for status in verdict.success} >= _HOLDING:
         return _Found("valid", length, "certificate_expired", facts, failed)
-    reason = next((name for name, codes in _OF_CODE if codes.issuperset(failed)), "label_changed")
+    told = set(failed) - {_UNTRUSTED}
+    reason = next((name for name, codes in _OF_CODE if codes >= told), "label_changed")
     return _Found("changed", length, reason, {}, failed)
 
 

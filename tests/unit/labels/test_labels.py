@@ -41,6 +41,13 @@ def roots(folder: Path) -> bytes:
     return read_roots([folder / ROOT])
 
 
+@pytest.fixture(scope="module")
+def another_root(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("others") / "keys"
+    make_keys(folder)
+    return read_roots([folder / ROOT])
+
+
 def told(made: Verified, text: str) -> list[tuple[str, str]]:
     """Each piece with its text, cut out of the text by its positions."""
     return [(segment.state, text[segment.start : segment.end]) for segment in made.segments]
@@ -211,16 +218,16 @@ def test_a_label_for_a_text_that_was_sent(labeller: Labeller, roots: bytes) -> N
     ],
 )
 def test_text_that_was_changed_is_not_called_a_changed_label(
-    labeller: Labeller, roots: bytes, change: Callable[[str, str], str], num_bytes: int
+    labeller: Labeller, roots: bytes, another_root: bytes, change: Callable[[str, str], str], num_bytes: int
 ) -> None:
-    """However many bytes were put in: where the signed length ends inside a letter, too."""
+    """However many bytes were put in: where the signed length ends inside a letter, too, and whoever is trusted."""
     labelled = labeller.label(OTHER)
     body, end = labelled[: len(OTHER)], labelled[len(OTHER) :]
-    made = read_labels("🙂ә" + "x" * num_bytes + change(body, end), roots=roots)
-    assert [segment.reason for segment in made.segments if segment.state == "changed"] == ["text_changed"]
     spoilt = end[:-20] + ("\ufe00" if end[-20] != "\ufe00" else "\ufe01") + end[-19:]
-    made = read_labels("🙂ә" + "x" * num_bytes + change(body, spoilt), roots=roots)
-    assert [segment.reason for segment in made.segments if segment.state == "changed"] == ["label_changed"]
+    for trusted in (roots, None, another_root):
+        for label, reason in ((end, "text_changed"), (spoilt, "label_changed")):
+            made = read_labels("🙂ә" + "x" * num_bytes + change(body, label), roots=trusted)
+            assert [segment.reason for segment in made.segments if segment.state == "changed"] == [reason]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
