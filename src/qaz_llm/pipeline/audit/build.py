@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,7 @@ from qaz_llm.pipeline.audit.signing import PUBLIC_KEY, SIGNATURE, load_key, sign
 INDEX, WEIGHTS, ENERGY, LABEL_ROOT = "index.html", "model/hashes.json", "energy.json", "label_root.pem"
 FORMS = Path(__file__).parent / "forms"
 SUMMARY = "audit.json"
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s]+-----END CERTIFICATE-----")
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def build_audit(
     Raises:
         InputError: no run, a folder or file named that is not what it is named for, `out` holds other files.
         DataError: a file of the run is damaged.
-        WorkError: a path of the machine was left in a file.
+        WorkError: a path of the machine, a name or a secret was left in a file.
     """
     check_replaceable(out, marker=SUMMARY)
     parts = find_parts(run_dir, data=data, evaluations=evaluations)
@@ -91,7 +95,7 @@ def build_audit(
         write_text(folder / INDEX, make_index(contents))
         summary = {"kind": "qaz audit", "parts": files, "missing": contents.missing, "replaced": dict(replaced)}
         write_json(folder / SUMMARY, summary)
-        _refuse_paths(folder, words)
+        _refuse_telling(folder, words)
         number = write_sums(folder)
         if secret is not None:
             sign(folder, secret)
@@ -121,24 +125,28 @@ def _write_hashes(run_dir: Path, folder: Path) -> list[str]:
 
 
 def _certificate(path: Path) -> str:
-    """The text of a certificate in PEM. Raises InputError for anything else, above all a private key."""
+    """The certificates of a file in PEM, without what stands around them. Raises InputError for anything else, above all a private key."""
     try:
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--label-root {path}: cannot be read as PEM", hint="name the root's certificate") from error
-    if "PRIVATE KEY" in text or "-----BEGIN CERTIFICATE-----" not in text:
+    if "PRIVATE KEY" in text or not _CERTIFICATE.search(text):
         found = "a private key, which is nobody's to see" if "PRIVATE KEY" in text else "no certificate"
         raise InputError(f"--label-root {path}: holds {found}", hint="name the root's certificate, in PEM")
-    return text
+    return "".join(f"{found}\n" for found in _CERTIFICATE.findall(text))
 
 
-def _refuse_paths(folder: Path, words: MachineWords) -> None:
-    """The last look: no absolute path and no name of user or host in any file."""
+def _refuse_telling(folder: Path, words: MachineWords) -> None:
+    """The last look, for all that `copy_clean` replaces, at every file as it was written; certificates and public keys are what they are."""
     for path, text in texts_of(folder):
-        names = words.replace(text)[1] if path.name != SBOM else {}  # a package may be called as a person is
-        left = [*paths_in(text), *names]
-        if left:
+        if path.suffix == ".pem":
+            continue
+        if path.name == SBOM:  # a package may be called as a person is, and its version as an address
+            left = Counter(path=len(list(paths_in(json.loads(text)))))
+        else:
+            left = words.replace_in(json.loads(text))[1] if path.suffix == ".json" else words.replace(text)[1]
+        if left.total():
             raise WorkError(
-                f"{path.relative_to(folder)}: still tells of the machine: {left[0][:80]!r}; no audit was written",
+                f"{path.relative_to(folder)}: still tells of the machine or a person ({', '.join(+left)}); no audit was written",
                 hint="a folder of the run may be named after a user or host: rename it",
             )
