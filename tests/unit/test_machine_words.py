@@ -155,6 +155,7 @@ def test_a_value_of_json_is_a_secret_by_its_name(value: dict[str, object]) -> No
 
 
 def test_addresses_of_people() -> None:
+    assert WORDS.replace("bekzat@node07 aigul@node07")[0] == "<email> <user>@<host>"
     text = "aidar@example.kz, a.b+c@mail.example.org, root@vm01; pass@k, torch@2.13.0, @dataclass, name@"
     assert WORDS.replace(text)[0] == "<email>, <email>, <email>; pass@k, torch@2.13.0, @dataclass, name@"
 

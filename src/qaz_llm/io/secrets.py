@@ -53,7 +53,7 @@ _OPTION = re.compile(
 )
 _NO_SECRET = re.compile(r"(?i)(?:null|none|true|false|~|[0-9]{1,5}|\$\{?\w+\}?|\*+|…|\.\.\.)")
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@(?:[\w-]+\.)+[^\W\d_]{2,}(?![\w-])")
-_LOGIN = re.compile(r"(?<![\w.+%/@-])[^\W\d][\w.-]*@[^\W\d_][\w-]+(?![\w@/.-]|\.\w)")
+_LOGIN = re.compile(r"(?<![\w.+%/@-])[^\W\d][\w.-]*@(?:[^\W\d_][\w-]+(?![\w@/.-]|\.\w)|<host>)")
 """Somebody on a machine: aidar@gpu01. `pass@k` is a measure."""
 _TELLING_NAME = re.compile(rf"(?i).*{_TELLING}{_ID}")
 _MAYBE_NAME = re.compile(rf"(?i).*{_MAYBE}{_ID}")
