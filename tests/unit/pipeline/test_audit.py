@@ -225,6 +225,37 @@ def test_the_same_key_signs_again_and_a_wrong_one_is_refused(run_dir: Path, tmp_
     assert not (tmp_path / "b").exists()
 
 
+def test_a_signed_audit_is_not_replaced_by_one_without_a_signature(run_dir: Path, tmp_path: Path) -> None:
+    out, key = tmp_path / "audit", tmp_path / "key.pem"
+    build_audit(run_dir, out, key=key)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="signed audit") as caught:
+        build_audit(run_dir, out)
+    assert "--sign" in str(caught.value)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert build_audit(run_dir, out, key=key).signed
+    assert not build_audit(run_dir, tmp_path / "other").signed and not build_audit(run_dir, tmp_path / "other").signed
+
+
+@pytest.mark.parametrize("place", ["audit", "eval/audit", "model/audit", "a/b/audit"])
+def test_audits_kept_in_the_run_are_no_part_of_it(run_dir: Path, tmp_path: Path, place: str) -> None:
+    def shown(folder: Path) -> dict[str, str]:
+        dated = ("SHA256SUMS", "sbom.cdx.json")
+        return {
+            str(p.relative_to(folder)): sha256_of(p) for p in folder.rglob("*") if p.is_file() and p.name not in dated
+        }
+
+    plain = shown(build_audit(run_dir, tmp_path / "plain").path)
+    assert shown(build_audit(run_dir, run_dir / place).path) == plain, "nor is the one that is being made"
+    assert shown(build_audit(run_dir, run_dir / place).path) == plain
+    assert shown(build_audit(run_dir, tmp_path / "again").path) == plain
+    shutil.rmtree(run_dir / "model")
+    if not place.startswith("model"):
+        assert {"model_card", "weights"} <= set(build_audit(run_dir, tmp_path / "none").missing)
+        with pytest.raises(InputError, match="lies in an audit"):
+            build_audit(run_dir, tmp_path / "b", data=[run_dir / place / "libraries/corpus"])
+
+
 def test_what_is_no_run_or_holds_other_files_is_refused(run_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run"):
         build_audit(tmp_path, tmp_path / "audit")

@@ -18,13 +18,12 @@ from qaz_llm.io.machine import MachineWords, paths_in
 from qaz_llm.pipeline.audit.cleaning import copy_clean, texts_of, words_of_run
 from qaz_llm.pipeline.audit.energy import Energy, estimate_energy
 from qaz_llm.pipeline.audit.index import Contents, make_index
-from qaz_llm.pipeline.audit.parts import find_parts, model_of
+from qaz_llm.pipeline.audit.parts import SUMMARY, find_parts, model_of, of_run
 from qaz_llm.pipeline.audit.sbom import SBOM, can_write_sbom, write_sbom
 from qaz_llm.pipeline.audit.signing import PUBLIC_KEY, SIGNATURE, load_key, sign, write_public_key, write_sums
 
 INDEX, WEIGHTS, ENERGY, LABEL_ROOT = "index.html", "model/hashes.json", "energy.json", "label_root.pem"
 FORMS = Path(__file__).parent / "forms"
-SUMMARY = "audit.json"
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s]+-----END CERTIFICATE-----")
 
 
@@ -56,11 +55,17 @@ def build_audit(
     of one device, in place of an assumed one.
 
     Raises:
-        InputError: no run, a folder or file named that is not what it is named for, `out` holds other files.
+        InputError: no run, a folder or file named that is not what it is named for, `out` holds other files,
+            or a signed audit where this one is not to be signed.
         DataError: a file of the run is damaged.
         WorkError: a path of the machine, a name or a secret was left in a file.
     """
     check_replaceable(out, marker=SUMMARY)
+    if key is None and (out / SIGNATURE).exists():
+        raise InputError(
+            f"{out}: holds a signed audit, and one without a signature would take its place",
+            hint="sign this one, too: --sign KEY.pem; or name another folder",
+        )
     parts = find_parts(run_dir, data=data, evaluations=evaluations)
     words = words_of_run(run_dir)
     secret = load_key(key) if key is not None else None
@@ -118,7 +123,7 @@ def _write_hashes(run_dir: Path, folder: Path) -> list[str]:
     model = model_of(run_dir)
     if model is None:
         return []
-    files = sorted(p for p in model.rglob("*") if p.is_file())
+    files = [p for p in of_run(model, "**/*") if p.is_file()]
     hashes = {str(p.relative_to(model)): {"bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in files}
     write_json(folder / WEIGHTS, hashes)
     return [WEIGHTS]
