@@ -49,7 +49,7 @@ def label(
     Label only what a model wrote. Keys are made once: qaz label keys --out DIR.
     """
     from qaz_llm.errors import InputError
-    from qaz_llm.labels.files import STANDARD_INPUT, label_file
+    from qaz_llm.labels.files import STANDARD_INPUT, label_file, read_unlabelled
     from qaz_llm.labels.keys import open_keys
     from qaz_llm.labels.making import Labeller
 
@@ -57,11 +57,16 @@ def label(
         if file == STANDARD_INPUT:
             raise InputError("--out: text of standard input has no name to be called after", hint="add --out FILE")
         out = file.with_name(f"{file.stem}.labelled{file.suffix or '.txt'}")
-    made = label_file(file, out, Labeller(open_keys(keys), model=model), encoding=encoding)
+    read = read_unlabelled(file, out, encoding)
+    made = label_file(read, out, Labeller(open_keys(keys), model=model))
     if as_json:
         print_json(made)
         return
     typer.echo(f"{out}: {made['chars']:,} characters and a label of {made['label_bytes']:,} bytes")
+    if made["looks_like"]:
+        typer.echo(
+            f"read as {made['read_as']}, as you said; its bytes look more like {made['looks_like']}: look at the letters"
+        )
     if made["composed"]:
         typer.echo("letters and their marks were composed (NFC), as the standard asks")
 

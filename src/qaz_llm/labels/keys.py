@@ -18,6 +18,7 @@ from qaz_llm.io import atomic_dir, check_replaceable
 from qaz_llm.labels.certificates import make_leaf, make_root, name_of, organisation_of, signs_labels
 from qaz_llm.labels.library import need_label_libraries
 from qaz_llm.labels.names import CERTIFICATE_CHARS, check_name
+from qaz_llm.labels.trust import issued
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -110,6 +111,11 @@ def open_keys(folder: Path, *, now: datetime | None = None) -> LabelKeys:
         raise InputError(f"{folder}: {LEAF_KEY} is not the key of {LEAF}", hint=_MAKE)
     if not signs_labels(leaf):
         raise InputError(f"{folder / LEAF}: not made out for signing labels (usage c2pa-kp-claimSigning)", hint=_MAKE)
+    if (folder / ROOT).exists() and not issued(leaf, _read_certificate(folder / ROOT)):
+        raise InputError(
+            f"{folder}: {LEAF} was not issued by the {ROOT} beside it, so no reader who trusts that root would trust its labels",
+            hint=f"put the {ROOT} there that belongs to {LEAF}, or {_MAKE}",
+        )
     _check_dates(leaf, folder / LEAF, now or datetime.now(UTC))
     return LabelKeys(key, leaf)
 
@@ -119,7 +125,7 @@ def read_roots(paths: list[Path]) -> bytes:
     need_label_libraries()
     from cryptography.x509 import load_pem_x509_certificates
 
-    pems = [_read(path) for path in paths]
+    pems = [_read_root(path) for path in paths]
     for path, pem in zip(paths, pems, strict=True):
         try:
             load_pem_x509_certificates(pem)
@@ -181,12 +187,31 @@ def _read_certificate(path: Path) -> Certificate:
         raise InputError(f"{path}: no certificate in PEM form", hint=_MAKE) from error
 
 
-def _read(path: Path) -> bytes:
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file", hint=_MAKE)
-    if path.stat().st_size > MAX_KEY_BYTES:
-        raise InputError(f"{path}: {path.stat().st_size:,} bytes, which is no key and no certificate")
-    return path.read_bytes()
+def _read_root(path: Path) -> bytes:
+    """A root given by its name; it may be a pipe."""
+    if path.is_dir():
+        inside = path / ROOT
+        hint = (
+            f"name the file in it: --trust {inside}"
+            if inside.is_file()
+            else f"name the {ROOT} of whoever labels the text"
+        )
+        raise InputError(f"{path}: a folder, and not a certificate", hint=hint)
+    return _read(path, hint=f"name the {ROOT} of whoever labels the text")
+
+
+def _read(path: Path, *, hint: str = _MAKE) -> bytes:
+    if path.is_dir():
+        raise InputError(f"{path}: a folder is where a file is to be", hint=hint)
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file", hint=hint)
+    with path.open("rb") as file:
+        data = file.read(MAX_KEY_BYTES + 1)
+    if len(data) > MAX_KEY_BYTES:
+        raise InputError(f"{path}: more than {MAX_KEY_BYTES >> 20} MiB, which is no key and no certificate", hint=hint)
+    if not data:
+        raise InputError(f"{path}: empty", hint=hint)
+    return data
 
 
 def _write_certificate(path: Path, certificate: Certificate) -> None:

@@ -9,12 +9,14 @@ pasted twice, or among others, where a check of the whole document could only sa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.labels.forms import forms_of
+from qaz_llm.labels.forms import Form, forms_of
 from qaz_llm.labels.library import need_label_libraries
 from qaz_llm.labels.names import shown
 from qaz_llm.labels.trust import RootTrust
@@ -43,20 +45,48 @@ _HOLDING = frozenset({"assertion.dataHash.match", "claimSignature.validated"})
 def read_labels(text: str, *, roots: bytes | None = None, now: datetime | None = None) -> Verified:
     """The verdict on each piece of a text: in the form, of those it may be escaped in, in which most labels hold.
 
+    What stands beside labels that hold is read by itself once more, so that answers may lie in one file in different forms; positions are
+    those in the text as all of its pieces were read.
+
     Args:
         roots: certificates in PEM form that labels are trusted by.
         now: when certificates have to be valid; the current time otherwise.
     """
-    best, most = (-1, -1), Verified(())
-    for form in forms_of(text):
-        made = verified(tuple(_segments(form.text, roots, now)), form.undone, has_roots=roots is not None)
-        labels = sum(segment.state != "none" for segment in made.segments)
-        holding = sum(segment.state in HOLDS for segment in made.segments)
+    segments, undone = _read(text, roots, now)
+    return verified(segments, undone, has_roots=roots is not None)
+
+
+def _read(text: str, roots: bytes | None, now: datetime | None) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
+    """The pieces of a text, and what was undone of it or of a part of it."""
+    best, form, segments = (-1, -1), Form(text), (Segment("none", 0, len(text), len(text)),)
+    for other in forms_of(text):
+        made = tuple(_segments(other.text, roots, now))
+        labels = sum(segment.state != "none" for segment in made)
+        holding = sum(segment.state in HOLDS for segment in made)
         if (holding, labels) > best:
-            best, most = (holding, labels), made
-        if labels and holding == labels:
-            break
-    return most
+            best, form, segments = (holding, labels), other, made
+        if holding and not form.undone:
+            break  # as it lies there; other forms are for what stands beside it
+    if not best[0] or all(segment.state in HOLDS for segment in segments):
+        return segments, form.undone
+    read: list[Segment] = []
+    steps = Counter(form.undone)
+    shift = 0
+    for is_held, group in groupby(segments, lambda segment: segment.state in HOLDS):
+        pieces = tuple(group)
+        start, end = pieces[0].start, pieces[-1].label_end
+        undone: tuple[str, ...] = ()
+        if not is_held:
+            pieces, undone = _read(form.text[start:end], roots, now)
+        offset = shift if is_held else start + shift
+        read += [_moved(piece, offset) for piece in pieces]
+        shift = read[-1].label_end - end
+        steps |= Counter(form.undone) + Counter(undone)
+    return tuple(read), tuple(steps.elements())
+
+
+def _moved(segment: Segment, by: int) -> Segment:
+    return replace(segment, start=segment.start + by, end=segment.end + by, label_end=segment.label_end + by)
 
 
 def _segments(text: str, roots: bytes | None, now: datetime | None) -> Iterator[Segment]:

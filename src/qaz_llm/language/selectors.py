@@ -164,4 +164,7 @@ def _parted(run: str, before: str, after: str) -> str:
 
 def _is_symbol(character: str) -> bool:
     """Whether it is a sign that may be a picture, or one of the planes of emoji that this Unicode does not know yet."""
-    return unicodedata.category(character) in ("So", "Sm") or "\U0001f000" <= character <= "\U0001faff"
+    is_known = (
+        unicodedata.category(character) in ("So", "Sm") and character not in "\ufffc\ufffd"
+    )  # stand for what is lost
+    return is_known or "\U0001f000" <= character <= "\U0001faff"

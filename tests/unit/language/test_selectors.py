@@ -89,7 +89,7 @@ def test_a_selector_behind_what_has_no_other_look_goes() -> None:
     repaired = repair(text)
     assert repaired.text == TEXT and repaired.counts == {"invisible": TEXT.count("а")}
     for selector_ in ("\ufe00", "\ufe0e", "\U000e0100", "\U000e01ef"):
-        for before in ("ә", "z", "!", " ", "\n", "😊" if selector_ != "\ufe0e" else "ы", ""):
+        for before in ("ә", "z", "!", " ", "\n", "😊" if selector_ != "\ufe0e" else "ы", "\ufffd", ""):
             assert selector_ not in repair(f"{before}{selector_}сөз").text, (before, selector_)
     assert not has_label(text) and not has_label("а\ufe0f" * 1000)
 
