@@ -12,7 +12,7 @@ from qaz_llm.data.readers.encodings import SAMPLE_BYTES, canonical_name, form_of
 from qaz_llm.errors import InputError
 from qaz_llm.io import write_text
 from qaz_llm.labels.making import Labeller
-from qaz_llm.labels.names import shown
+from qaz_llm.labels.names import quoted
 from qaz_llm.language.selectors import MAGIC, MARK
 
 MAX_BYTES = 64 << 20
@@ -93,9 +93,9 @@ def _doubt_of(path: Path, data: bytes, text: str, named: str) -> str | None:
     is_wide = name.startswith(_WIDE) and len(_USUAL.findall(text)) < len(text) / 2
     is_utf8 = looks == "utf-8" and not data.isascii() and not name.startswith(_WIDE)
     if is_wide or is_utf8:
-        begins = shown(text[:20])
+        begins = quoted(text[:20])
         raise InputError(
-            f"{path}: is not {named}: read so it begins {begins!r}, and its bytes are those of {looks}",
+            f"{path}: is not {named}: read so it begins {begins}, and its bytes are those of {looks}",
             hint="leave --encoding out" if looks == "utf-8" else f"--encoding {looks}",
         )
     return None if name.startswith(looks) or looks.startswith(name) else looks

@@ -21,7 +21,7 @@ from qaz_llm.labels.library import need_label_libraries
 from qaz_llm.labels.names import shown
 from qaz_llm.labels.trust import RootTrust
 from qaz_llm.labels.verdicts import Segment, State, Verified, verified
-from qaz_llm.language.selectors import BYTE_OF_SELECTOR, MAGIC, MARK, is_label, runs_of_selectors
+from qaz_llm.language.selectors import BYTE_OF_SELECTOR, MAGIC, MARK, has_label, is_label, runs_of_selectors
 
 if TYPE_CHECKING:
     from c2patxt import ManifestStore, Verdict
@@ -58,7 +58,8 @@ def read_labels(text: str, *, roots: bytes | None = None, now: datetime | None =
 
 def _read(text: str, roots: bytes | None, now: datetime | None) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
     """The pieces of a text, and what was undone of it or of a part of it."""
-    best, form, segments = (-1, -1), Form(text), (Segment("none", 0, len(text), len(text)),)
+    best, form = (-1, -1), Form(text)
+    segments: tuple[Segment, ...] = ()
     for other in forms_of(text):
         made = tuple(_segments(other.text, roots, now))
         labels = sum(segment.state != "none" for segment in made)
@@ -101,7 +102,7 @@ def _segments(text: str, roots: bytes | None, now: datetime | None) -> Iterator[
         found = _judge(text[done:start], run, roots, now)
         begins = start - found.length
         if begins > done:
-            yield Segment("none", done, begins, begins)
+            yield _beside(text, done, begins)
         yield Segment(
             found.state,
             begins,
@@ -114,7 +115,14 @@ def _segments(text: str, roots: bytes | None, now: datetime | None) -> Iterator[
         )
         done = end
     if done < len(text) or not text:
-        yield Segment("none", done, len(text), len(text))
+        yield _beside(text, done, len(text))
+
+
+def _beside(text: str, start: int, end: int) -> Segment:
+    """A piece of which no label in one piece says anything; one with spaces, line ends or letters in it may lie there."""
+    if has_label(text[start:end]):
+        return Segment("changed", start, end, end, "label_damaged", is_start_certain=False)
+    return Segment("none", start, end, end)
 
 
 def _length_of(run: str) -> int:

@@ -111,6 +111,19 @@ def test_what_was_edited_is_changed(
     assert str(verify(text).state) in {"invalid", "unmarked"}
 
 
+@pytest.mark.parametrize("between", [" ", "\n", "\u200b", "а"])
+@pytest.mark.parametrize("every", [1, 3, 20])
+def test_a_label_in_pieces_is_a_damaged_one_and_not_none(
+    labeller: Labeller, roots: bytes, between: str, every: int
+) -> None:
+    label = labeller.label(ANSWER)[len(ANSWER) :]
+    pieces = between.join(label[place : place + every] for place in range(0, len(label), every))
+    made = read_labels(f"{labeller.label(OTHER)} {ANSWER}{pieces} соңы", roots=roots)
+    first, *others = [(one.state, one.reason) for one in made.segments]
+    assert first == ("trusted", None) and set(others) == {("changed", "label_damaged")}
+    assert made.exit_code == 4
+
+
 def test_an_edited_answer_does_not_spoil_its_neighbours(labeller: Labeller, roots: bytes) -> None:
     text = labeller.label(ANSWER).replace("ұлы", "зұлым") + labeller.label(OTHER)
     made = read_labels(text, roots=roots)
