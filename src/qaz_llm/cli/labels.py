@@ -49,7 +49,7 @@ def label(
     Label only what a model wrote. Keys are made once: qaz label keys --out DIR.
     """
     from qaz_llm.errors import InputError
-    from qaz_llm.labels.files import STANDARD_INPUT, label_file
+    from qaz_llm.labels.files import STANDARD_INPUT, label_file, read_unlabelled
     from qaz_llm.labels.keys import open_keys
     from qaz_llm.labels.making import Labeller
 
@@ -57,11 +57,16 @@ def label(
         if file == STANDARD_INPUT:
             raise InputError("--out: text of standard input has no name to be called after", hint="add --out FILE")
         out = file.with_name(f"{file.stem}.labelled{file.suffix or '.txt'}")
-    made = label_file(file, out, Labeller(open_keys(keys), model=model), encoding=encoding)
+    read = read_unlabelled(file, out, encoding)
+    made = label_file(read, out, Labeller(open_keys(keys), model=model))
     if as_json:
         print_json(made)
         return
     typer.echo(f"{out}: {made['chars']:,} characters and a label of {made['label_bytes']:,} bytes")
+    if made["looks_like"]:
+        typer.echo(
+            f"read as {made['read_as']}, as you said; its bytes look more like {made['looks_like']}: look at the letters"
+        )
     if made["composed"]:
         typer.echo("letters and their marks were composed (NFC), as the standard asks")
 
@@ -85,11 +90,14 @@ def keys(
 ) -> None:
     """Make the keys of a service that labels what it writes: a root to give to readers, and a leaf to sign with."""
     from qaz_llm.labels.keys import LEAF_KEY, ROOT, ROOT_KEY, make_keys
+    from qaz_llm.labels.names import CERTIFICATE_CHARS
 
     made = make_keys(out, organisation=organisation, days=days, root=root)
     if as_json:
         print_json(made)
         return
+    if made["organisation_cut"]:
+        typer.echo(f"--organisation: cut to {CERTIFICATE_CHARS} characters, a certificate has no room for more")
     for name in ("root", "leaf"):
         facts = made[name]
         typer.echo(f"{name}  {facts['name']}")
@@ -147,5 +155,12 @@ def _place(segment: Segment) -> str:
 
 
 def _says(segment: Segment) -> str:
-    told = [part for part in (segment.reason, segment.model, segment.made_at) if part]
-    return ", ".join([*told, *([f"signed by {segment.signer}"] if segment.signer else [])]) or "–"
+    from qaz_llm.labels.names import quoted
+
+    told = [segment.reason] if segment.reason else []
+    told += [f"{what} {quoted(said)}" for what, said in (("model", segment.model), ("made", segment.made_at)) if said]
+    if segment.signer:
+        told.append(
+            f"{'signed by' if segment.state == 'trusted' else 'signer not confirmed:'} {quoted(segment.signer)}"
+        )
+    return ", ".join(told) or "–"

@@ -28,13 +28,16 @@ def print_plan_of_training(made: TrainPlan, as_json: bool) -> None:
 
 
 def print_table(headers: list[str], rows: list[list[str]]) -> None:
+    """The cells as they are and whole: what looks like rich's markup or names of emoji is text, and may be somebody else's."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table(*headers, box=None, header_style="bold", pad_edge=False)
+    table = Table(
+        *(Column(header, overflow="fold") for header in headers), box=None, header_style="bold", pad_edge=False
+    )
     for row in rows:
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    Console(width=None if sys.stdout.isatty() else 160, markup=False, emoji=False).print(table)
 
 
 def print_range_test(found: RangeTest) -> None:

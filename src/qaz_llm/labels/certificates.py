@@ -12,6 +12,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from qaz_llm.labels.names import CERTIFICATE_CHARS, shown
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.x509 import Certificate, CertificateBuilder, KeyUsage, Name
@@ -64,7 +66,7 @@ def signs_labels(certificate: Certificate) -> bool:
 
 
 def name_of(certificate: Certificate) -> str:
-    """Whom a certificate names, as `CN, O`."""
+    """Whom a certificate names, as `CN, O`: what its maker wrote, made safe to show."""
     from cryptography.x509.oid import NameOID
 
     found = [
@@ -72,7 +74,7 @@ def name_of(certificate: Certificate) -> str:
         for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME)
         for attribute in certificate.subject.get_attributes_for_oid(oid)
     ]
-    return ", ".join(found) or "no name"
+    return shown(", ".join(found)) or "no name"
 
 
 def organisation_of(certificate: Certificate) -> str:
@@ -87,10 +89,12 @@ def _name(organisation: str, role: str) -> Name:
     from cryptography.x509 import Name, NameAttribute
     from cryptography.x509.oid import NameOID
 
+    role = f": {role}"  # which stays whole: cryptography counts the bytes of a common name, the standard its characters
+    before = organisation.encode()[: CERTIFICATE_CHARS - len(role)].decode("utf-8", "ignore")
     return Name(
         [
-            NameAttribute(NameOID.ORGANIZATION_NAME, organisation[:64]),
-            NameAttribute(NameOID.COMMON_NAME, f"{organisation}: {role}"[:64]),
+            NameAttribute(NameOID.ORGANIZATION_NAME, organisation[:CERTIFICATE_CHARS]),
+            NameAttribute(NameOID.COMMON_NAME, f"{before}{role}"),
         ]
     )
 

@@ -17,6 +17,8 @@ from qaz_llm.errors import InputError
 from qaz_llm.io import atomic_dir, check_replaceable
 from qaz_llm.labels.certificates import make_leaf, make_root, name_of, organisation_of, signs_labels
 from qaz_llm.labels.library import need_label_libraries
+from qaz_llm.labels.names import CERTIFICATE_CHARS, check_name
+from qaz_llm.labels.trust import issued
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -55,7 +57,7 @@ def make_keys(
     `organisation` is who labels, as readers see it; without it the root's, of a new root `qaz-llm`. Returns what was made, with the days on
     which the certificates begin and end.
 
-    Raises InputError where `out` holds keys already, or `root` none.
+    Raises InputError where `out` holds keys already, or `root` none, and for a name that readers could not be shown as it is.
     """
     need_label_libraries()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -68,7 +70,7 @@ def make_keys(
         )
     check_replaceable(out, marker=LEAF)
     if root is None:
-        organisation = organisation or "qaz-llm"
+        organisation = check_name(organisation or "qaz-llm", "--organisation")
         root_key = Ed25519PrivateKey.generate()
         authority = make_root(root_key, organisation, moment, max(ROOT_DAYS, days))
     else:
@@ -76,7 +78,7 @@ def make_keys(
         if root_key.public_key() != authority.public_key():
             raise InputError(f"{root}: {ROOT_KEY} is not the key of {ROOT}", hint=_MAKE)
         _check_dates(authority, root / ROOT, moment)
-        organisation = organisation or organisation_of(authority)
+        organisation = check_name(organisation or organisation_of(authority), "--organisation")
     leaf_key = Ed25519PrivateKey.generate()
     leaf = make_leaf(leaf_key, authority, root_key, organisation, moment, days)
     with atomic_dir(out) as folder:
@@ -88,7 +90,13 @@ def make_keys(
             _write_key(folder / ROOT_KEY, root_key)
         else:
             shutil.copyfile(root / ROOT, folder / ROOT)
-    return {"out": str(out), "root": facts_of(authority), "leaf": facts_of(leaf), "root_key_here": root is None}
+    return {
+        "out": str(out),
+        "root": facts_of(authority),
+        "leaf": facts_of(leaf),
+        "root_key_here": root is None,
+        "organisation_cut": len(organisation) > CERTIFICATE_CHARS,
+    }
 
 
 def open_keys(folder: Path, *, now: datetime | None = None) -> LabelKeys:
@@ -103,6 +111,11 @@ def open_keys(folder: Path, *, now: datetime | None = None) -> LabelKeys:
         raise InputError(f"{folder}: {LEAF_KEY} is not the key of {LEAF}", hint=_MAKE)
     if not signs_labels(leaf):
         raise InputError(f"{folder / LEAF}: not made out for signing labels (usage c2pa-kp-claimSigning)", hint=_MAKE)
+    if (folder / ROOT).exists() and not issued(leaf, _read_certificate(folder / ROOT)):
+        raise InputError(
+            f"{folder}: {LEAF} was not issued by the {ROOT} beside it, so no reader who trusts that root would trust its labels",
+            hint=f"put the {ROOT} there that belongs to {LEAF}, or {_MAKE}",
+        )
     _check_dates(leaf, folder / LEAF, now or datetime.now(UTC))
     return LabelKeys(key, leaf)
 
@@ -112,7 +125,7 @@ def read_roots(paths: list[Path]) -> bytes:
     need_label_libraries()
     from cryptography.x509 import load_pem_x509_certificates
 
-    pems = [_read(path) for path in paths]
+    pems = [_read_root(path) for path in paths]
     for path, pem in zip(paths, pems, strict=True):
         try:
             load_pem_x509_certificates(pem)
@@ -174,12 +187,31 @@ def _read_certificate(path: Path) -> Certificate:
         raise InputError(f"{path}: no certificate in PEM form", hint=_MAKE) from error
 
 
-def _read(path: Path) -> bytes:
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file", hint=_MAKE)
-    if path.stat().st_size > MAX_KEY_BYTES:
-        raise InputError(f"{path}: {path.stat().st_size:,} bytes, which is no key and no certificate")
-    return path.read_bytes()
+def _read_root(path: Path) -> bytes:
+    """A root given by its name; it may be a pipe."""
+    if path.is_dir():
+        inside = path / ROOT
+        hint = (
+            f"name the file in it: --trust {inside}"
+            if inside.is_file()
+            else f"name the {ROOT} of whoever labels the text"
+        )
+        raise InputError(f"{path}: a folder, and not a certificate", hint=hint)
+    return _read(path, hint=f"name the {ROOT} of whoever labels the text")
+
+
+def _read(path: Path, *, hint: str = _MAKE) -> bytes:
+    if path.is_dir():
+        raise InputError(f"{path}: a folder is where a file is to be", hint=hint)
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file", hint=hint)
+    with path.open("rb") as file:
+        data = file.read(MAX_KEY_BYTES + 1)
+    if len(data) > MAX_KEY_BYTES:
+        raise InputError(f"{path}: more than {MAX_KEY_BYTES >> 20} MiB, which is no key and no certificate", hint=hint)
+    if not data:
+        raise InputError(f"{path}: empty", hint=hint)
+    return data
 
 
 def _write_certificate(path: Path, certificate: Certificate) -> None:

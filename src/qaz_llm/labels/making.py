@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from qaz_llm import __version__
 from qaz_llm.errors import InputError
 from qaz_llm.labels.library import need_label_libraries
+from qaz_llm.labels.names import check_name
 from qaz_llm.language.selectors import MARK, has_label
 
 if TYPE_CHECKING:
@@ -24,14 +25,19 @@ MEDIA_TYPE = "text/plain"
 
 
 class Labeller:
-    """Signs texts with one key. It may be used by many threads."""
+    """Signs texts with one key. It may be used by many threads.
+
+    Raises InputError where the model's name is too long or has characters that are not seen.
+    """
 
     def __init__(self, keys: LabelKeys, *, model: str | None = None) -> None:
         need_label_libraries()
         from c2patxt import Disclosure, ModelType, Signer
 
         self._signer: Signer = Signer(private_key=keys.key, certificates=(keys.leaf,))
-        self._disclosure = Disclosure(MEDIA_TYPE, ModelType.GENERIC, model_name=model or None)
+        self._disclosure = Disclosure(
+            MEDIA_TYPE, ModelType.GENERIC, model_name=check_name(model, "--model") if model else None
+        )
 
     def label(self, text: str) -> str:
         """The text in NFC with a label behind it.

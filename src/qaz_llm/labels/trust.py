@@ -32,17 +32,17 @@ class RootTrust:
         self.signer = name_of(chain[0]) if chain else None
         if not chain or len(chain) > MAX_PATH or not signs_labels(chain[0]):
             return False
-        if not all(_issued(child, parent) for child, parent in pairwise(chain)):
+        if not all(issued(child, parent) for child, parent in pairwise(chain)):
             return False
         return any(self._leads_to(chain, root) for root in anchors)
 
     def _leads_to(self, chain: Sequence[Certificate], root: Certificate) -> bool:
         if not root.not_valid_before_utc <= self._now <= root.not_valid_after_utc:
             return False
-        return root == chain[-1] or _issued(chain[-1], root)
+        return root == chain[-1] or issued(chain[-1], root)
 
 
-def _issued(child: Certificate, parent: Certificate) -> bool:
+def issued(child: Certificate, parent: Certificate) -> bool:
     """Whether `parent` is an authority and has signed `child`."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.x509 import BasicConstraints, ExtensionNotFound

@@ -36,7 +36,7 @@ from qaz_llm.language.lookalikes import one_alphabet
 from qaz_llm.language.markup import decode_entities, may_have_markup, remove_markup
 from qaz_llm.language.mojibake import MISREAD_BYTE_ORDER_MARKS, undo_mojibake
 from qaz_llm.language.presentation import base_letters
-from qaz_llm.language.selectors import remove_labels
+from qaz_llm.language.selectors import remove_labels, remove_tags
 from qaz_llm.language.variants import kazakh_forms
 from qaz_llm.language.white_space import even_white_space, one_line_end
 from qaz_llm.language.white_space import keep_layout as kept_layout
@@ -108,7 +108,7 @@ def _repair_once(
 ) -> str:
     """The repairs that the flags ask for, each once; where the encoding was wrong, all others wait for the next round."""
     if flags & kernels.SELECTORS:
-        text = remove_labels(text, counts)
+        text = remove_tags(remove_labels(text, counts), counts)
     if flags & (kernels.MOJIBAKE | kernels.OLD_KAZAKH):
         before = text
         if flags & kernels.MOJIBAKE:

@@ -47,7 +47,7 @@ SPACES = 1024
 MARKUP = 2048
 MIXED = 4096
 SELECTORS = 1 << 14
-"""Two variation selectors side by side, which no sign has: a label of machine-made text, or what is left of one."""
+"""A variation selector, which may be of a label of machine-made text or of no sign at all, or a letter of tags."""
 _BENT = 8192
 """A capital after a small letter: MOJIBAKE where there is one in every CHARACTERS_PER_BENT_WORD, as where one Cyrillic
 encoding was read as another (пРИВЕТ)."""
@@ -152,11 +152,11 @@ def _tables() -> tuple[npt.NDArray[np.uint16], Flags]:
         (_SPACE | _NEWLINE, _SPACE, SPACES),
         (_SPACE, _NEWLINE, SPACES),
         (_OPENS_MARKUP, _IN_MARKUP, MARKUP),
-        (_SELECTOR, _SELECTOR, SELECTORS),
         (_CYRILLIC, _FOREIGN, MIXED),
         (_FOREIGN, _CYRILLIC, MIXED),
     ):
         pairs[np.ix_((kinds & left) != 0, (kinds & right) != 0)] |= np.uint32(flag)
+    pairs[:, (kinds & _SELECTOR) != 0] |= np.uint32(SELECTORS)
     table.flags.writeable = pairs.flags.writeable = False
     return table, pairs
 
@@ -189,7 +189,7 @@ def _groups() -> Iterable[tuple[Iterable[str], int]]:
     yield KOI8_TRAILS, _TRAIL_KOI8
     yield " ", _SPACE
     yield "\n", _NEWLINE
-    yield characters_of(selectors.SELECTORS), _SELECTOR
+    yield characters_of(selectors.SELECTORS + selectors.TAGS), _SELECTOR
     yield "&<", _OPENS_MARKUP
     yield (*characters_of("A-Za-z"), *"#/!?"), _IN_MARKUP
 

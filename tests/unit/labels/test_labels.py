@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from c2patxt import verify
+from typer.testing import CliRunner
 
+from qaz_llm.cli.entry import app
 from qaz_llm.errors import InputError
 from qaz_llm.io import embedded_path, read_jsonl
-from qaz_llm.labels.files import read_text_file
+from qaz_llm.labels.files import read_text_file, read_unlabelled
 from qaz_llm.labels.keys import LEAF, LEAF_KEY, ROOT, LabelKeys, make_keys, open_keys, read_roots
 from qaz_llm.labels.making import Labeller
 from qaz_llm.labels.reading import read_labels
@@ -38,6 +42,13 @@ def labeller(folder: Path) -> Labeller:
 
 @pytest.fixture(scope="module")
 def roots(folder: Path) -> bytes:
+    return read_roots([folder / ROOT])
+
+
+@pytest.fixture(scope="module")
+def another_root(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("others") / "keys"
+    make_keys(folder)
     return read_roots([folder / ROOT])
 
 
@@ -98,6 +109,19 @@ def test_what_was_edited_is_changed(
     assert (made.counts.get("changed"), made.exit_code) == (1, 4)
     assert next(segment.reason for segment in made.segments if segment.state == "changed") == reason
     assert str(verify(text).state) in {"invalid", "unmarked"}
+
+
+@pytest.mark.parametrize("between", [" ", "\n", "\u200b", "а"])
+@pytest.mark.parametrize("every", [1, 3, 20])
+def test_a_label_in_pieces_is_a_damaged_one_and_not_none(
+    labeller: Labeller, roots: bytes, between: str, every: int
+) -> None:
+    label = labeller.label(ANSWER)[len(ANSWER) :]
+    pieces = between.join(label[place : place + every] for place in range(0, len(label), every))
+    made = read_labels(f"{labeller.label(OTHER)} {ANSWER}{pieces} соңы", roots=roots)
+    first, *others = [(one.state, one.reason) for one in made.segments]
+    assert first == ("trusted", None) and set(others) == {("changed", "label_damaged")}
+    assert made.exit_code == 4
 
 
 def test_an_edited_answer_does_not_spoil_its_neighbours(labeller: Labeller, roots: bytes) -> None:
@@ -198,6 +222,31 @@ def test_a_label_for_a_text_that_was_sent(labeller: Labeller, roots: bytes) -> N
     assert read_labels(ANSWER + labeller.label_of(ANSWER), roots=roots).counts == {"trusted": 1}
 
 
+@pytest.mark.parametrize("num_bytes", range(8))
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text, end: text.replace(" ", "\u00a0", 1) + end,
+        lambda text, end: text + " " + end,
+        lambda text, end: text + "\u200b" + end,
+        lambda text, end: text + "\ufeff" + end,
+        lambda text, end: text + "🙂" + end,
+        lambda text, end: "🙂" + text[2:] + end,
+    ],
+)
+def test_text_that_was_changed_is_not_called_a_changed_label(
+    labeller: Labeller, roots: bytes, another_root: bytes, change: Callable[[str, str], str], num_bytes: int
+) -> None:
+    """However many bytes were put in: where the signed length ends inside a letter, too, and whoever is trusted."""
+    labelled = labeller.label(OTHER)
+    body, end = labelled[: len(OTHER)], labelled[len(OTHER) :]
+    spoilt = end[:-20] + ("\ufe00" if end[-20] != "\ufe00" else "\ufe01") + end[-19:]
+    for trusted in (roots, None, another_root):
+        for label, reason in ((end, "text_changed"), (spoilt, "label_changed")):
+            made = read_labels("🙂ә" + "x" * num_bytes + change(body, label), roots=trusted)
+            assert [segment.reason for segment in made.segments if segment.state == "changed"] == [reason]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_files_in_unicode_encodings(labeller: Labeller, roots: bytes, tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.txt").write_bytes(labeller.label(ANSWER).encode(encoding))
@@ -229,3 +278,106 @@ def _usages(keys: LabelKeys) -> list:  # type: ignore[type-arg]
     from cryptography.x509 import ExtendedKeyUsage
 
     return list(keys.leaf.extensions.get_extension_for_class(ExtendedKeyUsage).value)
+
+
+KAZAKH = (
+    "Қазақстан Республикасының Тұңғыш ғарышкері туралы әңгіме: ол ұшуға көп жыл дайындалды, өзі үшін емес, ел үшін."
+)
+RUSSIAN = "Рассказ о первом космонавте республики: он готовился к полёту много лет, и не для себя одного, а для страны."
+
+
+@pytest.mark.parametrize(("text", "encoding"), [(RUSSIAN, "cp1251"), (KAZAKH, "kz1048"), (KAZAKH, "utf-16-le")])
+def test_the_hint_names_the_encoding_that_the_bytes_look_like(tmp_path: Path, text: str, encoding: str) -> None:
+    path = _written(tmp_path / "a.txt", text.encode(encoding))
+    with pytest.raises(InputError) as caught:
+        read_text_file(path)
+    assert f"--encoding {encoding}" in str(caught.value)
+    assert read_text_file(path, encoding).text == text
+    assert read_text_file(path, encoding).looks_like is None
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "named"),
+    [
+        (RUSSIAN, "cp1251", "utf-16"),
+        (KAZAKH + " ", "kz1048", "utf-16"),
+        (KAZAKH + ".", "kz1048", "UTF-16LE"),
+        (KAZAKH, "utf-8", "cp1251"),
+        (KAZAKH, "utf-8", "latin-1"),
+        (KAZAKH, "utf-16-le", "utf-16-be"),
+        ("plain English words, and no letter beyond ASCII", "ascii", "utf-16"),
+    ],
+)
+def test_an_encoding_that_gives_other_letters_is_refused(tmp_path: Path, text: str, written: str, named: str) -> None:
+    data = text.encode(written)
+    path = _written(tmp_path / "a.txt", data + b" " * (len(data) % 2))
+    with pytest.raises(InputError, match=r"is not|not "):
+        read_text_file(path, named)
+
+
+def test_an_encoding_that_may_be_meant_is_doubted_aloud(tmp_path: Path) -> None:
+    assert read_text_file(_written(tmp_path / "a.txt", KAZAKH.encode("kz1048")), "cp1251").looks_like == "kz1048"
+    for encoding in ("utf-16", "utf-16-le"):
+        chinese = _written(tmp_path / "b.txt", "哈萨克斯坦是中亚国家。\n首都是阿斯塔纳。".encode(encoding))
+        assert read_text_file(chinese, encoding).text.startswith("哈萨克斯坦")
+
+
+PAGE = "<!DOCTYPE html>\n<html><body>Сәлем</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.html", "Сәлем"),
+        ("a.txt", PAGE),
+        ("a", "\n\n<?xml version='1.0'?><!-- a\nb -->\n<HTML lang='kk'>Сәлем"),
+        ("a.md", "<body class='x'>Сәлем</body>"),
+    ],
+)
+def test_pages_of_html_are_refused_by_what_they_are(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(InputError, match="a page of HTML"):
+        read_unlabelled(_written(tmp_path / name, text.encode()), tmp_path / "out.txt")
+    prose = _written(tmp_path / "b.txt", f"Бет былай басталады:\n```\n{PAGE}\n```".encode())
+    assert read_unlabelled(prose, tmp_path / "out.txt").text.startswith("Бет")
+
+
+def test_a_leaf_of_another_root_is_not_opened(folder: Path, tmp_path: Path) -> None:
+    make_keys(tmp_path / "a")
+    (tmp_path / "a" / ROOT).write_bytes((folder / ROOT).read_bytes())
+    with pytest.raises(InputError, match=r"was not issued by the root.pem"):
+        open_keys(tmp_path / "a")
+    (tmp_path / "a" / ROOT).unlink()
+    assert open_keys(tmp_path / "a").valid_until > datetime.now(UTC)
+
+
+def test_what_is_given_as_a_root_is_named_as_what_it_is(folder: Path) -> None:
+    for path, said in (
+        (folder, f"a folder.*--trust {folder / ROOT}"),
+        (Path("/dev/null"), "empty"),
+        (folder / "no", "no such"),
+    ):
+        with pytest.raises(InputError) as caught:
+            read_roots([path])
+        assert re.search(said, str(caught.value), re.DOTALL) and "make them" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named_before_the_keys(tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["label", str(tmp_path / "no.txt"), "--keys", str(tmp_path / "nokeys")])
+    assert isinstance(told.exception, InputError) and "no.txt" in str(told.exception)
+
+
+def test_answers_in_different_forms_in_one_file(labeller: Labeller, roots: bytes) -> None:
+    """The raw one has an escape as letters in it, so that no form of the whole file holds for both."""
+    raw, other = labeller.label(ANSWER), labeller.label(OTHER)
+    once = json.dumps({"a": other})
+    twice = json.dumps({"b": json.dumps({"a": labeller.label("Үшінші.")})})
+    page = html.escape(labeller.label("<Төртінші> & соңғысы."))
+    text = f"сөз {raw}\n{once}\n{twice}\n{page} соңы"
+    made = read_labels(text, roots=roots)
+    assert made.counts["trusted"] == 4 and "changed" not in made.counts
+    assert made.chars["trusted"] == len(ANSWER) + len(OTHER) + len("Үшінші.") + len("<Төртінші> & соңғысы.")
+    assert {"escapes", "html"} == set(made.read_as)
+    assert all(one.label_end == two.start for one, two in pairwise(made.segments))
+    assert told(made, text)[:2] == [("none", "сөз "), ("trusted", ANSWER)]
+    edited = read_labels(text.replace("Абай", "Адай"), roots=roots)
+    assert edited.counts["trusted"] == 3 and edited.counts["changed"] == 1

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from qaz_llm.errors import InputError
+from qaz_llm.errors import InputError, WorkError
 from qaz_llm.io import sha256_of
 from qaz_llm.io.machine import paths_in
 from qaz_llm.pipeline.audit.build import build_audit
@@ -84,6 +84,44 @@ def test_nothing_in_it_tells_of_the_machine(run_dir: Path, tmp_path: Path) -> No
         assert name not in text, name
     assert made.replaced["host"] == 3 and made.replaced["user"] == 2 and made.replaced["path"] >= 7
     assert json.loads((made.path / "evaluation/eval/adapted/parity.json").read_text())["model"] == "<run>/model"
+
+
+def test_no_secret_and_no_person_is_passed_on(run_dir: Path, tmp_path: Path) -> None:
+    token = "hf_" + "qwertQWERT" * 3
+    lines = [
+        f"# token: {token}",
+        "url: https://bekzat:qupia@host.kz/x",
+        "aws: s3://b?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE",
+    ]
+    lines += ["share: \\\\srv\\share\\bekzat", "up: ../../home/bekzat/z", "home: $HOME/bekzat", "other: ~bekzat/x"]
+    lines += ["mail: bekzat@example.kz", "spaced: /home/bekzat/my docs/x", "password: құпия сөз"]
+    write(run_dir / "config.yaml", "\n".join(lines))
+    write(
+        run_dir / "run.json",
+        {"environment": {"WANDB_API_KEY": "9f86d081884c7d65"}, "command": ["qaz", "--token", "qupia"]},
+    )
+    write(
+        run_dir / "corpus/README.md", f"# Data\n\nFrom `/home/bekzat/my docs/x`, by bekzat@example.kz, with {token}.\n"
+    )
+    made = build_audit(run_dir, tmp_path / "audit")
+    text = all_text(made.path)
+    for told in (token, "bekzat", "qupia", "құпия", "AKIA", "my docs", "9f86d081884c7d65"):
+        assert told not in text, told
+    assert made.replaced["secret"] == 7 and made.replaced["email"] == 2
+    assert all(f"secret {made.replaced['secret']}" in page_of(made.path) for _ in ALL)
+
+
+def test_what_a_part_lets_through_the_last_look_finds(
+    run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every kind, in a file that no part of the cleaning has seen, and without showing it."""
+    from qaz_llm.pipeline.audit import build
+
+    for told in ("password=qupia", "bekzat@example.kz", "~bekzat/x", "\\\\srv\\share\\bekzat", HOST):
+        monkeypatch.setattr(build, "make_index", lambda _, told=told: f"<p>{told}</p>")
+        with pytest.raises(WorkError, match="still tells of") as caught:
+            build_audit(run_dir, tmp_path / "audit")
+        assert told not in str(caught.value) and not (tmp_path / "audit").exists()
 
 
 def test_figures_and_hashes_are_those_of_the_run(run_dir: Path, tmp_path: Path) -> None:
@@ -185,6 +223,37 @@ def test_the_same_key_signs_again_and_a_wrong_one_is_refused(run_dir: Path, tmp_
     with pytest.raises(InputError, match="nobody's to see"):
         build_audit(run_dir, tmp_path / "b", label_root=tmp_path / "root.pem")
     assert not (tmp_path / "b").exists()
+
+
+def test_a_signed_audit_is_not_replaced_by_one_without_a_signature(run_dir: Path, tmp_path: Path) -> None:
+    out, key = tmp_path / "audit", tmp_path / "key.pem"
+    build_audit(run_dir, out, key=key)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="signed audit") as caught:
+        build_audit(run_dir, out)
+    assert "--sign" in str(caught.value)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert build_audit(run_dir, out, key=key).signed
+    assert not build_audit(run_dir, tmp_path / "other").signed and not build_audit(run_dir, tmp_path / "other").signed
+
+
+@pytest.mark.parametrize("place", ["audit", "eval/audit", "model/audit", "a/b/audit"])
+def test_audits_kept_in_the_run_are_no_part_of_it(run_dir: Path, tmp_path: Path, place: str) -> None:
+    def shown(folder: Path) -> dict[str, str]:
+        dated = ("SHA256SUMS", "sbom.cdx.json")
+        return {
+            str(p.relative_to(folder)): sha256_of(p) for p in folder.rglob("*") if p.is_file() and p.name not in dated
+        }
+
+    plain = shown(build_audit(run_dir, tmp_path / "plain").path)
+    assert shown(build_audit(run_dir, run_dir / place).path) == plain, "nor is the one that is being made"
+    assert shown(build_audit(run_dir, run_dir / place).path) == plain
+    assert shown(build_audit(run_dir, tmp_path / "again").path) == plain
+    shutil.rmtree(run_dir / "model")
+    if not place.startswith("model"):
+        assert {"model_card", "weights"} <= set(build_audit(run_dir, tmp_path / "none").missing)
+        with pytest.raises(InputError, match="lies in an audit"):
+            build_audit(run_dir, tmp_path / "b", data=[run_dir / place / "libraries/corpus"])
 
 
 def test_what_is_no_run_or_holds_other_files_is_refused(run_dir: Path, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +18,13 @@ from qaz_llm.io.machine import MachineWords, paths_in
 from qaz_llm.pipeline.audit.cleaning import copy_clean, texts_of, words_of_run
 from qaz_llm.pipeline.audit.energy import Energy, estimate_energy
 from qaz_llm.pipeline.audit.index import Contents, make_index
-from qaz_llm.pipeline.audit.parts import find_parts, model_of
+from qaz_llm.pipeline.audit.parts import SUMMARY, find_parts, model_of, of_run
 from qaz_llm.pipeline.audit.sbom import SBOM, can_write_sbom, write_sbom
 from qaz_llm.pipeline.audit.signing import PUBLIC_KEY, SIGNATURE, load_key, sign, write_public_key, write_sums
 
 INDEX, WEIGHTS, ENERGY, LABEL_ROOT = "index.html", "model/hashes.json", "energy.json", "label_root.pem"
 FORMS = Path(__file__).parent / "forms"
-SUMMARY = "audit.json"
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s]+-----END CERTIFICATE-----")
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,17 @@ def build_audit(
     of one device, in place of an assumed one.
 
     Raises:
-        InputError: no run, a folder or file named that is not what it is named for, `out` holds other files.
+        InputError: no run, a folder or file named that is not what it is named for, `out` holds other files,
+            or a signed audit where this one is not to be signed.
         DataError: a file of the run is damaged.
-        WorkError: a path of the machine was left in a file.
+        WorkError: a path of the machine, a name or a secret was left in a file.
     """
     check_replaceable(out, marker=SUMMARY)
+    if key is None and (out / SIGNATURE).exists():
+        raise InputError(
+            f"{out}: holds a signed audit, and one without a signature would take its place",
+            hint="sign this one, too: --sign KEY.pem; or name another folder",
+        )
     parts = find_parts(run_dir, data=data, evaluations=evaluations)
     words = words_of_run(run_dir)
     secret = load_key(key) if key is not None else None
@@ -91,7 +100,7 @@ def build_audit(
         write_text(folder / INDEX, make_index(contents))
         summary = {"kind": "qaz audit", "parts": files, "missing": contents.missing, "replaced": dict(replaced)}
         write_json(folder / SUMMARY, summary)
-        _refuse_paths(folder, words)
+        _refuse_telling(folder, words)
         number = write_sums(folder)
         if secret is not None:
             sign(folder, secret)
@@ -114,31 +123,35 @@ def _write_hashes(run_dir: Path, folder: Path) -> list[str]:
     model = model_of(run_dir)
     if model is None:
         return []
-    files = sorted(p for p in model.rglob("*") if p.is_file())
+    files = [p for p in of_run(model, "**/*") if p.is_file()]
     hashes = {str(p.relative_to(model)): {"bytes": p.stat().st_size, "sha256": sha256_of(p)} for p in files}
     write_json(folder / WEIGHTS, hashes)
     return [WEIGHTS]
 
 
 def _certificate(path: Path) -> str:
-    """The text of a certificate in PEM. Raises InputError for anything else, above all a private key."""
+    """The certificates of a file in PEM, without what stands around them. Raises InputError for anything else, above all a private key."""
     try:
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--label-root {path}: cannot be read as PEM", hint="name the root's certificate") from error
-    if "PRIVATE KEY" in text or "-----BEGIN CERTIFICATE-----" not in text:
+    if "PRIVATE KEY" in text or not _CERTIFICATE.search(text):
         found = "a private key, which is nobody's to see" if "PRIVATE KEY" in text else "no certificate"
         raise InputError(f"--label-root {path}: holds {found}", hint="name the root's certificate, in PEM")
-    return text
+    return "".join(f"{found}\n" for found in _CERTIFICATE.findall(text))
 
 
-def _refuse_paths(folder: Path, words: MachineWords) -> None:
-    """The last look: no absolute path and no name of user or host in any file."""
+def _refuse_telling(folder: Path, words: MachineWords) -> None:
+    """The last look, for all that `copy_clean` replaces, at every file as it was written; certificates and public keys are what they are."""
     for path, text in texts_of(folder):
-        names = words.replace(text)[1] if path.name != SBOM else {}  # a package may be called as a person is
-        left = [*paths_in(text), *names]
-        if left:
+        if path.suffix == ".pem":
+            continue
+        if path.name == SBOM:  # a package may be called as a person is, and its version as an address
+            left = Counter(path=len(list(paths_in(json.loads(text)))))
+        else:
+            left = words.replace_in(json.loads(text))[1] if path.suffix == ".json" else words.replace(text)[1]
+        if left.total():
             raise WorkError(
-                f"{path.relative_to(folder)}: still tells of the machine: {left[0][:80]!r}; no audit was written",
+                f"{path.relative_to(folder)}: still tells of the machine or a person ({', '.join(+left)}); no audit was written",
                 hint="a folder of the run may be named after a user or host: rename it",
             )

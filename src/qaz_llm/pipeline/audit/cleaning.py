@@ -10,7 +10,7 @@ from typing import Any
 from qaz_llm.errors import DataError
 from qaz_llm.io import read_json, write_json, write_text
 from qaz_llm.io.machine import MachineWords
-from qaz_llm.pipeline.audit.parts import Found
+from qaz_llm.pipeline.audit.parts import Found, of_run
 
 MAX_BYTES = 64 << 20
 """A file larger than this is no report; it is named and left out."""
@@ -21,7 +21,7 @@ DROPPED_KEYS = frozenset({"pid", "pid_start", "job_id", "host"})
 def words_of_run(run_dir: Path) -> MachineWords:
     """The names that a run's own files tell: its hosts, and the users in the paths they hold."""
     hosts, users = set[str](), set[str]()
-    for path in (*run_dir.glob("status.json"), *run_dir.glob("*/status.json")):
+    for path in of_run(run_dir, "status.json", "*/status.json"):
         status = read_json(path)
         hosts |= {str(one["host"]) for one in [status, *status.get("sittings", [])] if one.get("host")}
     for part in (run_dir.resolve(), Path.home()):

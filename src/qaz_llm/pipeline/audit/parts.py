@@ -14,6 +14,8 @@ EVALUATION = "evaluation"
 CONFIGS = "configs"
 STAGES = "stages"
 VERSIONS = "versions"
+SUMMARY = "audit.json"
+"""What an audit's folder is known by."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,32 @@ def model_of(run_dir: Path) -> Path | None:
     return next(iter(_models(run_dir)), None)
 
 
+def of_run(run_dir: Path, *patterns: str) -> list[Path]:
+    """What lies in a run by patterns of names, in the order of these: not what lies in an audit of it, nor in folders that are being written.
+
+    An audit may be kept in the run it is of, and holds copies of the run's own files.
+    """
+    found = (path for pattern in patterns for path in sorted(run_dir.glob(pattern)))
+    return [path for path in found if not _is_beside(path, run_dir)]
+
+
+def _is_beside(path: Path, run_dir: Path) -> bool:
+    inside = path.relative_to(run_dir).parts
+    folders = [run_dir.joinpath(*inside[:depth]) for depth in range(1, len(inside) + 1)]
+    return any(part.startswith(".") and part.endswith(".tmp") for part in inside) or any(
+        (folder / SUMMARY).is_file() for folder in folders
+    )
+
+
 def _models(run_dir: Path) -> list[Path]:
     whole = [run_dir / name for name in ("model", "adapter") if (run_dir / name).is_dir()]
-    return whole[:1] or sorted(run_dir.glob("*/model"))[-1:]
+    return whole[:1] or of_run(run_dir, "*/model")[-1:]
 
 
 def _with(run_dir: Path, name: str) -> list[Path]:
     """Folders of a run with such a file, three levels down at most; checkpoints and packed rows are passed over."""
     passed = {"checkpoints", "packed", "trackers", "answers"}
-    found = [path for depth in ("", "*/", "*/*/") for path in sorted(run_dir.glob(f"{depth}{name}"))]
+    found = of_run(run_dir, *(f"{depth}{name}" for depth in ("", "*/", "*/*/")))
     return [path.parent for path in found if not passed & set(path.relative_to(run_dir).parts)]
 
 
@@ -82,6 +101,11 @@ def _named(folders: Sequence[Path], name: str, option: str) -> list[Path]:
         if not (folder / name).is_file():
             raise InputError(
                 f"{option} {folder}: holds no {name}", hint="name the folder that a build or evaluation wrote"
+            )
+        if any((above / SUMMARY).is_file() for above in folder.resolve().parents):
+            raise InputError(
+                f"{option} {folder}: lies in an audit, as a copy",
+                hint="name the folder that a build or evaluation wrote",
             )
     return list(folders)
 

@@ -1,0 +1,134 @@
+"""What lets somebody in, or leads to a person, in a text: passwords, tokens, keys, addresses of e-mail.
+
+    https://user:pass@host/x          https://<secret>@host/x        whoever is named in an address, with or without a password
+    hf_…, sk-…, AKIA…, eyJ….…         <secret>                       by their shape, wherever they stand
+    password: Құпия сөз               password: <secret>             by the name before it, whatever it is
+    api_key=9f86d081884c7d65          api_key=<secret>               by the name before it, where it is long and no word
+    aidar@example.kz                  <email>
+
+A secret of another shape under another name is not known to be one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+SECRET, EMAIL = "secret", "email"
+
+_SHAPES = (
+    r"hf_[A-Za-z0-9]{16,}",
+    r"(?:sk|rk|pk)[-_](?:[a-z0-9]+[-_])?[\w-]{16,}",
+    r"gh[pousr]_[A-Za-z0-9]{16,}",
+    r"(?:github_pat|npm|dckr_pat|dop_v1|whsec|shpat|lin_api|gsk|r8|glsa|api_org)_\w{16,}",
+    r"(?:glpat|nvapi|pypi|dapi|tvly|pplx|xapp|xox[abeoprs])-?[\w-]{16,}",
+    r"(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}",
+    r"AIza[\w-]{20,}",
+    r"ya29\.[\w-]{16,}",
+    r"SG\.[\w-]{16,}\.[\w-]{16,}",
+    r"\d{8,10}:[\w-]{35}",  # bots of Telegram
+    r"eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?",  # JWT
+)
+_OF_SHAPE = re.compile(rf"(?<![\w-])(?:{'|'.join(_SHAPES)})")
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----|\Z)", re.DOTALL)  # fmt: skip
+_IN_ADDRESS = re.compile(r"""(?i)(?<=://)[^\s/?#"'`<>]+(?=@)""")
+_BEARER = re.compile(r"(?i)\b((?:bearer|basic)\s+)(?:(?=[\w.~+/-]*\d)[\w.~+/-]{8,}=*|[\w.~+/-]{20,}=*)")
+
+_TELLING = r"(?:passw(?:or)?d|passphrase|passcode|pwd|secret|credentials?|authorization|құпия[ _]?сөз|пароль)"
+"""Names of which every value is a secret."""
+_MAYBE = r"(?:key|token|auth|signature|sig|cookie|session|access[_-]?key)"
+"""Names of secrets and of much else, so that the value has to look like one."""
+_ID = r"(?:[_-]?(?:id|value|key|access[_-]?key))?"
+_SIGN = r"""["'`]?[ \t]*(?:=>|:=|[:=])[ \t]*"""
+_LINE = re.compile(rf"(?im)^([ \t]*(?:-[ \t]+)*[\w.-]*{_TELLING}{_ID}:[ \t]+)(?![\"'<|>\[{{&*!])(?!{'(?:null|none|true|false|~|[0-9]{1,5})'}[ \t]*$)(?=\S)(?:(?![ \t]#).)+$")  # fmt: skip
+_BLOCK = re.compile(
+    rf"(?im)^(([ \t]*)[\w.-]*{_TELLING}{_ID}:[ \t]*)[|>][-+0-9]*[ \t]*\n(?:[ \t]*\n|\2[ \t]+.*(?:\n|\Z))+"
+)
+_NAMED = re.compile(
+    rf"""(?i)({_TELLING}{_ID}{_SIGN})("[^"\n]+"|'[^'\n]+'|(?:(?:basic|bearer|digest|token)[ \t]+)?[^\s"'`,;&#<>()\[\]{{}}]+)"""
+)
+_LONG_NAMED = re.compile(rf"""(?i)({_MAYBE}{_ID}{_SIGN}["'`]?)([\w+/.~-]{{16,}}=*)""")
+_OPTION = re.compile(
+    r"""(?i)((?<![\w-])--?[\w-]*(?:token|api-?key|passw(?:or)?d|secret|passphrase)(?:[ \t]+|=))("[^"\n]+"|'[^'\n]+'|[^\s"'<>-][^\s"'<>]{5,})"""
+)
+_NO_SECRET = re.compile(r"(?i)(?:null|none|true|false|~|[0-9]{1,5}|\$\{?\w+\}?|\*+|…|\.\.\.)")
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@(?:[\w-]+\.)+[^\W\d_]{2,}(?![\w-])")
+_LOGIN = re.compile(r"(?<![\w.+%/@-])[^\W\d][\w.-]*@(?:[^\W\d_][\w-]+(?![\w@/.-]|\.\w)|<host>)")
+"""Somebody on a machine: aidar@gpu01. `pass@k` is a measure."""
+_TELLING_NAME = re.compile(rf"(?i).*{_TELLING}{_ID}")
+_MAYBE_NAME = re.compile(rf"(?i).*{_MAYBE}{_ID}")
+_OPTION_NAME = re.compile(r"(?i)--?[\w-]*(?:token|api-?key|passw(?:or)?d|secret|passphrase)")
+_LONG = re.compile(r"[\w+/.~-]{16,}=*")
+
+
+def replace_secrets(text: str, counts: Counter[str]) -> str:
+    """The text with `<secret>` in the place of what lets somebody in; adds their number to `secret`.
+
+    >>> replace_secrets("wget --password=Qupia1 https://aidar:Qupia1@example.kz/x", Counter())
+    'wget --password=<secret> https://<secret>@example.kz/x'
+    """
+
+    def named(match: re.Match[str]) -> str:
+        value = match[2].strip("\"'")
+        if not value or value.startswith("<") or _NO_SECRET.fullmatch(value):
+            return match[0]
+        return counted(match)
+
+    def long_named(match: re.Match[str]) -> str:
+        return counted(match) if _is_no_word(match[2]) else match[0]
+
+    def counted(match: re.Match[str]) -> str:
+        counts[SECRET] += 1
+        return f"{match[1] or ''}<{SECRET}>" if match.re.groups else f"<{SECRET}>"
+
+    def whole(_: re.Match[str]) -> str:
+        counts[SECRET] += 1
+        return f"<{SECRET}>"
+
+    def block(match: re.Match[str]) -> str:
+        return counted(match) + "\n"
+
+    for pattern, replacement in (
+        (_PRIVATE_KEY, whole),
+        (_IN_ADDRESS, whole),
+        (_BLOCK, block),
+        (_LINE, counted),
+        (_OF_SHAPE, whole),
+        (_BEARER, counted),
+        (_NAMED, named),
+        (_OPTION, named),
+        (_LONG_NAMED, long_named),
+    ):
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def replace_emails(text: str, counts: Counter[str]) -> str:
+    """The text with `<email>` in the place of addresses; adds their number to `email`."""
+    text, number = _EMAIL.subn(f"<{EMAIL}>", text) if "@" in text else (text, 0)
+    counts[EMAIL] += number
+    return text
+
+
+def replace_logins(text: str, counts: Counter[str]) -> str:
+    """The same of `somebody@machine`, counted with the addresses."""
+    text, number = _LOGIN.subn(f"<{EMAIL}>", text) if "@" in text else (text, 0)
+    counts[EMAIL] += number
+    return text
+
+
+def is_secret_value(name: str, value: str) -> bool:
+    """Whether a value is a secret by the name that it has: a key of JSON, or the option before it on a command line."""
+    if not value or value.startswith("<") or _NO_SECRET.fullmatch(value):
+        return False
+    if _TELLING_NAME.fullmatch(name) or _OPTION_NAME.fullmatch(name):
+        return True
+    return bool(_MAYBE_NAME.fullmatch(name) and _LONG.fullmatch(value)) and _is_no_word(value)
+
+
+def _is_no_word(value: str) -> bool:
+    """Whether letters and digits are mixed as in no name: hexadecimal, or capitals, small letters and digits."""
+    has_digit = any(map(str.isdigit, value))
+    if re.fullmatch("[0-9a-fA-F-]{16,}", value):
+        return has_digit and any(map(str.isalpha, value))
+    return has_digit and value != value.lower() and value != value.upper()

@@ -1,0 +1,71 @@
+"""Names in labels and certificates: what may be written into them, and how they are shown to whoever reads them.
+
+    "Мектеп"                     "Мектеп"
+    "x\\n\\x1b[2Jtrusted 0–99"     "x\\n\\x1b[2Jtrusted 0–99"     the escapes as letters: no new line, nothing for the terminal to obey
+
+A label is written by whoever likes to, and `qaz verify` prints what it says beside its own verdict. So what comes out of a label is shown in
+quotation marks, on one line, cut to MAX_CHARS, and without a character that moves, hides or turns round what stands beside it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from qaz_llm.errors import InputError
+
+MAX_CHARS = 200
+CERTIFICATE_CHARS = 64
+"""What a certificate has room for (RFC 5280, appendix A.1: ub-organization-name, ub-common-name)."""
+UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef"
+"""What Python calls printable and nobody sees: joiners, fillers, the blank of Braille and variation selectors."""
+_UNSEEN = re.compile(f"[{UNSEEN}]")
+_SPACES = re.compile(" {2,}")
+
+
+def check_name(name: str, option: str) -> str:
+    """The name. Raises InputError where it is too long for a label, or has characters that are not seen or not shown as they are.
+
+    >>> check_name("Білім министрлігі", "--organisation")
+    'Білім министрлігі'
+    """
+    if len(name) > MAX_CHARS:
+        raise InputError(
+            f"{option}: {len(name):,} characters, at most {MAX_CHARS} are allowed", hint="give a shorter name"
+        )
+    unfit = next((character for character in name if _is_unfit(character)), None)
+    if unfit is not None:
+        raise InputError(
+            f"{option}: has U+{ord(unfit):04X} in it, which is not seen; control characters, line ends and marks of direction are refused",
+            hint="readers see the name beside a verdict: write it in letters, digits, signs and spaces",
+        )
+    if name and not name.strip():
+        raise InputError(f"{option}: white space alone is no name", hint="give a name, or leave the option out")
+    return name
+
+
+def shown(text: str) -> str:
+    """A text of somebody else on one line of at most MAX_CHARS characters, what is not seen as its escape.
+
+    >>> print(shown("demo\\n\\x1b[2J\\u202e!"))
+    demo\\n\\x1b[2J\\u202e!
+    """
+    text = _SPACES.sub(" ", text[: MAX_CHARS + 1])
+    escaped = "".join(_escape(character) if _is_unfit(character) else character for character in text)
+    return escaped if len(escaped) <= MAX_CHARS else f"{escaped[: MAX_CHARS - 1]}…"
+
+
+def quoted(text: str) -> str:
+    """`shown` in quotation marks that the text cannot close.
+
+    >>> print(quoted('demo", signed by "Мектеп'))
+    "demo', signed by 'Мектеп"
+    """
+    return '"' + shown(text).replace('"', "'") + '"'
+
+
+def _is_unfit(character: str) -> bool:
+    return not character.isprintable() or bool(_UNSEEN.match(character))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
