@@ -58,11 +58,8 @@ def part_of(value: Any, *, is_chat: bool, is_piece: bool) -> Part:
     finish = choice.get("finish_reason")
     if not isinstance(finish, str | None) or finish in NO_END:
         raise BadAnswer("the engine gave the answer up", said=f"finish_reason {finish!r}"[:100])
-    is_last = is_piece and finish is not None
     place = ("delta" if is_piece else "message") if is_chat else "text"
     said = choice.get(place)
-    if said is None and is_last:
-        said = {} if is_chat else ""
     if not isinstance(said, dict if is_chat else str):
         raise BadAnswer(f"the engine's answer is not in OpenAI's form: {place}")
     text, others = _texts(said, is_piece) if isinstance(said, dict) else (said, {})
