@@ -52,7 +52,7 @@ def part_of(value: Any, *, is_chat: bool, is_piece: bool) -> Part:
     choices = value.get("choices")
     if is_piece and choices == []:  # the tokens, in an event of their own
         return Part(usage=value.get("usage"))
-    choice = choices[0] if isinstance(choices, list) and choices else None
+    choice = choices[0] if isinstance(choices, list) and len(choices) == 1 else None  # no request asks for two
     if not isinstance(choice, dict) or choice.get("index", 0) != 0:
         raise BadAnswer("the engine's answer is not in OpenAI's form: choices")
     finish = choice.get("finish_reason")

@@ -60,7 +60,8 @@ def cleaned(text: str, counts: Counter[str]) -> str:
     if _HALF.search(text):
         text = _PAIR.sub(lambda pair: pair.group().encode("utf-16-le", "surrogatepass").decode("utf-16-le"), text)
         text, halves = _HALF.subn("\ufffd", text)
-        counts["half_character"] += halves
+        if halves:
+            counts["half_character"] += halves
     text = remove_labels(text, counts)
     return _MAYBE_MARKS.sub(lambda run: _with_fewer_marks(run.group(), counts), text)
 

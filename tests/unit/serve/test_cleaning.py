@@ -112,7 +112,9 @@ def test_a_model_cannot_switch_its_label_off(start: Start, roots: bytes, kept: K
 def test_two_halves_in_two_pieces_are_a_letter(start: Start) -> None:
     with start(labelled=False) as service:
         service.engine.reply = halves("бір \ud83d\ude00")
-        assert service.text_of()[0] == "бір 😀"
+        text, pieces = service.text_of()
+        assert text == "бір 😀"
+        assert "removed" not in pieces[-1].model_extra["qaz_label"]
 
 
 def halves(said: str):  # type: ignore[no-untyped-def]

@@ -91,6 +91,7 @@ NO_ANSWERS: list[Reply] = [
     whole({}),
     whole({"choices": []}),
     whole({"choices": "abc"}),
+    whole({"choices": message(content="бір")["choices"] + message(content="екі")["choices"]}),
     whole({"choices": [{"text": "Сәлем", "finish_reason": "stop"}]}),
     whole({"error": {"message": "?"}}),
     whole(message()),
