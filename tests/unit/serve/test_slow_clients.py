@@ -65,32 +65,38 @@ def endless(_body: dict[str, Any]) -> Response:
     return StreamingResponse((event for _ in range(1 << 14)), media_type="text/event-stream")
 
 
-def test_who_reads_late_gets_label_and_reason(start: Start, kept: Kept, tmp_path: Path) -> None:
-    body = json.dumps({"model": "demo", "messages": ASK, "stream": True, "max_tokens": 1 << 20}).encode()
-    folder = make_model_folder(tmp_path / "long")
-    (folder / "config.json").write_text('{"max_position_embeddings": 1000000}')
-    with start(model=folder, limits=Limits(request_s=0.5)) as service, connected(service, len(body), body) as made:
+@pytest.fixture
+def long_folder(tmp_path: Path) -> Path:
+    """A model whose answers may be longer than all buffers between an engine and a client."""
+    made = make_model_folder(tmp_path / "long")
+    (made / "config.json").write_text('{"max_position_embeddings": 1000000}')
+    return made
+
+
+LONG = json.dumps({"model": "demo", "messages": ASK, "stream": True, "max_tokens": 1 << 20}).encode()
+
+
+def test_who_reads_late_gets_label_and_reason(start: Start, kept: Kept, long_folder: Path) -> None:
+    with start(model=long_folder, limits=Limits(request_s=0.5)) as service:
         service.engine.reply = endless
-        time.sleep(1.0)
-        text = all_of(made)
+        with connected(service, len(LONG), LONG) as made:
+            time.sleep(1.0)
+            text = all_of(made)
     assert '"code":"engine_timeout"' in text
     assert text.endswith("0\r\n\r\n")
     assert "\ufeff" in text
     assert kept.requests()[-1]["refused"] == "engine_timeout"
 
 
-def test_who_reads_nothing_is_left(start: Start, kept: Kept, tmp_path: Path) -> None:
-    body = json.dumps({"model": "demo", "messages": ASK, "stream": True, "max_tokens": 1 << 20}).encode()
-    folder = make_model_folder(tmp_path / "long")
-    (folder / "config.json").write_text('{"max_position_embeddings": 1000000}')
-    with (
-        start(model=folder, limits=Limits(client_s=0.3, concurrency=1)) as service,
-        connected(service, len(body), body),
-    ):
+def test_who_reads_nothing_is_left(start: Start, kept: Kept, long_folder: Path) -> None:
+    with start(model=long_folder, limits=Limits(client_s=0.3, concurrency=1)) as service:
         service.engine.reply = endless
-        time.sleep(1.0)
-        service.engine.reply = None
-        service.chat()  # the place is free again
+        with connected(service, len(LONG), LONG):
+            end = time.monotonic() + 20
+            while not kept.requests() and time.monotonic() < end:
+                time.sleep(0.05)
+            service.engine.reply = None
+            service.chat()  # the place is free again
     assert [line.get("refused") for line in kept.requests()] == ["client_too_slow", None]
 
 
