@@ -42,6 +42,9 @@ def serve(
     queue: Annotated[int, typer.Option(min=0, help="Requests that may wait.")] = 256,
     max_body_bytes: Annotated[int, typer.Option(min=1024, help="Of one request.")] = 1 << 20,
     request_s: Annotated[float, typer.Option(min=1, help="Longest time at the engine, in seconds.")] = 600.0,
+    client_s: Annotated[
+        float, typer.Option(min=1, help="Longest time to send a request, or to take a piece, in seconds.")
+    ] = 60.0,
 ) -> None:
     """Serve a model at /v1/chat/completions and /v1/completions, as OpenAI's clients ask; answers say that they are AI-made.
 
@@ -74,6 +77,7 @@ def serve(
             queue=queue,
             body_bytes=max_body_bytes,
             request_s=request_s,
+            client_s=client_s,
         ),
     )
     run(config, open_to_all=open_to_all)

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 
 from qaz_llm.serve.config import ServeConfig
 from qaz_llm.serve.facts import ModelFacts
+from qaz_llm.serve.fields import check_model
 from qaz_llm.serve.gateway import Gateway
 from qaz_llm.serve.keys import Keys
 from qaz_llm.serve.labelling import HEADERS, AnswerLabels
@@ -21,6 +22,7 @@ from qaz_llm.serve.refusals import Refused
 from qaz_llm.serve.workers import Workers
 
 CONNECT_S = 5.0
+READ = ["GET", "HEAD"]
 
 
 def make_app(config: ServeConfig, facts: ModelFacts, keys: Keys, labels: AnswerLabels) -> FastAPI:
@@ -39,12 +41,12 @@ def make_app(config: ServeConfig, facts: ModelFacts, keys: Keys, labels: AnswerL
             finally:
                 await workers.stop()
 
-    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     began = int(time.time())
 
     def ask(request: Request, *, is_chat: bool) -> Response:
         gateway: Gateway = request.app.state.gateway
-        return WrittenBy(partial(gateway.answer, request, is_chat=is_chat))
+        return WrittenBy(partial(gateway.answer, request, is_chat=is_chat), config.limits.client_s)
 
     @app.post("/v1/chat/completions")
     async def chat(request: Request) -> Response:
@@ -54,17 +56,27 @@ def make_app(config: ServeConfig, facts: ModelFacts, keys: Keys, labels: AnswerL
     async def completions(request: Request) -> Response:
         return ask(request, is_chat=False)
 
-    @app.get("/v1/models")
-    async def models(request: Request) -> Response:
+    def of_models(request: Request, name: str | None) -> Response:
         gateway: Gateway = request.app.state.gateway
         try:
             gateway.keys.who(request.headers.get("authorization"))
+            if name is not None:
+                check_model(name, config.name)
         except Refused as refused:
-            return JSONResponse(refused.body(), refused.status, headers=dict(refused.headers()))
+            return JSONResponse(refused.body(), refused.status, headers={**HEADERS, **refused.headers()})
         model = {"id": config.name, "object": "model", "created": began, "owned_by": "qaz-llm"}
-        return JSONResponse({"object": "list", "data": [{**model, "context_length": facts.window_tokens}]})
+        model = {**model, "context_length": facts.window_tokens}
+        return JSONResponse({"object": "list", "data": [model]} if name is None else model)
 
-    @app.get("/health")
+    @app.api_route("/v1/models", methods=READ)
+    async def models(request: Request) -> Response:
+        return of_models(request, None)
+
+    @app.api_route("/v1/models/{name:path}", methods=READ)
+    async def model(request: Request, name: str) -> Response:
+        return of_models(request, name)
+
+    @app.api_route("/health", methods=READ)
     async def health(request: Request) -> Response:
         gateway: Gateway = request.app.state.gateway
         state = gateway.workers.state()

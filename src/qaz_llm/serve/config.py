@@ -28,6 +28,8 @@ class Limits(StrictModel):
     """How long one waits, in seconds, before it is refused with 503."""
     request_s: float = Field(default=600.0, gt=0)
     """How long one may take at the engine, in seconds, before it ends with 504."""
+    client_s: float = Field(default=60.0, gt=0)
+    """How long a client may take to send its request, and to take a piece of the answer, in seconds; then it is left."""
     answer_tokens: int = Field(default=1024, ge=1)
     """Longest answer where a request does not say; always within the model's window."""
 

@@ -2,54 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
-import orjson
+from qaz_llm.serve.answers import BadAnswer
 
-MAX_EVENT_BYTES = 8 << 20
+MAX_EVENT_BYTES = 1 << 20
 END = b"[DONE]"
 
 
-class BrokenStream(Exception):
-    """An engine sent what is no event, or an error amid an answer."""
+async def events_of(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Any]:
+    """The JSON values of events up to `[DONE]` or the end. Raises BadAnswer.
 
-
-async def events_of(chunks: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, Any]]:
-    """The JSON values of `data:` lines up to `[DONE]` or the end.
-
-    Lines end at line feeds alone: U+2028 and U+0085, at which `str.splitlines` parts too, stand unescaped in JSON.
+    Lines end as the standard says (WHATWG HTML, 9.2.6), at CR, LF or both: U+2028 and U+0085, at which `str.splitlines` parts too,
+    stand unescaped in JSON. Several `data:` lines of an event are one value; an event that breaks off is none.
     """
-    rest = b""
+    reader = _Reader()
     async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        if len(rest) > MAX_EVENT_BYTES:
-            raise BrokenStream("an event without an end")
-        for event in _values(lines):
-            if event is None:
+        for data in reader.feed(chunk):
+            if data == END:
                 return
-            yield event
-    for event in _values([rest]):
-        if event is not None:
-            yield event
-
-
-def _values(lines: Sequence[bytes]) -> Iterator[dict[str, Any] | None]:
-    """Of each `data:` line its value; None at the end of the answer."""
-    for line in lines:
-        if not line.startswith(b"data:"):
-            continue
-        data = line[5:].strip()
+            yield _value(data)
+    for data in reader.feed(b"\n\n", is_end=True):
         if data == END:
-            yield None
             return
         try:
-            value = orjson.loads(data)
-        except ValueError as error:
-            raise BrokenStream("an event that is no JSON") from error
-        if not isinstance(value, dict) or "error" in value:
-            raise BrokenStream("an error amid the answer")
-        yield value
+            yield _value(data)
+        except BadAnswer:
+            return  # it broke off; that the answer has no end shows by its finish_reason
+
+
+class _Reader:
+    """Bytes to the data of events."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+        self._bytes = 0
+
+    def feed(self, chunk: bytes, *, is_end: bool = False) -> list[bytes]:
+        """The events that are whole now."""
+        lines = (self._rest + chunk).splitlines(keepends=True)
+        is_open = bool(lines) and not is_end and not lines[-1].endswith(b"\n")  # a CR may be half of a CR LF
+        self._rest = lines.pop() if is_open else b""
+        found = []
+        for line in lines:
+            if (made := self._line(line.rstrip(b"\r\n"))) is not None:
+                found.append(made)
+        if len(self._rest) + self._bytes > MAX_EVENT_BYTES:
+            raise BadAnswer("the engine sent an event without an end")
+        return found
+
+    def _line(self, line: bytes) -> bytes | None:
+        if line:
+            name, _, value = line.partition(b":")
+            if name == b"data":
+                self._data.append(value.strip())
+                self._bytes += len(value)
+            return None
+        data, self._data, self._bytes = b"\n".join(self._data), [], 0
+        return data or None
+
+
+def _value(data: bytes) -> Any:
+    try:
+        return json.loads(data)  # it takes half a character, which orjson refuses
+    except (ValueError, RecursionError) as error:
+        is_error = data.startswith(b'{"error"')  # transformers serve quotes nothing in it
+        said = data.decode("utf-8", "replace") if is_error else None
+        raise BadAnswer("the engine sent an event that is no JSON", said=said) from error
 
 
 class StopCutter:

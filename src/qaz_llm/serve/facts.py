@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 WINDOWS = ("max_position_embeddings", "n_positions", "seq_length", "n_ctx")
 UNLIMITED = 1 << 40
 """Tokenizers without a window of their own say some number beyond this."""
+FAR_LETTERS, FAR = 16, 2
+"""A text of more letters for each token of the window, whose first so many have twice its tokens, does not fit whatever follows: what
+comes after a letter changes the tokens before it by a few at most."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class ModelFacts:
 
     def count_prompt(self, prompt: str) -> int:
         """Tokens of a prompt as the engine makes them, with those that the tokenizer puts around it."""
-        return len(self.tokenizer.backend_tokenizer.encode(prompt, add_special_tokens=True).ids)
+        return self._count(prompt, add_special_tokens=True)
 
     def count_messages(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None = None) -> int:
         """Tokens of a dialogue under the model's template, with the beginning of the answer.
@@ -58,7 +61,18 @@ class ModelFacts:
             )
         except (TemplateError, TypeError, KeyError, ValueError) as error:
             raise wrong_field("messages", f"the model's chat template refuses them: {error}") from error
-        return len(self.tokenizer.backend_tokenizer.encode(str(text), add_special_tokens=False).ids)
+        return self._count(str(text), add_special_tokens=False)
+
+    def _count(self, text: str, *, add_special_tokens: bool) -> int:
+        """Exact where the text may fit. Of one that is far too long the beginning alone is counted: raises Refused (400) then.
+
+        Batches, because other threads run while they are counted; `encode` stops them all.
+        """
+        count = self.tokenizer.backend_tokenizer.encode_batch_fast
+        begin = text[: FAR_LETTERS * self.window_tokens]
+        if len(begin) < len(text) and len(count([begin])[0]) > FAR * self.window_tokens:
+            raise self._too_long(f"more than {FAR * self.window_tokens:,}")
+        return len(count([text], add_special_tokens=add_special_tokens)[0])
 
     def room_for_answer(self, prompt_tokens: int, wanted: int | None, otherwise: int) -> int:
         """Most tokens of an answer: what is wanted, or `otherwise`, and what the window leaves.
@@ -67,14 +81,21 @@ class ModelFacts:
         """
         room = self.window_tokens - prompt_tokens
         if room < 1:
-            raise Refused(
-                400,
-                f"the prompt has {prompt_tokens:,} tokens, and prompt and answer together have {self.window_tokens:,}:"
-                " shorten the prompt",
-                code="context_length_exceeded",
-                param="messages",
-            )
+            raise self._too_long(f"{prompt_tokens:,}")
         return min(room, wanted or otherwise)
+
+    def count_answer(self, text: str) -> int:
+        """Tokens of an answer, whose length has been looked at."""
+        return len(self.tokenizer.backend_tokenizer.encode_batch_fast([text], add_special_tokens=False)[0])
+
+    def _too_long(self, tokens: str) -> Refused:
+        return Refused(
+            400,
+            f"the prompt has {tokens} tokens, and prompt and answer together have {self.window_tokens:,}:"
+            " shorten the prompt",
+            code="context_length_exceeded",
+            param="messages",
+        )
 
 
 def read_facts(folder: Path, window_tokens: int | None) -> ModelFacts:

@@ -19,10 +19,13 @@ from qaz_llm.language.selectors import remove_labels
 from qaz_llm.serve.messages import messages_of
 from qaz_llm.serve.notices import NOTICES
 from qaz_llm.serve.refusals import Refused, wrong_field
+from qaz_llm.serve.values import TEXT_FORMAT, check_passed, is_number, is_whole
 
 NOTICE = "qaz_notice"
 MAX_STOPS = 4
 MAX_STOP_CHARS = 200
+MAX_WHOLE, MAX_SEED = (1 << 31) - 1, (1 << 63) - 1
+"""What engines can hold."""
 PENALTIES = frozenset({"frequency_penalty", "presence_penalty", "logit_bias"})
 FORMATS = frozenset({"response_format", "tools", "tool_choice", "parallel_tool_calls"})
 DONE_BY: Mapping[str, frozenset[str]] = {
@@ -45,12 +48,14 @@ _NOTHING: Mapping[str, Callable[[Any], bool]] = {
     "tools": lambda value: value == [],
     "tool_choice": lambda value: value == "none",
     "parallel_tool_calls": lambda value: isinstance(value, bool),
-    "response_format": lambda value: value == {"type": "text"},
+    "response_format": lambda value: value == TEXT_FORMAT,
     "service_tier": lambda value: value == "auto",
     "suffix": lambda value: value == "",
     "user": lambda value: isinstance(value, str),
 }
 """Values that ask for nothing, which clients send; `user` is for the service, and is neither used nor logged."""
+_OF_TOOLS = frozenset({"tool_choice", "parallel_tool_calls"})
+"""Beside tools these ask for something, whatever their value."""
 _SAMPLING: Mapping[str, tuple[float, float]] = {"temperature": (0, 2), "top_p": (0, 1)}
 _OWN = frozenset(
     {"model", "messages", "prompt", "stream", "stream_options", "stop", "seed", "top_k", NOTICE}
@@ -77,9 +82,9 @@ class Asked:
     labels_removed: int = 0
 
     @property
-    def is_free_text(self) -> bool:
-        """Whether the answer is prose, which a label may stand behind: no JSON mode."""
-        return bool(self.passed.get("response_format", {"type": "text"}) == {"type": "text"})
+    def wants_json(self) -> bool:
+        """Whether the answer is to be JSON, which a label behind it would break; what it is shows when it is there."""
+        return "response_format" in self.passed
 
 
 def read_request(
@@ -91,7 +96,7 @@ def read_request(
     """
     if not isinstance(body, dict):
         raise Refused(400, "the body is to be a JSON object", code="invalid_json")
-    _check_model(body.get("model"), name)
+    check_model(body.get("model"), name)
     given = {key: value for key, value in body.items() if value is not None}
     passed = _passed(given, engine, is_chat)
     labels = 0
@@ -111,7 +116,7 @@ def read_request(
         _whole(given, "max_completion_tokens", 1) or _whole(given, "max_tokens", 1),
         _stops(given.get("stop")),
         _flag(given, "stream"),
-        bool(options.get("include_usage")),
+        _flag(options, "include_usage"),
         _sampling(given),
         passed,
         _notice(given.get(NOTICE, notice if notice is not None else default_notice)),
@@ -119,7 +124,8 @@ def read_request(
     )
 
 
-def _check_model(model: Any, name: str) -> None:
+def check_model(model: Any, name: str) -> None:
+    """Raise Refused (404) where a request names another model, or none."""
     if model != name:
         asked = "no model is named" if model is None else f"there is no model {str(model)[:100]!r}"
         raise Refused(404, f"{asked} here; it is {name!r}", code="model_not_found", param="model")
@@ -133,7 +139,7 @@ def _passed(given: Mapping[str, Any], engine: str, is_chat: bool) -> dict[str, A
             if key == ("prompt" if is_chat else "messages"):
                 raise wrong_field(key, f"belongs to {'/v1/completions' if is_chat else '/v1/chat/completions'}")
             continue
-        if key in _NOTHING and _NOTHING[key](value):
+        if key in _NOTHING and _NOTHING[key](value) and not (key in _OF_TOOLS and given.get("tools")):
             continue
         if key not in DONE_BY[engine]:
             known = (
@@ -145,6 +151,7 @@ def _passed(given: Mapping[str, Any], engine: str, is_chat: bool) -> dict[str, A
                 code="unsupported_parameter",
             )
         passed[key] = value
+    check_passed(passed, is_chat=is_chat)
     return passed
 
 
@@ -160,29 +167,29 @@ def _sampling(given: Mapping[str, Any]) -> dict[str, Any]:
     for key, (least, most) in _SAMPLING.items():
         if key in given:
             value = given[key]
-            if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            if not is_number(value, least, most):
                 raise wrong_field(key, f"is to be a number from {least:g} to {most:g}")
             found[key] = float(value)
-    for key, least in (("top_k", 0), ("seed", 0)):
-        if (value := _whole(given, key, least)) is not None:
+    for key, most in (("top_k", MAX_WHOLE), ("seed", MAX_SEED)):
+        if (value := _whole(given, key, 0, most)) is not None:
             found[key] = value
     return found
 
 
-def _whole(given: Mapping[str, Any], key: str, least: int) -> int | None:
+def _whole(given: Mapping[str, Any], key: str, least: int, most: int = MAX_WHOLE) -> int | None:
     value = given.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 1 << 63:
-        raise wrong_field(key, f"is to be a whole number from {least} on")
-    return value
+    if not is_whole(value, least, most):
+        raise wrong_field(key, f"is to be a whole number from {least} to {most:,}")
+    return int(value)
 
 
 def _flag(given: Mapping[str, Any], key: str) -> bool:
-    value = given.get(key, False)
-    if not isinstance(value, bool):
+    value = given.get(key)
+    if not isinstance(value, bool | None):
         raise wrong_field(key, "is to be true or false")
-    return value
+    return bool(value)
 
 
 def _stops(value: Any) -> tuple[str, ...]:

@@ -9,15 +9,26 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from qaz_llm.errors import InputError
 from qaz_llm.labels.keys import LabelKeys, open_keys
 from qaz_llm.labels.making import Labeller
-from qaz_llm.serve.fields import Asked
 from qaz_llm.serve.notices import NOTICES, with_notice
 from qaz_llm.serve.refusals import Refused
+from qaz_llm.serve.said import Said
 
 FIELD = "qaz_label"
 HEADERS: Mapping[str, str] = {"x-ai-generated": "true"}
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What goes behind `content` or `text`, and behind each text beside it; and the field `qaz_label`."""
+
+    text: str
+    beside: Mapping[str, str]
+    field: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,29 +45,54 @@ class AnswerLabels:
                 503, "the certificate that answers are labelled with has ended", code="label_certificate_expired"
             )
 
-    def behind(self, text: str, asked: Asked, *, is_free: bool) -> tuple[str, dict[str, Any]]:
-        """What goes behind a text that has been sent as it is: the notice and the label; and the field that says so."""
-        notice = with_notice(asked.notice) if is_free and text else ""
-        why = self._why_not(text, is_free)
-        label = ""
-        if self.labeller is not None and why is None:
-            try:
-                label = self.labeller.label_of(unicodedata.normalize("NFC", text + notice))
-            except InputError:
-                why = "text_cannot_be_labelled"
+    def behind(self, said: Said) -> Behind:
+        """What goes behind texts that have been sent as they are: the notice and the labels; and the field that says so."""
+        text, asked = said.text, said.asked
+        is_free = bool(text.strip()) and not (asked.wants_json and is_json(text))
+        notice = with_notice(asked.notice) if is_free and not said.has_calls else ""
+        why = self._why_not(said, is_free)
+        label = self._label(text + notice) if why is None else ""
+        if why is None and not label:
+            why = "text_cannot_be_labelled"
+        beside = {key: self._label(held) if held.strip() else "" for key, held in said.beside.items() if held}
         field: dict[str, Any] = {"ai_generated": True, "c2pa": bool(label)}
         if why is not None:
             field["no_c2pa_because"] = why
+        if beside or said.has_calls:
+            field["beside"] = {key: bool(own) for key, own in beside.items()}
+            field["beside"] |= {"tool_calls": False} if said.has_calls else {}
         if asked.notice is not None:
             field["notice"] = NOTICES[asked.notice]
-        return notice + label, field
+        if said.removed:
+            field["removed"] = dict(said.removed)
+        return Behind(notice + label, beside, field)
 
-    def _why_not(self, text: str, is_free: bool) -> str | None:
+    def _label(self, text: str) -> str:
+        if self.labeller is None:
+            return ""
+        try:
+            return self.labeller.label_of(unicodedata.normalize("NFC", text))
+        except InputError:
+            return ""
+
+    def _why_not(self, said: Said, is_free: bool) -> str | None:
         if self.labeller is None:
             return "no_label_keys"
-        if not is_free:
-            return "not_free_text"
-        return None if text.strip() else "empty"
+        if is_free:
+            return None
+        return "not_free_text" if said.text.strip() or said.has_calls else "empty"
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is a JSON object or list, behind which a label would break it. A lone text in quotes is prose.
+
+    >>> is_json('{"a": 1}'), is_json('"Сәлем"'), is_json("{Сәлем}")
+    (True, False, False)
+    """
+    try:
+        return isinstance(orjson.loads(text), dict | list)
+    except ValueError:
+        return False
 
 
 def open_labels(folder: Path | None, model: str) -> AnswerLabels:

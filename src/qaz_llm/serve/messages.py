@@ -33,7 +33,7 @@ def _turn(turn: Any, place: str, has_tools: bool, counts: Counter[str]) -> Mappi
     if not isinstance(turn, dict):
         raise wrong_field(place, "is to be an object with role and content")
     roles = (*ROLES, "tool") if has_tools else ROLES
-    role = turn.get("role")
+    role = "system" if turn.get("role") == "developer" else turn.get("role")  # OpenAI's later name of it
     if role not in roles:
         raise wrong_field(f"{place}.role", f"is to be one of {', '.join(roles)}")
     made: dict[str, Any] = {"role": role}
@@ -41,11 +41,24 @@ def _turn(turn: Any, place: str, has_tools: bool, counts: Counter[str]) -> Mappi
         if key in ("role", "content") or held in (None, [], "", {}):
             continue
         if key in _OF_TOOLS and has_tools:
-            made[key] = held
+            made[key] = _of_tools(key, held, place)
         elif key not in _UNUSED or key == "function_call":
             raise wrong_field(f"{place}.{str(key)[:50]}", "is not done here, and would be ignored")
     made["content"] = remove_labels(_text(turn.get("content"), place, made), counts)
     return made
+
+
+def _of_tools(key: str, held: Any, place: str) -> Any:
+    """The name of a call, or the calls of a turn, as they are. Raises Refused where they are none."""
+    if key == "tool_call_id":
+        if not isinstance(held, str):
+            raise wrong_field(f"{place}.{key}", "is to be a text")
+        return held
+    for call in held if isinstance(held, list) else [None]:
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict) or any(not isinstance(function.get(k), str) for k in ("name", "arguments")):
+            raise wrong_field(f"{place}.{key}", "is to be a list of {id, type: function, function: {name, arguments}}")
+    return held
 
 
 def _text(content: Any, place: str, made: Mapping[str, Any]) -> str:

@@ -18,23 +18,38 @@ JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
 
 
-class Outgoing:
-    """Where an answer is written to: a status with headers, then pieces."""
+class ClientGone(Exception):
+    """A client that went away, or takes nothing."""
 
-    def __init__(self, send: Send) -> None:
+
+class Outgoing:
+    """Where an answer is written to: a status with headers, then pieces. `client_s` is how long one may wait to be taken."""
+
+    def __init__(self, send: Send, client_s: float) -> None:
         self._send = send
+        self._client_s = client_s
         self.status = 0
+        self.has_request = asyncio.Event()
+        """Set when the whole request was read: what comes from the client then is that it goes away."""
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status
         listed = [(name.encode(), value.encode()) for name, value in {**HEADERS, **headers}.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": listed})
 
-    async def write(self, data: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+    async def write(self, data: bytes, *, is_last: bool = False) -> None:
+        """A piece. Raises ClientGone where it is not taken in time."""
+        try:
+            async with asyncio.timeout(self._client_s):
+                await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
+        except TimeoutError as error:
+            raise ClientGone("client_too_slow") from error
+        await asyncio.sleep(
+            0
+        )  # an engine's pieces may lie ready: who waits, and who has gone, is looked at between them
 
     async def end(self) -> None:
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        await self.write(b"", is_last=True)
 
     async def whole(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
         """A JSON value as the whole answer."""
@@ -55,13 +70,15 @@ class Outgoing:
 class WrittenBy(Response):
     """A response that `work` writes. Its task is cancelled where the client goes away."""
 
-    def __init__(self, work: Callable[[Outgoing], Awaitable[None]]) -> None:
+    def __init__(self, work: Callable[[Outgoing], Awaitable[None]], client_s: float) -> None:
         super().__init__()
         self._work = work
+        self._client_s = client_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        writing = asyncio.ensure_future(self._work(Outgoing(send)))
-        leaving = asyncio.create_task(_gone(receive))
+        out = Outgoing(send, self._client_s)
+        writing = asyncio.ensure_future(self._work(out))
+        leaving = asyncio.create_task(_gone(receive, out.has_request))
         try:
             await asyncio.wait((writing, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -72,6 +89,7 @@ class WrittenBy(Response):
                 await writing
 
 
-async def _gone(receive: Receive) -> None:
+async def _gone(receive: Receive, has_request: asyncio.Event) -> None:
+    await has_request.wait()  # before, it would take pieces of the body away from who reads it
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -9,6 +9,7 @@ _TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
     404: "not_found_error",
+    408: "invalid_request_error",
     413: "invalid_request_error",
     429: "rate_limit_error",
 }
@@ -23,6 +24,7 @@ class Refused(Exception):
         code: a short name for programs.
         param: the field of the request that is at fault.
         retry_after_s: when to try again.
+        said: what the log holds beside the code, for instance an engine's own words.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Refused(Exception):
         code: str,
         param: str | None = None,
         retry_after_s: float | None = None,
+        said: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -40,6 +43,7 @@ class Refused(Exception):
         self.code = code
         self.param = param
         self.retry_after_s = retry_after_s
+        self.said = said
 
     def body(self) -> dict[str, Any]:
         """The error as JSON values."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,12 +84,21 @@ def dumped(value: Any) -> bytes:
 
 
 DONE = b"data: [DONE]\n\n"
+MAX_COUNT = 1 << 40
+"""More tokens than any window has."""
 
 
-def usage_of(value: Any, prompt_tokens: int, count_answer: Callable[[], int]) -> dict[str, int]:
-    """The engine's own count, or ours where it gives none."""
+def counts_of(value: Any) -> tuple[int | None, int | None]:
+    """Tokens of the prompt and of the answer, as far as an engine's `usage` says them."""
     given = value if isinstance(value, dict) else {}
-    prompt, answer = given.get("prompt_tokens"), given.get("completion_tokens")
-    prompt = prompt if isinstance(prompt, int) else prompt_tokens
-    answer = answer if isinstance(answer, int) else count_answer()
-    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+    return _count(given.get("prompt_tokens")), _count(given.get("completion_tokens"))
+
+
+def usage_of(prompt_tokens: int, answer_tokens: int) -> dict[str, int]:
+    """`usage` of an answer."""
+    total = prompt_tokens + answer_tokens
+    return {"prompt_tokens": prompt_tokens, "completion_tokens": answer_tokens, "total_tokens": total}
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_COUNT else None

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +56,8 @@ class FakeEngine:
     """Between two pieces of a stream."""
     status: int = 200
     well: bool = True
+    reply: Callable[[dict[str, Any]], Response] | None = None
+    """What it answers in place of all that, to a request."""
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     def app(self) -> FastAPI:
@@ -82,6 +84,8 @@ class FakeEngine:
     async def _answer(self, body: dict[str, Any], *, is_chat: bool) -> Response:
         self.asked.append(body)
         await asyncio.sleep(self.slow_s)
+        if self.reply is not None:
+            return self.reply(body)
         if self.status != 200:
             return JSONResponse({"error": "the engine said no"}, self.status)
         dies = self.dies_after is not None and self.deaths > 0

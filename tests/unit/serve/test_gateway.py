@@ -3,102 +3,22 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import openai
 import pytest
-from fake_engine import WINDOW, FakeEngine, make_model_folder, running
+from fake_engine import WINDOW, make_model_folder
+from served import ASK, KEY, Kept, Start, refused
 
-from qaz_llm.labels.keys import ROOT, make_keys, read_roots
-from qaz_llm.labels.making import Labeller
 from qaz_llm.labels.reading import read_labels
-from qaz_llm.serve.app import make_app
-from qaz_llm.serve.config import Limits, ServeConfig
-from qaz_llm.serve.facts import read_facts
-from qaz_llm.serve.keys import read_keys
+from qaz_llm.serve.config import Limits
 from qaz_llm.serve.labelling import open_labels
 from qaz_llm.serve.notices import NOTICES
 from qaz_llm.serve.refusals import Refused
-
-KEY = "abcdefghijklmnop-1234"
-ASK = [{"role": "user", "content": "Сәлем!"}]
-
-
-@dataclass
-class Service:
-    """A gateway that runs, and the engine behind it."""
-
-    url: str
-    engine: FakeEngine
-    client: openai.OpenAI
-
-    def chat(self, **values: Any) -> Any:
-        return self.client.chat.completions.create(model="demo", messages=values.pop("messages", ASK), **values)
-
-    def text_of(self, **values: Any) -> tuple[str, list[Any]]:
-        """A streamed answer as one text, and its pieces."""
-        pieces = list(self.chat(stream=True, **values))
-        return "".join(p.choices[0].delta.content or "" for p in pieces if p.choices), pieces
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_model_folder(tmp_path_factory.mktemp("served") / "model")
-
-
-@pytest.fixture(scope="module")
-def label_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("label_keys") / "keys"
-    make_keys(made, organisation="Мектеп")
-    return made
-
-
-@pytest.fixture(scope="module")
-def roots(label_keys: Path) -> bytes:
-    return read_roots([label_keys / ROOT])
-
-
-Start = Callable[..., AbstractContextManager[Service]]
-
-
-@pytest.fixture
-def start(folder: Path, label_keys: Path, tmp_path: Path) -> Start:
-    @contextmanager
-    def started(*, labelled: bool = True, model: Path = folder, **values: Any) -> Iterator[Service]:
-        engine = FakeEngine()
-        (tmp_path / "keys").write_text(f"tester:{KEY}\n")
-        (tmp_path / "keys").chmod(0o600)
-        with running(engine.app()) as upstream:
-            config = ServeConfig.model_validate(
-                {
-                    "model": model,
-                    "name": "demo",
-                    "upstream": (upstream,),
-                    "label_keys": label_keys if labelled else None,
-                    **values,
-                }
-            )
-            facts = read_facts(model, config.window_tokens)
-            labels = open_labels(config.label_keys, "demo")
-            with running(make_app(config, facts, read_keys(tmp_path / "keys"), labels)) as url:
-                yield Service(url, engine, openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0))
-
-    return started
-
-
-def refused(call: Callable[[], Any]) -> tuple[int, Any, httpx2.Headers]:
-    """Status, error and headers of a call that is to be refused."""
-    with pytest.raises(openai.APIStatusError) as caught:
-        call()
-    return caught.value.status_code, caught.value.body, caught.value.response.headers
 
 
 def test_an_answer_says_what_it_is_in_header_field_and_text(start: Start, roots: bytes) -> None:
@@ -402,36 +322,12 @@ def test_a_model_without_a_chat_template_completes_and_says_so(start: Start, tmp
         )
 
 
-class Kept(logging.Handler):
-    """Keeps what is logged."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-
-
-def test_the_log_has_who_and_how_much_and_not_what(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    logger, kept = logging.getLogger("qaz.serve"), Kept()
-    monkeypatch.setattr(logger, "handlers", [kept])
-    monkeypatch.setattr(logger, "level", logging.INFO)
-    logger.manager._clear_cache()  # type: ignore[attr-defined]
+def test_the_log_has_who_and_how_much_and_not_what(start: Start, kept: Kept) -> None:
     with start() as service:
         service.chat(messages=[{"role": "user", "content": "құпия сөз"}])
         refused(lambda: service.chat(temperature=5))
-    lines = [json.loads(line) for line in kept.lines if line.startswith("{")]
+    lines = kept.requests()
     assert [(line["status"], line["who"]) for line in lines] == [(200, "tester"), (400, "tester")]
     assert lines[0]["tokens_out"] == 3
     for secret in ("құпия", "әлем", KEY):
         assert secret not in "\n".join(kept.lines)
-
-
-def test_a_text_with_a_label_is_labelled_no_second_time(start: Start, label_keys: Path) -> None:
-    with start() as service:
-        from qaz_llm.labels.keys import open_keys
-
-        service.engine.pieces = (Labeller(open_keys(label_keys)).label("Сөз."),)
-        made = service.chat()
-        assert made.model_extra["qaz_label"]["no_c2pa_because"] == "text_cannot_be_labelled"

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from qaz_llm.errors import InputError
 from qaz_llm.labels.keys import make_keys
+from qaz_llm.serve.answers import BadAnswer
 from qaz_llm.serve.config import ServeConfig
 from qaz_llm.serve.engines import generation_config, launch_of
-from qaz_llm.serve.events import BrokenStream, StopCutter, events_of
+from qaz_llm.serve.events import StopCutter, events_of
 from qaz_llm.serve.facts import read_facts
 from qaz_llm.serve.keys import read_keys
 from qaz_llm.serve.limits import RateLimit
@@ -48,10 +49,30 @@ def test_events_are_the_same_however_they_come(cut: int) -> None:
     assert [event["text"] for event in events(data, cut)] == said
 
 
-@pytest.mark.parametrize("data", [b"data: {\n\n", b'data: {"error": "?"}\n\n', b"data: []\n\n"])
+@pytest.mark.parametrize("cut", [1, 2, 7, 1000])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_several_lines_of_an_event_are_one_value(cut: int, end: str) -> None:
+    lines = [
+        "event: x",
+        'data: {"a":',
+        "data:  1,",
+        "id: 5",
+        'data:"b": "екі"}',
+        "",
+        ": ping",
+        "",
+        "",
+        "data: {}",
+        "",
+        'data: {"c"',
+    ]
+    assert events(end.join(lines).encode(), cut) == [{"a": 1, "b": "екі"}, {}], "the last one broke off"
+
+
+@pytest.mark.parametrize("data", [b"data: {\n\n", b"data: " + b"[" * 5000 + b"\n\n", b"data: " + b"a" * (2 << 20)])
 def test_events_that_are_none(data: bytes) -> None:
-    with pytest.raises(BrokenStream):
-        events(data, 100)
+    with pytest.raises(BadAnswer):
+        events(data, 1000)
 
 
 @given(st.text("ab ", max_size=30), st.lists(st.text("ab", min_size=1, max_size=4), max_size=3), st.integers(0, 99))
