@@ -2,7 +2,7 @@
 
     python scripts/experiments/page.py RESULTS OUT.html [--picture OUT.png]
 
-RESULTS is the folder that adaptation.py fills. The picture, of the first chart of each language and the curves, needs `chromium`.
+RESULTS is the folder that adaptation.py fills. The picture, of SmolLM2's chart of each language, needs `chromium`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
+from arms import SMOLLM2
 from table import change, read_results
 
 from qaz_llm.io import write_text
 from qaz_llm.report.charts import line_chart
-from qaz_llm.report.forest import ForestRow, forest_chart
+from qaz_llm.report.forest import ROW_PX, ForestRow, forest_chart
 from qaz_llm.report.page import Section, render_page
+
+LEAD = "Less is better. Lines are 95 % intervals over sentences and seeds."
+PICTURE_WIDTH, HEAD_PX, CHART_PX = 860, 175, 150
+"""Of the picture: its width, what stands above the charts, and of a chart all but its rows."""
 
 LANGUAGES = {"kk": "Kazakh", "ru": "Russian", "en": "English"}
 Results = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -37,10 +42,15 @@ def forests(results: Results, model: str) -> list[str]:
     names = sorted({name for name, _ in changes}, key=lambda name: changes[name, "kk"][0])
     charts = []
     for code, language in LANGUAGES.items():
-        rows = [ForestRow(name, *(100 * part for part in changes[name, code]), series=code) for name in names]
+        rows = [ForestRow(_shown(name), *(100 * part for part in changes[name, code]), series=code) for name in names]
         title = f"{language}: change of bits per byte on FLORES, %"
         charts.append(forest_chart(rows, title=title, x_label="% against the model as it comes", zero_line=True))
     return charts
+
+
+def _shown(name: str) -> str:
+    """An arm by its name; a start by what it is."""
+    return f"{name.rpartition('-plus')[2]} tokens more, untrained" if name.startswith("start-") else name
 
 
 def _model_of(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -80,11 +90,7 @@ def page(results: Results) -> str:
             name: rows for name, rows in results.items() if not name.startswith("start-") and _model_of(rows) == model
         }
         if arms:
-            sections.append(
-                Section(
-                    model, tuple(forests(results, model)), lead="Lines are 95 % intervals over sentences and seeds."
-                )
-            )
+            sections.append(Section(model, tuple(forests(results, model)), lead=LEAD))
             curves = tuple(curve(rows, name) for name, rows in arms.items() if rows[0].get("watched"))
             sections.append(Section(f"{model}: while training", curves))
             sections.append(Section(f"{model}: gained and lost", (frontier(results, model),)))
@@ -99,11 +105,19 @@ def main() -> None:
     options = parser.parse_args()
     write_text(options.out, page(read_results(options.results)))
     if options.picture:
-        command = ["chromium", "--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1100,1500"]
-        address = options.out.resolve().as_uri()
-        subprocess.run(
-            [*command, f"--screenshot={options.picture.resolve()}", address], check=True, capture_output=True
-        )
+        picture(read_results(options.results), options.picture)
+
+
+def picture(results: Results, out: Path) -> None:
+    """SmolLM2's charts alone, as chromium shows them."""
+    charts = Section("Change of bits per byte", tuple(forests(results, SMOLLM2)), lead=LEAD)
+    rows = sum(_model_of(rows) == SMOLLM2 for rows in results.values()) - 1
+    size = f"--window-size={PICTURE_WIDTH},{HEAD_PX + len(LANGUAGES) * (CHART_PX + ROW_PX * rows)}"
+    page_file = out.resolve().with_suffix(".html")
+    write_text(page_file, render_page("SmolLM2-135M learns Kazakh", [charts]))
+    command = ["chromium", "--headless", "--no-sandbox", "--hide-scrollbars", "--force-device-scale-factor=2", size]
+    subprocess.run([*command, f"--screenshot={out.resolve()}", page_file.as_uri()], check=True, capture_output=True)
+    page_file.unlink()
 
 
 if __name__ == "__main__":
