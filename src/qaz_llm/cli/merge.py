@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qaz_llm.cli.options import AsJson, TrustRemoteCode
 from qaz_llm.cli.printing import print_json, print_table
+
+if TYPE_CHECKING:
+    from qaz_llm.pipeline.merge import MergeRequest
 
 
 def merge(
@@ -42,10 +47,8 @@ def merge(
 
     qaz merge ADAPTED OUT --add BASE --heldout kk=kk.txt --heldout en=en.txt   as far back to BASE as English needs
     """
-    from qaz_llm.io import check_replaceable
     from qaz_llm.pipeline.merge import MergeRequest, merge_models
 
-    check_replaceable(out, marker="config.json")
     request = MergeRequest(
         onto,
         tuple(_weighted(word) for word in add or ()),
@@ -55,6 +58,8 @@ def merge(
         keep_within,
         trust_remote_code,
     )
+    _check_out(out, [onto, *(name for name, _ in request.adds), *([ref] if ref else [])])
+    _check_heldout(request)
     made = merge_models(request, out)
     if as_json:
         print_json(made.to_dict())
@@ -69,19 +74,48 @@ def merge(
     typer.echo(f"{made.out}: scale {made.scale:g}")
 
 
+def _check_out(out: Path, models: Sequence[str]) -> None:
+    """Raise InputError where the result would take the place of a model that goes into it, or of anything else."""
+    from qaz_llm.errors import InputError
+
+    place = out.expanduser().resolve()
+    for name in models:
+        model = Path(name).expanduser().resolve()
+        if model.is_dir() and (model == place or model in place.parents or place in model.parents):
+            raise InputError(f"{out}: is, holds or lies in {name}, which goes into it", hint="name a new folder")
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise InputError(
+            f"{out}: there is something already, which would be lost", hint="name a new or an empty folder"
+        )
+
+
+def _check_heldout(request: MergeRequest) -> None:
+    """Raise InputError where a held-out text would be left out of the search, or there is nothing to search."""
+    from qaz_llm.errors import InputError
+
+    names = [name for name, _ in request.heldout]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"--heldout {twice[0]}: two texts of this name", hint="give each a name of its own")
+    if names and not request.adds:
+        raise InputError(
+            "--heldout searches how much to --add, and nothing is added", hint="leave --heldout out, or --add a model"
+        )
+
+
 def _weighted(word: str) -> tuple[str, float]:
     """`MODEL=0.5` or `MODEL`; a path may hold an equals sign of its own."""
     from qaz_llm.errors import InputError
 
     name, mark, number = word.rpartition("=")
-    if not mark:
+    if not mark or Path(word).exists():
         return word, 1.0
     try:
-        return name, float(number)
+        weight = float(number)
     except ValueError:
-        if Path(word).exists():
-            return word, 1.0
-        raise InputError(f"--add {word}: {number} is no number", hint="for instance --add MODEL=0.5") from None
+        weight = math.nan
+    if not math.isfinite(weight):
+        raise InputError(f"--add {word}: {number} is no number to weigh with", hint="for instance --add MODEL=0.5")
+    return name, weight
 
 
 def _named(word: str) -> tuple[str, str]:

@@ -121,6 +121,14 @@ def test_options_for_nothing_are_refused(given: str) -> None:
         size_options([given], {})
 
 
+@pytest.mark.parametrize(
+    ("given", "environment"), [(['train=--comment=x"y'], {}), ([], {"QAZ_SBATCH": "--comment='a"})]
+)
+def test_a_quote_that_is_not_closed_is_refused(given: list[str], environment: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="No closing quotation"):
+        size_options(given, environment)
+
+
 def test_options_for_a_link_that_is_not_there_are_refused() -> None:
     with pytest.raises(InputError, match="no such size or link") as refused:
         check_names(size_options(["sft=--time=1"], {}), SMALL)

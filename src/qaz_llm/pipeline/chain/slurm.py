@@ -50,6 +50,14 @@ def size_options(given: Sequence[str], environment: Mapping[str, str]) -> dict[s
                 hint="for instance --sbatch train='--nodes=4 --gpus-per-node=8', or a link: --sbatch cpt='--time=48:00:00'",
             )
         options[name] = f"{options.get(name, '')} {words}"
+    for name, words in options.items():
+        try:
+            shlex.split(words)
+        except ValueError as error:
+            raise InputError(
+                f"the options of sbatch for {name} cannot be read ({error}): {words.strip()}",
+                hint=f"close the quote in --sbatch, or in QAZ_SBATCH, {', '.join(VARIABLES.values())}",
+            ) from None
     return options
 
 

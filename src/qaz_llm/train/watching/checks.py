@@ -7,6 +7,7 @@ from collections.abc import Collection
 from qaz_llm.errors import ConfigError
 from qaz_llm.train.config import TrainSettings
 from qaz_llm.train.watching.best import MEAN
+from qaz_llm.train.watching.forgetting import watched_names
 from qaz_llm.train.watching.trackers import check_trackers
 
 
@@ -34,6 +35,13 @@ def check_watching(settings: TrainSettings, *, has_eval: bool, names: Collection
         raise ConfigError(
             f"watch.forgetting.names: {', '.join(unknown)}: no such held-out text, they are {', '.join(names)}",
             hint="name texts of heldout",
+        )
+    is_asked = "policy" in forgetting.model_fields_set and forgetting.policy == "stop" and settings.method != "pretrain"
+    if is_asked and (names or not has_eval) and not watched_names(settings, tuple(names)):
+        given = f"they are {', '.join(names)}" if names else "there is none"
+        raise ConfigError(
+            f"watch.forgetting.policy is stop, and no held-out text is watched: looked for {', '.join(forgetting.names)}, {given}",
+            hint="name texts of heldout in watch.forgetting.names, for instance heldout={kk: FILE, ru: FILE}",
         )
     if settings.watch.samples_every_steps is not None and not settings.watch.prompts and not names:
         raise ConfigError(

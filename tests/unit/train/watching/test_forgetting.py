@@ -56,6 +56,16 @@ def test_a_name_that_is_asked_for_has_to_be_there() -> None:
     check_watching(settings(eval_every_steps=5), has_eval=True, names=("kk",))  # ru and en by default, where they are
 
 
+def test_a_stop_that_watches_nothing_is_refused() -> None:
+    stop = TrainSettings(method="cpt", watch={"forgetting": {"policy": "stop"}})
+    for names in ((), ("kk",), ("kk", "rus", "eng")):
+        with pytest.raises(ConfigError, match="no held-out text is watched"):
+            check_watching(stop, has_eval=bool(names), names=names)
+    check_watching(stop, has_eval=True, names=("kk", "ru"))
+    check_watching(stop, has_eval=True, names=())  # not known beforehand
+    check_watching(TrainSettings(method="cpt"), has_eval=True, names=("kk",))
+
+
 def test_the_row_before_the_first_step_is_never_the_best() -> None:
     watch = settings(watch={"keep_best": "kk"}, eval_every_steps=5).watch
     best = best_of([{"step": 0, "kk": 1.0}, {"step": 5, "kk": 2.0}], watch)
