@@ -6,7 +6,8 @@
 set -euo pipefail
 export QAZ_ROOT="${QAZ_ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}"
 cd "$QAZ_ROOT"
+source slurm/site.sh
 set -a  # Python reads QAZ_SBATCH and its like from the environment
-if [ -f slurm/site.env ]; then source slurm/site.env; fi
+read_site
 set +a
 exec "${QAZ_PYTHON:-${QAZ_VENV:-$QAZ_ROOT/.venv}/bin/python}" -m qaz_llm chain "$@"

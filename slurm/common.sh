@@ -4,7 +4,8 @@
 # Under sbatch the script is a copy in Slurm's spool: the project is where sbatch was called, or QAZ_ROOT.
 QAZ_ROOT="${QAZ_ROOT:-${SLURM_SUBMIT_DIR:-$PWD}}"
 cd "$QAZ_ROOT" || exit 2
-if [ -f slurm/site.env ]; then source slurm/site.env; fi
+source slurm/site.sh
+read_site
 export HF_HUB_OFFLINE="${HF_HUB_OFFLINE:-1}" HF_DATASETS_OFFLINE="${HF_DATASETS_OFFLINE:-1}" TRANSFORMERS_OFFLINE="${TRANSFORMERS_OFFLINE:-1}"
 export QAZ_ROOT QAZ_RUN_IN="${QAZ_RUN_IN:-}"
 export QAZ_PYTHON="${QAZ_PYTHON:-${QAZ_VENV:-$QAZ_ROOT/.venv}/bin/python}"

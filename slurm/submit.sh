@@ -3,9 +3,16 @@
 #   slurm/submit.sh [sbatch flags] slurm/train.sh CONFIG [key=value ...]
 # QAZ_SBATCH holds flags for all scripts, QAZ_SBATCH_TRAIN, _PIPELINE, _EVAL, _DATA and _TOKENIZE those for one.
 set -euo pipefail
-if [ -f slurm/site.env ]; then source slurm/site.env; fi
+here=$PWD
+project="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+source "$project/slurm/site.sh"
+if [ -z "${QAZ_ROOT:-}" ] && [ ! -d slurm ]; then export QAZ_ROOT=$project; fi  # called from elsewhere
+cd "${QAZ_ROOT:-.}"
+read_site
+cd "$here"
 for word in "$@"; do
     case "$word" in
+        -*) continue ;;
         slurm/*.sh | */slurm/*.sh) script=$(basename "$word" .sh) && break ;;
     esac
 done
@@ -14,5 +21,7 @@ if [ -z "${script:-}" ]; then
     exit 2
 fi
 own="QAZ_SBATCH_${script^^}"
-# shellcheck disable=SC2086
-exec sbatch ${QAZ_SBATCH:-} ${!own:-} "$@"
+own="${own//[^A-Z0-9_]/_}"
+flags=()
+eval "flags=(${QAZ_SBATCH:-} ${!own:-})"  # words as in a shell: a quoted comment is one
+exec sbatch "${flags[@]}" "$@"

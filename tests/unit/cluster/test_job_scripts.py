@@ -291,3 +291,30 @@ def test_submit_puts_the_flags_of_the_site_first(slurm: Slurm, tmp_path: Path) -
         "sbatch -p gpu --gpus-per-node=8 -N 2 slurm/train.sh c.yaml",
         "sbatch -p gpu -N 2 slurm/data.sh c.yaml",
     ]
+
+
+def test_a_site_file_is_read_as_a_login_shell_reads_it(slurm: Slurm, tmp_path: Path) -> None:
+    """Words in quotes, a last line that is false, a variable that was never set; from another folder."""
+    site = tmp_path / "slurm" / "site.env"
+    site.parent.mkdir()
+    site.write_text(
+        """QAZ_SBATCH='--account=lab --comment="my lab"'\nexport MANPATH=$NEVER_SET:/x\n[ -f /nosuch ] && source /nosuch\n"""
+    )
+    (tmp_path / "elsewhere").mkdir()
+    slurm.run("true")
+    told = tmp_path / "told"
+    (slurm.bin / "sbatch").write_text(f"#!/bin/bash\nprintf '%s\\n' \"$@\" >> {told}\n")
+    for command in (["slurm/train.sh", "c"], ["--output=x/slurm/log.sh", "slurm/my-own.sh"]):
+        subprocess.run(
+            [str(ROOT / "slurm" / "submit.sh"), *command],
+            check=True, cwd=tmp_path / "elsewhere", capture_output=True,
+            env={"PATH": f"{slurm.bin}:{os.environ['PATH']}", "QAZ_ROOT": str(tmp_path)},
+        )  # fmt: skip
+    flags = ["--account=lab", "--comment=my lab"]
+    assert told.read_text().splitlines() == [
+        *flags, "slurm/train.sh", "c", *flags, "--output=x/slurm/log.sh", "slurm/my-own.sh"
+    ]  # fmt: skip
+    strict = "set -euo pipefail; source slurm/site.sh; read_site; case $- in *e*u*) echo strict again;; esac"
+    (tmp_path / "slurm" / "site.sh").write_text((ROOT / "slurm" / "site.sh").read_text())
+    done = subprocess.run(["bash", "-c", strict], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "strict again\n")
