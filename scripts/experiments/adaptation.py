@@ -239,30 +239,41 @@ def score_starts(place: Place, arms: Sequence[Arm]) -> None:
                 write_json(path, {"start": base, "cpu_s": cpu_s, "scores": scores})
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    """What every part of the experiment is told: where things lie, or that its table is wanted."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, metavar="WORK")
     parser.add_argument("--models", type=Path, help="folder with smollm2-135m and gemma-3-270m")
     parser.add_argument("--corpus", type=Path, help="a build of configs/data/real_small.yaml")
     parser.add_argument("--texts", type=Path, default=os.environ.get("QAZ_CORPUS_DIR"))
     parser.add_argument("--results", type=Path, default=ROOT / "docs/results/adaptation")
+    parser.add_argument("--table", action="store_true")
+    return parser
+
+
+def place_of(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Place:
+    """Where everything lies; ends the program where something that training needs was not said."""
+    if None in (options.models, options.corpus, options.texts):
+        parser.error("--models, --corpus and --texts are needed to train")
+    return Place(
+        *(Path(p).resolve() for p in (options.work, options.models, options.corpus, options.texts, options.results))
+    )
+
+
+def main() -> int:
+    parser = parser_of(__doc__)
     parser.add_argument("--only", nargs="*", help="names of arms; by default all, in their order")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1])
-    parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.table:
         print_table(options.results)
         return 0
-    if None in (options.models, options.corpus, options.texts):
-        parser.error("--models, --corpus and --texts are needed to train")
+    place = place_of(parser, options)
     known = {arm.name: arm for arm in all_arms()}
     unknown = set(options.only or ()) - set(known)
     if unknown:
         parser.error(f"no arm {', '.join(sorted(unknown))}; the arms are {', '.join(known)}")
     chosen = [known[name] for name in options.only] if options.only else list(known.values())
-    place = Place(
-        *(Path(p).resolve() for p in (options.work, options.models, options.corpus, options.texts, options.results))
-    )
     place.results.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         for arm in chosen:

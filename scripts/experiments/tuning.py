@@ -10,8 +10,6 @@ instructions done, and the first answers as they came.
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +18,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from adaptation import ROOT, ROWS, SEQ_LEN, Place, measured, qaz, scores_of, sentences
+from adaptation import ROOT, ROWS, SEQ_LEN, Place, measured, parser_of, place_of, qaz, scores_of, sentences
 from arms import SMOLLM2
 from table import bits_per_byte
 
@@ -229,24 +227,14 @@ def translated(rows: dict[str, Any], name: str, direction: str) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("work", type=Path, metavar="WORK")
-    parser.add_argument("--models", type=Path, help="folder with smollm2-135m")
-    parser.add_argument("--corpus", type=Path, help="a build of configs/data/real_small.yaml")
-    parser.add_argument("--texts", type=Path, default=os.environ.get("QAZ_CORPUS_DIR"))
-    parser.add_argument("--results", type=Path, default=ROOT / "docs/results/adaptation")
+    parser = parser_of(__doc__)
     parser.add_argument("--only", nargs="*", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.table:
         print_table(options.results)
         return 0
-    if None in (options.models, options.corpus, options.texts):
-        parser.error("--models, --corpus and --texts are needed to train")
-    place = Place(
-        *(Path(p).resolve() for p in (options.work, options.models, options.corpus, options.texts, options.results))
-    )
+    place = place_of(parser, options)
     for name in options.only:
         run_way(place, name, options.seed)
     return 0

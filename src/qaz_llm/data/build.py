@@ -243,7 +243,7 @@ def _merge(
         shutil.rmtree(folder, ignore_errors=True)
         make_dir(folder)
     try:
-        ledger = Ledger(config, plan, cleaner.decontaminator)
+        ledger = Ledger(config, plan, cleaner.decontaminator, cleaner.opt_outs)
         merge_documents(spooled, config, ledger, staging=staging, scratch=scratch)
         gather_conversations(config, cleaner, ledger, staging)
         manifest = ledger.to_manifest()

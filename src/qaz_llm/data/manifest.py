@@ -16,7 +16,7 @@ from qaz_llm.data.first_rows import note_files
 from qaz_llm.data.licence_names import spdx
 from qaz_llm.data.licences import refusal
 from qaz_llm.data.notices import Notices
-from qaz_llm.data.opt_outs import account
+from qaz_llm.data.opt_outs import OptOuts, account
 from qaz_llm.data.plan import BuildPlan
 from qaz_llm.data.protect.decontaminate import Decontaminator
 from qaz_llm.data.protect.items import note_item_files
@@ -64,11 +64,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 class Ledger:
     """Counts while the shards are written; `to_manifest` checks that they add up."""
 
-    def __init__(self, config: DataConfig, plan: BuildPlan, decontaminator: Decontaminator) -> None:
+    def __init__(self, config: DataConfig, plan: BuildPlan, decontaminator: Decontaminator, opt_outs: OptOuts) -> None:
         self.notices = Notices()
         self._config = config
         self._refused = dict(plan.refused)
         self._decontaminator = decontaminator
+        self._opt_outs = opt_outs
         self._sources: dict[str, dict[str, Any]] = {
             source.name: {
                 "licence": spdx(source.licence),
@@ -240,7 +241,7 @@ class Ledger:
                 "documents": self._labelled["documents"],
                 "conversations": self._labelled["conversations"],
             },
-            "opt_outs": account(self._config, _dropped(sources), self.notices.to_list()),
+            "opt_outs": account(self._config, self._opt_outs, _dropped(sources), self.notices.to_list()),
             "pii": _by_count(self._counts["pii"]),
             "sources": sources,
             "refused_sources": self._refused,

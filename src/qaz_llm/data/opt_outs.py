@@ -108,7 +108,7 @@ def _entries_of(path: Path) -> Iterator[tuple[str, str]]:
         if not entry:
             continue
         host, begin = _parts_of(entry)
-        is_person = "@" in entry.partition("://")[2].partition("/")[0] or "@" in entry.partition("/")[0]
+        is_person = "@" in (entry.partition("://")[2] or entry).partition("/")[0]
         if is_person or not re.fullmatch(r"[^\s,;*/]+\.[^\s,;*/]+", host):
             raise InputError(
                 f"opt_outs.lists {path}, line {number}: {entry[:60]!r} is no host and no address", hint=hint
@@ -121,7 +121,9 @@ def describe_lists(lists: Sequence[str], *, root: Path | None = None) -> list[di
     return [{"file": path.name, "fingerprint": fingerprint_file(path)} for path in opt_out_files(lists, root=root)]
 
 
-def account(config: DataConfig, dropped: Mapping[str, int], notices: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def account(
+    config: DataConfig, opt_outs: OptOuts, dropped: Mapping[str, int], notices: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
     """What the manifest says of opt-outs: nothing where none were asked for."""
     fields = {source.name: source.opt_out_field for source in config.sources if source.opt_out_field is not None}
     if not config.opt_outs.lists and not fields:
@@ -129,7 +131,7 @@ def account(config: DataConfig, dropped: Mapping[str, int], notices: Iterable[Ma
     return {
         "lists": describe_lists(config.opt_outs.lists, root=config.root),
         "fields": fields,
-        "entries": read_opt_outs(config.opt_outs.lists, root=config.root).num_entries,
+        "entries": opt_outs.num_entries,
         "rows_closed": dropped.get(OPTED_OUT, 0),
         "rows_without_address": sum(one["count"] for one in notices if one["kind"] == "no_address"),
     }

@@ -48,16 +48,15 @@ _NAMED = re.compile(
     rf"""(?i)({_TELLING}{_ID}{_SIGN})("[^"\n]+"|'[^'\n]+'|(?:(?:basic|bearer|digest|token)[ \t]+)?[^\s"'`,;&#<>()\[\]{{}}]+)"""
 )
 _LONG_NAMED = re.compile(rf"""(?i)({_MAYBE}{_ID}{_SIGN}["'`]?)([\w+/.~-]{{16,}}=*)""")
-_OPTION = re.compile(
-    r"""(?i)((?<![\w-])--?[\w-]*(?:token|api-?key|passw(?:or)?d|secret|passphrase)(?:[ \t]+|=))("[^"\n]+"|'[^'\n]+'|[^\s"'<>-][^\s"'<>]{5,})"""
-)
+_OPTION_WORD = r"--?[\w-]*(?:token|api-?key|passw(?:or)?d|secret|passphrase)"
+_OPTION = re.compile(rf"""(?i)((?<![\w-]){_OPTION_WORD}(?:[ \t]+|=))("[^"\n]+"|'[^'\n]+'|[^\s"'<>-][^\s"'<>]{{5,}})""")
 _NO_SECRET = re.compile(r"(?i)(?:null|none|true|false|~|[0-9]{1,5}|\$\{?\w+\}?|\*+|…|\.\.\.)")
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]+@(?:[\w-]+\.)+[^\W\d_]{2,}(?![\w-])")
 _LOGIN = re.compile(r"(?<![\w.+%/@-])[^\W\d][\w.-]*@(?:[^\W\d_][\w-]+(?![\w@/.-]|\.\w)|<host>)")
 """Somebody on a machine: aidar@gpu01. `pass@k` is a measure."""
 _TELLING_NAME = re.compile(rf"(?i).*{_TELLING}{_ID}")
 _MAYBE_NAME = re.compile(rf"(?i).*{_MAYBE}{_ID}")
-_OPTION_NAME = re.compile(r"(?i)--?[\w-]*(?:token|api-?key|passw(?:or)?d|secret|passphrase)")
+_OPTION_NAME = re.compile(rf"(?i){_OPTION_WORD}")
 _LONG = re.compile(r"[\w+/.~-]{16,}=*")
 
 
