@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from conftest import Settings, losses, run_here
+from small_runs import Settings, losses, run_here
 
 ASKED = [(f"{one} санына {other} қос.", f"Жауабы: {one + other}") for one in range(6) for other in range(4)]
 

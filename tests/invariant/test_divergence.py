@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import losses, run_here, weights
+from small_runs import losses, run_here, weights
 
 from qaz_llm.errors import WorkError
 from qaz_llm.train.saving.checkpoint import newest_complete

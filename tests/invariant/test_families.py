@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import run_here
 from families import FAMILIES, SAME_LOGITS, Facts, Family, facts_of, save_family
 from safetensors.torch import load_file
+from small_runs import run_here
 
 from qaz_llm.cluster.environment import read_environment
 from qaz_llm.config import config_from_values

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import losses, make_base, run_here, run_launched, weights
+from small_runs import losses, make_base, run_here, run_launched, weights
 
 from qaz_llm.io import embedded_path, read_jsonl
 from qaz_llm.model.embeddings import count_rows, resize_embeddings

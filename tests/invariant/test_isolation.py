@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import losses, run_here
+from small_runs import losses, run_here
 
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.errors import ConfigError

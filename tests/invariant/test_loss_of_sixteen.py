@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import losses, run_here, run_launched
 from packed_families import make_family
+from small_runs import losses, run_here, run_launched
 
 from qaz_llm.model.export import write_model
 from qaz_llm.model.load import load_tokenizer

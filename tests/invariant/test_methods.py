@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import losses, run_here, weights
+from small_runs import losses, run_here, weights
 
 from qaz_llm.errors import ConfigError
 from qaz_llm.model.load import load_model

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import run_here, weights
+from small_runs import run_here, weights
 
 from qaz_llm.config import dump_yaml
 from qaz_llm.errors import CheckpointError, WorkError

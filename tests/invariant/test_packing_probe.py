@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import run_here
 from packed_families import MIXED, SEPARATED, VOCAB_SIZE, make_family
+from small_runs import run_here
 
 from qaz_llm.errors import ConfigError
 from qaz_llm.model.export import write_model

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Settings, losses, run_here, run_launched, weights
+from small_runs import Settings, losses, run_here, run_launched, weights
 
 from qaz_llm.cluster.environment import read_environment
 from qaz_llm.cluster.preemption import PreemptedError

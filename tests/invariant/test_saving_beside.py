@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import losses, run_here, weights
+from small_runs import losses, run_here, weights
 
 from qaz_llm.errors import CheckpointError, WorkError
 from qaz_llm.train.saving.checkpoint import newest_verified

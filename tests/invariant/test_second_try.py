@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import losses, run_here
+from small_runs import losses, run_here
 
 from qaz_llm.errors import ConfigError
 from qaz_llm.model.kernels import documents

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import losses, run_here, run_launched, weights
+from small_runs import losses, run_here, run_launched, weights
 
 from qaz_llm.cluster.environment import read_environment
 from qaz_llm.config import config_from_values, dump_yaml

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import losses, run_here, weights
+from small_runs import losses, run_here, weights
 
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.io import read_jsonl

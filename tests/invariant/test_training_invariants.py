@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import losses, run_here, run_launched, weights
 from safetensors.torch import save_file
+from small_runs import losses, run_here, run_launched, weights
 
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.errors import CheckpointError

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Settings, run_here, run_launched, weights
+from small_runs import Settings, run_here, run_launched, weights
 
 from qaz_llm.errors import ConfigError
 from qaz_llm.model.load import load_model, load_tokenizer

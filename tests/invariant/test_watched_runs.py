@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import losses, run_here, weights
 from safetensors.torch import load_file
+from small_runs import losses, run_here, weights
 
 from qaz_llm.data.mixing.mix import plan_mix
 from qaz_llm.errors import CheckpointError

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from conftest import run_here
+from small_runs import run_here
 
 ROOT = Path(__file__).parents[2]
 ROWS = 32
