@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NoReturn
@@ -22,7 +23,7 @@ from qaz_llm.cli.merge import merge
 from qaz_llm.cli.model import chat
 from qaz_llm.cli.plan import plan
 from qaz_llm.cli.run import run
-from qaz_llm.cli.saying import say_error
+from qaz_llm.cli.saying import print_traceback, say_error
 from qaz_llm.cli.serve import serve
 from qaz_llm.cli.status import status
 from qaz_llm.cli.tokenizer import tokenizer_app
@@ -31,6 +32,7 @@ from qaz_llm.cluster.job import Said, say_first
 from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.stopping import INTERRUPTED, told_behind
 from qaz_llm.errors import InputError, QazError, WriteError
+from qaz_llm.io.secrets import SafeRecord
 from qaz_llm.progress import get_logger, is_main_process, set_up_logging
 
 COMMANDS: Mapping[str, Mapping[str, typer.Typer | Callable[..., None]]] = {
@@ -98,6 +100,7 @@ def run_command_line() -> NoReturn:
     """
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    logging.setLogRecordFactory(SafeRecord)
     set_up_logging(debug=debug)
     try:
         app(args=arguments, standalone_mode=is_main_process())  # typer itself says what is wrong with a command line
@@ -117,6 +120,7 @@ def run_command_line() -> NoReturn:
         if hasattr(error, "format_message"):  # typer's, of a process that is not the first
             _fail(error.format_message(), InputError.exit_code)
         if debug:
+            sys.excepthook = print_traceback
             raise
         _fail_readably(error)
     sys.exit(0)

@@ -10,10 +10,13 @@ import os
 import socket
 import sys
 import time
+import traceback
+from types import TracebackType
 
 from qaz_llm.cluster.job import Said, first_said, job_state, say_first
 from qaz_llm.cluster.preemption import EXIT_LOST, EXIT_REQUEUE
 from qaz_llm.cluster.stopping import is_told
+from qaz_llm.io.secrets import safe_to_show
 
 WAIT_S = 15.0
 """Processes that start at one time come to the same error within seconds; some more where a disk is slow."""
@@ -25,7 +28,8 @@ LOOK_S = 0.1
 
 
 def say_error(message: str, code: int) -> None:
-    """Print the error this process ends with, unless it is the first one's, who says it."""
+    """Print the error this process ends with, unless it is the first one's, who says it. No password of an address is in it."""
+    message = safe_to_show(message)
     rank = int(os.environ.get("RANK", "0"))
     said = Said(message, code)
     if rank == 0:
@@ -34,6 +38,12 @@ def say_error(message: str, code: int) -> None:
     elif code != EXIT_REQUEUE and not _is_said_by_first(said):
         place = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
         print(f"error (rank {rank} on {place}): {message}", file=sys.stderr, flush=True)
+
+
+def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """As Python prints it where nothing caught the error, without passwords of addresses: a library's error quotes what it asked."""
+    lines = traceback.format_exception(kind, error, trace)
+    print(safe_to_show("".join(lines)), end="", file=sys.stderr, flush=True)
 
 
 def _is_said_by_first(own: Said) -> bool:

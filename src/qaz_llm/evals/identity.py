@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.io import fingerprint_paths
+from qaz_llm.io.secrets import safe_to_show
 from qaz_llm.provenance import git_commit
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def model_identity(config: EvalConfig) -> str:
     Raises InputError for a folder that is no model.
     """
     if config.server is not None:  # what stands behind a name the server alone knows
-        return f"{config.model} at {config.server.url}"
+        return f"{config.model} at {safe_to_show(config.server.url)}"
     from qaz_llm.model.folder import check_model_folder
     from qaz_llm.model.load import load_config_of
 
@@ -75,7 +76,7 @@ def setting_of_config(config: EvalConfig) -> dict[str, Any]:
     }
     if config.server is not None:
         server = config.server
-        how = {"url": server.url, "api": server.api, "body": server.body}
+        how = {"url": safe_to_show(server.url), "api": server.api, "body": server.body}
         return {**setting, "server": how, "chat_template": "the server's" if server.api == "chat" else "none"}
     return {**setting, "backend": config.backend}
 

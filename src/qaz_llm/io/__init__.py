@@ -18,7 +18,17 @@ from qaz_llm.io.fingerprints import (
     size_in,
 )
 from qaz_llm.io.folders import LOCK_FILE, check_replaceable, check_writable, make_dir, only_one
-from qaz_llm.io.hub import hub_endpoint, hub_hint, hub_home, is_offline, own_copy, reach_hub, set_copy, set_folder
+from qaz_llm.io.hub import (
+    hub_endpoint,
+    hub_hint,
+    hub_home,
+    hub_name,
+    is_offline,
+    own_copy,
+    reach_hub,
+    set_copy,
+    set_folder,
+)
 from qaz_llm.io.paths import (
     CORPUS_DIR_VARIABLE,
     EMBEDDED_PREFIX,
@@ -85,6 +95,7 @@ __all__ = [
     "hub_endpoint",
     "hub_hint",
     "hub_home",
+    "hub_name",
     "is_offline",
     "make_dir",
     "naming_damage",

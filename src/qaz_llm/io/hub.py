@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from qaz_llm.io.paths import resolve_path
+from qaz_llm.io.secrets import safe_to_show
 from qaz_llm.progress import get_logger
 
 PROBE_S = 3.0
@@ -36,8 +37,13 @@ _logger = get_logger("hub")
 
 
 def hub_endpoint() -> str:
-    """The hub's address, as its libraries take it from HF_ENDPOINT."""
+    """The hub's address, as its libraries take it from HF_ENDPOINT; it may hold a password: `hub_name` is for showing."""
     return os.environ.get("HF_ENDPOINT", PUBLIC_HUB).rstrip("/")
+
+
+def hub_name() -> str:
+    """The hub's address as it is printed and written down."""
+    return safe_to_show(hub_endpoint())
 
 
 def hub_home() -> Path:
@@ -106,8 +112,8 @@ def ask_hub(endpoint: str, timeout_s: float) -> str | None:
     asking.start()  # of its own, since looking a name up knows no time limit
     asking.join(timeout_s)
     if not found:
-        return f"{endpoint} has not answered for {timeout_s:g} s"
-    return None if found[0] is None else f"{endpoint} cannot be reached ({found[0]})"
+        return safe_to_show(f"{endpoint} has not answered for {timeout_s:g} s")
+    return None if found[0] is None else safe_to_show(f"{endpoint} cannot be reached ({found[0]})")
 
 
 def _head(endpoint: str, timeout_s: float) -> str | None:

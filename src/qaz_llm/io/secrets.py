@@ -1,6 +1,7 @@
 """What lets somebody in, or leads to a person, in a text: passwords, tokens, keys, addresses of e-mail.
 
     https://user:pass@host/x          https://<secret>@host/x        whoever is named in an address, with or without a password
+    https://host/x?token=abc          https://host/x?token=<secret>  by the name in an address's query, however short
     hf_…, sk-…, AKIA…, eyJ….…         <secret>                       by their shape, wherever they stand
     password: Құпия сөз               password: <secret>             by the name before it, whatever it is
     api_key=9f86d081884c7d65          api_key=<secret>               by the name before it, where it is long and no word
@@ -11,6 +12,7 @@ A secret of another shape under another name is not known to be one.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 
@@ -31,7 +33,6 @@ _SHAPES = (
 )
 _OF_SHAPE = re.compile(rf"(?<![\w-])(?:{'|'.join(_SHAPES)})")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----|\Z)", re.DOTALL)  # fmt: skip
-_IN_ADDRESS = re.compile(r"""(?i)(?<=://)[^\s/?#"'`<>]+(?=@)""")
 _BEARER = re.compile(r"(?i)\b((?:bearer|basic)\s+)(?:(?=[\w.~+/-]*\d)[\w.~+/-]{8,}=*|[\w.~+/-]{20,}=*)")
 
 _TELLING = r"(?:passw(?:or)?d|passphrase|passcode|pwd|secret|credentials?|authorization|құпия[ _]?сөз|пароль)"
@@ -39,6 +40,9 @@ _TELLING = r"(?:passw(?:or)?d|passphrase|passcode|pwd|secret|credentials?|author
 _MAYBE = r"(?:key|token|auth|signature|sig|cookie|session|access[_-]?key)"
 """Names of secrets and of much else, so that the value has to look like one."""
 _ID = r"(?:[_-]?(?:id|value|key|access[_-]?key))?"
+_IN_ADDRESS = re.compile(r"""(?<=://)(?:[^\s/?#"`<>]+|[^\s/?#:"`<>]*:(?!\d+[/?#])[^\s"`<>]+)(?=@)""")
+"""Before the @ of a host; where a password has a slash that was not written %2F, up to the last @."""
+_IN_QUERY = re.compile(rf"""(?i)([?&#](?:amp;)?[\w.\[\]-]*(?:{_TELLING}|{_MAYBE}|pass|pw){_ID}=)([^\s&#"'`<>]+)""")
 _SIGN = r"""["'`]?[ \t]*(?:=>|:=|[:=])[ \t]*"""
 _LINE = re.compile(rf"(?im)^([ \t]*(?:-[ \t]+)*[\w.-]*{_TELLING}{_ID}:[ \t]+)(?![\"'<|>\[{{&*!])(?!{'(?:null|none|true|false|~|[0-9]{1,5})'}[ \t]*$)(?=\S)(?:(?![ \t]#).)+$")  # fmt: skip
 _BLOCK = re.compile(
@@ -58,6 +62,23 @@ _TELLING_NAME = re.compile(rf"(?i).*{_TELLING}{_ID}")
 _MAYBE_NAME = re.compile(rf"(?i).*{_MAYBE}{_ID}")
 _OPTION_NAME = re.compile(rf"(?i){_OPTION_WORD}")
 _LONG = re.compile(r"[\w+/.~-]{16,}=*")
+
+
+def safe_to_show(text: str) -> str:
+    """The text without what lets somebody in by the addresses in it; for messages, logs, and addresses that are written down.
+
+    >>> safe_to_show("https://aidar:Qupia1@hub.example.kz/api?token=abc&page=2 cannot be reached")
+    'https://<secret>@hub.example.kz/api?token=<secret>&page=2 cannot be reached'
+    """
+    return _replace_in_addresses(text, Counter())
+
+
+class SafeRecord(logging.LogRecord):
+    """A line of a log, whoever writes it, as `safe_to_show` leaves it: libraries log the addresses that they ask."""
+
+    def getMessage(self) -> str:
+        """The message with its arguments."""
+        return safe_to_show(super().getMessage())
 
 
 def replace_secrets(text: str, counts: Counter[str]) -> str:
@@ -87,9 +108,9 @@ def replace_secrets(text: str, counts: Counter[str]) -> str:
     def block(match: re.Match[str]) -> str:
         return counted(match) + "\n"
 
+    text = _replace_in_addresses(text, counts)
     for pattern, replacement in (
         (_PRIVATE_KEY, whole),
-        (_IN_ADDRESS, whole),
         (_BLOCK, block),
         (_LINE, counted),
         (_OF_SHAPE, whole),
@@ -100,6 +121,18 @@ def replace_secrets(text: str, counts: Counter[str]) -> str:
     ):
         text = pattern.sub(replacement, text)
     return text
+
+
+def _replace_in_addresses(text: str, counts: Counter[str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        if _NO_SECRET.fullmatch(match[2]):
+            return match[0]
+        counts[SECRET] += 1
+        return f"{match[1]}<{SECRET}>"
+
+    text, number = _IN_ADDRESS.subn(f"<{SECRET}>", text)
+    counts[SECRET] += number
+    return _IN_QUERY.sub(value, text)
 
 
 def replace_emails(text: str, counts: Counter[str]) -> str:

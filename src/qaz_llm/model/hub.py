@@ -13,6 +13,7 @@ from qaz_llm.data.licence_names import UNKNOWN
 from qaz_llm.errors import InputError, WorkError
 from qaz_llm.io import read_json, sha256_of
 from qaz_llm.io.machine import paths_in
+from qaz_llm.io.secrets import safe_to_show
 from qaz_llm.model.card import stated_licence
 from qaz_llm.model.folder import check_model_folder
 from qaz_llm.progress import get_logger
@@ -107,13 +108,13 @@ def push(folder: Path, plan: Push) -> str:
         made = api.create_commit(plan.repo_id, operations, commit_message="A model made with qaz-llm")
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
-        raise _refused(plan, api.endpoint, status, str(error.server_message or "")) from None
+        raise _refused(plan, safe_to_show(api.endpoint), status, str(error.server_message or "")) from None
     except (OSError, _network_error()) as error:
         raise WorkError(
-            f"{api.endpoint}: the hub cannot be reached ({type(error).__name__}); nothing was pushed",
+            f"{safe_to_show(api.endpoint)}: the hub cannot be reached ({type(error).__name__}); nothing was pushed",
             hint="look at the network and HF_ENDPOINT, or carry the folder over: it is whole as it is",
         ) from None
-    return str(made.commit_url)
+    return safe_to_show(str(made.commit_url))
 
 
 def _network_error() -> type[Exception]:

@@ -256,7 +256,14 @@ def _tail(worker: Worker) -> str:
 def addresses(urls: Sequence[str]) -> tuple[str, ...]:
     """Addresses of engines without a path. Raises InputError where one is none."""
     for url in urls:
-        parsed = httpx2.URL(url)
-        if parsed.scheme not in ("http", "https") or not parsed.host:
+        if not _is_address(url):
             raise InputError(f"--upstream {url}: no address", hint="for instance http://127.0.0.1:8001")
     return tuple(url.rstrip("/").removesuffix("/v1") for url in urls)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        return False
+    return parsed.scheme in ("http", "https") and bool(parsed.host)
