@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,9 @@ from qaz_llm.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from qaz_llm.fetch.look import Found
+    from qaz_llm.fetch.needs import Need
+
+MAX_SHOWN = 20
 
 
 def fetch(
@@ -36,45 +40,61 @@ def fetch(
 ) -> None:
     """Bring models, tokenizers and data sets that a config needs, for machines without a network (docs/air-gap.md)."""
     if verify is not None:
-        _verify(verify, config, as_json)
+        given = {
+            str(config): config is not None, " ".join(overrides or []): bool(overrides), "--out": out is not None,
+            "--bundle": bundle, "--extra": bool(extra), "--kind": kind is not None, "--dry-run": dry_run,
+        }  # fmt: skip
+        _verify(verify, [name for name, is_given in given.items() if is_given], as_json)
         return
     if config is None:
         raise InputError("nothing to fetch", hint="name a config: qaz fetch configs/train/cpt_8b_lora.yaml --out DIR")
-    from qaz_llm.fetch.bring import bring, check_room, find, missing_bytes
+    if extra and not bundle:
+        raise InputError(
+            f"--extra {', '.join(extra)}: names packages of a bundle, and none is asked for", hint="add --bundle"
+        )
     from qaz_llm.fetch.needs import needs_of
     from qaz_llm.io import hub_home
 
-    folder = out or hub_home()
     needs = needs_of(load_any(config, overrides or [], kind)[1])
+    _fetch(needs, out or hub_home(), extra or () if bundle else None, dry_run, as_json)
+
+
+def _fetch(needs: Sequence[Need], folder: Path, extras: Sequence[str] | None, dry_run: bool, as_json: bool) -> None:
+    """Look, say, bring. `extras`: of the bundle; None where none is asked for."""
+    from qaz_llm.fetch.bring import bring, check_room, find, missing_bytes
+    from qaz_llm.fetch.bundle import add_bundle, check_extras, pack, project_root, tar_of
+    from qaz_llm.fetch.folder import Manifest
+
+    if extras is not None:
+        check_extras(extras, project_root())
     found = find(needs, folder) if needs else ()
     missing = missing_bytes(found, folder)
+    packed = tar_of(folder) if extras is not None else None
     if not as_json:
         _print_found(found, missing, folder)
+        if packed is not None and dry_run:
+            typer.echo(f"with the packages and the project, whose sizes are not known before, into {packed}")
     check_room(folder, missing)
-    if dry_run:
-        if as_json:
-            print_json({"out": str(folder), "missing_bytes": missing, "repositories": [one.to_dict() for one in found]})
-        return
-    manifest = bring(found, folder)
-    packed: Path | None = None
-    if bundle:
-        from qaz_llm.fetch.bundle import add_bundle, pack
-
-        packed = pack(folder, add_bundle(folder, manifest, extras=extra or ()))
+    if not dry_run:
+        manifest = bring(found, folder) if found else Manifest("")
+        if extras is not None:
+            pack(folder, add_bundle(folder, manifest, extras=extras))
     if as_json:
+        facts = {"missing_bytes": missing} if dry_run else {}
         repositories = [one.to_dict() for one in found]
-        print_json({"out": str(folder), "bundle": str(packed) if packed else None, "repositories": repositories})
-        return
-    typer.echo(f"whole, by the hub's hashes; in the jobs: export HF_HOME={folder}")
-    if packed is not None:
-        typer.echo(f"bundle: {packed}")
+        print_json({"out": str(folder), "bundle": packed and str(packed), **facts, "repositories": repositories})
+    elif not dry_run:
+        if found:
+            typer.echo(f"whole, by the hub's hashes; in the jobs: export HF_HOME={shlex.quote(str(folder))}")
+        if packed is not None:
+            typer.echo(f"bundle: {packed}")
 
 
 def _print_found(found: Sequence[Found], missing: int, folder: Path) -> None:
     from qaz_llm.fetch.bring import in_bytes
 
     if not found:
-        typer.echo("the config names nothing that lies on the hub")
+        typer.echo(f"the config names nothing that lies on the hub: nothing to fetch into {folder}")
         return
     rows = [
         [one.need.repo, one.need.type, in_bytes(one.size), str(len(one.files)), one.licence, one.commit[:12], ", ".join(one.need.why)]
@@ -85,19 +105,33 @@ def _print_found(found: Sequence[Found], missing: int, folder: Path) -> None:
     typer.echo(f"{in_bytes(total)} in all, {in_bytes(missing)} to be downloaded into {folder}")
 
 
-def _verify(folder: Path, config: Path | None, as_json: bool) -> None:
-    from qaz_llm.fetch.folder import damage_of_folder
+def _verify(folder: Path, given: Sequence[str], as_json: bool) -> None:
+    from qaz_llm.fetch.folder import MANIFEST
+    from qaz_llm.fetch.verify import verify_folder
 
-    if config is not None:
-        raise InputError(f"--verify reads the folder alone, and {config} was named too", hint="leave the config out")
-    count, damage = damage_of_folder(folder)
+    if given:
+        raise InputError(
+            f"--verify reads the folder alone, and {', '.join(given)} was given too",
+            hint=f"qaz fetch --verify {shlex.quote(str(folder))}",
+        )
+    seen = verify_folder(folder)
     if as_json:
-        print_json({"folder": str(folder), "files": count, "damage": damage})
-    if damage:
-        shown = "\n".join(f"  {line}" for line in damage[:20]) + ("\n  …" if len(damage) > 20 else "")
+        print_json(
+            {"folder": str(folder), "files": seen.files, "damage": list(seen.damage), "others": dict(seen.others)}
+        )
+    elif seen.others:
+        places = ", ".join(f"{place} ({count})" for place, count in list(seen.others.items())[:MAX_SHOWN])
+        more = ", …" if len(seen.others) > MAX_SHOWN else ""
+        typer.echo(
+            f"{folder}: {sum(seen.others.values()):,} other files lie there, which {MANIFEST} does not name and nothing "
+            f"that was fetched is read with: {places}{more}"
+        )
+    if seen.damage:
+        shown = "\n".join(f"  {line}" for line in seen.damage[:MAX_SHOWN])
+        more = "\n  …" if len(seen.damage) > MAX_SHOWN else ""
         raise DataError(
-            f"{folder}: {len(damage)} of {count} files are not as they were fetched\n{shown}",
-            hint="carry them again, or fetch again into the folder they came from",
+            f"{folder}: {len(seen.damage)} things are not as they were fetched, of {seen.files} files in {MANIFEST}\n{shown}{more}",
+            hint="carry them again, or fetch again into the folder they came from; what nobody fetched is to be removed",
         )
     if not as_json:
-        typer.echo(f"{folder}: {count} files, each as it was fetched")
+        typer.echo(f"{folder}: {seen.files} files, each as it was fetched")

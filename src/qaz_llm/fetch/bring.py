@@ -1,50 +1,46 @@
-"""Bring what a config needs into a folder: looked up, measured against the disk, downloaded, compared with the hub's hashes."""
+"""Bring what a config needs into a folder: looked up, measured against the disk, one repository after the other."""
 
 from __future__ import annotations
 
-import glob
-import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from qaz_llm.errors import InputError, WorkError, WriteError
-from qaz_llm.fetch.folder import HUB, Entry, Manifest, hashes_of, place_of, read_manifest, stored, write_manifest
-from qaz_llm.fetch.look import Found, RemoteFile, look_up
+from qaz_llm.errors import InputError
+from qaz_llm.fetch.download import bring_one, is_there
+from qaz_llm.fetch.folder import LOCK, Entry, Manifest, read_manifest, stored, write_manifest
+from qaz_llm.fetch.look import Found, look_up
 from qaz_llm.fetch.needs import Need, joined
-from qaz_llm.fetch.subsets import CARD, CARD_OF_HUB, keep_subsets
-from qaz_llm.io import check_writable, hub_endpoint, is_offline, only_one, reach_hub, set_folder
+from qaz_llm.io import check_writable, hub_endpoint, hub_name, is_offline, only_one, reach_hub
 from qaz_llm.progress import get_logger
 
 SPARE_BYTES = 1 << 30
 """So much is to stay free on the disk."""
 
-AGAIN = "run the same command again; it goes on where it stopped"
-
 _logger = get_logger("fetch")
 
 
 def find(needs: Sequence[Need], out: Path) -> tuple[Found, ...]:
-    """What the hub has of what is needed; of data sets that are in the folder with what was fetched of them before, too.
+    """What the hub has of what is needed; of what is in the folder already with what was fetched of it before, too.
 
-    Raises as `look_up`, and InputError where the hub is not to be asked, or does not answer.
+    Raises as `look_up`, and InputError where the hub is not to be asked, has no proper address, or does not answer.
     """
     if is_offline():
         raise InputError(
             "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set, and fetching asks the hub",
             hint="unset it for this command: HF_HUB_OFFLINE=0 qaz fetch ...",
         )
+    _check_endpoint()
     if (problem := reach_hub()) is not None:
         raise InputError(problem, hint="run it where there is a network, or set HF_ENDPOINT to a mirror")
     before = {entry.key: entry.need for entry in manifest.entries} if (manifest := read_manifest(out)) else {}
-    sets = [before[need.key] for need in needs if need.type == "dataset" and need.key in before]
-    return look_up(joined([*needs, *sets]))
+    return look_up(joined([*needs, *(before[need.key] for need in needs if need.key in before)]))
 
 
 def missing_bytes(found: Sequence[Found], out: Path) -> int:
     """Bytes that have yet to be downloaded."""
-    return sum(file.size for one in found for file in one.files if not _is_there(out / place_of(one, file), file, one))
+    return sum(file.size for one in found for file in one.files if not is_there(out, one, file))
 
 
 def check_room(out: Path, needed: int) -> None:
@@ -62,20 +58,19 @@ def bring(found: Sequence[Found], out: Path) -> Manifest:
     """Download what is missing, compare all with the hub's hashes, write the manifest. Goes on where it stopped.
 
     Raises:
-        InputError: no room on the disk; a folder that cannot be written; another `qaz fetch` at work in it.
+        InputError: no room on the disk; a folder that cannot be written; another `qaz fetch` at work in it, or done since `find`.
         WorkError: the hub fails, or sends other bytes than it says it has.
     """
     check_room(out, missing_bytes(found, out))
     check_writable(out)
-    os.environ.setdefault(
-        "HF_HUB_DISABLE_SHARED_BLOBS", "1"
-    )  # links into a store beside the folder could not be carried
-    with only_one(out, name=".lock-fetch", key="--out"):
-        manifest = read_manifest(out) or Manifest(hub_endpoint())
+    with only_one(out, name=LOCK, key="--out"):
+        manifest = read_manifest(out) or Manifest(hub_name())
+        before = {entry.key: entry for entry in manifest.entries}
         for one in found:
+            if (old := before.get(one.need.key)) is not None:
+                _compare(one, old, out)
             _logger.info("%s: %d files, %s", one.need.repo, len(one.files), in_bytes(one.size))
-            _download(one, out)
-            manifest = manifest.with_entries([_entry(one, out)])
+            manifest = manifest.with_entries([_entry(one, out, bring_one(one, out))])
             write_manifest(out, manifest)
     return manifest
 
@@ -85,89 +80,32 @@ def in_bytes(size: int) -> str:
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
 
 
-def _download(found: Found, out: Path) -> None:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-
-    need = found.need
-    wanted = [file.path for file in found.files if not _is_there(out / place_of(found, file), file, found)]
-    if not wanted:
-        return
-    folder = set_folder(out, need.repo, need.revision)
-    target: dict[str, Any] = {"cache_dir": out / HUB, "revision": need.revision}  # by its name, to be found by it again
-    if need.type == "dataset":
-        target = {"local_dir": folder, "revision": found.commit}
-        if CARD in wanted:
-            (folder / CARD_OF_HUB).unlink(missing_ok=True)
-    try:
-        snapshot_download(
-            need.repo,
-            repo_type=need.type,
-            allow_patterns=[glob.escape(path) for path in wanted],
-            endpoint=hub_endpoint(),
-            **target,
+def _check_endpoint() -> None:
+    """Raise InputError where no path can be put behind HF_ENDPOINT; what stands there may be a secret, and is not shown."""
+    problem = (
+        "does not begin with http:// or https://" if not hub_endpoint().startswith(("http://", "https://"))
+        else "has a ? or a #, and the hub's libraries put paths behind it" if set("?#") & set(hub_endpoint())
+        else None
+    )  # fmt: skip
+    if problem is not None:
+        raise InputError(
+            f"HF_ENDPOINT {problem}", hint="write it as https://HOST or https://HOST/PATH; a token goes into HF_TOKEN"
         )
-    except HfHubHTTPError as error:
-        raise WorkError(f"{need.repo}: {_first_line(error)}", hint=AGAIN) from error
-    except OSError as error:
-        raise WriteError(f"{need.repo}: {_first_line(error)}", hint=AGAIN) from error
-    except (
-        Exception
-    ) as error:  # of the library underneath: a connection that broke, and broke again when it was tried again
-        raise WorkError(f"{need.repo}: the download broke off ({_first_line(error)})", hint=AGAIN) from error
 
 
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-
-
-def _entry(found: Found, out: Path) -> Entry:
-    """What was downloaded, once it is seen to be what the hub has. Raises WorkError where it is not."""
-    need = found.need
-    wrong = [file for file in found.files if not _is_whole(out / place_of(found, file), file)]
-    if wrong:
-        for file in wrong:
-            _forget(out / place_of(found, file))
-        names = ", ".join(file.path for file in wrong)
-        raise WorkError(
-            f"{need.repo}: not the bytes that {hub_endpoint()} says it has at {found.commit[:12]}: {names}",
-            hint="they were removed; run the same command again",
+def _compare(found: Found, old: Entry, out: Path) -> None:
+    """Say where a name stands for another commit now. Raises InputError where another `qaz fetch` has added to it since `find`."""
+    if old.need.joined(found.need) != replace(found.need, why=old.need.joined(found.need).why):
+        raise InputError(
+            f"{out}: another `qaz fetch` has brought more of {old.repo} meanwhile", hint="run the same command again"
         )
-    paths = [out / place_of(found, file) for file in found.files]
-    if need.type == "dataset":
-        folder = set_folder(out, need.repo, need.revision)
-        paths += keep_subsets(folder, need.subsets)
-        _remove_others(folder, set(paths))
+    if old.commit != found.commit:
+        _logger.info("%s: was at %s, is at %s now", old.repo, old.commit[:12], found.commit[:12])
+
+
+def _entry(found: Found, out: Path, paths: Sequence[Path]) -> Entry:
+    need = found.need
     return Entry(
         need.repo, need.type, need.revision, found.commit, found.licence, found.is_gated, need.weights,
-        need.subsets, need.patterns, need.why, stored(out, paths),
+        need.subsets, need.patterns, need.why, stored(out, paths), need.code,
     )  # fmt: skip
-
-
-def _is_there(path: Path, file: RemoteFile, found: Found) -> bool:
-    """Whether a file need not be downloaded: of a model the cache holds whole files alone; one of a data set is compared."""
-    return path.is_file() and (found.need.type == "model" or _is_whole(path, file))
-
-
-def _is_whole(path: Path, file: RemoteFile) -> bool:
-    of_hub = path.with_name(CARD_OF_HUB)
-    if file.path == CARD and of_hub.is_file():
-        path = of_hub
-    if not path.is_file() or path.stat().st_size != file.size:
-        return False
-    sha256, git_sha1 = hashes_of(path)
-    return sha256 == file.sha256 if file.sha256 is not None else git_sha1 == file.git_sha1
-
-
-def _remove_others(folder: Path, kept: set[Path]) -> None:
-    """Remove files of an earlier commit, and what the library notes of downloads under way."""
-    shutil.rmtree(folder / ".cache", ignore_errors=True)
-    for path in [path for path in folder.rglob("*") if path.is_file() and path not in kept]:
-        path.unlink()
-
-
-def _forget(path: Path) -> None:
-    """Remove a file and, in the cache, the blob that it is a link to."""
-    if path.is_symlink():
-        path.resolve().unlink(missing_ok=True)
-    path.unlink(missing_ok=True)

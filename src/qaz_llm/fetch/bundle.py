@@ -6,17 +6,19 @@ OUT.tar.sha256   for `sha256sum --check`
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from qaz_llm.errors import InputError, WorkError
 from qaz_llm.fetch.bring import check_room, in_bytes
-from qaz_llm.fetch.folder import MANIFEST, Manifest, StoredFile, stored, write_manifest
-from qaz_llm.io import atomic_path, make_dir, sha256_of, write_text
+from qaz_llm.fetch.folder import LOCK, MANIFEST, Manifest, StoredFile, read_manifest, stored, write_manifest
+from qaz_llm.io import atomic_dir, atomic_path, only_one, sha256_of, write_text
 from qaz_llm.progress import get_logger
 
 WHEELS, PROJECT = "wheels", "project.tar"
@@ -36,30 +38,61 @@ def project_root() -> Path:
     return root
 
 
+def check_extras(extras: Sequence[str], root: Path) -> None:
+    """Raise InputError for an extra that the project does not have: pip passes over it with a warning."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    known = sorted(project.get("optional-dependencies", {}))
+    unknown = [name for name in extras if name not in known]
+    if unknown:
+        raise InputError(
+            f"--extra {', '.join(unknown)}: the project has no such extra", hint=f"the extras are: {', '.join(known)}"
+        )
+
+
 def add_bundle(out: Path, manifest: Manifest, *, extras: Sequence[str] = (), root: Path | None = None) -> Manifest:
     """Put the wheels of the project and all it needs, and the project itself, into the folder; pinned as constraints.txt says.
 
+    They take the place of those of an earlier bundle.
+
     Raises:
-        InputError: this is no checkout.
+        InputError: this is no checkout; it has no such extra; another `qaz fetch` is at work in the folder.
         WorkError: pip or git fails; the message has its own words.
     """
     root = root or project_root()
     asked = f"{root}[{','.join(extras)}]" if extras else str(root)
-    make_dir(out / WHEELS)
+    check_extras(extras, root)
+    with only_one(out, name=LOCK, key="--out"):
+        _make_wheels(out / WHEELS, asked, root)
+        _pack_project(out / PROJECT, root)
+        files = stored(out, [*sorted((out / WHEELS).glob("*.whl")), out / PROJECT])
+        bundled = replace(read_manifest(out) or manifest, bundle=files)  # with what was fetched while pip worked
+        write_manifest(out, bundled)
+    return bundled
+
+
+def _make_wheels(folder: Path, asked: str, root: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     _logger.info("wheels: %s", asked)
-    _run(
-        [*pip, "wheel", "--quiet", "--wheel-dir", str(out / WHEELS), "--constraint", str(root / "constraints.txt"),
-         "--no-build-isolation", asked]
-    )  # fmt: skip
-    _run(["git", "-C", str(root), "archive", "--prefix=qaz-llm/", "--output", str((out / PROJECT).absolute()), "HEAD"])
-    changed = _run(["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"]).splitlines()
+    with atomic_dir(folder) as made:
+        _run(
+            [*pip, "wheel", "--quiet", "--wheel-dir", str(made), "--constraint", str(root / "constraints.txt"),
+             "--no-build-isolation", asked]
+        )  # fmt: skip
+
+
+def _pack_project(target: Path, root: Path) -> None:
+    git = ["git", "-C", str(root)]
+    with atomic_path(target.absolute()) as made:
+        _run([*git, "archive", "--format=tar", "--prefix=qaz-llm/", "--output", str(made), "HEAD"])
+    changed = _run([*git, "status", "--porcelain", "--untracked-files=no"]).splitlines()
     if changed:
         _logger.warning("the project is packed as it was committed; %d changed files are not in it", len(changed))
-    files = stored(out, [*sorted((out / WHEELS).glob("*.whl")), out / PROJECT])
-    bundled = replace(manifest, bundle=files)
-    write_manifest(out, bundled)
-    return bundled
+
+
+def tar_of(out: Path) -> Path:
+    """Where the bundle of a folder goes: beside it, under its name."""
+    folder = Path(os.path.abspath(out))  # noqa: PTH100 -- `..` is taken out, and a link stays the name it is
+    return folder.with_name(f"{folder.name}.tar")
 
 
 def pack(out: Path, manifest: Manifest) -> Path:
@@ -67,7 +100,7 @@ def pack(out: Path, manifest: Manifest) -> Path:
 
     Raises InputError where the disk has no room for it.
     """
-    target = out.absolute().with_name(f"{out.absolute().name}.tar")
+    target = tar_of(out)
     files = list(manifest.files())
     check_room(target.parent, sum(file.size for file in files))
     names = [MANIFEST, *dict.fromkeys(file.path for file in files), *_refs(out, files)]
@@ -88,7 +121,12 @@ def _refs(out: Path, files: Sequence[StoredFile]) -> list[str]:
 
 def _run(command: Sequence[str]) -> str:
     """What a program printed. Raises WorkError with what it said where it failed."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise WorkError(
+            f"{command[0]} cannot be started ({error.strerror})", hint="install it, and run again"
+        ) from error
     if done.returncode != 0:
         said = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-5:])
         raise WorkError(f"{' '.join(command[:4])} … failed:\n{said}", hint="see its words above")

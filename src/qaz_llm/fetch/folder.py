@@ -9,46 +9,65 @@ OUT/fetched.json   what was fetched: repository, commit, licence, and of each fi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar
 
-from qaz_llm.errors import DataError, InputError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from qaz_llm.errors import DamagedFileError
+from qaz_llm.fetch.inside import stays_inside
 from qaz_llm.fetch.look import Found, RemoteFile
-from qaz_llm.fetch.needs import Need
+from qaz_llm.fetch.needs import Need, RepoType
 from qaz_llm.io import read_json, set_folder, write_json
+from qaz_llm.io.secrets import safe_to_show
+from qaz_llm.labels.names import shown
 
 MANIFEST = "fetched.json"
 HUB = "hub"
+LOCK = ".lock-fetch"
 
 _CHUNK_BYTES = 8 << 20
+_EXACT = ConfigDict(extra="forbid")
+
+
+def _inside(path: str) -> str:
+    if not stays_inside(path):
+        raise ValueError(f"{path[:200]!r} is no path below the folder")
+    return path
 
 
 @dataclass(frozen=True)
 class StoredFile:
     """A file below the folder, by its path there."""
 
-    path: str
-    size: int
-    sha256: str
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    path: Annotated[str, AfterValidator(_inside)]
+    size: Annotated[int, Field(ge=0, strict=True)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True)
 class Entry:
     """A repository in the folder."""
 
-    repo: str
-    type: str
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    repo: Annotated[str, AfterValidator(_inside)]
+    type: RepoType
     revision: str | None
-    commit: str
+    commit: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
     licence: str
-    gated: bool
-    weights: bool
+    gated: Annotated[bool, Field(strict=True)]
+    weights: Annotated[bool, Field(strict=True)]
     subsets: tuple[str, ...]
     patterns: tuple[str, ...]
     why: tuple[str, ...]
-    files: tuple[StoredFile, ...]
+    files: Annotated[tuple[StoredFile, ...], Field(min_length=1)]
+    code: Annotated[bool, Field(strict=True)] = False
 
     @property
     def key(self) -> tuple[str, str, str | None]:
@@ -58,14 +77,17 @@ class Entry:
     @property
     def need(self) -> Need:
         """What was asked for."""
-        kind = "model" if self.type == "model" else "dataset"
-        asked = {"weights": self.weights, "subsets": self.subsets, "patterns": self.patterns, "why": self.why}
-        return Need(self.repo, kind, self.revision, **asked)  # type: ignore[arg-type]
+        return Need(
+            self.repo, self.type, self.revision, weights=self.weights, code=self.code,
+            subsets=self.subsets, patterns=self.patterns, why=self.why,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What lies in a folder; `bundle` are the files of --bundle."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
 
     endpoint: str
     entries: tuple[Entry, ...] = ()
@@ -84,36 +106,58 @@ class Manifest:
 
 
 def read_manifest(out: Path) -> Manifest | None:
-    """The manifest of a folder; None where there is none. Raises DataError where it is damaged."""
+    """The manifest of a folder; None where there is none.
+
+    Raises DamagedFileError where it is anything else than `write_manifest` writes, or names a file or a repository twice.
+    """
     path = out / MANIFEST
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         return None
     values = read_json(path)
     try:
-        entries = tuple(_entry(one) for one in values["entries"])
-        return Manifest(values["endpoint"], entries, tuple(StoredFile(**one) for one in values["bundle"]))
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"{path}: is not what `qaz fetch` writes ({error})", hint="move it away, and fetch again"
-        ) from error
+        manifest = TypeAdapter(Manifest).validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise _damaged(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
+    paths, keys = (
+        (file.path for file in manifest.files()),
+        (" ".join(map(str, entry.key)) for entry in manifest.entries),
+    )
+    for name, count in (Counter(paths) + Counter(keys)).items():
+        if count > 1:
+            raise _damaged(path, f"{name} is named {count} times")
+    return manifest
+
+
+def _damaged(path: Path, found: str) -> DamagedFileError:
+    return DamagedFileError(
+        f"{path}: is not what `qaz fetch` writes ({shown(found)})",
+        hint="carry it again; or move it away, and fetch again into the folder",
+    )
 
 
 def write_manifest(out: Path, manifest: Manifest) -> None:
-    """Write fetched.json."""
-    write_json(out / MANIFEST, asdict(manifest))
-
-
-def _entry(values: Mapping[str, Any]) -> Entry:
-    lists = {key: tuple(values[key]) for key in ("subsets", "patterns", "why")}
-    return Entry(**{**values, **lists, "files": tuple(StoredFile(**one) for one in values["files"])})
+    """Write fetched.json, without what lets somebody in by the hub's address."""
+    write_json(out / MANIFEST, asdict(replace(manifest, endpoint=safe_to_show(manifest.endpoint))))
 
 
 def place_of(found: Found, file: RemoteFile) -> Path:
     """Where a file of a repository lies, below the folder."""
     need = found.need
     if need.type == "model":
-        return Path(HUB, f"models--{need.repo.replace('/', '--')}", "snapshots", found.commit, file.path)
+        return model_folder(need.repo) / "snapshots" / found.commit / file.path
     return set_folder(Path(), need.repo, need.revision) / file.path
+
+
+def model_folder(repo: str) -> Path:
+    """Where the hub's libraries keep a model, below the folder."""
+    return Path(HUB, f"models--{repo.replace('/', '--')}")
+
+
+def ref_of(repo: str, revision: str | None) -> Path:
+    """The file, below the folder, that says which commit a model's name stands for."""
+    return model_folder(repo) / "refs" / (revision or "main")
 
 
 def hashes_of(path: Path) -> tuple[str, str]:
@@ -132,23 +176,3 @@ def stored(out: Path, paths: Iterable[Path]) -> tuple[StoredFile, ...]:
     return tuple(
         StoredFile(path.relative_to(out).as_posix(), path.stat().st_size, hashes_of(path)[0]) for path in paths
     )
-
-
-def damage_of_folder(out: Path) -> tuple[int, list[str]]:
-    """How many files the manifest names, and what is wrong with those that are not as they were fetched; every byte is read.
-
-    Raises InputError where nothing was fetched into the folder.
-    """
-    manifest = read_manifest(out)
-    if manifest is None:
-        raise InputError(f"{out}: holds no {MANIFEST}", hint="name the folder that `qaz fetch --out` filled")
-    files = list(manifest.files())
-    return len(files), [f"{file.path}: {problem}" for file in files if (problem := _damage(out / file.path, file))]
-
-
-def _damage(path: Path, file: StoredFile) -> str | None:
-    if not path.is_file():
-        return "is missing"
-    if path.stat().st_size != file.size:
-        return f"has {path.stat().st_size:,} bytes where {file.size:,} were fetched"
-    return None if hashes_of(path)[0] == file.sha256 else "its bytes are not those that were fetched"

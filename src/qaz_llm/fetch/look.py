@@ -9,8 +9,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import InputError, WorkError
+from qaz_llm.fetch.inside import stays_inside
 from qaz_llm.fetch.needs import Need
-from qaz_llm.io import hub_endpoint
+from qaz_llm.io import hub_endpoint, hub_name
+from qaz_llm.io.secrets import safe_to_show
+from qaz_llm.labels.names import shown
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -69,8 +72,9 @@ def look_up(needs: Sequence[Need]) -> tuple[Found, ...]:
     """Ask the hub about each need.
 
     Raises:
-        InputError: what the hub does not have, or does not show; all of them, and all that is gated, in one message each.
-        WorkError: the hub fails.
+        InputError: what the hub does not have, or does not show; all of them, and all that is gated, in one message each;
+            an address where no hub answers.
+        WorkError: the hub fails, or says what no hub says: a path that leads out of a folder, a file without a hash.
     """
     from huggingface_hub import HfApi
 
@@ -87,11 +91,11 @@ def look_up(needs: Sequence[Need]) -> tuple[Found, ...]:
             unknown.append(f"{need.repo} ({', '.join(need.why)}): {error}")
     if unknown:
         raise InputError(
-            f"{hub_endpoint()} does not have: " + "; ".join(unknown),
+            f"{hub_name()} does not have: " + "; ".join(unknown),
             hint="check the names; private ones need a token (hf auth login, or HF_TOKEN)",
         )
     if closed:
-        pages = ", ".join(f"{hub_endpoint()}/{name}" for name in closed)
+        pages = ", ".join(f"{hub_name()}/{name}" for name in closed)
         raise InputError(
             f"gated, and not open to you: {', '.join(closed)}",
             hint=f"accept the terms on {pages}, then `hf auth login` (or set HF_TOKEN) and run this again",
@@ -108,13 +112,32 @@ class _UnknownError(Exception):
 
 
 def _look(api: HfApi, need: Need) -> Found:
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+    info = _ask(api, need)
+    files = {file.path: file for file in map(_remote_file, info.siblings or ())}
+    commit = str(info.sha)
+    if not re.fullmatch("[0-9a-f]{40}", commit):
+        raise _no_hub(f"the commit of {need.repo} is {commit[:60]!r}")
+    chosen = _of_model(need, files) if need.type == "model" else _of_set(need, commit, files)
+    return Found(need, commit, _licence(info), bool(info.gated), tuple(files[path] for path in sorted(chosen)))
+
+
+def _ask(api: HfApi, need: Need) -> Any:
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     try:
         ask = api.model_info if need.type == "model" else api.dataset_info
         info = ask(need.repo, revision=need.revision, files_metadata=True)
         if info.gated:
             api.auth_check(need.repo, repo_type=need.type)
+        return info
+    except HFValidationError as error:
+        raise _UnknownError("no such folder here, and no name that a repository of the hub can have") from error
     except GatedRepoError as error:
         raise _ClosedError from error
     except RepositoryNotFoundError as error:
@@ -122,17 +145,38 @@ def _look(api: HfApi, need: Need) -> Found:
     except RevisionNotFoundError as error:
         raise _UnknownError(f"no revision {need.revision}") from error
     except HfHubHTTPError as error:
-        said = str(error).strip().partition("\n")[0]
-        raise WorkError(f"{hub_endpoint()} failed at {need.repo}: {said}", hint="run this again later") from error
-    files = {
-        one.rfilename: RemoteFile(
-            one.rfilename, int(one.size or 0), str(one.blob_id), one.lfs.sha256 if one.lfs is not None else None
+        raise WorkError(f"{hub_name()} failed at {need.repo}: {said_by(error)}", hint="run this again later") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # a page for people, or other JSON
+        raise _no_hub(f"asked for {need.repo} it sends no facts of a repository") from error
+    except Exception as error:  # of the library underneath: a connection that broke, and broke again
+        raise WorkError(
+            f"{hub_name()} could not be asked for {need.repo} ({said_by(error)})", hint="run this again later"
+        ) from error
+
+
+def said_by(error: Exception) -> str:
+    """The kind of a library's error and the first line of what it says."""
+    return shown(safe_to_show(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"))
+
+
+def _no_hub(found: str) -> InputError:
+    return InputError(f"{hub_name()} does not answer as a hub does: {found}", hint="check HF_ENDPOINT, and the proxy")
+
+
+def _remote_file(one: Any) -> RemoteFile:
+    """Of what the hub says of a file. Raises WorkError where its path may not be written, or its bytes could not be compared."""
+    path, sha256 = str(one.rfilename), one.lfs.sha256 if one.lfs is not None else None
+    if not stays_inside(path):
+        raise WorkError(
+            f"{hub_name()} names a file {path!r}, which leads out of a repository; nothing was downloaded",
+            hint="do not fetch from there: check HF_ENDPOINT",
         )
-        for one in info.siblings or ()
-    }
-    commit = str(info.sha)
-    chosen = _of_model(need, files) if need.type == "model" else _of_set(need, commit, files)
-    return Found(need, commit, _licence(info), bool(info.gated), tuple(files[path] for path in sorted(chosen)))
+    if not isinstance(one.size, int) or one.size < 0 or not (sha256 or one.blob_id):
+        raise WorkError(
+            f"{hub_name()} does not say how large {path} is, or what its hash is, so it could not be compared",
+            hint="fetch from a mirror that does, or from the hub itself",
+        )
+    return RemoteFile(path, one.size, str(one.blob_id), sha256)
 
 
 def _of_model(need: Need, files: Mapping[str, RemoteFile]) -> set[str]:
@@ -141,6 +185,8 @@ def _of_model(need: Need, files: Mapping[str, RemoteFile]) -> set[str]:
     if need.weights and not any(_matches(path, WEIGHTS) for path in chosen):
         others = [path for path in files if path.endswith((".bin", ".pt", ".pth", ".gguf", ".safetensors"))]
         raise _UnknownError(f"it has no model.safetensors; it holds {', '.join(sorted(others)[:4]) or 'no weights'}")
+    if not any(_matches(path, TOKENIZER_FILES) for path in chosen):
+        raise _UnknownError("it has neither a config nor a tokenizer")
     return chosen
 
 
@@ -163,8 +209,7 @@ def _files_of_subset(repo: str, subset: str, commit: str) -> set[str]:
     try:
         builder = datasets.load_dataset_builder(repo, subset or None, revision=commit)
     except Exception as error:  # it raises some twenty kinds, all of which mean: not to be had
-        said = str(error).strip().partition("\n")[0][:300]
-        raise _UnknownError(f"subset {subset or 'default'} cannot be had ({said})") from error
+        raise _UnknownError(f"subset {subset or 'default'} cannot be had ({said_by(error)})") from error
     prefix = f"hf://datasets/{repo}@{commit}/"
     paths = [str(path) for of_split in (builder.config.data_files or {}).values() for path in of_split]
     if not paths or any(not path.startswith(prefix) for path in paths):
@@ -192,4 +237,4 @@ def _licence(info: Any) -> str:
     if named in (None, "other") and card is not None:
         named = card.get("license_name") or named
     tags = [tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")]
-    return str(named or next(iter(tags), "not stated"))
+    return shown(str(named or next(iter(tags), "not stated")))

@@ -50,6 +50,8 @@ class FakeHub:
     """Of a file so many bytes are sent, each time, before the connection is closed."""
     corrupt: set[str] = field(default_factory=set)
     """Files of which other bytes are sent than their hashes say."""
+    page: bytes | None = None
+    """What is answered to everything, with 200, by a proxy that wants a person to sign in."""
 
 
 def git_sha1(data: bytes) -> str:
@@ -97,7 +99,9 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             split = urlsplit(self.path)
             path, self.query = unquote(split.path), parse_qs(split.query)
             hub.requests.append(f"{self.command} {path}")
-            if path == "/":
+            if hub.page is not None:
+                self._send(200, hub.page, {"Content-Type": "text/html"})
+            elif path == "/":
                 self._json({})
             elif path.startswith("/api/"):
                 self._api(path.removeprefix("/api/"))

@@ -22,8 +22,9 @@ from qaz_llm.errors import InputError, WorkError
 from qaz_llm.fetch import bring as bringing
 from qaz_llm.fetch.bring import bring, find
 from qaz_llm.fetch.bundle import add_bundle, pack
-from qaz_llm.fetch.folder import damage_of_folder, read_manifest
+from qaz_llm.fetch.folder import read_manifest
 from qaz_llm.fetch.needs import Need
+from qaz_llm.fetch.verify import verify_folder
 
 MODEL = {
     "config.json": b'{"model_type": "llama"}',
@@ -167,17 +168,17 @@ def test_a_folder_that_was_carried_is_compared_byte_by_byte(hub: FakeHub, tmp_pa
     out, carried = tmp_path / "out", tmp_path / "carried"
     bring(find([ANY], out), out)
     shutil.copytree(out, carried)  # as cp -rL: links become files
-    assert damage_of_folder(carried) == (len(WANTED), [])
+    seen = verify_folder(carried)
+    assert (seen.files, seen.damage) == (len(WANTED), ())
     shards = [folder_of(carried, repo) / f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
     shards[0].write_bytes(shards[0].read_bytes()[:-1] + b"!")
     shards[1].unlink()
-    _count, damage = damage_of_folder(carried)
-    assert [line.rpartition("/")[2] for line in damage] == [
+    assert [line.rpartition("/")[2] for line in verify_folder(carried).damage] == [
         "model-00001-of-00002.safetensors: its bytes are not those that were fetched",
         "model-00002-of-00002.safetensors: is missing",
     ]
     with pytest.raises(InputError, match=r"holds no fetched\.json"):
-        damage_of_folder(tmp_path)
+        verify_folder(tmp_path)
 
 
 def test_a_bundle_holds_all_of_it_with_the_wheels_and_the_project(hub: FakeHub, tmp_path: Path) -> None:
@@ -192,6 +193,9 @@ def test_a_bundle_holds_all_of_it_with_the_wheels_and_the_project(hub: FakeHub, 
     git = ["git", "-C", str(project), "-c", "user.name=t", "-c", "user.email=t@t"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], check=True)
+    (out / "wheels").mkdir(parents=True)
+    (out / "wheels" / "tiny_project-0.9-py3-none-any.whl").write_bytes(b"of an earlier bundle")
+    (out / "project.tar").write_bytes(b"of an earlier bundle")
     manifest = add_bundle(out, bring(find([ANY], out), out), root=project)
     packed = pack(out, manifest)
     assert subprocess.run(["sha256sum", "--check", "--quiet", f"{packed}.sha256"], cwd=tmp_path).returncode == 0
@@ -200,7 +204,8 @@ def test_a_bundle_holds_all_of_it_with_the_wheels_and_the_project(hub: FakeHub, 
         assert not [member.name for member in tar if not member.isfile()]
         tar.extractall(tmp_path / "there", filter="data")
     there = tmp_path / "there" / "out"
-    assert damage_of_folder(there) == (len(WANTED) + 2, [])
+    seen = verify_folder(there)
+    assert (seen.files, seen.damage, seen.others) == (len(WANTED) + 2, (), {})
     assert [path.name for path in (there / "wheels").iterdir()] == ["tiny_project-1.0-py3-none-any.whl"]
     with tarfile.open(there / "project.tar") as tar:
         assert "qaz-llm/pyproject.toml" in tar.getnames()
