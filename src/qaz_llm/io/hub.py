@@ -16,6 +16,7 @@ import sys
 import threading
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from qaz_llm.io.paths import resolve_path
 from qaz_llm.io.secrets import safe_to_show
@@ -107,8 +108,13 @@ def _asked_once(endpoint: str) -> str | None:
 
 def ask_hub(endpoint: str, timeout_s: float) -> str | None:
     """Ask for anything at all; what kept it from answering within `timeout_s`, or None. An error page is an answer too."""
+    from huggingface_hub import get_session  # knows of proxies and certificates as the libraries do
+
+    session = (
+        get_session()
+    )  # loaded before the time begins: from a slow disk that takes seconds, which are not the hub's
     found: list[str | None] = []
-    asking = threading.Thread(target=lambda: found.append(_head(endpoint, timeout_s)), daemon=True)
+    asking = threading.Thread(target=lambda: found.append(_head(session, endpoint, timeout_s)), daemon=True)
     asking.start()  # of its own, since looking a name up knows no time limit
     asking.join(timeout_s)
     if not found:
@@ -116,11 +122,9 @@ def ask_hub(endpoint: str, timeout_s: float) -> str | None:
     return None if found[0] is None else safe_to_show(f"{endpoint} cannot be reached ({found[0]})")
 
 
-def _head(endpoint: str, timeout_s: float) -> str | None:
-    from huggingface_hub import get_session  # knows of proxies and certificates as the libraries do
-
+def _head(session: Any, endpoint: str, timeout_s: float) -> str | None:
     try:
-        get_session().head(endpoint, timeout=timeout_s, follow_redirects=False)
+        session.head(endpoint, timeout=timeout_s, follow_redirects=False)
     except Exception as error:  # whatever it is, the libraries would meet it too
         return str(error) or type(error).__name__
     return None
