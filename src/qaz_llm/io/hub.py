@@ -110,9 +110,7 @@ def ask_hub(endpoint: str, timeout_s: float) -> str | None:
     """Ask for anything at all; what kept it from answering within `timeout_s`, or None. An error page is an answer too."""
     from huggingface_hub import get_session  # knows of proxies and certificates as the libraries do
 
-    session = (
-        get_session()
-    )  # loaded before the time begins: from a slow disk that takes seconds, which are not the hub's
+    session = get_session()  # before the time begins: loading takes seconds from a slow disk, which are not the hub's
     found: list[str | None] = []
     asking = threading.Thread(target=lambda: found.append(_head(session, endpoint, timeout_s)), daemon=True)
     asking.start()  # of its own, since looking a name up knows no time limit
