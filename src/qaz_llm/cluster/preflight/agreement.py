@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from statistics import median
 
+from qaz_llm.cluster.preflight.config import PreflightConfig
 from qaz_llm.cluster.preflight.facts import NodeFacts, RankFacts
 from qaz_llm.cluster.preflight.findings import Finding, joined
 
@@ -42,14 +45,50 @@ def check_devices(ranks: Sequence[RankFacts]) -> Iterator[Finding]:
 
 
 def check_kinds(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
-    """GPUs of one kind on all nodes: the rarer kind is named."""
-    kinds = [node.gpus[0].name for node in nodes if node.gpus]
-    if len(set(kinds)) < 2:
+    """GPUs of one kind on all nodes: the rarer kinds are named, where one is that of most."""
+    kinds = {node.node: node.gpus[0].name for node in nodes if node.gpus}
+    counts = Counter(kinds.values())
+    if len(counts) < 2:
         return
-    usual = max(dict.fromkeys(kinds), key=kinds.count)
-    for node in nodes:
-        if node.gpus and node.gpus[0].name != usual:
-            yield Finding("bad", node.node, f"its GPUs are {node.gpus[0].name}, those of most others {usual}")
+    usual, most = counts.most_common(1)[0]
+    if 2 * most <= len(kinds):
+        found = ", ".join(f"{name} on {joined([n for n in kinds if kinds[n] == name], 4)}" for name in counts)
+        yield Finding("input", None, f"GPUs of several kinds: {found}", hint="ask for one: --gpus-per-node=KIND:N")
+        return
+    for node, kind in kinds.items():
+        if kind != usual:
+            yield Finding("bad", node, f"its GPUs are {kind}, those of most others {usual}")
+
+
+def check_shared(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:
+    """The run's folders are the same on all nodes; that of the first is compared with. What no other sees is no shared folder."""
+    for number, disk in enumerate(nodes[0].disks):
+        others = {node.node: node.disks[number] for node in nodes[1:]}
+        seen = {node: disk.is_shared for node, disk in others.items() if disk.error is None}
+        unseen = [node for node, is_shared in seen.items() if is_shared is False]
+        what = f"{disk.what} {disk.path}"
+        if unseen and len(unseen) == len(seen):
+            where = f"what {nodes[0].node} writes there is not seen on {joined(unseen, 4)}"
+            yield Finding("input", None, f"{what}: {where}", hint=f"choose a {disk.what} on a disk that all nodes see")
+            continue
+        for node in unseen:
+            yield Finding("bad", node, f"{what} is another folder than the first process's, or not seen yet")
+
+
+def check_clocks(nodes: Sequence[NodeFacts], config: PreflightConfig) -> Iterator[Finding]:
+    """Clocks that agree: of three or more nodes those are named that are far from the middle one; of two neither."""
+    ahead = {node.node: node.clock_ahead_s for node in nodes}
+    if len(ahead) == 2:
+        apart, (one, other) = abs(nodes[0].clock_ahead_s - nodes[1].clock_ahead_s), ahead
+        if apart > config.clock_s:
+            what = f"the clocks of {one} and {other} are {apart:.1f} s apart; which of the two is wrong cannot be told"
+            yield Finding("bad", None, what)
+        return
+    middle = median(ahead.values())
+    for node, seconds in ahead.items():
+        if abs(seconds - middle) > config.clock_s:
+            way = "ahead of" if seconds > middle else "behind"
+            yield Finding("bad", node, f"its clock is {abs(seconds - middle):.1f} s {way} most others'")
 
 
 def check_unread(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:

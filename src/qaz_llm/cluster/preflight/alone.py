@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.preflight.checks import check_node
 from qaz_llm.cluster.preflight.facts import NodeFacts
+from qaz_llm.cluster.preflight.fault import settle
 from qaz_llm.cluster.preflight.findings import Finding
 from qaz_llm.cluster.preflight.gather import gather_facts
 from qaz_llm.cluster.preflight.nodes import GatherFacts, Look
@@ -17,9 +18,9 @@ def look_at_this_node(
     environment: Environment, look: Look, *, gather: GatherFacts = gather_facts
 ) -> tuple[NodeFacts, list[Finding]]:
     """The facts of this node and what is wrong with it."""
-    facts = gather(environment, look.folders, pids=(os.getpid(),))
+    facts = gather(environment, look.folders, keeps_to_cpu=look.keeps_to_cpu, pids=(os.getpid(),))
     unread = [Finding("note", facts.node, f"not checked: {what}") for what in facts.unread]
-    return facts, [*check_node(facts, look.config), *unread]
+    return facts, [*settle(check_node(facts, look.config), [facts.node]), *unread]
 
 
 def rows_of(facts: NodeFacts, findings: Sequence[Finding]) -> list[list[str]]:
@@ -34,8 +35,9 @@ def _shown(facts: NodeFacts) -> Iterator[tuple[str, str]]:
         used = "not told" if gpu.used_bytes is None else f"{gpu.used_bytes / 1e9:.1f} GB in use"
         errors = "not told" if gpu.uncorrected_errors is None else str(gpu.uncorrected_errors)
         yield f"GPU {gpu.index}", f"{gpu.name}, {used}, uncorrected ECC errors: {errors}"
-    if facts.visible_gpus:
-        yield "driver", f"{facts.driver}, CUDA {facts.driver_cuda}; torch's {facts.torch_cuda}"
+    if facts.visible_gpus or facts.expected_gpus:
+        version = facts.driver or "not told"
+        yield "driver", f"{version}, CUDA {facts.driver_cuda or 'not told'}; torch's {facts.torch_cuda or 'none'}"
         yield "Xid errors", ", ".join(f"{event.xid} on {event.bus}" for event in facts.xids) or "none read"
     for disk in facts.disks:
         yield f"{disk.what} {disk.path}", disk.error or f"{disk.free_bytes / 1e9:,.1f} GB free"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from qaz_llm.cluster.preflight.config import PreflightConfig
-from qaz_llm.cluster.preflight.facts import GpuFacts, NodeFacts
+from qaz_llm.cluster.preflight.facts import DiskFacts, GpuFacts, NodeFacts
 from qaz_llm.cluster.preflight.findings import Finding, joined
+from qaz_llm.cluster.preflight.signs import VISIBLE
 
 Check = Callable[[NodeFacts, PreflightConfig], Iterator[Finding]]
 
@@ -33,10 +34,41 @@ HARDWARE_XIDS = {
 """Xid errors of the hardware, by NVIDIA's catalogue of Xid errors; others are mostly a program's (13, 31, 43, 45)."""
 
 
-def check_gpu_count(node: NodeFacts, config: PreflightConfig) -> Iterator[Finding]:
-    """As many GPUs as the node has processes."""
-    if node.visible_gpus < node.expected_gpus:
-        yield Finding("bad", node.node, f"{node.visible_gpus} GPUs seen, {node.expected_gpus} expected")
+def check_gpus_seen(node: NodeFacts, config: PreflightConfig) -> Iterator[Finding]:
+    """Torch sees as many GPUs as the job was given or the node has, and as the node has processes."""
+    seen, needed = node.visible_gpus, max(node.expected_gpus, node.processes)
+    if seen == 0 and node.expected_gpus:
+        why, cause, hint = _why_unseen(node)
+        by = f" ({node.expected_by})" if node.expected_by else ""
+        yield Finding("bad", node.node, f"expected {node.expected_gpus} GPUs{by}, torch sees 0: {why}", cause, hint)
+    elif seen < needed:
+        cause, hint = "", ""
+        if node.expected_by == VISIBLE and not node.in_slurm:
+            cause, hint = VISIBLE, f"name the GPUs that are there in {VISIBLE}"
+        elif seen >= node.expected_gpus and seen >= min(node.machine_gpus, needed):
+            cause, hint = (
+                "processes",
+                f"start a process for each GPU: --nproc-per-node {seen}, --ntasks-per-node={seen}",
+            )
+        yield Finding("bad", node.node, f"{seen} GPUs seen, {needed} expected", cause, hint)
+
+
+_TO_CPU = "to keep to CPUs: device=cpu in the config, or CUDA_VISIBLE_DEVICES=''"
+
+
+def _why_unseen(node: NodeFacts) -> tuple[str, str, str]:
+    """Why torch sees none of a node's GPUs, what all nodes have in common by that, and what to type."""
+    if node.torch_cuda is None:
+        fix = f'pip install --force-reinstall --no-deps "torch=={node.torch.partition("+")[0]}"'
+        return f"torch {node.torch} is built for CPUs", "torch", f"{fix}; {_TO_CPU}"
+    if not node.has_driver:
+        why = "no NVIDIA driver is to be seen, neither nvidia-smi nor /dev/nvidia*"
+        return why, "driver", f"a container is given it by apptainer --nv, docker --gpus all; {_TO_CPU}"
+    if node.in_slurm and not node.is_given:
+        return "Slurm gave this job none", "given", f"ask for them: --gpus-per-node=N; {_TO_CPU}"
+    if _is_too_old(node):
+        return "the driver is older than torch's CUDA", "unseen by the driver", _TO_CPU
+    return node.driver_says or f"nvidia-smi shows {len(node.gpus)}, CUDA does not start", "", _TO_CPU
 
 
 def check_answers(node: NodeFacts, config: PreflightConfig) -> Iterator[Finding]:
@@ -74,14 +106,17 @@ def _not_ours(node: NodeFacts, gpu: GpuFacts) -> int:
 
 def check_driver(node: NodeFacts, config: PreflightConfig) -> Iterator[Finding]:
     """The driver knows the CUDA that torch was built with: its major version or a later one (CUDA Compatibility, NVIDIA)."""
+    if _is_too_old(node):
+        driver = node.driver or "of unknown version"
+        what = f"driver {driver} knows CUDA {node.driver_cuda}, torch was built with {node.torch_cuda}"
+        hint = f"install torch for CUDA {node.driver_cuda} or older, or ask for nodes with a newer driver"
+        yield Finding("bad", node.node, what, "CUDA", hint)
+
+
+def _is_too_old(node: NodeFacts) -> bool:
     if node.driver_cuda is None or node.torch_cuda is None:
-        return
-    if _major(node.driver_cuda) < _major(node.torch_cuda):
-        yield Finding(
-            "bad",
-            node.node,
-            f"driver {node.driver or 'of unknown version'} knows CUDA {node.driver_cuda}, torch was built with {node.torch_cuda}",
-        )
+        return False
+    return _major(node.driver_cuda) < _major(node.torch_cuda)
 
 
 def _major(version: str) -> int:
@@ -100,46 +135,42 @@ def check_ecc(node: NodeFacts, config: PreflightConfig) -> Iterator[Finding]:
 
 
 def check_xids(node: NodeFacts, config: PreflightConfig) -> Iterator[Finding]:
-    """No Xid error of the hardware of late, on GPUs that this run uses."""
-    ours = {gpu.bus: gpu.index for gpu in node.gpus}
+    """No Xid error of the hardware of late, on GPUs that this run uses; on all of the node's where the driver names none."""
+    ours = {gpu.bus: f"GPU {gpu.index}" for gpu in node.gpus} or {bus: f"GPU at {bus}" for bus in node.gpu_buses}
     for event in node.xids:
         if event.bus in ours and event.xid in HARDWARE_XIDS and event.age_s <= config.xid_hours * 3600:
-            yield Finding(
-                "bad",
-                node.node,
-                f"GPU {ours[event.bus]}: Xid {event.xid} ({HARDWARE_XIDS[event.xid]}) {event.age_s / 3600:.1f} h ago",
-            )
+            what = f"Xid {event.xid} ({HARDWARE_XIDS[event.xid]}) {event.age_s / 3600:.1f} h ago"
+            yield Finding("bad", node.node, f"{ours[event.bus]}: {what}")
 
 
 def check_disks(node: NodeFacts, config: PreflightConfig) -> Iterator[Finding]:
-    """The run's folders can be written, and are the same as the first process's."""
+    """The run's folders can be written."""
     for disk in node.disks:
         if disk.error is not None:
-            yield Finding("bad", node.node, f"{disk.what} {disk.path}: {disk.error}")
-        elif disk.is_shared is False:
-            yield Finding(
-                "bad", node.node, f"{disk.what} {disk.path} is another folder than the first process's, or not seen yet"
-            )
+            what = f"{disk.what} {disk.path}"
+            hint = f"choose a folder for {disk.what} that can be written, or mend its permissions or room"
+            yield Finding("bad", node.node, f"{what}: {_behind(disk)}", "" if disk.is_of_node else what, hint)
+
+
+def _behind(disk: DiskFacts) -> str:
+    """The error without the path that stands before it already."""
+    return (disk.error or "").removeprefix(f"{disk.path}: ")
 
 
 def check_shm(node: NodeFacts, config: PreflightConfig) -> Iterator[Finding]:
     """Room in /dev/shm."""
-    if node.shm_free_bytes is not None and node.shm_free_bytes < config.shm_gb * 1e9:
-        yield Finding(
-            "bad", node.node, f"{node.shm_free_bytes / 1e9:.2f} GB free in /dev/shm, {config.shm_gb:g} asked for"
-        )
-
-
-def check_clock(node: NodeFacts, config: PreflightConfig) -> Iterator[Finding]:
-    """A clock as the first process's."""
-    if abs(node.clock_ahead_s) > config.clock_s:
-        way = "ahead of" if node.clock_ahead_s > 0 else "behind"
-        yield Finding("bad", node.node, f"its clock is {abs(node.clock_ahead_s):.1f} s {way} the first node's")
+    free, asked = node.shm_free_bytes, config.shm_gb * 1e9
+    if free is not None and free < asked:
+        is_small = node.shm_bytes is not None and node.shm_bytes < asked
+        made = f" of {node.shm_bytes / 1e9:.2f} GB" if is_small and node.shm_bytes is not None else ""
+        what = f"{free / 1e9:.2f} GB free in /dev/shm{made}, {config.shm_gb:g} asked for"
+        hint = "give the container more: --shm-size, --ipc=host; `preflight.shm_gb` is the limit" if is_small else ""
+        yield Finding("bad", node.node, what, "/dev/shm" if is_small else "", hint)
 
 
 CHECKS: tuple[Check, ...] = (
     check_answers,
-    check_gpu_count,
+    check_gpus_seen,
     check_gpu_kind,
     check_gpus_free,
     check_driver,
@@ -147,7 +178,6 @@ CHECKS: tuple[Check, ...] = (
     check_xids,
     check_disks,
     check_shm,
-    check_clock,
 )
 
 

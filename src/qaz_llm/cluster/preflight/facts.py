@@ -55,6 +55,8 @@ class DiskFacts:
     error: str | None = None
     is_shared: bool | None = None
     """Whether what the first process wrote there is seen; None where that was not looked at."""
+    is_of_node: bool = False
+    """Whether the error is of a disk of the node's own, such as /tmp: full, read-only, failing."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,37 @@ class NodeFacts:
     node: str
     host: str
     expected_gpus: int = 0
+    """That its first process should see; 0 where nothing says that the node has any, or the run keeps to CPUs."""
+    expected_by: str = ""
+    """What says so."""
     visible_gpus: int = 0
+    """That torch sees there."""
+    processes: int = 0
+    """Of this run on the node, each of which needs a GPU that the first one sees too; 0 on CPUs."""
+    machine_gpus: int = 0
+    """By the files of the driver and the PCI bus, whatever torch sees and the job was given; 0: not known."""
+    in_slurm: bool = False
+    is_given: bool = False
+    """The job was given GPUs."""
+    has_driver: bool = False
+    """Files of NVIDIA's driver are there, whether or not it answers."""
+    driver_says: str = ""
+    """What `nvidia-smi` said in place of an answer."""
+    gpu_buses: tuple[str, ...] = ()
+    """NVIDIA GPUs on the PCI bus, by which Xid errors are known where the driver does not answer."""
     gpus: tuple[GpuFacts, ...] = ()
     """Of those that this job may use."""
     gpu_processes: tuple[GpuProcess, ...] = ()
     driver: str | None = None
     driver_cuda: str | None = None
+    torch: str = ""
     torch_cuda: str | None = None
+    """None: torch is built for CPUs, or was not asked."""
     xids: tuple[XidEvent, ...] = ()
     disks: tuple[DiskFacts, ...] = ()
     shm_free_bytes: int | None = None
+    shm_bytes: int | None = None
+    """How large /dev/shm was made."""
     clock_ahead_s: float = 0.0
     """By so much its clock is ahead of the first process's, with the time that the question took."""
     pids: tuple[int, ...] = ()
@@ -117,6 +140,7 @@ def node_from_json(values: Mapping[str, Any]) -> NodeFacts:
         "xids": tuple(XidEvent(**event) for event in values["xids"]),
         "disks": tuple(DiskFacts(**disk) for disk in values["disks"]),
         "pids": tuple(values["pids"]),
+        "gpu_buses": tuple(values["gpu_buses"]),
         "unread": tuple(values["unread"]),
     }
     return NodeFacts(**{**values, **parts})

@@ -6,18 +6,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["bad", "slow", "different", "note"]
-"""`bad` and `slow`: of a node, another one may do; `different`: processes would not run the same, another node would not help;
-`note`: worth a line, no reason to stop."""
+Kind = Literal["bad", "slow", "different", "input", "note"]
+"""`bad` and `slow`: of a node, another one may do; `different`: processes would not run the same; `input`: what the run was given
+no node can do, so that another one would not help; `note`: worth a line, no reason to stop."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`node` as Slurm calls it, None where no single one is at fault; `what` is a part of a sentence."""
+    """`node` as Slurm calls it, None where no single one is at fault; `what` is a part of a sentence.
+
+    `cause`: what all nodes share, and whose fault it is where every node has the finding (fault.py); "" where there is none.
+    """
 
     kind: Kind
     node: str | None
     what: str
+    cause: str = ""
+    hint: str = ""
 
     def line(self) -> str:
         return f"{self.node}: {self.what}" if self.node else self.what

@@ -1,6 +1,6 @@
 """All nodes looked at before anything is loaded, as one of the processes; and measured, once there is a process group.
 
-The first process judges and says it; the others follow. What was found lies in `preflight.json` of the run's folder.
+The first process judges and says it; the others follow. What was found lies in `preflight.json` of the run's folder (record.py).
 """
 
 from __future__ import annotations
@@ -17,21 +17,29 @@ from typing import Any
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.job import job_state
 from qaz_llm.cluster.nodelist import expand_nodelist
-from qaz_llm.cluster.preflight.agreement import check_agreement, check_devices, check_kinds, check_unread
+from qaz_llm.cluster.preflight.agreement import (
+    check_agreement,
+    check_clocks,
+    check_devices,
+    check_kinds,
+    check_shared,
+    check_unread,
+)
 from qaz_llm.cluster.preflight.bandwidth import measure
 from qaz_llm.cluster.preflight.checks import check_node
 from qaz_llm.cluster.preflight.config import PreflightConfig
 from qaz_llm.cluster.preflight.facts import DiskFacts, NodeFacts, RankFacts, node_from_json, rank_from_json, to_json
+from qaz_llm.cluster.preflight.fault import settle
 from qaz_llm.cluster.preflight.findings import Finding, joined, nodes_at_fault
 from qaz_llm.cluster.preflight.gather import gather_facts, gather_rank
 from qaz_llm.cluster.preflight.meeting import AbsentError, Meeting, where_absent
 from qaz_llm.cluster.preflight.rates import RankRates, describe_rates, floors_of, judge_rates, rates_from_json
+from qaz_llm.cluster.preflight.record import note_look
 from qaz_llm.cluster.preflight.verdict import EXIT_BAD_NODE, error_of, write_bad_nodes
 from qaz_llm.errors import QazError
-from qaz_llm.io import make_dir, read_json, write_json
+from qaz_llm.io import make_dir
 from qaz_llm.progress import get_logger
 
-PREFLIGHT_FILE = "preflight.json"
 SEEN_LATE_S = 10.0
 """A file of another node is looked for so long: a shared disk may show it late."""
 
@@ -44,13 +52,15 @@ _logger = get_logger("preflight")
 class Look:
     """What a run is to be looked at by: its folders by what they are, and fingerprints of what it was told to do.
 
-    `record`: the folder that preflight.json goes to, None for no file.
+    `record`: the folder that preflight.json goes to, None for no file. `keeps_to_cpu`: the run does by its config, whatever
+    GPUs there are.
     """
 
     config: PreflightConfig
     folders: Mapping[str, Path]
     fingerprints: Mapping[str, str]
     record: Path | None = None
+    keeps_to_cpu: bool = False
 
 
 def look_at_nodes(
@@ -61,6 +71,7 @@ def look_at_nodes(
     Raises:
         BadNodeError: nodes are not fit, or processes did not come; they are named, also for the batch script.
         DifferentProcessesError: code, packages or config of some are not those of the first process.
+        InputError: what the run was given no node can do: a folder, the GPUs asked for, the installation.
         WorkError: it is not the nodes.
         LostError: the first process says nothing.
         FollowedError: on all processes but the first, for any of these.
@@ -99,13 +110,16 @@ def _judge_nodes(meeting: Meeting, environment: Environment, look: Look, gather:
 
 def judge_facts(ranks: Sequence[RankFacts], nodes: Sequence[NodeFacts], config: PreflightConfig) -> list[Finding]:
     """All that is wrong with the processes and nodes of a run."""
-    return [
+    found = [
         *(finding for node in nodes for finding in check_node(node, config)),
         *check_devices(ranks),
         *check_kinds(nodes),
+        *check_shared(nodes),
+        *check_clocks(nodes, config),
         *check_agreement(ranks),
         *check_unread(nodes),
     ]
+    return settle(found, [node.node for node in nodes])
 
 
 def measure_nodes(meeting: Meeting, environment: Environment, look: Look) -> None:
@@ -140,7 +154,7 @@ def _facts(environment: Environment, look: Look, go: Mapping[str, Any], gather: 
     rank = gather_rank(environment, look.fingerprints)
     if environment.local_rank != 0:
         return {"rank": to_json(rank), "node": None}
-    node = gather(environment, look.folders, clock_ahead_s=ahead_s)
+    node = gather(environment, look.folders, keeps_to_cpu=look.keeps_to_cpu, clock_ahead_s=ahead_s)
     disks = tuple(_as_seen(disk, go["tokens"].get(disk.what)) for disk in node.disks)
     return {"rank": to_json(rank), "node": to_json(replace(node, disks=disks))}
 
@@ -225,7 +239,7 @@ def _conclude(findings: Sequence[Finding], look: Look, environment: Environment,
         if finding.kind == "note":
             _logger.warning("preflight: %s", finding.line())
     if look.record is not None:
-        _write(look.record / PREFLIGHT_FILE, {**facts, "findings": [asdict(finding) for finding in findings]})
+        note_look(look.record, environment, {**facts, "findings": [asdict(finding) for finding in findings]})
     state = job_state()
     error = error_of(findings, num_nodes=environment.num_nodes, state=state)
     if error is None:
@@ -234,11 +248,3 @@ def _conclude(findings: Sequence[Finding], look: Look, environment: Environment,
     if state is not None and error.exit_code == EXIT_BAD_NODE:
         write_bad_nodes(state, faults)
     raise error
-
-
-def _write(path: Path, values: Mapping[str, Any]) -> None:
-    """Facts of the look and rates of the measuring lie in one file; what cannot be written is no reason to end."""
-    with suppress(QazError, OSError):
-        before = read_json(path) if path.is_file() and "rates" in values else {}
-        findings = [*before.get("findings", []), *values["findings"]]
-        write_json(path, {**before, **values, "findings": findings})

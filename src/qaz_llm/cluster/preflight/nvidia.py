@@ -18,35 +18,42 @@ CARDS = ("nvidia-smi", "--query-gpu=index,uuid,name,pci.bus_id,driver_version,me
 ERRORS = ("nvidia-smi", "--query-gpu=uuid,ecc.errors.uncorrected.volatile.total", _CSV)
 ROWS = ("nvidia-smi", "--query-remapped-rows=gpu_uuid,remapped_rows.failure,remapped_rows.pending", _CSV)
 PROCESSES = ("nvidia-smi", "--query-compute-apps=gpu_uuid,pid,process_name,used_memory", _CSV)
+CARD_CELLS, PROCESS_CELLS = (2, 4), (2, 1)
+"""Cells before and after the name, which alone may hold commas: the CSV has no quotes."""
 
 
 @dataclass(frozen=True)
 class Cards:
-    """The GPUs of a node. `hangs`: the driver gave no answer at all."""
+    """The GPUs of a node. `why`: what stands in place of an answer; `hangs`: that the driver gave none at all."""
 
     gpus: tuple[GpuFacts, ...] = ()
     processes: tuple[GpuProcess, ...] = ()
     driver: str | None = None
     unread: tuple[str, ...] = ()
+    why: str = ""
     hangs: str | None = None
 
 
-def read_cards(ask: Ask, *, uuids: Collection[str] | None = None) -> Cards:
-    """Ask the driver. `uuids`: of the GPUs that this job may use, None for all."""
+def read_cards(ask: Ask, *, names: Collection[str] | None = None) -> Cards:
+    """Ask the driver. `names`: of the GPUs that this job may use, by index or (first letters of) UUID; None for all."""
     cards = ask(CARDS)
     if cards.text is None:
-        return Cards(
-            unread=(f"GPUs' memory, ECC and processes: {cards.why}",), hangs=cards.why if cards.is_late else None
-        )
+        unread = (f"GPUs' memory, ECC and processes: {cards.why}",)
+        return Cards(unread=unread, why=cards.why, hangs=cards.why if cards.is_late else None)
     gpus, driver = parse_cards(cards.text)
-    gpus = tuple(gpu for gpu in gpus if uuids is None or gpu.uuid in uuids)
+    gpus = tuple(gpu for gpu in gpus if names is None or _is_named(gpu, names))
     answers = {"ECC errors": ask(ERRORS), "remapped rows": ask(ROWS), "processes on GPUs": ask(PROCESSES)}
     unread = [f"{what}: {answer.why}" for what, answer in answers.items() if answer.text is None]
-    errors, rows = _by_uuid(answers["ECC errors"]), _by_uuid(answers["remapped rows"])
+    unread += [f"a line of nvidia-smi: {line}" for line in _odd_lines(cards.text, *CARD_CELLS)]
+    errors, rows = _by_uuid(answers["ECC errors"], 1), _by_uuid(answers["remapped rows"], 2)
     known = tuple(_with_errors(gpu, errors.get(gpu.uuid, ()), rows.get(gpu.uuid, ())) for gpu in gpus)
     unread += _not_told(known, asked_errors=bool(errors), asked_rows=bool(rows))
     processes = tuple(parse_processes(answers["processes on GPUs"].text or ""))
     return Cards(known, processes, driver, tuple(unread))
+
+
+def _is_named(gpu: GpuFacts, names: Collection[str]) -> bool:
+    return any(name == str(gpu.index) or (name != "" and gpu.uuid.startswith(name)) for name in names)
 
 
 def _with_errors(gpu: GpuFacts, errors: Sequence[str], rows: Sequence[str]) -> GpuFacts:
@@ -69,19 +76,18 @@ def _not_told(gpus: Sequence[GpuFacts], *, asked_errors: bool, asked_rows: bool)
 def parse_cards(text: str) -> tuple[tuple[GpuFacts, ...], str | None]:
     """GPUs and the driver's version, from the answer to CARDS."""
     gpus: list[GpuFacts] = []
-    driver = None
-    for cells in _lines(text, 7):
-        index, uuid, name, bus, driver, total, used = cells
+    version = None
+    for index, uuid, name, bus, driver, total, used in _rows(text, *CARD_CELLS):
         gpus.append(GpuFacts(_number(index) or 0, uuid, name, short_bus(bus), _mib(total), _mib(used)))
-    return tuple(gpus), driver
+        version = driver
+    return tuple(gpus), version
 
 
 def parse_processes(text: str) -> Iterator[GpuProcess]:
-    """Processes, from the answer to PROCESSES. A name may hold commas."""
-    for cells in _lines(text, 4):
-        uuid, pid, *names, used = cells
+    """Processes, from the answer to PROCESSES."""
+    for uuid, pid, name, used in _rows(text, *PROCESS_CELLS):
         if (number := _number(pid)) is not None:
-            yield GpuProcess(uuid, number, ", ".join(names), _mib(used))
+            yield GpuProcess(uuid, number, name, _mib(used))
 
 
 def short_bus(bus: str) -> str:
@@ -106,15 +112,27 @@ def driver_cuda() -> str | None:
     return f"{version.value // 1000}.{version.value % 1000 // 10}"
 
 
-def _lines(text: str, least: int) -> Iterator[list[str]]:
+def _rows(text: str, before: int, after: int) -> Iterator[list[str]]:
+    """The cells of each line: so many before a name, the name with whatever commas it holds, and so many after it.
+
+    >>> list(_rows("0, GPU-aa, a, b, 570, 4", 2, 2))
+    [['0', 'GPU-aa', 'a, b', '570', '4']]
+    """
     for line in text.splitlines():
-        cells = [cell.strip() for cell in line.split(",")]
-        if len(cells) >= least:
+        *first, rest = line.split(",", before)
+        cells = [cell.strip() for cell in (*first, *rest.rsplit(",", after))]
+        if len(cells) == before + 1 + after:
             yield cells
 
 
-def _by_uuid(answer: Answer) -> Mapping[str, Sequence[str]]:
-    return {cells[0]: cells[1:] for cells in _lines(answer.text or "", 2)}
+def _odd_lines(text: str, before: int, after: int) -> list[str]:
+    """Lines that are no row: the driver writes its complaints of one GPU among the others' rows."""
+    return [line.strip() for line in text.splitlines() if line.strip() and not list(_rows(line, before, after))]
+
+
+def _by_uuid(answer: Answer, values: int) -> Mapping[str, Sequence[str]]:
+    """So many values of each GPU, none of which holds a comma."""
+    return {uuid: cells for uuid, *cells in _rows(answer.text or "", 1, values - 1)}
 
 
 def _number(cell: str) -> int | None:

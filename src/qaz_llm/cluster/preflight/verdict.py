@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from qaz_llm.cluster.preflight.findings import Finding, joined, nodes_at_fault
-from qaz_llm.errors import QazError, UserError, WorkError
+from qaz_llm.errors import InputError, QazError, UserError, WorkError
 from qaz_llm.io import make_dir
 
 EXIT_BAD_NODE = 69
@@ -34,7 +34,8 @@ class DifferentProcessesError(UserError):
 def error_of(findings: Sequence[Finding], *, num_nodes: int, state: Path | None) -> QazError | None:
     """What to raise for the findings; None where nothing keeps the run from its work.
 
-    Nodes are blamed up to one half of them; where more are at fault it is not the nodes, and none is named to be left out.
+    What no node can do is an InputError, whatever else was found: a start on other nodes would end the same way. Nodes are
+    blamed up to one half of three or more; where more are at fault it is not the nodes, and none is named to be left out.
     """
     different = [finding.line() for finding in findings if finding.kind == "different"]
     if different:
@@ -42,21 +43,29 @@ def error_of(findings: Sequence[Finding], *, num_nodes: int, state: Path | None)
             "the processes would not run the same:\n  " + "\n  ".join(different),
             hint="start all of them from one checkout, environment and config, on a disk that all nodes see",
         )
+    given = [finding for finding in findings if finding.kind == "input"]
     faults = nodes_at_fault(findings)
     others = [f.line() for f in findings if f.kind in ("bad", "slow") and f.node is None]
-    if not faults and not others:
+    if not faults and not others and not given:
         return None
-    lines = "\n  ".join([*(f"{node}: {why}" for node, why in faults.items()), *others])
+    lines = "\n  ".join([*(f.line() for f in given), *(f"{node}: {why}" for node, why in faults.items()), *others])
+    if given:
+        return InputError(f"no node can do this run as it was asked for:\n  {lines}", hint=_hints(given))
     if not faults or (num_nodes > 2 and 2 * len(faults) > num_nodes):
         return WorkError(
             f"the nodes are not fit, and it is not one of them:\n  {lines}",
             hint="look at what they share: network, driver, disk; `preflight.nodes=false` leaves the look out",
         )
-    hint = f"leave {joined(list(faults))} out: sbatch --exclude={','.join(faults)}; `preflight` in the config has the limits"
+    leave_out = f"leave {joined(list(faults))} out: sbatch --exclude={','.join(faults)}; `preflight` in the config has the limits"
+    more = _hints([f for f in findings if f.kind in ("bad", "slow") and not f.cause])
     return BadNodeError(
         f"{len(faults)} of {num_nodes} nodes {'is' if len(faults) == 1 else 'are'} not fit for the run:\n  {lines}",
-        hint=_EXCLUDED if state is not None else hint,
+        hint="; ".join(part for part in (_EXCLUDED if state is not None else leave_out, more) if part),
     )
+
+
+def _hints(findings: Sequence[Finding]) -> str:
+    return "; ".join(dict.fromkeys(finding.hint for finding in findings if finding.hint))
 
 
 def write_bad_nodes(state: Path, faults: Mapping[str, str]) -> None:

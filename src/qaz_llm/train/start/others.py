@@ -56,6 +56,7 @@ def examine(environment: Environment, look: Look) -> None:
     from qaz_llm.cluster.preflight.nodes import look_at_nodes, measure_nodes
     from qaz_llm.train.ranks.distributed import start_process_group, stop_process_group
 
+    environment = replace(environment, device="cpu") if look.keeps_to_cpu else environment
     meeting = open_meeting(environment, wait_s=look.config.wait_s)
     look_at_nodes(meeting, environment, look)
     on_cpu, minutes = environment.device == "cpu", DistributedConfig().timeout_minutes
@@ -89,7 +90,8 @@ def look_at(config: TrainConfig) -> Look:
 
     cache = config.data.cache_dir
     folders = {"run_dir": config.run_dir, **({"data.cache_dir": cache} if cache is not None else {})}
-    return Look(config.preflight, folders, {"config": fingerprint_value(config.to_dict())}, record=config.run_dir)
+    told = {"config": fingerprint_value(config.to_dict())}
+    return Look(config.preflight, folders, told, record=config.run_dir, keeps_to_cpu=config.device == "cpu")
 
 
 def _as_trained(plan: TrainPlan) -> Environment:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from qaz_llm.cluster.preflight.agreement import check_agreement, check_devices, check_kinds, check_unread
-from qaz_llm.cluster.preflight.facts import GpuFacts, NodeFacts, RankFacts
+from qaz_llm.cluster.preflight.agreement import (
+    check_agreement,
+    check_clocks,
+    check_devices,
+    check_kinds,
+    check_shared,
+    check_unread,
+)
+from qaz_llm.cluster.preflight.config import PreflightConfig
+from qaz_llm.cluster.preflight.facts import DiskFacts, GpuFacts, NodeFacts, RankFacts
 
 RANKS = [
     RankFacts(n, n % 2, f"n{n // 2}", f"n{n // 2}", n, "cuda", {"code": "a", "packages": "torch 2.13, peft 0.20"})
@@ -41,6 +49,51 @@ def test_the_rarer_kind_of_gpu_is_named() -> None:
     nodes = [NodeFacts(f"n{n}", "h", gpus=(GpuFacts(0, "u", name, "b"),)) for n, name in enumerate(kinds)]
     (found,) = check_kinds(nodes)
     assert found.node == "n1" and list(check_kinds(nodes[::2])) == []
+    (even,) = check_kinds(nodes[:2])
+    assert (even.kind, even.node) == ("input", None)
+    assert even.what == "GPUs of several kinds: NVIDIA H200 on n0, NVIDIA H100 on n1"
+
+
+def with_folder(*seen: bool | None) -> list[NodeFacts]:
+    return [
+        NodeFacts(
+            f"n{n}",
+            "h",
+            disks=(DiskFacts("run_dir", "/d", is_shared=is_shared, error=None if is_shared is not None else "no"),),
+        )
+        for n, is_shared in enumerate(seen)
+    ]
+
+
+def test_a_folder_that_the_first_node_shares_with_some_is_the_others_fault() -> None:
+    assert list(check_shared(with_folder(True, True, True))) == []
+    found = list(check_shared(with_folder(True, True, False)))
+    assert [(f.kind, f.node) for f in found] == [("bad", "n2")] and "another folder" in found[0].what
+
+
+def test_a_folder_that_the_first_node_shares_with_none_is_the_path_s_fault() -> None:
+    for seen in ((True, False), (True, False, False, False), (True, False, None)):
+        (found,) = check_shared(with_folder(*seen))
+        assert (found.kind, found.node) == ("input", None) and "what n0 writes there is not seen on n1" in found.what
+    assert (
+        list(check_shared(with_folder(True, None))) == []
+    )  # that it cannot be written there is found by another check
+
+
+def clocks(*ahead: float) -> list[tuple[str | None, str]]:
+    nodes = [NodeFacts(f"n{n}", "h", clock_ahead_s=seconds) for n, seconds in enumerate(ahead)]
+    return [(f.node, f.what) for f in check_clocks(nodes, PreflightConfig())]
+
+
+def test_of_three_clocks_the_odd_one_is_named_be_it_the_first() -> None:
+    assert clocks(0.0) == clocks(0.0, 9.0) == clocks(0.0, 3.0, -3.0) == []
+    assert clocks(0.0, 0.5, -42.0) == [("n2", "its clock is 42.0 s behind most others'")]
+    assert clocks(0.0, 42.0, 42.5) == [("n0", "its clock is 42.0 s behind most others'")]
+
+
+def test_of_two_clocks_neither_is_named() -> None:
+    ((node, what),) = clocks(0.0, -42.0)
+    assert node is None and what.startswith("the clocks of n0 and n1 are 42.0 s apart")
 
 
 def test_what_was_not_read_is_said_once_for_all_nodes() -> None:

@@ -20,7 +20,7 @@ from qaz_llm.cluster.preflight.facts import DiskFacts, NodeFacts
 from qaz_llm.cluster.preflight.meeting import FollowedError, Meeting, where_absent
 from qaz_llm.cluster.preflight.nodes import Look, look_at_nodes
 from qaz_llm.cluster.preflight.verdict import BadNodeError, DifferentProcessesError
-from qaz_llm.errors import QazError, WorkError
+from qaz_llm.errors import InputError, QazError, WorkError
 
 WAIT_S = 20.0
 LOST_S = 0.3
@@ -47,7 +47,10 @@ def run(
         )
         look = replace(look, record=tmp_path / "run")
 
-        def gather(environment: Environment, folders: dict[str, Path], **known: Any) -> NodeFacts:
+        def gather(
+            environment: Environment, folders: dict[str, Path], *, keeps_to_cpu: bool, **known: Any
+        ) -> NodeFacts:
+            assert not keeps_to_cpu
             disks = tuple(DiskFacts(what, str(folder)) for what, folder in folders.items())
             facts = NodeFacts(node=environment.node, host=environment.host, disks=disks, **known)
             return replace(facts, **(bad or {}).get(facts.node, {}))
@@ -94,10 +97,61 @@ def test_without_a_batch_script_the_message_says_what_to_type(tmp_path: Path, mo
 def test_where_most_nodes_are_bad_none_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "state").mkdir()
     monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path / "state"))
-    bad = {f"n{n}": {"clock_ahead_s": 99.0} for n in range(1, 4)}
+    bad = {f"n{n}": {"hangs": "nvidia-smi gave no answer for 20 s"} for n in range(1, 4)}
     first, *_ = run(tmp_path, nodes=4, bad=bad)
     assert type(first) is WorkError and first.exit_code == 1 and "it is not one of them" in str(first)
     assert not list((tmp_path / "state").iterdir())
+
+
+def no_disk(path: Path, error: str = "permission denied", **known: Any) -> dict[str, Any]:
+    return {"disks": (DiskFacts("run_dir", str(path / "run"), error=f"{path / 'run'}: {error}", **known),)}
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3, 4])
+def test_a_folder_that_no_node_can_write_is_the_user_s_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nodes: int
+) -> None:
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path / "state"))
+    first, *others = run(tmp_path, nodes=nodes, bad={f"n{n}": no_disk(tmp_path) for n in range(nodes)})
+    assert isinstance(first, InputError) and first.exit_code == 2
+    assert f"run_dir {tmp_path / 'run'}: permission denied" in str(first) and "run_dir that can be written" in str(
+        first
+    )
+    assert [other.exit_code for other in others if other is not None] == [2] * (nodes - 1)
+    assert not list((tmp_path / "state").iterdir())
+
+
+@pytest.mark.parametrize("nodes", [2, 3])
+def test_a_folder_that_one_node_cannot_write_is_that_node_s_fault(tmp_path: Path, nodes: int) -> None:
+    first, *_ = run(tmp_path, nodes=nodes, bad={"n1": no_disk(tmp_path)})
+    assert isinstance(first, BadNodeError) and "n1: run_dir" in str(first)
+
+
+def test_a_full_disk_of_the_node_s_own_is_its_fault_though_it_is_alone(tmp_path: Path) -> None:
+    first, *_ = run(tmp_path, nodes=1, bad={"n0": no_disk(tmp_path, "the disk is full", is_of_node=True)})
+    assert isinstance(first, BadNodeError) and first.exit_code == 69
+
+
+def test_a_node_s_own_fault_beside_the_user_s_is_said_and_names_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path / "state"))
+    bad = {f"n{n}": no_disk(tmp_path) for n in range(2)}
+    first, _ = run(tmp_path, bad={**bad, "n1": {**bad["n1"], "hangs": "nvidia-smi gave no answer for 20 s"}})
+    assert isinstance(first, InputError) and "n1: nvidia-smi gave no answer" in str(first)
+    assert not list((tmp_path / "state").iterdir())
+
+
+def test_a_second_job_leaves_what_the_first_one_found(tmp_path: Path) -> None:
+    run(tmp_path, bad={"n1": {"hangs": "nvidia-smi gave no answer for 20 s"}})
+    run(tmp_path)
+    newest = json.loads((tmp_path / "run" / "preflight.json").read_text())
+    (kept,) = (tmp_path / "run").glob("preflight-*.json")
+    earlier = json.loads(kept.read_text())
+    assert newest["findings"] == [] and kept.name == f"preflight-{earlier['time']}.json"
+    assert [finding["node"] for finding in earlier["findings"]] == ["n1"] and earlier["time"] < newest["time"]
 
 
 def test_another_config_on_one_node_is_the_user_s_fault(tmp_path: Path) -> None:

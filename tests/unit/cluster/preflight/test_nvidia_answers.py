@@ -9,7 +9,7 @@ import pytest
 from qaz_llm.cluster.asking import Answer, ask
 from qaz_llm.cluster.preflight.facts import GpuProcess, XidEvent
 from qaz_llm.cluster.preflight.kernel_log import parse_xids, read_xids
-from qaz_llm.cluster.preflight.nvidia import CARDS, ERRORS, PROCESSES, ROWS, read_cards
+from qaz_llm.cluster.preflight.nvidia import CARDS, ERRORS, PROCESSES, ROWS, parse_cards, parse_processes, read_cards
 
 CARD_LINES = """\
 0, GPU-aa, NVIDIA H200, 00000000:0A:00.0, 570.86.15, 143771, 4
@@ -43,8 +43,29 @@ def test_cards_are_read() -> None:
 
 
 def test_only_the_job_s_own_cards_count() -> None:
-    cards = read_cards(lambda command: ANSWERS[tuple(command)], uuids={"GPU-bb"})  # type: ignore[index]
+    cards = read_cards(lambda command: ANSWERS[tuple(command)], names={"GPU-bb"})  # type: ignore[index]
     assert [gpu.uuid for gpu in cards.gpus] == ["GPU-bb"]
+
+
+def test_a_name_with_commas_is_one_cell() -> None:
+    """One rule for cards and processes: cells before the name and cells behind it are counted from their ends."""
+    line = "0, GPU-aa, NVIDIA X1, 80GB, rev 2, 00000000:0A:00.0, 570.86.15, 143771, 4\n"
+    (card,), driver = parse_cards(line)
+    assert (card.name, card.bus, card.used_bytes, driver) == (
+        "NVIDIA X1, 80GB, rev 2",
+        "0000:0a:00",
+        4 << 20,
+        "570.86.15",
+    )
+    (process,) = parse_processes("GPU-aa, 4711, python, -c, x, 512\n")
+    assert (process.pid, process.name, process.used_bytes) == (4711, "python, -c, x", 512 << 20)
+    assert parse_cards("0, GPU-aa, X, 0:0A:0, 570, 4") == ((), None)
+
+
+def test_a_complaint_among_the_cards_is_said() -> None:
+    complaint = "Unable to determine the device handle for GPU0000:3B:00.0: Unknown Error"
+    cards = read_cards(lambda c: Answer(CARD_LINES + complaint) if c == CARDS else ANSWERS[tuple(c)])  # type: ignore[index]
+    assert len(cards.gpus) == 2 and cards.unread == (f"a line of nvidia-smi: {complaint}",)
 
 
 def test_what_is_not_told_is_said() -> None:
