@@ -19,7 +19,8 @@ ConfigOrModel = Annotated[
     Path, typer.Argument(metavar="CONFIG", help="A YAML config, or a model folder (or its config.json).")
 ]
 GpuName = Annotated[
-    str | None, typer.Option("--gpu", metavar="NAME", help="Plan for this GPU: h200, h100, a100-80, a100-40, l40s …")
+    str | None,
+    typer.Option("--gpu", metavar="NAME", help="Plan for this GPU: b200, h200, h100, h100-pcie, a100-80, l40s …"),
 ]
 NumGpus = Annotated[int | None, typer.Option("--gpus", min=1, help="GPUs in all; 1 unless given.")]
 NumNodes = Annotated[int | None, typer.Option("--nodes", min=1, help="Nodes that they stand in; 1 unless given.")]
@@ -35,8 +36,12 @@ Scaled = Annotated[
         "--scaling", help="On 1, 8, 64 and 512 GPUs, each way to share: memory, traffic, efficiency; a model."
     ),
 ]
+NETWORK = "infiniband"
 NetworkName = Annotated[
-    str, typer.Option("--network", metavar="NAME", help="For --scaling: infiniband, ethernet-400, ethernet-100.")
+    str | None,
+    typer.Option(
+        "--network", metavar="NAME", help="With --scaling: infiniband (unless given), ethernet-400, ethernet-100."
+    ),
 ]
 
 
@@ -48,7 +53,7 @@ def plan(
     nodes: NumNodes = None,
     site: SiteFile = None,
     scaling: Scaled = False,
-    network: NetworkName = "infiniband",
+    network: NetworkName = None,
     as_json: AsJson = False,
 ) -> None:
     """Memory, time, cost and disk of a training, without starting it, for this machine or one that is described. Exit 1
@@ -58,8 +63,13 @@ def plan(
     from qaz_llm.train.watching.checks import check_watching
 
     if scaling:
-        _print_scaling(_read(config, list(overrides or ())), gpu, gpus, network, as_json)
+        _check_scaling(nodes=nodes, site=site)
+        _print_scaling(_read(config, list(overrides or ())), gpu, gpus, network or NETWORK, as_json)
         return
+    if network is not None:
+        raise ConfigError(
+            "--network is for --scaling: a plan reckons no time for the network", hint="add --scaling, or leave it out"
+        )
     machine = _machine(gpu, gpus, nodes, site)
     settings = _read(config, list(overrides or ()))
     names = _heldout_names(settings)
@@ -70,6 +80,16 @@ def plan(
     print_plan_of_training(made, as_json)
     if not made.fits:
         raise typer.Exit(1)
+
+
+def _check_scaling(*, nodes: int | None, site: Path | None) -> None:
+    """Raise ConfigError for an option that --scaling has no use for."""
+    given = [name for name, value in (("--nodes", nodes), ("--site", site)) if value is not None]
+    if given:
+        raise ConfigError(
+            f"--scaling takes no {' and no '.join(given)}: it plans 1, 8, 64 and 512 GPUs of the table, 8 to a node",
+            hint="--gpu NAME says which, --gpus N another number of them, for instance --scaling --gpu h100 --gpus 16",
+        )
 
 
 def _print_scaling(settings: TrainConfig, gpu: str | None, gpus: int | None, network: str, as_json: bool) -> None:
@@ -116,11 +136,13 @@ def _machine(gpu: str | None, gpus: int | None, nodes: int | None, site: Path | 
 def _read(path: Path, overrides: list[str]) -> TrainConfig:
     """A training config; of a model folder one with the defaults for going on from it."""
     from qaz_llm.config import config_from_values, load_config
+    from qaz_llm.model.folder import check_model_folder
     from qaz_llm.train.config import TrainConfig
 
     folder = path.parent if path.name == "config.json" else path
-    if not folder.is_dir() or (folder is path and not (path / "config.json").is_file()):
+    if not folder.is_dir() or (folder is not path and not path.is_file()):
         return load_config(TrainConfig, path, overrides)
+    check_model_folder(folder, needs_weights=False)
     values = {
         "run_dir": "out/plan",
         "method": "cpt",

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from qaz_llm.cli.options import AsJson, ConfigPath, DryRun, Overrides
 from qaz_llm.cli.printing import print_json, print_plan_of_training
+from qaz_llm.errors import InputError
 from qaz_llm.progress import is_main_process
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ class TrainGroup(TyperGroup):
         if not args or args[0] != REPORT:
             return super().parse_args(ctx, [TRAIN, *args])
         if Path(REPORT).is_file() and not any(Path(word).is_dir() for word in args[1:]):
-            from qaz_llm.errors import InputError
-
             raise InputError(
                 "`qaz train report` is a command, and a file named report lies here",
                 hint="to train by that file: qaz train ./report; for the report of a run: qaz train report RUN_DIR",
@@ -67,6 +66,8 @@ def train(
     from qaz_llm.train.plan import make_plan
     from qaz_llm.train.run import train as train_model
 
+    if dry_run and find_lr:
+        raise InputError("--dry-run trains nothing, and --find-lr trains a few steps", hint="leave one of them out")
     settings, watch = _settings(config, overrides)
     plan = make_plan(settings, read_environment())
     if dry_run:

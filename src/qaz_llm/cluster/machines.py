@@ -9,6 +9,7 @@ A site file holds `gpu` (a name of the table, or any name with `memory_gb` and `
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,29 +22,44 @@ from qaz_llm.errors import ConfigError
 
 @dataclass(frozen=True)
 class Gpu:
-    """`memory_bytes` as sold (10⁹), `peak_flops`: dense bf16 with float32 sums, by the maker's data sheet `source`."""
+    """`memory_bytes` as sold (10⁹), `peak_flops`: dense bf16 with float32 sums, by the maker's data sheet `source`.
+
+    `names`: what drivers call it, whole, without the maker; forms of one card that differ in speed are cards of their own.
+    """
 
     name: str
     memory_bytes: int
     peak_flops: float
     source: str
+    names: tuple[str, ...]
 
 
+GB = 10**9
 GPUS = {
-    "h200": Gpu("NVIDIA H200", 141 * 10**9, 989e12, "NVIDIA H200 data sheet, SXM: 1,979 with sparsity"),
-    "h100": Gpu("NVIDIA H100", 80 * 10**9, 989e12, "NVIDIA H100 data sheet, SXM: 1,979 with sparsity"),
-    "a100-80": Gpu("NVIDIA A100 80GB", 80 * 10**9, 312e12, "NVIDIA A100 data sheet: 312 (624 with sparsity)"),
-    "a100-40": Gpu("NVIDIA A100 40GB", 40 * 10**9, 312e12, "NVIDIA A100 data sheet: 312 (624 with sparsity)"),
-    "l40s": Gpu("NVIDIA L40S", 48 * 10**9, 362e12, "NVIDIA L40S data sheet: 362.05 (733 with sparsity)"),
-    "a10": Gpu("NVIDIA A10", 24 * 10**9, 125e12, "NVIDIA A10 data sheet: 125 (250 with sparsity)"),
-    "4090": Gpu("NVIDIA GeForce RTX 4090", 24 * 10**9, 165.2e12, "NVIDIA Ada whitepaper, appendix A: 165.2"),
-    "3090": Gpu("NVIDIA GeForce RTX 3090", 24 * 10**9, 71e12, "NVIDIA GA102 whitepaper, appendix A: 71"),
-}
+    "b200": Gpu("NVIDIA B200", 180 * GB, 2250e12, "NVIDIA HGX data sheet, B200: 4,500 with sparsity", ("B200",)),
+    "h200": Gpu("NVIDIA H200", 141 * GB, 989e12, "NVIDIA H200 data sheet, SXM: 1,979 with sparsity", ("H200",)),
+    "h200-nvl": Gpu("NVIDIA H200 NVL", 141 * GB, 835.5e12, "NVIDIA H200 data sheet, NVL: 1,671 with sparsity", ("H200 NVL",)),
+    "h100": Gpu("NVIDIA H100", 80 * GB, 989e12, "NVIDIA H100 data sheet, SXM: 1,979 with sparsity", ("H100 80GB HBM3",)),
+    "h100-pcie": Gpu("NVIDIA H100 PCIe", 80 * GB, 756e12, "NVIDIA H100 data sheet, PCIe: 1,513 with sparsity", ("H100 PCIe",)),
+    "h100-nvl": Gpu("NVIDIA H100 NVL", 94 * GB, 835.5e12, "NVIDIA H100 data sheet, NVL: 1,671 with sparsity", ("H100 NVL",)),
+    "gh200": Gpu("NVIDIA GH200", 96 * GB, 990e12, "NVIDIA GH200 data sheet, HBM3: 990 (1,979 with sparsity)", ("GH200 480GB",)),
+    "a100-80": Gpu("NVIDIA A100 80GB", 80 * GB, 312e12, "NVIDIA A100 data sheet: 312 (624 with sparsity)", ("A100-SXM4-80GB", "A100-SXM-80GB", "A100 80GB PCIe")),
+    "a100-40": Gpu("NVIDIA A100 40GB", 40 * GB, 312e12, "NVIDIA A100 data sheet: 312 (624 with sparsity)", ("A100-SXM4-40GB", "A100-PCIE-40GB")),
+    "a30": Gpu("NVIDIA A30", 24 * GB, 165e12, "NVIDIA A30 data sheet: 165 (330 with sparsity)", ("A30",)),
+    "a40": Gpu("NVIDIA A40", 48 * GB, 149.7e12, "NVIDIA A40 data sheet: 149.7 (299.4 with sparsity)", ("A40",)),
+    "a10": Gpu("NVIDIA A10", 24 * GB, 125e12, "NVIDIA A10 data sheet: 125 (250 with sparsity)", ("A10",)),
+    "a6000": Gpu("NVIDIA RTX A6000", 48 * GB, 154.8e12, "NVIDIA GA102 whitepaper, appendix A: 154.8", ("RTX A6000",)),
+    "l40s": Gpu("NVIDIA L40S", 48 * GB, 362e12, "NVIDIA L40S data sheet: 362.05 (733 with sparsity)", ("L40S",)),
+    "l40": Gpu("NVIDIA L40", 48 * GB, 181e12, "NVIDIA L40 data sheet: 181.05 (362.1 with sparsity)", ("L40",)),
+    "l4": Gpu("NVIDIA L4", 24 * GB, 121e12, "NVIDIA L4 data sheet: 242 with sparsity", ("L4",)),
+    "5090": Gpu("NVIDIA GeForce RTX 5090", 32 * GB, 209.5e12, "NVIDIA RTX Blackwell whitepaper, appendix A: 209.5", ("GeForce RTX 5090",)),
+    "4090": Gpu("NVIDIA GeForce RTX 4090", 24 * GB, 165.2e12, "NVIDIA Ada whitepaper, appendix A: 165.2", ("GeForce RTX 4090",)),
+    "3090": Gpu("NVIDIA GeForce RTX 3090", 24 * GB, 71e12, "NVIDIA GA102 whitepaper, appendix A: 71", ("GeForce RTX 3090",)),
+}  # fmt: skip
 """Names for --gpu."""
 
-_DEVICE_NAMES = {"H200": "h200", "H100": "h100", "A100": "a100-80", "L40S": "l40s", "A10": "a10", "4090": "4090",
-                 "3090": "3090"}  # fmt: skip
-"""A part of what the driver calls a device, longer ones first where one holds another."""
+_MAKERS = ("nvidia", "tesla")
+"""Words before a name that tell no card from another; older drivers leave the first out."""
 
 
 class SiteConfig(StrictModel):
@@ -85,12 +101,31 @@ class Machine:
 
 
 def peak_flops(device_name: str) -> float | None:
-    """A device's dense bf16 peak in FLOP/s by a part of its name, None where it is not in the table.
+    """A device's dense bf16 peak in FLOP/s by its whole name, None where the table has no card of that name.
 
-    >>> peak_flops("NVIDIA H200")
-    989000000000000.0
+    Words are compared, in whatever order and case: `A100 80GB PCIe` is `A100-PCIE-80GB`. One word more is another thing: a
+    laptop's GPU, an export version, a slice (`MIG 1g.10gb`) or a virtual one has not the card's peak.
+
+    >>> peak_flops("NVIDIA H200"), peak_flops("NVIDIA H200 MIG 1g.18gb")
+    (989000000000000.0, None)
     """
-    return next((GPUS[key].peak_flops for part, key in _DEVICE_NAMES.items() if part in device_name), None)
+    return _PEAKS.get(_words(device_name))
+
+
+def has_nvlink(device_name: str) -> bool:
+    """Whether NVLink joins it to all others of its node: the boards with an NVSwitch, by their whole names. PCIe and NVL cards
+    are joined in pairs or fours, or not at all."""
+    return _words(device_name) in _LINKED
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(word for word in re.split(r"[\s\-_]+", name.lower().strip()) if word not in _MAKERS)
+
+
+_PEAKS = {_words(name): gpu.peak_flops for gpu in GPUS.values() for name in gpu.names}
+_LINKED = {
+    _words(name) for name in ("B200", "H200", "H100 80GB HBM3", "A100-SXM4-80GB", "A100-SXM-80GB", "A100-SXM4-40GB")
+}
 
 
 def describe_gpus(gpu: str, *, gpus: int = 1, nodes: int = 1) -> Machine:

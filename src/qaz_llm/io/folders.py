@@ -7,7 +7,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -43,8 +43,20 @@ def make_dir(path: Path) -> Path:
         with write_errors(path):
             path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f"{path}: a file is where a folder is to be", hint="choose another output folder") from error
+        raise _file_in_the_way(path) from error
     return path
+
+
+def check_no_file(path: Path) -> None:
+    """Raise InputError as `make_dir` where a file is in the way, and make nothing: for plans of a run and dry runs."""
+    with suppress(OSError):  # what may not be looked at is not known to be a file
+        above = next(part for part in (path, *path.absolute().parents) if os.path.lexists(part))
+        if not above.is_dir():
+            raise _file_in_the_way(path)
+
+
+def _file_in_the_way(path: Path) -> InputError:
+    return InputError(f"{path}: a file is where a folder is to be", hint="choose another output folder")
 
 
 def check_writable(path: Path) -> None:
@@ -72,7 +84,7 @@ def check_replaceable(path: Path, *, marker: str) -> None:
     if path.is_dir() and any(path.iterdir()) and not (path / marker).exists():
         raise InputError(f"{path}: holds other files, which would be lost", hint="name a new or an empty folder")
     if path.exists() and not path.is_dir():
-        raise InputError(f"{path}: a file is where a folder is to be", hint="choose another output folder")
+        raise _file_in_the_way(path)
 
 
 @contextmanager

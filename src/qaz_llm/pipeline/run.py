@@ -13,7 +13,7 @@ from qaz_llm.cluster.environment import export_variables, read_environment
 from qaz_llm.config import dump_yaml
 from qaz_llm.data.share import Share
 from qaz_llm.errors import InputError
-from qaz_llm.io import CORPUS_DIR_VARIABLE, check_writable, make_dir, only_one, write_json, write_text
+from qaz_llm.io import CORPUS_DIR_VARIABLE, check_no_file, check_writable, make_dir, only_one, write_json, write_text
 from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.pipeline.job import check_inputs, make_stages
 from qaz_llm.pipeline.layout import Layout
@@ -44,7 +44,8 @@ class RunResult:
 
 
 def plan_job(config: RunConfig, *, first: str | None, last: str | None, forced: Sequence[str]) -> list[PlannedStage]:
-    """What `run_job` would do. Raises InputError for unknown stage names and missing input files."""
+    """What `run_job` would do. Raises InputError for unknown stage names, missing input files, a file where run_dir is to be."""
+    check_no_file(config.run_dir)
     runner = _runner(config, forced)
     selected = runner.select(first, last)
     check_own(config.run_dir, runner.stages)

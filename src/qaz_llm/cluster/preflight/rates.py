@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median, median_high
 from typing import Any
 
+from qaz_llm.cluster.machines import has_nvlink
 from qaz_llm.cluster.preflight.config import PreflightConfig
 from qaz_llm.cluster.preflight.findings import Finding, joined
 
@@ -53,9 +54,7 @@ class Floors:
 def floors_of(config: PreflightConfig, *, device: str, device_name: str, num_nodes: int) -> Floors:
     """What the config asks for; what it leaves open by the device."""
     on_gpu = device == "cuda"
-    linked = (
-        on_gpu and "PCI" not in device_name and any(name in device_name for name in ("A100", "H100", "H200", "B200"))
-    )
+    linked = on_gpu and has_nvlink(device_name)
     in_node = (NVLINK_GB_S if linked else OTHER_GB_S) if on_gpu else 0.0
     between = OTHER_GB_S if on_gpu else 0.0
     chosen = config.pair_gb_s

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.cluster.environment import Environment
-from qaz_llm.cluster.machines import Machine
+from qaz_llm.cluster.machines import Machine, peak_flops
 from qaz_llm.errors import ConfigError, InputError
+from qaz_llm.io import check_no_file
 from qaz_llm.model.config import ModelConfig
 from qaz_llm.rows.preference.read import check_first_pairs
 from qaz_llm.rows.sources import declared_entries, training_files
@@ -46,8 +47,9 @@ def make_plan(
 
     Raises:
         ConfigError: what the config asks for this machine cannot do.
-        InputError: a model, tokenizer or text that is not there.
+        InputError: a model, tokenizer or text that is not there; a file where run_dir is to be.
     """
+    check_no_file(config.run_dir)
     environment = machine.environment if machine else environment
     device = _device(config.device, environment)
     notes: list[str] = []
@@ -103,7 +105,7 @@ def make_plan(
         auto=auto,
         stores_bf16=stores_bf16,
         settled=tuple(settled),
-        notes=(*notes, *_limits(model_config, device)),
+        notes=(*notes, *_limits(model_config, device), *_no_peak(environment, device, machine)),
     )
 
 
@@ -163,6 +165,13 @@ def _limits(model_config: Any, device: str) -> list[str]:
     if device == "cuda":
         said.append("memory on GPUs is by formulas that were checked against measurements on CPU only")
     return said
+
+
+def _no_peak(environment: Environment, device: str, machine: Machine | None) -> list[str]:
+    """That MFU cannot be told, where it would be looked for."""
+    if device != "cuda" or machine is not None or peak_flops(environment.device_name) is not None:
+        return []
+    return [f"MFU: not known, for want of a data sheet's peak of {environment.device_name}; the rest is told as ever"]
 
 
 def check_machine(settings: TrainSettings, device: str, environment: Environment) -> None:

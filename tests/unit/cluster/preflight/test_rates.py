@@ -97,6 +97,8 @@ def test_floors_are_by_device_unless_given() -> None:
     assert floors("cpu", "cpu") == Floors(0, 0, 0, 0)
     assert floors("cuda", "NVIDIA H200") == Floors(50e9, 50e9, 2e9, 0.5)
     assert floors("cuda", "NVIDIA H200", 2).all_reduce == 2e9
-    assert floors("cuda", "NVIDIA A100-PCIE-40GB").in_node == 2e9
+    for name in ("NVIDIA A100-PCIE-40GB", "NVIDIA RTX A1000", "NVIDIA H100 NVL", "NVIDIA H100 PCIe", "NVIDIA A100X"):
+        assert floors("cuda", name).in_node == 2e9, name
+    assert floors("cuda", "NVIDIA A100-SXM4-40GB").in_node == 50e9
     assert floors("cuda", "NVIDIA H200", all_reduce_gb_s=0, pair_gb_s=7.5, slow_frac=0) == Floors(0, 7.5e9, 7.5e9, 0)
     assert judge_rates(cluster(2, 1, link=lambda a, b: 1.0), floors("cpu", "cpu")) == []
