@@ -93,6 +93,34 @@ def test_unknown_commands_options_and_kinds(qaz: Callable[..., Ended]) -> None:
     check_refused(qaz("data", "show", "x", "--limit", "0"), "limit")
 
 
+def test_options_that_say_nothing_together(qaz: Callable[..., Ended], tmp_path: Path) -> None:
+    for option in (("--nodes", "2"), ("--site", "site.yaml")):
+        ended = qaz("plan", TINY, "--scaling", *option)
+        check_refused(ended, f"--scaling takes no {option[0]}", "--gpu NAME", "--gpus N")
+    check_refused(qaz("plan", TINY, "--network", "infiniband"), "--network is for --scaling")
+    check_refused(qaz("train", TINY, "--dry-run", "--find-lr"), "--dry-run trains nothing", "leave one of them out")
+
+
+def test_a_plan_of_a_folder_that_is_no_model(qaz: Callable[..., Ended], tmp_path: Path) -> None:
+    check_refused(qaz("plan", str(tmp_path)), "no model, config.json is missing")
+    (tmp_path / "adapter_config.json").write_text("{}")
+    check_refused(qaz("plan", str(tmp_path)), "an adapter, not a model", f"qaz export {tmp_path} OUT")
+
+
+def test_a_dry_run_refuses_a_file_as_the_run_does(qaz: Callable[..., Ended], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("file", "file/run", "link"):
+        where = f"run_dir={tmp_path / name}"
+        words = f"{tmp_path / name}: a file is where a folder is to be"
+        for command in (("train", TINY), ("run", DEMO)):
+            check_refused(qaz(*command, where, "--dry-run"), words)
+            check_refused(qaz(*command, where), words)
+        check_refused(qaz("plan", TINY, where), words)
+    assert qaz("train", TINY, f"run_dir={tmp_path / 'new' / 'run'}", "--dry-run").code == 0
+    assert not (tmp_path / "new").exists()
+
+
 def test_tokenizer_input(qaz: Callable[..., Ended], tmp_path: Path) -> None:
     text = tmp_path / "kk.txt"
     text.write_text("қала\n", encoding="utf-8")

@@ -40,7 +40,8 @@ def check_gpus_seen(node: NodeFacts, config: PreflightConfig) -> Iterator[Findin
     if seen == 0 and node.expected_gpus:
         why, cause, hint = _why_unseen(node)
         by = f" ({node.expected_by})" if node.expected_by else ""
-        yield Finding("bad", node.node, f"expected {node.expected_gpus} GPUs{by}, torch sees 0: {why}", cause, hint)
+        number = f"{node.expected_gpus} GPU{'s' if node.expected_gpus > 1 else ''}"
+        yield Finding("bad", node.node, f"expected {number}{by}, torch sees 0: {why}", cause, hint)
     elif seen < needed:
         cause, hint = "", ""
         if node.expected_by == VISIBLE and not node.in_slurm:

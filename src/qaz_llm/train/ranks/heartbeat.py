@@ -91,11 +91,13 @@ class Heartbeat:
     # ------------------------------------------------------------------------------------------------- the thread
 
     def start(self) -> None:
-        with suppress(QazError):  # a folder that cannot be written is said by the checks that follow
+        with suppress(OSError, QazError):  # a folder that cannot be written is said by the checks that follow
             make_dir(self.folder)
-        if self.environment.is_main:
-            for left in self.folder.glob("rank-*.json"):  # of an earlier sitting; those of this one are written again
-                left.unlink(missing_ok=True)
+            if self.environment.is_main:
+                for left in self.folder.glob(
+                    "rank-*.json"
+                ):  # of an earlier sitting; those of this one are written again
+                    left.unlink(missing_ok=True)
         self._write()
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
 

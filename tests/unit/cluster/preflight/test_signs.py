@@ -120,7 +120,7 @@ def test_a_dead_driver_s_node_is_asked_for_errors_and_processes(
     }
     node = asked(answers, signs(tmp_path, {"SLURM_GPUS_ON_NODE": "1"}, tool=True), monkeypatch)
     whats = "\n".join(found.what for found in check_node(node, PreflightConfig()))
-    assert "expected 1 GPUs (SLURM_GPUS_ON_NODE), torch sees 0: nvidia-smi shows 1, CUDA does not start" in whats
+    assert "expected 1 GPU (SLURM_GPUS_ON_NODE), torch sees 0: nvidia-smi shows 1, CUDA does not start" in whats
     assert "3 uncorrected ECC errors" in whats and "used by others: vllm (4711)" in whats
     assert "Xid 79 (GPU has fallen off the bus) 1.0 h ago" in whats
 
