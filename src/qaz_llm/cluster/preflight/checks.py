@@ -40,17 +40,16 @@ def check_gpus_seen(node: NodeFacts, config: PreflightConfig) -> Iterator[Findin
     if seen == 0 and node.expected_gpus:
         why, cause, hint = _why_unseen(node)
         by = f" ({node.expected_by})" if node.expected_by else ""
+        said = f"; {node.driver_says}" if node.has_driver and node.driver_says and node.driver_says != why else ""
         number = f"{node.expected_gpus} GPU{'s' if node.expected_gpus > 1 else ''}"
-        yield Finding("bad", node.node, f"expected {number}{by}, torch sees 0: {why}", cause, hint)
+        yield Finding("bad", node.node, f"expected {number}{by}, torch sees 0: {why}{said}", cause, hint)
     elif seen < needed:
         cause, hint = "", ""
         if node.expected_by == VISIBLE and not node.in_slurm:
             cause, hint = VISIBLE, f"name the GPUs that are there in {VISIBLE}"
         elif seen >= node.expected_gpus and seen >= min(node.machine_gpus, needed):
-            cause, hint = (
-                "processes",
-                f"start a process for each GPU: --nproc-per-node {seen}, --ntasks-per-node={seen}",
-            )
+            cause = "processes"
+            hint = f"start a process for each GPU: --nproc-per-node {seen}, --ntasks-per-node={seen}"
         yield Finding("bad", node.node, f"{seen} GPUs seen, {needed} expected", cause, hint)
 
 

@@ -90,6 +90,7 @@ def _with_gpus(node: NodeFacts, environment: Environment, asks: Ask, signs: Sign
         expected, by = visible, ""  # what the machine has beside them may be no GPU for torch
     elif not is_seen and not signs.given and cards.gpus:
         expected, by = len(cards.gpus), "nvidia-smi"
+    torch, torch_cuda = _torch_build()
     bound = ["GPUs of the node's other processes: each task sees its own alone"] if signs.is_bound else []
     return replace(
         node,
@@ -107,7 +108,8 @@ def _with_gpus(node: NodeFacts, environment: Environment, asks: Ask, signs: Sign
         gpu_processes=cards.processes,
         driver=cards.driver,
         driver_cuda=driver_cuda(),
-        **_torch_build(),
+        torch=torch,
+        torch_cuda=torch_cuda,
         xids=xids,
         hangs=cards.hangs,
         unread=(*cards.unread, *([unread_xids] if unread_xids else []), *bound, *node.unread),
@@ -143,11 +145,11 @@ def _torch_sees() -> tuple[int, tuple[str, ...]]:
     return count, tuple(f"GPU-{torch.cuda.get_device_properties(index).uuid}" for index in range(count))
 
 
-def _torch_build() -> dict[str, str | None]:
+def _torch_build() -> tuple[str, str | None]:
     """Which torch it is, and the CUDA that it was built with."""
     import torch
 
-    return {"torch": torch.__version__, "torch_cuda": torch.version.cuda}
+    return str(torch.__version__), torch.version.cuda
 
 
 @cache

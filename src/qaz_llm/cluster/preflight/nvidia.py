@@ -38,8 +38,8 @@ def read_cards(ask: Ask, *, names: Collection[str] | None = None) -> Cards:
     """Ask the driver. `names`: of the GPUs that this job may use, by index or (first letters of) UUID; None for all."""
     cards = ask(CARDS)
     if cards.text is None:
-        unread = (f"GPUs' memory, ECC and processes: {cards.why}",)
-        return Cards(unread=unread, why=cards.why, hangs=cards.why if cards.is_late else None)
+        not_known = f"GPUs' memory, ECC and processes: {cards.why}"
+        return Cards(unread=(not_known,), why=cards.why, hangs=cards.why if cards.is_late else None)
     gpus, driver = parse_cards(cards.text)
     gpus = tuple(gpu for gpu in gpus if names is None or _is_named(gpu, names))
     answers = {"ECC errors": ask(ERRORS), "remapped rows": ask(ROWS), "processes on GPUs": ask(PROCESSES)}

@@ -90,7 +90,7 @@ def never(command: Sequence[str]) -> Answer:
 
 def asked(answers: Mapping[tuple[str, ...], Answer], signs: Signs, monkeypatch: pytest.MonkeyPatch) -> NodeFacts:
     """A node whose torch is built for CUDA and sees no GPU."""
-    monkeypatch.setattr(gather, "_torch_build", lambda: {"torch": "2.13.0", "torch_cuda": "12.6"})
+    monkeypatch.setattr(gather, "_torch_build", lambda: ("2.13.0", "12.6"))
     dead = Answer(None, f"nvidia-smi: {DEAD}")
     return gather_facts(Environment(), {}, asks=lambda command: answers.get(tuple(command), dead), signs=signs)
 
@@ -135,7 +135,7 @@ def test_a_run_that_is_told_to_keep_to_its_cpu_asks_no_driver(tmp_path: Path) ->
 def test_a_node_alone_is_looked_at_by_its_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = signs(tmp_path, {"SLURM_JOB_ID": "7"}, cards=8)
     monkeypatch.setattr(gather, "read_signs", lambda: found)
-    monkeypatch.setattr(gather, "_torch_build", lambda: {"torch": "2.13.0", "torch_cuda": "12.6"})
+    monkeypatch.setattr(gather, "_torch_build", lambda: ("2.13.0", "12.6"))
     _, findings = look_at_this_node(Environment(), Look(PreflightConfig(), {}, {}))
     (given,) = (one for one in findings if one.kind != "note")
     assert given.kind == "input" and "torch sees 0: no NVIDIA driver is to be seen" in given.what
@@ -145,10 +145,10 @@ def test_a_node_alone_is_looked_at_by_its_config(tmp_path: Path, monkeypatch: py
 
 def test_a_disk_of_the_node_s_own_is_told_from_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def disk(folder: Path, number: int) -> bool:
-        def fail(path: Path) -> None:
-            raise OSError(number, os.strerror(number))
+        def fail(path: Path, **known: object) -> None:
+            raise OSError(number, os.strerror(number), str(path))
 
-        monkeypatch.setattr(gather, "check_writable", fail)
+        monkeypatch.setattr(Path, "mkdir", fail)
         facts = gather_facts(Environment(), {"run_dir": folder}, signs=Signs())
         assert facts.disks[0].error is not None
         return facts.disks[0].is_of_node

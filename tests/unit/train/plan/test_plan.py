@@ -54,6 +54,13 @@ def test_llama_3_8b_has_the_published_number_of_parameters() -> None:
     assert plan(H200).parameters == 8_030_261_248  # meta-llama/Llama-3.1-8B's safetensors index
 
 
+def test_a_gpu_without_a_sheet_s_peak_says_that_mfu_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qaz_llm.train.plan.duration._product_flops_per_s", lambda device: 1e12)
+    made = plan(dataclasses.replace(H200, device_name="NVIDIA A10G"))
+    assert "note: MFU: not known, for want of a data sheet's peak of NVIDIA A10G" in describe_plan(made)
+    assert "MFU" not in describe_plan(plan(H200))
+
+
 def test_tokens_flops_and_time_by_hand() -> None:
     made = plan(H200)
     assert made.tokens_per_step == 4096 * 8 and made.tokens == 100 * 4096 * 8
