@@ -1,17 +1,19 @@
-"""This node looked at by one process, without others: what `qaz doctor --nodes` shows."""
+"""This node looked at by one process, without others: what `qaz doctor --nodes` shows, and what a training by one process begins with."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.preflight.checks import check_node
-from qaz_llm.cluster.preflight.facts import NodeFacts
+from qaz_llm.cluster.preflight.facts import NodeFacts, to_json
 from qaz_llm.cluster.preflight.fault import settle
 from qaz_llm.cluster.preflight.findings import Finding
 from qaz_llm.cluster.preflight.gather import gather_facts
-from qaz_llm.cluster.preflight.nodes import GatherFacts, Look
+from qaz_llm.cluster.preflight.nodes import GatherFacts, Look, conclude
 
 
 def look_at_this_node(
@@ -21,6 +23,29 @@ def look_at_this_node(
     facts = gather(environment, look.folders, keeps_to_cpu=look.keeps_to_cpu, pids=(os.getpid(),))
     unread = [Finding("note", facts.node, f"not checked: {what}") for what in facts.unread]
     return facts, [*settle(check_node(facts, look.config), [facts.node]), *unread]
+
+
+def check_this_node(environment: Environment, look: Look, *, gather: GatherFacts = gather_facts) -> None:
+    """The look of a training that one process does alone, where its node has GPUs, or should have some.
+
+    A batch job is not to spend its hours on a processor because a driver died: under Slurm findings are what they are for many
+    processes. At a person's own machine, whose desktop uses the GPU and whose torch may be built for CPUs, they are warnings. A
+    small /dev/shm is for processes to talk through, and one process does not.
+
+    Raises as `nodes.look_at_nodes`.
+    """
+    if look.keeps_to_cpu or not look.config.nodes:
+        return
+
+    def gathered(*args: Any, **kwargs: Any) -> NodeFacts:
+        return replace(gather(*args, **kwargs), shm_free_bytes=None)
+
+    facts, findings = look_at_this_node(environment, replace(look, folders={}), gather=gathered)
+    if environment.device == "cpu" and not facts.expected_gpus:
+        return
+    if not facts.in_slurm:
+        findings = [replace(finding, kind="note") for finding in findings]
+    conclude(findings, look, environment, nodes=[to_json(facts)])
 
 
 def rows_of(facts: NodeFacts, findings: Sequence[Finding]) -> list[list[str]]:

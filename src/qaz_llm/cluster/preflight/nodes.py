@@ -102,7 +102,7 @@ def _judge_nodes(meeting: Meeting, environment: Environment, look: Look, gather:
         given = _gathered(meeting, environment, "facts", "came, but gave no answer", dict(enumerate(came)))
     ranks = [rank_from_json(facts["rank"]) for facts in given]
     nodes = [_with_pids(node_from_json(facts["node"]), ranks) for facts in given if facts["node"] is not None]
-    _conclude(judge_facts(ranks, nodes, look.config), look, environment, nodes=[to_json(node) for node in nodes])
+    conclude(judge_facts(ranks, nodes, look.config), look, environment, nodes=[to_json(node) for node in nodes])
     many = "s" if len(nodes) > 1 else ""
     _logger.info("preflight: %d node%s fit, in %.1f s", len(nodes), many, time.monotonic() - started)
     meeting.tell("fit", True)
@@ -142,7 +142,7 @@ def _judge_rates(rates: Sequence[RankRates], look: Look, environment: Environmen
     _logger.info(describe_rates(rates))
     name, nodes = environment.device_name, environment.num_nodes
     floors = floors_of(look.config, device=environment.device, device_name=name, num_nodes=nodes)
-    _conclude(judge_rates(rates, floors), look, environment, rates=[asdict(rate) for rate in rates])
+    conclude(judge_rates(rates, floors), look, environment, rates=[asdict(rate) for rate in rates])
 
 
 # ------------------------------------------------------------------------------------------------------------- parts
@@ -227,13 +227,13 @@ def _ending_all(meeting: Meeting, look: Look, environment: Environment) -> Itera
         try:
             yield
         except _Found as found:
-            _conclude(found.findings, look, environment)
+            conclude(found.findings, look, environment)
     except QazError as error:
         meeting.end(error)
         raise
 
 
-def _conclude(findings: Sequence[Finding], look: Look, environment: Environment, **facts: Any) -> None:
+def conclude(findings: Sequence[Finding], look: Look, environment: Environment, **facts: Any) -> None:
     """Say what was found, write it down, name bad nodes to the batch script. Raises what the findings come to."""
     for finding in findings:
         if finding.kind == "note":

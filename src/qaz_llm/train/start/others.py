@@ -24,13 +24,19 @@ if TYPE_CHECKING:
 
 
 def meet_others(plan: TrainPlan) -> Meeting | None:
-    """Meet all processes, and look at their nodes; None for one that is alone, or that has met the others before.
+    """Meet all processes, and look at their nodes; None for one that is alone, whose own node is looked at, or that has met the
+    others before.
 
     Raises as `cluster.preflight.nodes.look_at_nodes` and `cluster.preflight.meeting.open_meeting`.
     """
     import torch.distributed as dist
 
-    if plan.environment.world_size == 1 or dist.is_initialized():
+    if dist.is_initialized():
+        return None
+    if plan.environment.world_size == 1:
+        from qaz_llm.cluster.preflight.alone import check_this_node
+
+        check_this_node(_as_trained(plan), look_at(plan.config))
         return None
     from qaz_llm.cluster.preflight.meeting import open_meeting
     from qaz_llm.cluster.preflight.nodes import look_at_nodes
