@@ -14,11 +14,14 @@ A batch script under Slurm also sees SLURM_NTASKS, though it is no task of a ste
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from qaz_llm.errors import ConfigError
@@ -195,12 +198,28 @@ def _default_port(env: Mapping[str, str]) -> int:
 
 
 def _read_device(local_rank: int) -> tuple[DeviceKind, str, int]:
+    if not _may_have_gpu():
+        return "cpu", "cpu", 0
     import torch
 
     if not torch.cuda.is_available():
         return "cpu", "cpu", 0
     properties = torch.cuda.get_device_properties(local_rank % torch.cuda.device_count())
     return "cuda", properties.name, properties.total_memory
+
+
+def _may_have_gpu() -> bool:
+    """False where torch cannot see a GPU, so that it need not be imported to say so, which takes seconds of a processor.
+
+    On Linux that is a machine without NVIDIA's driver library, which torch opens by this name, and without AMD's device.
+    """
+    if sys.platform != "linux" or Path("/dev/kfd").exists():
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def usable_cpus() -> int:

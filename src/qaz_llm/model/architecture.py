@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from qaz_llm.errors import ConfigError, InputError
 from qaz_llm.model.choices import DOCUMENTS, Attention
 from qaz_llm.model.config import ArchitectureConfig
+from qaz_llm.model.llama_sizes import LlamaForCausalLM, LlamaSizes, sizes_of
 from qaz_llm.progress import get_logger
 from qaz_llm.tokenizer.curve import ModelCost
 
@@ -53,20 +54,15 @@ def make_model(
 
 def llama_config(architecture: ArchitectureConfig, *, vocab_size: int, **token_ids: Any) -> LlamaConfig:
     """The transformers config of an architecture."""
+    rotary = {"rope_type": "default", "rope_theta": architecture.rope_theta}
+    return config_of_sizes(sizes_of(architecture, vocab_size=vocab_size), rope_parameters=rotary, **token_ids)
+
+
+def config_of_sizes(sizes: LlamaSizes, **more: Any) -> LlamaConfig:
+    """The transformers config of a Llama of these sizes."""
     from transformers import LlamaConfig
 
-    return LlamaConfig(
-        vocab_size=vocab_size,
-        hidden_size=architecture.hidden_size,
-        intermediate_size=architecture.intermediate_size,
-        num_hidden_layers=architecture.num_layers,
-        num_attention_heads=architecture.num_heads,
-        num_key_value_heads=architecture.num_kv_heads or architecture.num_heads,
-        max_position_embeddings=architecture.max_position_embeddings,
-        tie_word_embeddings=architecture.tie_embeddings,
-        rope_parameters={"rope_type": "default", "rope_theta": architecture.rope_theta},
-        **token_ids,
-    )
+    return LlamaConfig(**vars(sizes), **more)
 
 
 def has_experts(config: PretrainedConfig) -> bool:
@@ -143,7 +139,9 @@ def is_bidirectional(config: PretrainedConfig) -> bool:
     return type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
 
 
-def choose_attention(config: PretrainedConfig, wanted: Attention, *, trust_remote_code: bool = False) -> str:
+def choose_attention(
+    config: PretrainedConfig | LlamaSizes, wanted: Attention, *, trust_remote_code: bool = False
+) -> str:
     """How attention is to be computed: `auto` is sdpa where the architecture has it, else eager, which is logged.
 
     Raises:
@@ -183,7 +181,7 @@ def _attentions_of(model_class: Any) -> dict[str, bool]:
 
 
 def choose_training_attention(
-    config: PretrainedConfig, *, packs: bool, on_gpu: bool, half: bool, trust_remote_code: bool = False
+    config: PretrainedConfig | LlamaSizes, *, packs: bool, on_gpu: bool, half: bool, trust_remote_code: bool = False
 ) -> tuple[str, str | None]:
     """The attention of a training, and why, where that is worth a line.
 
@@ -203,7 +201,7 @@ def choose_training_attention(
     return DOCUMENTS, "rows of several documents, without a mask"
 
 
-def why_no_documents(config: PretrainedConfig, model_class: Any) -> str | None:
+def why_no_documents(config: PretrainedConfig | LlamaSizes, model_class: Any) -> str | None:
     """What keeps a model from attention within documents (kernels/documents.py); None where nothing does."""
     has, kinds = _attentions_of(model_class), set(getattr(config, "layer_types", None) or ())
     if not has[DOCUMENTS]:
@@ -217,7 +215,7 @@ def why_no_documents(config: PretrainedConfig, model_class: Any) -> str | None:
     return None
 
 
-def why_not_on_gpu(config: PretrainedConfig, *, half: bool) -> str | None:
+def why_not_on_gpu(config: PretrainedConfig | LlamaSizes, *, half: bool) -> str | None:
     """What torch's varlen_attn, flash attention 2, does not take."""
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     if not half:
@@ -232,8 +230,10 @@ def why_not_on_gpu(config: PretrainedConfig, *, half: bool) -> str | None:
     return None
 
 
-def _class_of(config: PretrainedConfig, *, trust_remote_code: bool) -> Any:
+def _class_of(config: PretrainedConfig | LlamaSizes, *, trust_remote_code: bool) -> Any:
     """The class of the causal language model of a config."""
+    if isinstance(config, LlamaSizes):
+        return LlamaForCausalLM
     from transformers.dynamic_module_utils import get_class_from_dynamic_module
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 

@@ -1,6 +1,9 @@
 """Where a process runs, told by what torchrun and srun say."""
 
 import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -81,3 +84,27 @@ def test_a_port_where_nobody_can_meet_is_refused(port: str) -> None:
         read_environment(variables)
     assert read_environment({**variables, "MASTER_PORT": "65535"}).master_port == 65535
     assert read_environment({"MASTER_PORT": port}).launcher == "alone"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere torch is always asked")
+def test_torch_is_asked_where_a_driver_could_be_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oracle is torch itself: what is said without it is what it says."""
+    torch = pytest.importorskip("torch")
+    found = read_environment({})
+    assert (found.device == "cuda") == torch.cuda.is_available()
+
+    def opens(_name: str) -> None: ...
+
+    def lacks(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    properties = SimpleNamespace(name="NVIDIA H200", total_memory=141 * 10**9)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _index: properties)
+    monkeypatch.setattr("ctypes.CDLL", opens)
+    seen = read_environment({})
+    assert (seen.device, seen.device_name, seen.gpu_memory_bytes) == ("cuda", "NVIDIA H200", 141 * 10**9)
+    if not Path("/dev/kfd").exists():
+        monkeypatch.setattr("ctypes.CDLL", lacks)
+        assert read_environment({}).device == "cpu"

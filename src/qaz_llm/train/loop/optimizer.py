@@ -12,13 +12,10 @@ Where none of the last three are trained the groups are Trainer's own. The first
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim import Optimizer
-
-from qaz_llm.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -37,22 +34,6 @@ DORA_LENGTHS = "lora_magnitude_vector"
 
 MUON_LR = "match_rms_adamw"
 """Muon's steps are scaled to the size of AdamW's, 0.2 · √max(rows, columns), so that the same lr serves both (arXiv 2502.16982)."""
-
-
-def check_packages(settings: TrainSettings) -> None:
-    """Raises ConfigError where a package that the optimizer needs is not installed, or torch has no Muon."""
-    states = settings.optimizer.states
-    package = states.removesuffix("_8bit")
-    if states != "fp32" and find_spec(package) is None:
-        raise ConfigError(
-            f"optimizer.states {states} needs the package {package}, which is not installed",
-            hint=f"pip install {package}, or optimizer.states=fp32",
-        )
-    if settings.optimizer.type == "muon" and not hasattr(torch.optim, "Muon"):
-        raise ConfigError(
-            f"optimizer.type muon needs torch.optim.Muon, which torch {torch.__version__} has not",
-            hint="torch 2.9 and later have it; or optimizer.type=adamw",
-        )
 
 
 def has_own_groups(settings: TrainSettings) -> bool:

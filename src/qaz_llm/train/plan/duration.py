@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.machines import Machine, peak_flops
@@ -39,10 +40,9 @@ def find_speed(environment: Environment, device: str, machine: Machine | None = 
 
 
 def _product_flops_per_s(device: str) -> float:
-    import torch
-
+    """On a CPU by numpy, as fast there as torch, whose import takes longer than the rest of a plan."""
     size, repeats = 512, 8
-    a = torch.ones(size, size, device=torch.device(device))
+    a = _ones(size, device)
     trials = []
     for _ in range(TRIALS):  # the first ones warm up, others may meet a busy moment: the fastest counts
         started = time.perf_counter()
@@ -51,3 +51,13 @@ def _product_flops_per_s(device: str) -> float:
         float(b[0, 0])  # waits for a GPU
         trials.append(time.perf_counter() - started)
     return repeats * 2 * size**3 / min(trials)
+
+
+def _ones(size: int, device: str) -> Any:
+    if device == "cpu":
+        import numpy
+
+        return numpy.ones((size, size), numpy.float32)
+    import torch
+
+    return torch.ones(size, size, device=torch.device(device))

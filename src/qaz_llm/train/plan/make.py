@@ -10,6 +10,7 @@ from qaz_llm.cluster.machines import Machine, peak_flops
 from qaz_llm.errors import ConfigError, InputError
 from qaz_llm.io import check_no_file
 from qaz_llm.model.config import ModelConfig
+from qaz_llm.model.llama_sizes import LlamaSizes, sizes_of
 from qaz_llm.rows.preference.read import check_first_pairs
 from qaz_llm.rows.sources import declared_entries, training_files
 from qaz_llm.train.config import TrainConfig, TrainSettings
@@ -20,7 +21,9 @@ from qaz_llm.train.plan.disk import count_disk
 from qaz_llm.train.plan.duration import find_speed
 from qaz_llm.train.plan.fit import fewest_checkpointed
 from qaz_llm.train.plan.flops import TokenFlops, count_flops
+from qaz_llm.train.plan.llama import count_llama, may_count_by_sizes
 from qaz_llm.train.plan.memory import count_memory
+from qaz_llm.train.plan.packages import check_packages
 from qaz_llm.train.plan.record import TrainPlan, checkpointed_blocks, layout_of
 from qaz_llm.train.plan.settle import begun_with, settle
 from qaz_llm.train.plan.sharing import SHARINGS, sharing_of
@@ -60,7 +63,7 @@ def make_plan(
     config, settled = settle(config, model_config, environment, device)
     _check_combination(config, device)
     deepspeed_path, stage = read_deepspeed(config, world_size=environment.world_size)
-    counted = count_model(config, model_config, new_tokens)
+    counted = _count(config, model_config, new_tokens)
     _check_checkpointing(config, len(counted.structure.blocks))
     begun_lr = begun_with(config).get("lr") if config.lr == "auto" else None
     config, said = settle_lr(config, counted.parameters, begun_lr)
@@ -124,6 +127,17 @@ def _available(environment: Environment, device: str) -> int:
     if device == "cuda":
         return environment.gpu_memory_bytes
     return environment.memory_bytes // environment.local_world_size
+
+
+def _count(config: TrainConfig, model_config: Any, new_tokens: tuple[int, ...]) -> CountedModel:
+    """By the sizes where they are enough, else by the model itself, without weights."""
+    if not isinstance(model_config, LlamaSizes):
+        return count_model(config, model_config, new_tokens)
+    if may_count_by_sizes(config):
+        return count_llama(config, model_config)
+    from qaz_llm.model.architecture import config_of_sizes
+
+    return count_model(config, config_of_sizes(model_config), new_tokens)
 
 
 def _token_flops(config: TrainConfig, counted: CountedModel) -> TokenFlops:
@@ -212,7 +226,6 @@ def _device(device: str, environment: Environment) -> str:
 
 def _check_combination(config: TrainConfig, device: str) -> None:
     from qaz_llm.model.quantised import check_quantised
-    from qaz_llm.train.loop.optimizer import check_packages
 
     check_packages(config)
     if config.adapter.quantised:
@@ -220,12 +233,12 @@ def _check_combination(config: TrainConfig, device: str) -> None:
 
 
 def _model_config(model: ModelConfig, notes: list[str] | None) -> tuple[Any, tuple[int, ...]]:
-    """The transformers config of the model that is trained, its vocabulary grown, and the ids of the rows to be made.
+    """The transformers config of the model that is trained, its vocabulary grown, and the ids of the rows to be made; of a
+    model from nothing its sizes.
 
     With a tokenizer still to be trained the vocabulary is the size asked for. `notes`: a list for what is not at hand, where
     a config.json alone is to do.
     """
-    from qaz_llm.model.architecture import llama_config
     from qaz_llm.model.folder import WEIGHT_FILES
     from qaz_llm.model.load import check_weights, load_config_of, load_tokenizer
     from qaz_llm.model.vocabulary import check_rows, extension_of, needs_rows
@@ -254,7 +267,7 @@ def _model_config(model: ModelConfig, notes: list[str] | None) -> tuple[Any, tup
     if size is None:
         assert model.tokenizer is not None
         size = len(load_tokenizer(model.tokenizer))
-    return llama_config(model.architecture, vocab_size=size), ()
+    return sizes_of(model.architecture, vocab_size=size), ()
 
 
 def _check_tokenizer(model: ModelConfig, *, chat: bool) -> None:

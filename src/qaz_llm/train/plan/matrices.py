@@ -119,13 +119,13 @@ def structure_of(model: PreTrainedModel) -> Structure:
     """Read the structure of a model of transformers, which may be without weights."""
     config: Any = model.config
     hidden = model.get_input_embeddings().weight.shape[1]
-    matrices = _with_lasts(list(_matrices(model, hidden)))
+    matrices = with_lasts(list(_matrices(model, hidden)))
     head = model.get_output_embeddings()
     if head is not None:
         vocab = head.weight.shape[0]
         matrices.append(Matrix(HEAD, "", hidden, vocab, head.weight.numel()))
     blocks = tuple(dict.fromkeys(matrix.block for matrix in matrices if matrix.block))
-    found = (_attention(config, block, n) for n, block in enumerate(blocks)
+    found = (attention_of(config, block, n) for n, block in enumerate(blocks)
              if any(m.block == block and m.in_attention for m in matrices))  # fmt: skip
     attentions = tuple(attention for attention in found if attention is not None)
     return Structure(
@@ -178,7 +178,7 @@ def _matrices(model: PreTrainedModel, hidden: int) -> Iterator[Matrix]:
         )
 
 
-def _with_lasts(matrices: list[Matrix]) -> list[Matrix]:
+def with_lasts(matrices: list[Matrix]) -> list[Matrix]:
     """Mark the last projection of each attention and feed-forward part."""
     marked: list[Matrix] = []
     for _, siblings in groupby(matrices, key=lambda matrix: matrix.parent):
@@ -207,7 +207,7 @@ def _norms(model: PreTrainedModel, config: Any, hidden: int) -> Iterator[Norm]:
         yield Norm(_block_of(name), width, not isinstance(module, LayerNorm), may_keep_less(module), parts=width // own)
 
 
-def _attention(config: Any, block: str, index: int) -> Attention | None:
+def attention_of(config: Any, block: str, index: int) -> Attention | None:
     """None for a block whose attention is a recurrence (`linear_attention`), which keeps no matrix of scores."""
     heads = config.num_attention_heads
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads

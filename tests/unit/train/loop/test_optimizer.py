@@ -12,8 +12,9 @@ from two_layer_llama import tiny_llama
 from qaz_llm.config import config_from_values
 from qaz_llm.errors import ConfigError
 from qaz_llm.train.config import TrainConfig
-from qaz_llm.train.loop.optimizer import check_packages, make_optimizer
+from qaz_llm.train.loop.optimizer import make_optimizer
 from qaz_llm.train.loop.pull import PullCallback
+from qaz_llm.train.plan.packages import check_packages
 from qaz_llm.train.start.identity import without_unused
 
 LR, DECAY = 1e-2, 0.1
