@@ -65,10 +65,13 @@ def train(
     from qaz_llm.cluster.environment import read_environment
     from qaz_llm.train.plan import make_plan
     from qaz_llm.train.run import train as train_model
+    from qaz_llm.train.start.libraries import import_trainer
 
     if dry_run and find_lr:
         raise InputError("--dry-run trains nothing, and --find-lr trains a few steps", hint="leave one of them out")
     settings, watch = _settings(config, overrides)
+    if not dry_run:
+        import_trainer()  # before a plan of a checkpoint imports more of transformers than is used
     plan = make_plan(settings, read_environment())
     if dry_run:
         print_plan_of_training(plan, as_json)
@@ -106,11 +109,19 @@ def _find_lr(plan: TrainPlan, watch: HeldOut | None, as_json: bool) -> None:
 def _settings(config: Path, overrides: Overrides) -> tuple[TrainConfig, HeldOut | None]:
     """The config, and its held-out texts; what it asks to watch is there."""
     from qaz_llm.config import load_config
-    from qaz_llm.pipeline.watch import watch_files
     from qaz_llm.train.config import TrainConfig
     from qaz_llm.train.watching.checks import check_watching
 
     settings = load_config(TrainConfig, config, overrides or ())
-    watch = watch_files(settings.heldout) if settings.heldout else None
+    watch = _watch(settings)
     check_watching(settings, has_eval=watch is not None, names=tuple(watch.texts) if watch else ())
     return settings, watch
+
+
+def _watch(settings: TrainConfig) -> HeldOut | None:
+    """The held-out texts; None where there are none, and nothing of evaluation is imported."""
+    if not settings.heldout:
+        return None
+    from qaz_llm.pipeline.watch import watch_files
+
+    return watch_files(settings.heldout)

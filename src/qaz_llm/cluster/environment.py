@@ -198,7 +198,7 @@ def _default_port(env: Mapping[str, str]) -> int:
 
 
 def _read_device(local_rank: int) -> tuple[DeviceKind, str, int]:
-    if not _may_have_gpu():
+    if not may_have_gpu():
         return "cpu", "cpu", 0
     import torch
 
@@ -208,7 +208,7 @@ def _read_device(local_rank: int) -> tuple[DeviceKind, str, int]:
     return "cuda", properties.name, properties.total_memory
 
 
-def _may_have_gpu() -> bool:
+def may_have_gpu() -> bool:
     """False where torch cannot see a GPU, so that it need not be imported to say so, which takes seconds of a processor.
 
     On Linux that is a machine without NVIDIA's driver library, which torch opens by this name, and without AMD's device.

@@ -37,7 +37,7 @@ from qaz_llm.train.ranks.sharding import uses_fsdp2
 from qaz_llm.train.saving import checkpoint as checkpoints
 from qaz_llm.train.saving.loading import with_older_ones
 from qaz_llm.train.start.isolation import isolated
-from qaz_llm.train.start.libraries import quiet_libraries
+from qaz_llm.train.start.libraries import import_trainer, left_out, quiet_libraries
 from qaz_llm.train.start.others import check_same_run, measure_others, meet_others
 from qaz_llm.train.start.resume import COMPLETE_FILE, TrainResult, checkpoint_to_resume, completed, next_older
 from qaz_llm.train.start.waiting import make_files_first
@@ -95,6 +95,7 @@ def _train_among_others(
     """`train` once the environment is its own: meet the other processes, work, part from them."""
     config = plan.config
     on_cpu = plan.device == "cpu"
+    import_trainer()
     started_before = quiet_libraries(on_cpu=on_cpu, with_deepspeed=plan.deepspeed_path is not None)
     stopped: PreemptedError | None = None
     meeting = meet_others(plan)
@@ -110,6 +111,8 @@ def _train_among_others(
         beat.met()
         on_main(lambda: preflight(config.run_dir, needed_bytes=plan.disk_bytes))
         with ExitStack() as held:
+            if plan.deepspeed_path is None:  # accelerate would import it for a comparison
+                held.enter_context(left_out("deepspeed"))
             on_main(lambda: held.enter_context(only_one(config.run_dir)))
             status = held.enter_context(_told_status(plan))
             held.enter_context(log_to_file(config.run_dir / "train.log"))

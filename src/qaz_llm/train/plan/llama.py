@@ -1,6 +1,7 @@
-"""A Llama that is trained whole from nothing, counted from its sizes: what `count_model` finds on the model itself.
+"""A Llama trained from nothing, counted from its sizes: what `count_model` finds on the model itself.
 
-It saves the import of torch and transformers, which is most of the time of a plan. The tests hold one against the other.
+Such a model is trained whole: a config with adapters or frozen parts beside an architecture is refused. Counting so saves the
+import of torch and transformers, which is most of the time of a plan. The tests hold one against the other.
 """
 
 from __future__ import annotations
@@ -10,11 +11,6 @@ from qaz_llm.model.llama_sizes import PROJECTIONS, LlamaSizes, block_shapes
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.plan.counts import CountedModel
 from qaz_llm.train.plan.matrices import HEAD, Matrix, Norm, Structure, attention_of, with_lasts
-
-
-def may_count_by_sizes(config: TrainConfig) -> bool:
-    """Whether nothing is frozen and no adapters are added: those are found by the modules of a model."""
-    return config.adapter.type == "full" and not config.freeze
 
 
 def count_llama(config: TrainConfig, sizes: LlamaSizes) -> CountedModel:
@@ -39,7 +35,7 @@ def count_llama(config: TrainConfig, sizes: LlamaSizes) -> CountedModel:
         largest_block=block,
         tables=tables,
         input_gets_gradient=True,
-        loss_in_blocks=config.method != "dpo" and config.kernels.loss != "full_logits",
+        loss_in_blocks=config.kernels.loss != "full_logits",
         trains_table=True,
     )
 

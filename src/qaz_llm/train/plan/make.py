@@ -21,7 +21,7 @@ from qaz_llm.train.plan.disk import count_disk
 from qaz_llm.train.plan.duration import find_speed
 from qaz_llm.train.plan.fit import fewest_checkpointed
 from qaz_llm.train.plan.flops import TokenFlops, count_flops
-from qaz_llm.train.plan.llama import count_llama, may_count_by_sizes
+from qaz_llm.train.plan.llama import count_llama
 from qaz_llm.train.plan.memory import count_memory
 from qaz_llm.train.plan.packages import check_packages
 from qaz_llm.train.plan.record import TrainPlan, checkpointed_blocks, layout_of
@@ -130,14 +130,10 @@ def _available(environment: Environment, device: str) -> int:
 
 
 def _count(config: TrainConfig, model_config: Any, new_tokens: tuple[int, ...]) -> CountedModel:
-    """By the sizes where they are enough, else by the model itself, without weights."""
-    if not isinstance(model_config, LlamaSizes):
-        return count_model(config, model_config, new_tokens)
-    if may_count_by_sizes(config):
+    """By the sizes of a model from nothing, else by the model itself, without weights."""
+    if isinstance(model_config, LlamaSizes):
         return count_llama(config, model_config)
-    from qaz_llm.model.architecture import config_of_sizes
-
-    return count_model(config, config_of_sizes(model_config), new_tokens)
+    return count_model(config, model_config, new_tokens)
 
 
 def _token_flops(config: TrainConfig, counted: CountedModel) -> TokenFlops:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from qaz_llm.cluster.environment import Environment
+from qaz_llm.cluster.environment import Environment, may_have_gpu
 from qaz_llm.errors import ConfigError, QazError
 from qaz_llm.io import read_json
 from qaz_llm.model.architecture import choose_attention, choose_training_attention, why_not_on_gpu
@@ -101,6 +101,9 @@ def _precision(
 
 
 def _gpu_has_bf16() -> bool:
+    """Of a GPU that is described where none is, it is taken to be so."""
+    if not may_have_gpu():
+        return True
     import torch
 
     return not torch.cuda.is_available() or torch.cuda.is_bf16_supported(including_emulation=False)

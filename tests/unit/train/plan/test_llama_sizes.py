@@ -11,12 +11,13 @@ import pytest
 from transformers import LlamaForCausalLM
 
 from qaz_llm.config import config_from_values
+from qaz_llm.errors import ConfigError
 from qaz_llm.model.architecture import _attentions_of, choose_training_attention, config_of_sizes, llama_config
 from qaz_llm.model.llama_sizes import LlamaForCausalLM as SaidOfLlama
 from qaz_llm.model.llama_sizes import LlamaSizes, sizes_of
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.plan.counts import count_model
-from qaz_llm.train.plan.llama import count_llama, may_count_by_sizes
+from qaz_llm.train.plan.llama import count_llama
 
 ROOT = Path(__file__).parents[4]
 SMALL: dict[str, Any] = {"hidden_size": 48, "num_layers": 3, "num_heads": 4, "intermediate_size": 136}
@@ -51,13 +52,13 @@ def config_of(shape: str, *overrides: str) -> tuple[TrainConfig, LlamaSizes]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_all_counts_are_those_of_the_model(shape: str, overrides: list[str]) -> None:
     config, sizes = config_of(shape, *overrides)
-    assert may_count_by_sizes(config)
     assert count_llama(config, sizes) == count_model(config, config_of_sizes(sizes))
 
 
-def test_what_is_frozen_or_adapted_is_counted_on_the_model() -> None:
-    assert not may_count_by_sizes(config_of("tied", "freeze=[norms]")[0])
-    assert not may_count_by_sizes(config_of("tied", "adapter.type=lora")[0])
+@pytest.mark.parametrize("override", ["freeze=[norms]", "adapter.type=lora"])
+def test_what_would_have_to_be_counted_on_the_model_is_refused(override: str) -> None:
+    with pytest.raises(ConfigError, match="pretrain starts from fresh weights"):
+        config_of("tied", override)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
