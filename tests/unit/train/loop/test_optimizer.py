@@ -127,7 +127,7 @@ def test_what_excludes_each_other_is_said_with_what_to_type(values: dict, said: 
 
 def test_a_package_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     config = settings(adapter={}, optimizer={"states": "torchao_8bit"})
-    monkeypatch.setattr("qaz_llm.train.loop.optimizer.find_spec", lambda name: None)
+    monkeypatch.setattr("qaz_llm.train.plan.packages.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="needs the package torchao, which is not installed") as caught:
         check_packages(config)
     assert "pip install torchao" in caught.value.hint
