@@ -71,7 +71,7 @@ def merge(
             for one in made.tried
         ]
         print_table(["scale", *names, "others kept"], rows)
-    typer.echo(f"{made.out}: scale {made.scale:g}")
+    typer.echo(f"{made.out}: scale {made.scale:g}, {made.dtype}")
 
 
 def _check_out(out: Path, models: Sequence[str]) -> None:

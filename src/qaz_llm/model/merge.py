@@ -20,22 +20,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import InputError
+from qaz_llm.model.finite import not_finite
 from qaz_llm.model.frozen import modules_of
+from qaz_llm.model.one_base import Source, check_one_base, is_table
+from qaz_llm.model.stored import shown
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-MOST_LISTED = 5
-
-
-@dataclass(frozen=True)
-class Source:
-    """A model that takes part, its tokenizer, and what it is called in messages."""
-
-    name: str
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -62,26 +54,39 @@ class Merge:
             {name: p.detach().clone() for name, p in onto.model.named_parameters() if name in difference.tensors},
         )
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the difference is zero everywhere, as that of a model to itself."""
+        return not any(tensor.any() for tensor in self.difference.tensors.values())
+
     def set_scale(self, scale: float) -> None:
-        """Put onto + scale · difference into the model, computed in float32 and rounded once to the model's own type."""
+        """Put onto + scale · difference into the model, computed in float32 and rounded once to the model's own type.
+
+        Raises InputError where weights come out beyond what that type holds.
+        """
         import torch
 
         with torch.no_grad():
             for name, parameter in self.model.named_parameters():
                 if name in self.start:
                     parameter.copy_(self.start[name].float() + scale * self.difference.tensors[name])
+        if odd := not_finite(self.model.named_parameters()):
+            raise InputError(
+                f"at scale {scale:g} {len(odd)} of the merged weights hold NaN or infinity: {shown(odd)}",
+                hint=f"give smaller weights; the numbers have to be ones that {str(self.model.dtype).removeprefix('torch.')} holds",
+            )
 
 
 def difference_of(onto: Source, adds: Sequence[tuple[Source, float]], ref: Source) -> Difference:
     """What is to be added to `onto` at scale 1.
 
     Raises:
-        InputError: models of other shapes, apart from their vocabularies; they are named with the first differing tensors.
+        InputError: models that are not of one base (one_base.py); what differs is named.
     """
     import torch
 
     for source in (ref, *(add for add, _ in adds)):
-        check_same_shape(onto, source)
+        check_one_base(onto, source)
     rows = {source.name: shared_rows(onto, source) for source in (ref, *(add for add, _ in adds))}
     total: dict[str, torch.Tensor] = {}
     for name, own in onto.model.named_parameters():
@@ -105,11 +110,11 @@ def revert_parts(onto: Source, ref: Source, parts: Sequence[str]) -> int:
 
     Raises:
         ConfigError: a part that the model does not have.
-        InputError: models of other shapes.
+        InputError: models that are not of one base.
     """
     import torch
 
-    check_same_shape(onto, ref)
+    check_one_base(onto, ref)
     rows, done = shared_rows(onto, ref), 0
     seen: set[int] = set()
     with torch.no_grad():
@@ -143,14 +148,6 @@ def shared_rows(onto: Source, other: Source) -> dict[int, int]:
     return {own: there[token] for token, own in onto.tokenizer.get_vocab().items() if token in there}
 
 
-def is_table(model: PreTrainedModel, parameter: Any) -> bool:
-    """Whether a parameter has a row for each token: the input table, or the output's weight or bias."""
-    head = model.get_output_embeddings()
-    tables = [model.get_input_embeddings().weight]
-    tables += [p for p in (getattr(head, "weight", None), getattr(head, "bias", None)) if p is not None]
-    return any(parameter is table for table in tables)
-
-
 def _in_place(
     own: torch.Tensor, other: Source, rows: Mapping[int, int], name: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -182,21 +179,3 @@ def _sum_where_all_have(
 def parameter_of(model: PreTrainedModel, name: str) -> torch.Tensor:
     found: torch.Tensor = model.get_parameter(name).detach()
     return found
-
-
-def check_same_shape(onto: Source, other: Source) -> None:
-    """Raise InputError where the models differ in more than the length of their tables."""
-    ours = {name: (p.shape, is_table(onto.model, p)) for name, p in onto.model.named_parameters()}
-    theirs = {name: p.shape for name, p in other.model.named_parameters()}
-    wrong = sorted(ours.keys() ^ theirs.keys())
-    for name in ours.keys() & theirs.keys():
-        shape, is_table_ = ours[name]
-        first = 1 if is_table_ else 0
-        if shape[first:] != theirs[name][first:]:
-            wrong.append(f"{name} {tuple(shape)} and {tuple(theirs[name])}")
-    if wrong:
-        listed = ", ".join(sorted(wrong)[:MOST_LISTED]) + (" …" if len(wrong) > MOST_LISTED else "")
-        raise InputError(
-            f"{onto.name} and {other.name} are models of different shapes: {listed}",
-            hint="only models that come from one base can be merged; their vocabularies alone may differ",
-        )

@@ -11,19 +11,24 @@ text among those that keep all others within `keep_within` of what the models ha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qaz_llm.errors import InputError
-from qaz_llm.model.merge import Merge, Source, difference_of, revert_parts
+from qaz_llm.model.merge import Merge, difference_of, revert_parts
+from qaz_llm.model.one_base import Source, check_one_base, remarks, shared_tokens
 from qaz_llm.progress import get_logger
 
 if TYPE_CHECKING:
     from qaz_llm.pipeline.watch import HeldOut
 
 STEPS = 10
+
+LARGE_WEIGHT = 2.0
+"""A difference that is added more than twice over leaves the region in which adding differences was seen to work (arXiv 2212.04089 tries
+0 to 1 for each of several, and to 1.5 and a little more for one)."""
 
 _logger = get_logger("merge")
 
@@ -52,13 +57,15 @@ class Tried:
 
 @dataclass(frozen=True)
 class Merged:
-    """What was made: the scale that was taken, all that were tried, and what could not take part."""
+    """What was made: the scale that was taken, all that were tried, and what could not take part. `notes` are the warnings."""
 
     out: Path
     scale: float
     tried: tuple[Tried, ...]
     left_rows: int
     reverted_parameters: int
+    dtype: str
+    notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"out": str(self.out)}
@@ -68,27 +75,35 @@ def merge_models(request: MergeRequest, out: Path) -> Merged:
     """Merge, search where held-out text is given, and write the model at `out`.
 
     Raises:
-        InputError: nothing to add or revert, a model that cannot be loaded or has another shape, text that is not there.
+        InputError: nothing to add or revert, a model that cannot be loaded or is of another base, text that is none; weights that
+            come out beyond what their type holds.
         ConfigError: `revert` names a part that the model does not have.
     """
     from qaz_llm.model.card import facts_of_base, read_facts
     from qaz_llm.model.export import write_model
+    from qaz_llm.pipeline.watch import watch_files
 
     if not request.adds and not request.revert:
         raise InputError("nothing to merge", hint="name a model with --add, or parts with --revert and --ref")
+    heldout = watch_files(dict(request.heldout), key="--heldout ")  # before the models, which take longer
+    notes: list[str] = []
+    for note in odd_weights(request.adds):
+        _note(note, notes)
     onto = _load(request.onto, request)
-    ref = onto if request.ref is None else _load(request.ref, request)
+    ref = onto if request.ref is None else _load_other(request.ref, onto, request, notes)
     reverted = _revert(onto, ref, request)
     scale, left = 1.0, 0
     tried: tuple[Tried, ...] = ()
     if request.adds:
-        adds = [(_load(name, request), weight) for name, weight in request.adds]
+        adds = [(_load_other(name, onto, request, notes), weight) for name, weight in request.adds]
         merge = Merge.of(onto, difference_of(onto, adds, ref))
         left = merge.difference.left_rows
         if left:
             _logger.info("%d tokens are not in all models: their rows stay as %s has them", left, request.onto)
+        if merge.is_nothing:
+            _note("the difference that is added is zero everywhere: the models have the same weights", notes)
         if request.heldout:
-            tried = search(merge, onto, request)
+            tried = search(merge, onto, request, heldout)
             scale = chosen(tried, request.heldout[0][0]).scale
         merge.set_scale(scale)
     facts = read_facts(Path(request.onto)) or facts_of_base(request.onto)
@@ -99,7 +114,22 @@ def merge_models(request: MergeRequest, out: Path) -> Merged:
         facts=facts | {"merged": in_words(request, scale)},
         generation_from=Path(request.onto),
     )
-    return Merged(out, scale, tried, left, reverted)
+    return Merged(out, scale, tried, left, reverted, str(onto.model.dtype).removeprefix("torch."), tuple(notes))
+
+
+def odd_weights(adds: Sequence[tuple[str, float]]) -> Iterator[str]:
+    """What is unusual in the weights, and may be a slip of the hand."""
+    names = [name for name, _ in adds]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            yield f"{name} is added {names.count(name)} times, its weights add up to {sum(w for n, w in adds if n == name):g}"
+    for name, weight in adds:
+        if weight == 0:
+            yield f"{name} has weight 0 and changes nothing"
+        elif weight < 0:
+            yield f"{name} has weight {weight:g}: its difference is taken away"
+        if abs(weight) > LARGE_WEIGHT:
+            yield f"{name} has weight {weight:g}, and more than {LARGE_WEIGHT:g} times a difference seldom leaves a working model"
 
 
 def _load(name: str, request: MergeRequest) -> Source:
@@ -107,6 +137,24 @@ def _load(name: str, request: MergeRequest) -> Source:
 
     trust = request.trust_remote_code
     return Source(name, load_model(name, trust_remote_code=trust), load_tokenizer(name, trust_remote_code=trust))
+
+
+def _load_other(name: str, onto: Source, request: MergeRequest, notes: list[str]) -> Source:
+    """A model beside `onto`, held against it as soon as it is there; what is to be known of the two goes into `notes`."""
+    other = _load(name, request)
+    check_one_base(onto, other)
+    shared, of = shared_tokens(onto, other)
+    _logger.info("%s shares %s of %s tokens with %s", name, f"{shared:,}", f"{of:,}", onto.name)
+    for note in remarks(onto, other):
+        _note(note, notes)
+    return other
+
+
+def _note(note: str, notes: list[str]) -> None:
+    """Warn of something once, and keep it for the result."""
+    if note not in notes:
+        _logger.warning(note)
+        notes.append(note)
 
 
 def _revert(onto: Source, ref: Source, request: MergeRequest) -> int:
@@ -119,11 +167,8 @@ def _revert(onto: Source, ref: Source, request: MergeRequest) -> int:
     return done
 
 
-def search(merge: Merge, onto: Source, request: MergeRequest) -> tuple[Tried, ...]:
+def search(merge: Merge, onto: Source, request: MergeRequest, heldout: HeldOut) -> tuple[Tried, ...]:
     """Bits per byte of the held-out texts at each scale. The limits come from the ends: scale 0 and scale 1."""
-    from qaz_llm.pipeline.watch import watch_files
-
-    heldout = watch_files(dict(request.heldout))
     found = [(n / STEPS, _bits_at(n / STEPS, merge, onto, heldout)) for n in range(STEPS + 1)]
     return judge(found, request.heldout[0][0], request.keep_within)
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from qaz_llm.errors import InputError
 from qaz_llm.evals.asking import score_task
 from qaz_llm.evals.items.load import heldout_texts, load_items
 from qaz_llm.evals.scoring.local import HFScorer
 from qaz_llm.evals.scoring.scorer import Scorer, bits_per_byte
 from qaz_llm.evals.task import TaskConfig, choose_tasks
+from qaz_llm.io import fingerprint_value
 from qaz_llm.pipeline.config import RunConfig
+from qaz_llm.pipeline.heldout import read_heldout
 from qaz_llm.progress import without_progress
 from qaz_llm.records import EvalItem
-from qaz_llm.rows.config import MixEntry
-from qaz_llm.rows.sources import read_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -38,6 +36,17 @@ class HeldOut:
     batch_tokens: int
     questions: Sequence[tuple[TaskConfig, Sequence[EvalItem]]] = ()
     """Tasks, each with a few of its items."""
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """By the name of each number what it is measured on: the texts, or the questions and how they are asked."""
+        found = {name: fingerprint_value(list(texts)) for name, texts in self.texts.items()}
+        for task, items in self.questions:
+            said = task.model_dump(mode="json", exclude_defaults=True)
+            for language in dict.fromkeys(item.language for item in items):
+                asked = [asdict(item) for item in items if item.language == language]
+                found[f"{task.name}.{language}"] = fingerprint_value([said, asked])
+        return found
 
     def __call__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, _step: int) -> Mapping[str, float]:
         """`{"kk": bits per byte, "ru": …, "en": …, "sib200.kk": share of wrong answers, …}` of the model as it is."""
@@ -70,16 +79,11 @@ def watch_bits(config: RunConfig) -> HeldOut:
     return HeldOut(first, config.eval.batch_tokens, questions)
 
 
-def watch_files(files: Mapping[str, str]) -> HeldOut:
-    """A file of text per name, of which the first SENTENCES texts are scored.
+def watch_files(files: Mapping[str, str], *, key: str = "heldout.") -> HeldOut:
+    """A file of text per name, of which the first SENTENCES texts are scored; `key` stands before the name in messages.
 
     Raises:
-        InputError: a file that is not there, or holds no text.
+        InputError: a file that is not there, or holds no text that can be scored.
     """
-    watched: dict[str, list[str]] = {}
-    for name, path in files.items():
-        entry = MixEntry(name="heldout", path=path)
-        watched[name] = [text for _, text in islice(read_texts(entry), SENTENCES)]
-        if not watched[name]:
-            raise InputError(f"heldout.{name}: {path} holds no text", hint="name a file of text, a document per line")
-    return HeldOut(watched, BATCH_TOKENS)
+    texts = {name: read_heldout(path, most=SENTENCES, said_as=f"{key}{name}") for name, path in files.items()}
+    return HeldOut(texts, BATCH_TOKENS)

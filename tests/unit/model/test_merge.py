@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from qaz_llm.errors import ConfigError, InputError
-from qaz_llm.model.merge import Merge, Source, difference_of, revert_parts
-from qaz_llm.pipeline.merge import MergeRequest, chosen, in_words, judge
+from qaz_llm.model.merge import Merge, difference_of, revert_parts
+from qaz_llm.model.one_base import Source
+from qaz_llm.pipeline.merge import MergeRequest, chosen, in_words, judge, odd_weights
 
 
-class Words:
-    """A tokenizer as far as merging looks at one."""
-
-    def __init__(self, tokens: Sequence[str]) -> None:
-        self.tokens = list(tokens)
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def get_vocab(self) -> dict[str, int]:
-        return {token: number for number, token in enumerate(self.tokens)}
+def words(tokens: Sequence[str]) -> PreTrainedTokenizerFast:
+    """A tokenizer of these tokens."""
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({token: n for n, token in enumerate(tokens)})))
 
 
 def source(name: str, tokens: str, *, seed: int, tied: bool = True, rows: int | None = None, width: int = 8) -> Source:
@@ -33,8 +27,7 @@ def source(name: str, tokens: str, *, seed: int, tied: bool = True, rows: int | 
         vocab_size=rows or len(tokens), hidden_size=width, intermediate_size=12, num_hidden_layers=2, num_attention_heads=2,
         num_key_value_heads=1, tie_word_embeddings=tied,
     )  # fmt: skip
-    words: Any = Words(tokens)
-    return Source(name, LlamaForCausalLM(config), words)
+    return Source(name, LlamaForCausalLM(config), words(tokens))
 
 
 def weights(one: Source) -> dict[str, torch.Tensor]:
@@ -97,9 +90,35 @@ def test_parts_are_put_back_and_nothing_else_is() -> None:
     assert done == sum(p.numel() for p in onto.model.model.layers[1].parameters()) + 2 * 8
 
 
+def test_weights_that_the_type_does_not_hold_are_refused() -> None:
+    """Float16 ends at 65,504: a difference of 1e5 is a number in float32 alone."""
+    a, b = source("a", "xyz", seed=0), source("b", "xyz", seed=1)
+    with torch.no_grad():
+        b.model.model.norm.weight.add_(1e5)
+    a.model.to(torch.float16)
+    merge = Merge.of(a, difference_of(a, [(b, 1.0)], a))
+    merge.set_scale(0.5)
+    with pytest.raises(InputError, match=r"scale 1 1 of the merged weights hold NaN or infinity: model\.norm\.weight"):
+        merge.set_scale(1.0)
+
+
+def test_a_model_has_no_difference_to_itself() -> None:
+    a, b = source("a", "xyz", seed=0), source("b", "xyz", seed=1)
+    assert Merge.of(a, difference_of(a, [(source("same", "xyz", seed=0), 1.0)], a)).is_nothing
+    assert not Merge.of(a, difference_of(a, [(b, 1.0)], a)).is_nothing
+
+
+def test_weights_that_may_be_a_slip_of_the_hand_are_named() -> None:
+    assert list(odd_weights([("a", 0.7), ("b", 2.0)])) == []
+    said = list(odd_weights([("a", 0.0), ("b", -0.5), ("c", 2.5), ("b", 1.5)]))
+    assert [line.split(" ", 1)[0] for line in said] == ["b", "a", "b", "c"]
+    assert "added 2 times, its weights add up to 1" in said[0] and "weight 0 and changes nothing" in said[1]
+    assert "taken away" in said[2] and "2.5" in said[3]
+
+
 def test_other_shapes_and_parts_that_are_not_there_are_named() -> None:
     onto = source("onto", "abc", seed=0)
-    with pytest.raises(InputError, match=r"different shapes: model\.embed_tokens\.weight \(3, 8\) and \(3, 16\)"):
+    with pytest.raises(InputError, match=r"not of one base: .*hidden_size 8 and 16"):
         difference_of(onto, [(source("wide", "abc", seed=1, width=16), 1.0)], onto)
     with pytest.raises(ConfigError, match="revert: layers 5"):
         revert_parts(onto, source("ref", "abc", seed=1), ["layers 5"])
