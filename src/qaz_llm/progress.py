@@ -86,6 +86,11 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def format_share(frac: float, *, digits: int = 6) -> str:
+    """A share with the digits that it needs, at most so many that count: `5%`, `0.1%`, `12.5%`."""
+    return f"{100 * frac:.{digits}g}%"
+
+
 @contextmanager
 def progress(
     description: str, *, total: float | None, unit: str, done: float = 0.0

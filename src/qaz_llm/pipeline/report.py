@@ -20,6 +20,7 @@ from qaz_llm.report.charts import bar_chart, funnel_chart, interval_chart, line_
 from qaz_llm.report.figures import interval_text, number_text, p_text
 from qaz_llm.report.page import Section, details, paragraph, preformatted, render_page, table
 from qaz_llm.train.metrics import read_metrics
+from qaz_llm.train.watching.texts import comparable_evals
 
 STAGE_TITLES = {
     "pretrain": "Base pretraining",
@@ -73,7 +74,7 @@ def read_facts(config: RunConfig, layout: Layout) -> RunFacts:
         corpus=read_json(layout.corpus / "manifest.json"),
         fertility=read_json(layout.fertility),
         metrics={name: read_metrics(layout.training(name) / "metrics.jsonl") for name in training_stages(config)},
-        watched={name: read_metrics(layout.training(name) / "evals.jsonl") for name in training_stages(config)},
+        watched={name: comparable_evals(layout.training(name)) for name in training_stages(config)},
         evaluation=read_json(layout.evaluation / "summary.json"),
         samples=list(read_jsonl(layout.evaluation / "samples.jsonl")),
         run=read_json(layout.run_dir / "run.json"),
@@ -238,7 +239,7 @@ def _training(facts: RunFacts) -> Section:
             parts += preference_parts(facts.config, rows)
         if watched := facts.watched.get(name):
             curves: dict[str, list[tuple[float, float]]] = {
-                c: [(float(row["step"]), row[c]) for row in watched] for c in LANGUAGES if c in watched[0]
+                c: [(float(row["step"]), row[c]) for row in watched if c in row] for c in LANGUAGES if c in watched[-1]
             }
             caption = f"{title}: held-out text"
             parts.append(line_chart(curves, title=caption, x_label="step", y_label="bits per byte"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from qaz_llm.cluster.restarts import Restart
 from qaz_llm.pipeline.config import TRAINING_STAGES
-from qaz_llm.progress import format_duration
+from qaz_llm.progress import format_duration, format_share
 from qaz_llm.train.status import STATUS_FILE, read_status
 
 IN_WORDS = {
@@ -47,6 +47,7 @@ def describe_status(found: Mapping[str, Any]) -> Iterator[str]:
     if found.get("best"):
         best = found["best"]
         yield f"  best held-out {best['by']}: {best['value']:.4f} at step {best['step']:,}"
+    yield from _of_forgetting(found)
     yield from _of_processes(found)
     job = f", job {found['job_id']}" if found.get("job_id") else ""
     yield f"  process {found['pid']} on {found['host']}{job}, started {found['started']}"
@@ -61,6 +62,22 @@ def describe_status(found: Mapping[str, Any]) -> Iterator[str]:
     if "training" in found:
         yield f"stage {found['phase']}:"
         yield from (f"  {line}" for line in describe_status(found["training"]))
+
+
+def _of_forgetting(found: Mapping[str, Any]) -> Iterator[str]:
+    """What got worse than the config allows since before the first step, and what has no number there."""
+    if found.get("forgetting"):
+        rises = [f"{name} {_rise(frac)}" for name, frac in found["forgetting"].items()]
+        allowed = found.get("max_rise_frac")
+        limit = f"more than {format_share(allowed)} above" if allowed is not None else "above"
+        yield f"  forgetting: {', '.join(rises)}; {limit} the start (watch.forgetting)"
+    if found.get("forgetting_not_judged"):
+        names = ", ".join(found["forgetting_not_judged"])
+        yield f"  forgetting: {names} not judged, there is no number of that text before the first step"
+
+
+def _rise(frac: float | None) -> str:
+    return "is no number" if frac is None else f"+{format_share(frac, digits=3)}"
 
 
 def _of_processes(found: Mapping[str, Any]) -> Iterator[str]:

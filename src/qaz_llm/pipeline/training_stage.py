@@ -13,7 +13,7 @@ from qaz_llm.pipeline.inputs import base_model, folder_files, heldout_files, wit
 from qaz_llm.pipeline.layout import Layout
 from qaz_llm.pipeline.shares import forget_other_rows, packed_rows
 from qaz_llm.pipeline.stages import Stage
-from qaz_llm.progress import is_main_process
+from qaz_llm.progress import format_share, is_main_process
 
 if TYPE_CHECKING:
     from qaz_llm.rows.config import MixEntry
@@ -45,9 +45,9 @@ def training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         from qaz_llm.train.run import train
 
         watch = watch_bits(config) if section.eval_every_steps else None
-        heldout = watch.texts if watch else None
+        heldout, fingerprints = (watch.texts, watch.fingerprints) if watch else (None, None)
         plan = _plan(config, layout, name)
-        result = train(plan, on_eval=watch, heldout=heldout)
+        result = train(plan, on_eval=watch, heldout=heldout, fingerprints=fingerprints)
         if is_main_process():
             forget_other_rows(plan.config)
         return {"steps": result.steps, "tokens": result.tokens, "final_loss": result.final_loss}
@@ -176,6 +176,10 @@ def _training_size(section: AnyStage) -> str:
     mix = ""
     if isinstance(section, TextStage):
         whole = sum(section.mix.values())
-        mix = " (" + ", ".join(f"{language} {w / whole:.0%}" for language, w in section.mix.items()) + ")"
+        mix = (
+            " ("
+            + ", ".join(f"{language} {format_share(w / whole, digits=3)}" for language, w in section.mix.items())
+            + ")"
+        )
     kind = "LoRA" if section.adapter.type == "lora" else "all weights"
     return f"{length}{mix}, {per_step:,} per step and process, {kind}"

@@ -28,8 +28,10 @@ _logger = get_logger("train")
 
 METRICS_FILE = "metrics.jsonl"
 EVALS_FILE = "evals.jsonl"
+EVAL_TEXTS_FILE = "evals_texts.jsonl"
+"""By what the held-out texts behind a row of evals.jsonl are known (watching/texts.py)."""
 SAMPLES_FILE = "samples.jsonl"
-KEPT_IN_STEP = (METRICS_FILE, EVALS_FILE, SAMPLES_FILE)
+KEPT_IN_STEP = (METRICS_FILE, EVALS_FILE, EVAL_TEXTS_FILE, SAMPLES_FILE)
 """Files of rows by step, which a resumed run brings back to its own step."""
 
 

@@ -20,6 +20,7 @@ from qaz_llm.train.metrics import EVALS_FILE, METRICS_FILE, SAMPLES_FILE, read_m
 from qaz_llm.train.status import STATUS_FILE, read_status
 from qaz_llm.train.watching.clock import APART
 from qaz_llm.train.watching.overlap import OVERLAP_FILE, Overlap
+from qaz_llm.train.watching.texts import comparable_evals
 
 POINTS = 400
 SHOWN_STEPS = 4
@@ -42,7 +43,7 @@ def write_report(run_dir: Path, out: Path) -> Path:
     facts = read_json(run_dir / "run.json") if (run_dir / "run.json").is_file() else {}
     sections = [
         _loss(rows),
-        *([_held_out(evals, status, _overlap_lines(run_dir))] if evals else []),
+        *([_held_out(evals, comparable_evals(run_dir), status, _overlap_lines(run_dir))] if evals else []),
         _step(rows),
         _speed(rows),
         *([_samples(samples)] if samples else []),
@@ -110,19 +111,32 @@ def _overlap_lines(run_dir: Path) -> list[str]:
     return [Overlap(**values).in_words(name, searched) for name, values in found.items() if values["found"]]
 
 
-def _held_out(evals: Rows, status: Mapping[str, Any], overlaps: Sequence[str]) -> Section:
+def _held_out(evals: Rows, comparable: Rows, status: Mapping[str, Any], overlaps: Sequence[str]) -> Section:
+    """`comparable`: those numbers of `evals` that are of the same text as the last row's, which alone make a curve."""
     names = list(dict.fromkeys(name for row in evals for name in row if name != "step"))
-    series = {name: _series(evals, name) for name in names}
+    series = {name: points for name in names if (points := _series(comparable, name))}
     chart = line_chart(series, title="Held-out text", x_label="step", y_label="bits per byte")
     lines = [[f"{row['step']:,}", *(_number(row.get(name)) for name in names)] for row in evals]
     parts = [chart, details("Held-out text, in numbers", table(["step", *names], lines))]
-    parts[:0] = [paragraph(line) for line in overlaps]
+    parts[:0] = [paragraph(line) for line in [*overlaps, *_other_texts(evals, comparable)]]
     best = status.get("best")
     if best:
         parts.insert(
             0, paragraph(f"Best {best['by']}: {best['value']:.4f} at step {best['step']:,}; its checkpoint is kept.")
         )
     return Section("Held-out text", tuple(parts), "Bits per byte of text that is not trained on; lower is better.")
+
+
+def _other_texts(evals: Rows, comparable: Rows) -> list[str]:
+    """What of the evaluations is left out of the curves, as it was measured on other text."""
+    left_out: dict[str, list[int]] = {}
+    for row, kept in zip(evals, comparable, strict=True):
+        for name in row.keys() - kept.keys():
+            left_out.setdefault(name, []).append(row["step"])
+    return [
+        f"{name}: {len(steps)} of {len(evals)} evaluations, the last at step {steps[-1]:,}, are of other text than the newest; the curve leaves them out."
+        for name, steps in sorted(left_out.items())
+    ]
 
 
 def _step(rows: Rows) -> Section:

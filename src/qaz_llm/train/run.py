@@ -48,13 +48,18 @@ if TYPE_CHECKING:
     from qaz_llm.train.health.history import Verdict
     from qaz_llm.train.loop.trainer import PackedTrainer
     from qaz_llm.train.start.prepare import PreparedRun
+    from qaz_llm.train.watching.texts import Fingerprints
     from qaz_llm.train.watching.watch import OnEval, Sight
 
 _logger = get_logger("train")
 
 
 def train(
-    plan: TrainPlan, *, on_eval: OnEval | None = None, heldout: Mapping[str, Sequence[str]] | None = None
+    plan: TrainPlan,
+    *,
+    on_eval: OnEval | None = None,
+    heldout: Mapping[str, Sequence[str]] | None = None,
+    fingerprints: Fingerprints | None = None,
 ) -> TrainResult:
     """Train until the last step of the plan, going on from the newest whole checkpoint in its run_dir.
 
@@ -63,6 +68,8 @@ def train(
             what it returns goes into evals.jsonl.
         heldout: the texts it evaluates on, by name: samples continue their first words where the config gives no
             `watch.prompts`, and those that are in the training data too are counted in a warning.
+        fingerprints: by the name of each number of `on_eval`, what it is measured on; left out: by `heldout`. Numbers of a name are
+            compared over the steps, and between sittings, where its fingerprint is the same.
 
     Raises:
         InputError: run_dir cannot be written, the disk is too small, or it holds a run and `resume` is false.
@@ -73,9 +80,11 @@ def train(
         DivergedError: a step was no good, and `on_divergence` does not go on past it, or no longer.
     """
     from qaz_llm.train.loop.stopping import what_is_saved
+    from qaz_llm.train.watching.texts import fingerprints_of
     from qaz_llm.train.watching.watch import Sight
 
-    shared, sight = plan.config.distributed, Sight(on_eval, heldout or {})
+    shared, texts = plan.config.distributed, fingerprints_of(heldout or {}) if fingerprints is None else fingerprints
+    sight = Sight(on_eval, heldout or {}, texts)
     with (
         stopped_by_signals(partial(what_is_saved, plan.config.run_dir)) as flag,
         isolated(plan.environment) as ignored,
@@ -204,8 +213,10 @@ def _sitting(
     from qaz_llm.train.loop.sitting import run_trainer
     from qaz_llm.train.start.prepare import describe_data, write_run_facts
     from qaz_llm.train.watching.ending import ended_before
-    from qaz_llm.train.watching.forgetting import stop_if_forgotten
+    from qaz_llm.train.watching.evaluation import shown_in_status
+    from qaz_llm.train.watching.forgetting import stop_if_forgotten, watched_names
     from qaz_llm.train.watching.overlap import say_overlaps
+    from qaz_llm.train.watching.texts import say_other_texts
     from qaz_llm.train.watching.watch import Watch
 
     resumed = checkpoint_to_resume(plan, run)
@@ -213,9 +224,12 @@ def _sitting(
     on_main(partial(write_run_facts, plan, run))
     for line in describe_data(plan, run):
         _logger.info(line)
-    if resumed is None and sight.heldout:
+    watched = watched_names(plan.config, tuple(sight.heldout))
+    has_other_text = on_main(partial(say_other_texts, plan.config.run_dir, sight.texts, watched))
+    if (resumed is None or has_other_text) and sight.heldout:
         on_main(lambda: say_overlaps(plan.config.run_dir, sight.heldout, run.tokenizer, run.rows.parts))
     watching = Watch.begin(plan, status, run.entries, sight)
+    status.set(**on_main(partial(shown_in_status, plan.config.run_dir, plan.config.watch)))
     on_main(lambda: stop_if_forgotten(plan.config.run_dir, plan.config.watch.forgetting))
     run = ended_before(run, plan, resumed.step if resumed else 0, status)
     trainer = with_older_ones(

@@ -67,8 +67,8 @@ class StatusFile:
         }
 
     def set(self, *, at_once: bool = False, **values: Any) -> None:
-        """Take note of `values`, and write them if it is time to. Values that are no finite numbers become null."""
-        self.values |= {key: None if _is_no_number(value) else value for key, value in values.items()}
+        """Take note of `values`, and write them if it is time to. Values that are no finite numbers become null, inside mappings too."""
+        self.values |= _finite(values)
         if self.path is None or self._is_kept or (not at_once and time.monotonic() - self._written_at < WRITE_EVERY_S):
             return
         self._written_at = time.monotonic()
@@ -213,8 +213,11 @@ def _read_if_there(path: Path) -> dict[str, Any] | None:
     return values if is_whole else None
 
 
-def _is_no_number(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity."""
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _now() -> str:

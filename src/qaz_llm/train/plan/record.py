@@ -10,6 +10,7 @@ from typing import Any
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.machines import Machine
 from qaz_llm.data.mixing.corpus_mix import describe_mix
+from qaz_llm.progress import format_share
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.plan.counts import CountedModel
 from qaz_llm.train.plan.disk import Disk
@@ -138,7 +139,7 @@ class TrainPlan:
         if data.recipe is not None:
             return describe_mix(data.recipe, chat=self.config.is_chat).lines()
         whole = sum(entry.weight for entry in data.mix or ())
-        shares = ", ".join(f"{entry.name} {entry.weight / whole:.1%}" for entry in data.mix or ())
+        shares = ", ".join(f"{entry.name} {format_share(entry.weight / whole, digits=3)}" for entry in data.mix or ())
         return [f"mix: {shares} of the tokens, no text more than {data.max_passes:g} times"]
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The best evaluation so far, and whether it was so long ago that the run ends.
 
-Both follow from evals.jsonl alone, which a resumed run brings back to its step: so it knows what the uninterrupted one knew.
+Both follow from evals.jsonl, and evals_texts.jsonl beside it, alone, which a resumed run brings back to its step: so it knows what the uninterrupted one knew.
 
     kk 1.90 1.80 1.81 1.79 1.80 1.80, patience 2, min_gain 0      →  best 1.79, 2 evaluations ago: the run ends
     the same with min_gain 0.05                                    →  best 1.80, 4 evaluations ago
@@ -16,7 +16,7 @@ from typing import Any
 
 from qaz_llm.errors import ConfigError
 from qaz_llm.train.config import WatchConfig
-from qaz_llm.train.metrics import EVALS_FILE, read_metrics
+from qaz_llm.train.watching.texts import comparable_evals
 
 MEAN = "mean"
 
@@ -36,13 +36,13 @@ class Best:
 
 def best_so_far(run_dir: Path, settings: WatchConfig) -> Best | None:
     """The best evaluation in run_dir's evals.jsonl; None where none is to be kept, or none was made."""
-    return None if settings.keep_best is None else best_of(read_metrics(run_dir / EVALS_FILE), settings)
+    return None if settings.keep_best is None else best_of(comparable_evals(run_dir), settings)
 
 
 def best_of(rows: Sequence[Mapping[str, Any]], settings: WatchConfig) -> Best | None:
     """The last row that was better than all before it by more than `min_gain`. What is not finite is never better.
 
-    That before the first step is none of them: there is no checkpoint of it. Rows of other held-out text than the last one's, from before a change of config, are not compared with it.
+    That before the first step is none of them: there is no checkpoint of it. Rows that lack what the last one has, from before a change of config, are not compared with it.
     Raises ConfigError where the last row has no such number.
     """
     by = settings.keep_best

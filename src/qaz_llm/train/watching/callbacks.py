@@ -50,7 +50,7 @@ def watching_callbacks(
         callbacks.insert(1, LossProbe(losses, collator, run.rows, micro_batch_size=config.micro_batch_size))
     if watch.sight.on_eval is not None:
         every_steps = config.eval_every_steps or run.steps
-        evaluation = EvalCallback(watch, watch.sight.on_eval, run.tokenizer, every_steps)
+        evaluation = EvalCallback(watch, watch.sight.on_eval, run.tokenizer, every_steps, watch.sight.texts)
         path = config.run_dir / EVALS_FILE
         compares = bool(watched_names(config, tuple(watch.sight.heldout)))
         callbacks.append(

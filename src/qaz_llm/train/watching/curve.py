@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qaz_llm.progress import get_logger
-from qaz_llm.train.metrics import EVALS_FILE, METRICS_FILE, read_metrics
+from qaz_llm.train.metrics import METRICS_FILE, read_metrics
+from qaz_llm.train.watching.texts import comparable_evals
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 48
@@ -39,11 +40,12 @@ def curve_line(name: str, values: Sequence[float]) -> str:
 
 
 def say_curve(run_dir: Path) -> None:
-    """Log the curve of the loss, and of each held-out number that was looked at more than once."""
+    """Log the curve of the loss, and of each held-out number that was looked at more than once on the same text."""
     losses = [row["loss"] for row in read_metrics(run_dir / METRICS_FILE)]
     if len(losses) > 1:
         _logger.info(curve_line("loss", losses))
-    rows = read_metrics(run_dir / EVALS_FILE)
-    for name in rows[-1] if len(rows) > 1 else ():
-        if name != "step":
-            _logger.info(curve_line(f"held-out {name}", [row[name] for row in rows if name in row]))
+    rows = comparable_evals(run_dir)
+    for name in rows[-1] if rows else ():
+        values = [row[name] for row in rows if name in row]
+        if name != "step" and len(values) > 1:
+            _logger.info(curve_line(f"held-out {name}", values))

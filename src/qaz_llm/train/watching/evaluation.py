@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
-from qaz_llm.progress import format_duration, get_logger
+from qaz_llm.progress import format_duration, format_share, get_logger
 from qaz_llm.train.loop.between_steps import evaluating, is_due
-from qaz_llm.train.metrics import EVALS_FILE, append_metrics
+from qaz_llm.train.metrics import EVALS_FILE, read_metrics
 from qaz_llm.train.ranks.distributed import on_main
 from qaz_llm.train.watching import forgetting
 from qaz_llm.train.watching.best import Best, best_so_far, why_ended
+from qaz_llm.train.watching.texts import Fingerprints, append_evaluation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, TrainerControl, TrainerState, TrainingArguments
 
+    from qaz_llm.train.config import WatchConfig
     from qaz_llm.train.watching.watch import OnEval, Watch
 
 _logger = get_logger("train")
@@ -30,8 +33,17 @@ _logger = get_logger("train")
 class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
     """Evaluates every so many steps and at the last; the first process's numbers decide for all."""
 
-    def __init__(self, watch: Watch, on_eval: OnEval, tokenizer: PreTrainedTokenizerFast, every_steps: int) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        on_eval: OnEval,
+        tokenizer: PreTrainedTokenizerFast,
+        every_steps: int,
+        texts: Fingerprints | None = None,
+    ) -> None:
+        """`texts`: by what the text behind each number is known."""
         self.watch = watch
+        self.texts = texts or {}
         self.on_eval = on_eval
         self.tokenizer = tokenizer
         self.every_steps = every_steps
@@ -44,7 +56,7 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
         with self.watch.clock.phase("evaluation"), evaluating(model):
             started = time.monotonic()
             scores = self.on_eval(model, self.tokenizer, 0)
-        on_main(lambda: append_metrics(self.watch.run_dir / EVALS_FILE, {"step": 0, **scores}))
+        on_main(lambda: append_evaluation(self.watch.run_dir, 0, scores, self.texts))
         self._last_s = time.monotonic() - started
         _logger.info("before the first step, held out: %s", in_words(scores, self._last_s))
 
@@ -88,19 +100,38 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
         most = self.watch.settings.max_eval_frac
         _logger.warning(
             "step %d: the evaluation is left out, it would bring them above %s of the time (watch.max_eval_frac); %d left out so far",
-            step, f"{most:.0%}", self._left_out,
+            step, format_share(most or 0.0), self._left_out,
         )  # fmt: skip
         self.watch.status.set(evaluations_left_out=self._left_out)
 
-    def _record(self, step: int, scores: Mapping[str, float]) -> tuple[Best | None, str | None, list[forgetting.Rise]]:
+    def _record(
+        self, step: int, scores: Mapping[str, float]
+    ) -> tuple[Best | None, str | None, tuple[forgetting.Rise, ...]]:
         """Write the row; the best evaluation since then, why the run ends if it does, and which languages are forgotten."""
-        append_metrics(self.watch.run_dir / EVALS_FILE, {"step": step, **scores})
-        best = best_so_far(self.watch.run_dir, self.watch.settings)
-        shown = {"by": best.by, "step": best.step, "value": best.value} if best is not None else None
-        found = forgetting.rises_so_far(self.watch.run_dir, self.watch.settings.forgetting)
-        risen = {rise.name: round(rise.frac, 4) for rise in found}
-        self.watch.status.set(held_out={"step": step, **scores}, best=shown, forgetting=risen or None)
-        return best, why_ended(self.watch.run_dir, self.watch.settings), found
+        run_dir, settings = self.watch.run_dir, self.watch.settings
+        append_evaluation(run_dir, step, scores, self.texts)
+        self.watch.status.set(**shown_in_status(run_dir, settings))
+        found = forgetting.judge(run_dir, settings.forgetting).rises
+        return best_so_far(run_dir, settings), why_ended(run_dir, settings), found
+
+
+def shown_in_status(run_dir: Path, settings: WatchConfig) -> dict[str, Any]:
+    """What status.json says of the evaluations so far; nothing where there are none after the first step.
+
+    {"held_out": {"step": 40, "ru": 1.8}, "best": {"by": "kk", "step": 40, "value": 1.9}, "forgetting": {"ru": 0.0714},
+     "forgetting_not_judged": ["en"], "max_rise_frac": 0.05}
+    """
+    rows = read_metrics(run_dir / EVALS_FILE)
+    if not rows or not rows[-1]["step"]:
+        return {}
+    best, found = best_so_far(run_dir, settings), forgetting.judge(run_dir, settings.forgetting)
+    return {
+        "held_out": rows[-1],
+        "best": {"by": best.by, "step": best.step, "value": best.value} if best is not None else None,
+        "forgetting": {rise.name: float(f"{rise.frac:.3g}") for rise in found.rises} or None,
+        "forgetting_not_judged": list(found.not_judged) or None,
+        "max_rise_frac": settings.forgetting.max_rise_frac,
+    }
 
 
 def takes_too_long(most_frac: float | None, *, spent_s: float, next_s: float | None, elapsed_s: float) -> bool:

@@ -14,6 +14,7 @@ from qaz_llm.train.watching.best import best_so_far
 from qaz_llm.train.watching.clock import PhaseClock
 from qaz_llm.train.watching.part_losses import PartLosses
 from qaz_llm.train.watching.rank_times import RankTimes, times_of
+from qaz_llm.train.watching.texts import Fingerprints
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -31,6 +32,8 @@ class Sight:
 
     on_eval: OnEval | None = None
     heldout: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    texts: Fingerprints = field(default_factory=dict)
+    """By what the text behind each number is known."""
 
 
 @dataclass(frozen=True)
