@@ -83,7 +83,7 @@ def test_numbers_of_different_texts_are_not_compared(tmp_path: Path) -> None:
     append_evaluation(tmp_path, 30, {"ru": 2.5, "en": 1.3}, OLD)  # the old text is back
     assert [(rise.name, rise.frac) for rise in judge(tmp_path, ForgettingConfig(names=("ru",))).rises] == [("ru", 0.25)]
     mean = best_so_far(tmp_path, WatchConfig(keep_best="mean"))
-    assert mean is not None and (mean.step, mean.value) == (10, pytest.approx(1.55))
+    assert mean is not None and mean.step == 10 and mean.value == pytest.approx(1.55)
 
 
 def test_another_text_is_said_when_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
