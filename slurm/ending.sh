@@ -9,7 +9,20 @@
 #   restarts                a line for each: time, reason, progress, by tabs
 #   bad-nodes               node and reason, by a tab: nodes that were found bad, and are left out from then on
 
+need_number() {  # need_number NAME LEAST: the variable, where it is set, is a whole number from LEAST on
+    local value="${!1-$2}"
+    # What is no number makes a test of it false, and with that a limit none.
+    if [[ ! $value =~ ^(0|[1-9][0-9]{0,8})$ ]] || [ "$value" -lt "$2" ]; then
+        echo "$1 is '$value', and a whole number from $2 on was expected: correct it in slurm/site.env or where it is exported, or unset it" >&2
+        exit 2
+    fi
+}
+
 begin_job() {
+    need_number QAZ_MAX_RESTARTS 0
+    need_number QAZ_BACKOFF_S 0
+    need_number QAZ_PATIENCE_S 0
+    need_number QAZ_TASKS_PER_NODE 1
     QAZ_JOB="$SLURM_JOB_ID"
     if [ -n "${SLURM_ARRAY_JOB_ID:-}" ]; then QAZ_JOB="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"; fi  # the bare number may be all of them
     export QAZ_JOB QAZ_RESTART="${SLURM_RESTART_COUNT:-0}"
@@ -42,8 +55,14 @@ in_vain() {  # how many restarts, one after another up to now, there were at the
 }
 
 give_up() {  # give_up CODE
-    echo "job $QAZ_JOB: $(max_restarts) restarts without getting on, at '$(progress)'; the reasons are in" \
+    local done limit
+    done="$(progress)" limit="$(job_field TimeLimit)"
+    echo "job $QAZ_JOB: $(max_restarts) restarts without getting on, at '${done:-the start}'; the reasons are in" \
         "$QAZ_JOB_STATE/restarts. QAZ_MAX_RESTARTS allows more; submitted again, it goes on from there" >&2
+    if [ "$1" -eq 75 ]; then
+        echo "job $QAZ_JOB: told to stop before there was anything new to save; its time limit is ${limit:-not known}," \
+            "and sbatch --time=... gives it more" >&2
+    fi
     exit "$1"
 }
 
@@ -51,10 +70,10 @@ verdict() {  # verdict SRUN_CODE: done, user, failed, told, node or lost, and th
     local rank file
     for ((rank = 0; rank < QAZ_TASKS; rank++)); do
         file="$QAZ_JOB_STATE/exit-$QAZ_RESTART-$rank"
-        if [ -f "$file" ]; then echo "$rank $(cat "$file")"; else echo "$rank none"; fi
+        if [ -f "$file" ]; then echo "$rank $(head -n 1 "$file")"; else echo "$rank"; fi
     done | awk -v srun="$1" -v told="$QAZ_TOLD" '
         function first(kind) { return !(kind in at) ? "" : "rank " rank_of[kind] " on node " node_of[kind] " ended with " code_of[kind] }
-        $2 == "none" { missing++; lost = lost " " $1; next }
+        NF != 4 || $2 !~ /^[0-9]+$/ || $3 !~ /^[0-9]+$/ { missing++; lost = lost " " $1; next }  # no file, or not a whole one
         {
             kind = $2 == 0 ? "ok" : $2 == 2 ? "user" : $2 == 69 ? "node" : $2 == 76 ? "lost" : \
                 ($2 == 75 || $2 == 129 || $2 == 138 || $2 == 143) ? "told" : $2 > 128 ? "killed" : "failed"
@@ -62,8 +81,7 @@ verdict() {  # verdict SRUN_CODE: done, user, failed, told, node or lost, and th
         }
         END {
             if (missing == NR) {  # no task got as far as ending
-                if (srun == 0) print "done"
-                else if (srun == 2) print "user a task could not begin"
+                if (srun == 2) print "user a task could not begin"
                 else if (told != "" || srun == 129 || srun == 138 || srun == 143) print "told told to stop by SIG" (told == "" ? "TERM" : told) " before the tasks began"
                 else print "lost srun ended with " srun ", and no task said how it ended"
             }
@@ -116,7 +134,7 @@ requeue() {  # requeue REASON CODE: put this job back into the queue; the code i
     note_restart "$reason"
     if [ -s "$QAZ_JOB_STATE/bad-nodes" ]; then leave_out_bad_nodes; fi
     # Slurm waits two minutes by itself (cred_expire); after a loss each further try waits twice as long.
-    if [ "$code" -ne 75 ] && [ "$count" -gt 0 ]; then later+=("StartTime=now+$((${QAZ_BACKOFF_S:-60} * (1 << count)))"); fi
+    if [ "$code" -ne 75 ] && [ "$count" -gt 0 ]; then later+=("StartTime=now+$((${QAZ_BACKOFF_S:-60} * (1 << (count < 10 ? count : 10))))"); fi
     echo "job $QAZ_JOB: $reason; back into the queue, restart $(restarts)${later:+, ${later[*]}}"
     # Requeueing sends this shell SIGTERM, which it does not follow: only a job that waits can be changed.
     trap : TERM

@@ -40,16 +40,35 @@ need_gpus() {  # refuse a job that would leave the GPUs of its nodes idle becaus
     fi
 }
 
-pass_on() {  # pass_on PID: tell the tasks to stop until srun has ended; the first signal may come before there are tasks
+notice() {  # how many seconds the tasks of a job that was told to stop may go on: 0, unless it was told far too early
+    # The scripts ask Slurm for a TERM two minutes before the end. A job that has little more than that in all gets it as it
+    # starts, and would be stopped each time before its tasks have begun: it goes on until a quarter of its time is left.
+    local fields start end left=0
+    fields=$(timeout 4 scontrol show job --oneliner "$QAZ_JOB" 2>/dev/null)
+    start=$(time_of StartTime "$fields") end=$(time_of EndTime "$fields")
+    if [ "$QAZ_TOLD" = TERM ] && [ -n "$start" ] && [ -n "$end" ] && [ $((end - start)) -le 240 ]; then
+        left=$((end - (end - start) / 4 - $(date +%s)))
+    fi
+    echo $((left > 0 ? left : 0))
+}
+
+time_of() {  # time_of FIELD FIELDS: a time that scontrol shows, in seconds since 1970; nothing where it shows none
+    local shown
+    shown=$(grep -o " $1=[0-9][^ ]*" <<<"$2" | cut -d = -f 2)
+    if [ -n "$shown" ]; then date -d "$shown" +%s; fi
+}
+
+pass_on() {  # pass_on PID SECONDS: in so many seconds tell the tasks to stop, until srun has ended; at first there may be no tasks
+    local at=$((SECONDS + $2))
     # A job that is about to be requeued makes scancel wait, and signal it when it is back: it gets no time for that.
     while kill -0 "$1" 2>/dev/null; do
-        timeout 4 scancel --quiet --signal=USR1 "$QAZ_JOB" 2>/dev/null
+        if [ "$SECONDS" -ge "$at" ]; then timeout 4 scancel --quiet --signal=USR1 "$QAZ_JOB" 2>/dev/null; fi
         sleep 5
     done
 }
 
 launch() {
-    local flags=(--kill-on-bad-exit=1 --ntasks="$QAZ_TASKS" --cpus-per-task="$QAZ_CPUS") srun passing="" code
+    local flags=(--kill-on-bad-exit=1 --ntasks="$QAZ_TASKS" --cpus-per-task="$QAZ_CPUS") srun passing="" code left
     if [ "$QAZ_TASKS" -gt 1 ]; then
         export MASTER_ADDR="${MASTER_ADDR:-$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)}"
         export MASTER_PORT="${MASTER_PORT:-$((29500 + SLURM_JOB_ID % 20000))}"
@@ -58,7 +77,7 @@ launch() {
     # with `none` Slurm names them to nobody, and tasks see those of other jobs where devices are not kept apart (22.05).
     if [ "$QAZ_GPUS" -gt 0 ]; then flags+=(--gpus-per-node="$QAZ_GPUS"); fi
     export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$QAZ_CPUS}"
-    if [ -n "$QAZ_TOLD" ]; then end_job 143; fi
+    if [ -n "$QAZ_TOLD" ] && [ "$(notice)" -eq 0 ]; then end_job 143; fi
     # srun takes what it is told here and nothing from sbatch's flags, which differ from version to version. Of signals it
     # hears nothing: told to stop, it would kill the tasks that are saving.
     (
@@ -69,14 +88,15 @@ launch() {
     ) &
     srun=$!
     while true; do
+        if [ -n "$QAZ_TOLD" ] && [ -z "$passing" ]; then
+            left=$(notice)
+            echo "job $QAZ_JOB: told to stop by SIG$QAZ_TOLD; telling its tasks$([ "$left" -eq 0 ] || echo " in $left s, as its time limit is short")"
+            pass_on "$srun" "$left" &
+            passing=$!
+        fi
         wait "$srun"
         code=$?
         if [ "$code" -le 128 ] || ! kill -0 "$srun" 2>/dev/null; then break; fi
-        if [ -z "$passing" ]; then
-            echo "job $QAZ_JOB: told to stop by SIG$QAZ_TOLD; telling its tasks"
-            pass_on "$srun" &
-            passing=$!
-        fi
     done
     if [ -n "$passing" ]; then kill "$passing" 2>/dev/null; fi
     end_job "$code"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ class Slurm:
         self.fields = {"JobState": "RUNNING", "Reason": "None", "ExcNodeList": "(null)"}
         self.nodes = "n1\nn2\nn3"
         self.gres = "(null)"
+        self.tasks = 'for ((r = 0; r < ${2#--ntasks=}; r++)); do echo "0 1 n1" > "$QAZ_JOB_STATE/exit-$QAZ_RESTART-$r"; done'
+        """What srun does: here all tasks end well."""
         self.state = folder / "state" / "jobs" / "41"
         self.variables = {
             "SLURM_JOB_ID": "41", "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_PARTITION": "main",
@@ -45,7 +48,7 @@ class Slurm:
             "scontrol": f'echo "scontrol $*" >> {calls}; case "$2" in job) echo "JobId=41{shown} x";; hostnames) tr , "\\n" <<<"$3";; esac',
             "scancel": f'echo "scancel $*" >> {calls}',
             "sbatch": f'echo "sbatch $*" >> {calls}',
-            "srun": f'echo "srun $*" >> {calls}; env | grep -E "^(SLURM_(CPUS|GPU|TRES)|MASTER)" >> {calls}; true',
+            "srun": f'echo "srun $*" >> {calls}; env | grep -E "^(SLURM_(CPUS|GPU|TRES)|MASTER)" >> {calls}; {self.tasks}',
             "sinfo": f'case "$*" in *%G*) echo "{self.gres}";; *) printf "{self.nodes}\\n";; esac',
         }
         for name, text in commands.items():
@@ -73,9 +76,10 @@ def slurm(tmp_path: Path) -> Slurm:
     return Slurm(tmp_path)
 
 
-def verdict(slurm: Slurm, codes: tuple[int | None, ...], srun: int, told: str = "") -> str:
+def verdict(slurm: Slurm, codes: tuple[int | str | None, ...], srun: int, told: str = "") -> str:
+    """Of a code the whole file is written, of a text that."""
     files = "".join(
-        f'echo "{code} {rank} n{rank}" > "$QAZ_JOB_STATE/exit-0-{rank}"; '
+        f"echo '{code if isinstance(code, str) else f'{code} {rank} n{rank}'}' > \"$QAZ_JOB_STATE/exit-0-{rank}\"; "
         for rank, code in enumerate(codes)
         if code is not None
     )
@@ -109,9 +113,16 @@ def verdict(slurm: Slurm, codes: tuple[int | None, ...], srun: int, told: str = 
         ((None, None), 1, "lost"),  # srun could not start them
         ((None, None), 143, "told"),
         ((None, None), 2, "user"),
+        ((None, None), 0, "lost"),  # nobody said that it was done
+        ((0, ""), 0, "lost"),  # a file that was not written to its end
+        (("", ""), 0, "lost"),
+        ((0, "0"), 0, "lost"),
+        ((0, "0 17"), 0, "lost"),
+        ((0, "done 17 n1"), 0, "lost"),
+        ((2, ""), 137, "user"),
     ],
 )  # fmt: skip
-def test_exit_codes_decide(slurm: Slurm, codes: tuple[int | None, ...], srun: int, expected: str) -> None:
+def test_exit_codes_decide(slurm: Slurm, codes: tuple[int | str | None, ...], srun: int, expected: str) -> None:
     assert verdict(slurm, codes, srun) == expected
 
 
@@ -236,6 +247,78 @@ def test_restarts_that_slurm_makes_are_counted_too(slurm: Slurm) -> None:
         done = slurm.run("echo went on", SLURM_RESTART_COUNT=str(restart), QAZ_MAX_RESTARTS="2")
         assert ("went on" in done.stdout) == (restart <= 2), done.stderr
     assert "requeued by Slurm" in (slurm.state / "restarts").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("QAZ_MAX_RESTARTS", "abc"), ("QAZ_MAX_RESTARTS", "-1"), ("QAZ_MAX_RESTARTS", ""), ("QAZ_MAX_RESTARTS", "2.5"),
+        ("QAZ_MAX_RESTARTS", "9" * 20), ("QAZ_BACKOFF_S", "1 min"), ("QAZ_BACKOFF_S", "08"), ("QAZ_PATIENCE_S", "x"),
+        ("QAZ_TASKS_PER_NODE", "0"), ("QAZ_TASKS_PER_NODE", "all"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_is_no_number_ends_the_job_before_it_begins(slurm: Slurm, name: str, value: str) -> None:
+    slurm.variables["SLURM_RESTART_COUNT"] = "9"  # any limit would be reached
+    done = slurm.run("echo went on; end_job 137", **{name: value})
+    assert done.returncode == 2 and f"{name} is '{value}', and a whole number" in done.stderr, done.stderr
+    assert "went on" not in done.stdout and not slurm.calls("scontrol requeue")
+
+
+def test_no_restarts_can_be_asked_for(slurm: Slurm) -> None:
+    done = slurm.run("end_job 137", QAZ_MAX_RESTARTS="0")
+    assert done.returncode == 1 and "0 restarts without getting on, at 'the start'" in done.stderr
+    assert not slurm.calls("scontrol requeue")
+
+
+def test_a_long_row_of_restarts_waits_no_longer_than_a_thousand_times(slurm: Slurm) -> None:
+    slurm.state.mkdir(parents=True)
+    (slurm.state / "restarts").write_text("then\tlost\t\n" * 70)  # 2 to the 70th seconds are none
+    slurm.run("end_job 137", SLURM_RESTART_COUNT="70", QAZ_MAX_RESTARTS="99", QAZ_BACKOFF_S="1")
+    assert slurm.calls("scontrol update") == ["scontrol update JobId=41 StartTime=now+1024"]
+
+
+def times(minutes: float, passed_s: float) -> dict[str, str]:
+    """What scontrol shows of a job of so many minutes that started so many seconds ago."""
+    start = datetime.now() - timedelta(seconds=passed_s)
+    end = start + timedelta(minutes=minutes)
+    return {"StartTime": start.isoformat(timespec="seconds"), "EndTime": end.isoformat(timespec="seconds")}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "passed_s", "told", "expected"),
+    [
+        (1, 0, "TERM", 45), (1, 30, "TERM", 15), (1, 50, "TERM", 0), (4, 60, "TERM", 120),
+        (5, 0, "TERM", 0), (1440, 10, "TERM", 0),  # notice in time, or somebody else's
+        (1, 0, "USR1", 0), (1, 0, "HUP", 0),
+    ],
+)  # fmt: skip
+def test_a_job_that_is_told_as_it_starts_goes_on_for_three_quarters_of_its_time(
+    slurm: Slurm, minutes: float, passed_s: float, told: str, expected: int
+) -> None:
+    slurm.fields |= times(minutes, passed_s)
+    seconds = int(slurm.run(f"QAZ_TOLD={told}; notice").stdout)
+    assert expected - 30 <= seconds <= expected + 1  # the clock goes on while a loaded machine starts the shell
+
+
+def test_a_job_of_unknown_end_is_told_at_once(slurm: Slurm) -> None:
+    for fields in ({}, {"StartTime": "2026-01-31T10:00:00", "EndTime": "Unknown"}):
+        slurm.fields |= fields
+        assert slurm.run("QAZ_TOLD=TERM; notice").stdout.split() == ["0"]
+
+
+def test_told_before_its_tasks_it_begins_them_all_the_same_where_it_was_told_too_early(slurm: Slurm) -> None:
+    slurm.fields |= times(4, 0)
+    begun = slurm.run("QAZ_TOLD=TERM; launch train c.yaml")
+    assert begun.returncode == 0 and "telling its tasks in 1" in begun.stdout and slurm.calls("srun")
+    slurm.fields |= times(1440, 0)
+    assert slurm.run("QAZ_TOLD=TERM; launch train c.yaml").returncode == 75
+    assert len(slurm.calls("srun ")) == 1 and slurm.calls("scontrol requeue")
+
+
+def test_a_job_that_gives_up_since_its_time_is_short_says_what_that_is(slurm: Slurm) -> None:
+    slurm.fields["TimeLimit"] = "00:01:00"
+    done = slurm.run("end_job 143", QAZ_MAX_RESTARTS="0")
+    assert done.returncode == 75 and "its time limit is 00:01:00, and sbatch --time=..." in done.stderr
 
 
 def test_a_bad_node_is_left_out_from_then_on(slurm: Slurm) -> None:
