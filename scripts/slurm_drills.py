@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--page", type=Path, help="write them as a page, too")
     parser.add_argument("--folder", type=Path, help="hold the drills here, and leave all files")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--at-once", type=int, default=2, help="drills that are held at one time, where they may")
+    parser.add_argument("--at-once", type=int, default=3, help="drills that are held at one time, where they may")
     options = parser.parse_args()
     names = (
         options.drills.split(",") if options.drills else [n for n, d in DRILLS.items() if d.quick or not options.quick]
@@ -54,7 +54,8 @@ def main() -> int:
         runs.make_base(base)
     place = Place(folder, base, options.quick, options.seed)
     series = Series(place, options.json)
-    series.hold([name for name in names if not DRILLS[name].alone], options.at_once)
+    beside = sorted((name for name in names if not DRILLS[name].alone), key=lambda name: not DRILLS[name].long)
+    series.hold(beside, options.at_once)
     series.hold([name for name in names if DRILLS[name].alone], 1)
     print(f"{series.seconds:.0f} s in all", flush=True)
     if options.page:

@@ -42,12 +42,12 @@ need_gpus() {  # refuse a job that would leave the GPUs of its nodes idle becaus
 
 notice() {  # how many seconds the tasks of a job that was told to stop may go on: 0, unless it was told far too early
     # The scripts ask Slurm for a TERM two minutes before the end. A job that has little more than that in all gets it as it
-    # starts, and would be stopped each time before its tasks have begun: it goes on until a quarter of its time is left.
+    # starts, and would be stopped each time before its tasks have begun: it goes on until an eighth of its time is left.
     local fields start end left=0
     fields=$(timeout 4 scontrol show job --oneliner "$QAZ_JOB" 2>/dev/null)
     start=$(time_of StartTime "$fields") end=$(time_of EndTime "$fields")
     if [ "$QAZ_TOLD" = TERM ] && [ -n "$start" ] && [ -n "$end" ] && [ $((end - start)) -le 240 ]; then
-        left=$((end - (end - start) / 4 - $(date +%s)))
+        left=$((end - (end - start) / 8 - $(date +%s)))
     fi
     echo $((left > 0 ? left : 0))
 }

@@ -27,6 +27,11 @@ PATIENCE_S = 900.0
 """On a machine with other work a start takes minutes."""
 
 LOOK_S = 0.02
+"""Between two looks at a file."""
+ASK_S = 0.25
+"""Between two questions to Slurm, or looks at all processes: each costs what a training on the same cores does not get."""
+ENDED_S = 2.0
+"""Between two looks whether a job that is waited for has ended."""
 NOT_ENDED = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED", "RESIZING", "SUSPENDED", "SIGNALING"}
 TWO_NODES = ("-N", "2", "--ntasks-per-node=1")
 TWO_TASKS = ("-N", "1", "--ntasks-per-node=2")
@@ -97,14 +102,25 @@ class Job:
                     found[rank_number] = min(pid, found.get(rank_number, pid))
         return found
 
-    def wait_until(self, is_time: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+    def wait_until(
+        self, is_time: Callable[[], bool], what: str, patience_s: float = PATIENCE_S, *, look_s: float = ASK_S
+    ) -> None:
         """Raises TimeoutError after `patience_s`, or where the job ends before it is time."""
-        until, look = time.monotonic() + patience_s, 0
+        now = time.monotonic()
+        until, ask_at = now + patience_s, now + ENDED_S
         while not is_time():
-            look += 1
-            if time.monotonic() > until or (look % 50 == 0 and self.fields()["JobState"] not in NOT_ENDED):
+            now = time.monotonic()
+            if now > until or (now > ask_at and self.fields()["JobState"] not in NOT_ENDED):
                 raise TimeoutError(f"job {self.number}: not {what}, see {self.log}")
-            time.sleep(LOOK_S)
+            if now > ask_at:
+                ask_at = now + ENDED_S
+            time.sleep(look_s)
+
+    def wait_for_step(self, step: int, *, tasks: int = 0) -> None:
+        """Until this step is done, and then so many of its tasks are there."""
+        self.wait_until(
+            lambda: self.step() >= step and (not tasks or len(self.tasks()) == tasks), f"at step {step}", look_s=LOOK_S
+        )
 
     def wait_for_restart(self, number: int) -> None:
         """Until its tasks run for the `number`-th time again."""
@@ -118,7 +134,7 @@ class Job:
             if time.monotonic() > until:
                 self.cancel()
                 raise TimeoutError(f"job {self.number} has not ended: {fields['JobState']}, see {self.log}")
-            time.sleep(0.2)
+            time.sleep(ASK_S)
         return fields["JobState"], int(fields["ExitCode"].partition(":")[0])
 
     def cancel(self) -> None:

@@ -59,7 +59,7 @@ def bad_node(place: Place, outcome: Outcome, _dice: random.Random) -> None:
     A job of one node goes on on the other one. A job that needs both ends, since there are no two without it.
     """
     outcome.shape = "2 × 1, 1 × 2"
-    whole = slurm.weights(place.whole("bad-node", slurm.TWO_TASKS))
+    whole = slurm.weights(place.whole("struck", slurm.TWO_NODES, async_save="off"))  # two tasks, wherever they are
     wrapper = _script(place.folder / "small-shm.sh", SMALL_SHM)
     both = slurm.train(
         place.folder, place.values(f"{outcome.drill}-both"), slurm.TWO_NODES,
@@ -114,7 +114,7 @@ def cancelled(place: Place, outcome: Outcome, _dice: random.Random) -> None:
     whole = slurm.weights(place.whole("struck", options, async_save="off"))
     values = place.values(outcome.drill, async_save="off")
     job = slurm.train(place.folder, values, options)
-    job.wait_until(lambda: job.step() >= SAVE_EVERY + 1, "at work")
+    job.wait_for_step(SAVE_EVERY + 1)
     job.cancel()
     outcome.faults = 1
     outcome.check(job.wait()[0] == "CANCELLED", "stays cancelled")
@@ -138,7 +138,7 @@ def full_disk(place: Place, outcome: Outcome, dice: random.Random) -> None:
         log = place.folder / "runs" / f"{outcome.drill}.out"  # not on the disk that will be full
         job = slurm.train(place.folder, values, options, log=log)
         step = SAVE_EVERY + dice.randrange(1, 2 * SAVE_EVERY)
-        job.wait_until(lambda: job.step() >= step and len(job.tasks()) == 2, "at work")
+        job.wait_for_step(step, tasks=2)
         held = job.tasks().values()  # a step takes less time than filling the disk
         for task in held:
             os.kill(task, signal.SIGSTOP)

@@ -54,7 +54,7 @@ def start_time(place: Place, outcome: Outcome, _dice: random.Random) -> None:
         values = place.values(f"{outcome.drill}-sbatch-{number}", max_steps=1)
         started = time.monotonic()
         job = slurm.train(place.folder, values, ONE_TASK)
-        job.wait_until(lambda job=job: job.step() >= 1, "at its first step")
+        job.wait_for_step(1)
         batch.append(time.monotonic() - started)
         job.wait()
     outcome.checks.append(

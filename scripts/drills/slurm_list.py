@@ -19,11 +19,15 @@ Hold = Callable[[Place, Outcome, random.Random], None]
 
 @dataclass(frozen=True)
 class Drill:
-    """`quick`: part of the short form. `alone`: takes nodes away, so that no other may be held meanwhile."""
+    """`quick`: part of the short form. `alone`: takes nodes away, so that no other may be held meanwhile.
+
+    `long`: one start after another, so it is begun before those that are to fill the time it waits.
+    """
 
     hold: Hold
     quick: bool = True
     alone: bool = False
+    long: bool = False
 
 
 ZERO2 = {"distributed.deepspeed": str(slurm.REPOSITORY / "configs/deepspeed/zero2.json")}
@@ -57,18 +61,19 @@ DRILLS: dict[str, Drill] = {
     "term-full": Drill(_struck(Fault.FULL), quick=False),
     "term-batch": Drill(_struck(Fault.BATCH), quick=False),
     "kill-task": Drill(_struck(Fault.KILL), quick=False),
-    "in-turn": Drill(_struck(Fault.USR1, Fault.FULL, Fault.KILL)),
+    "in-turn": Drill(_struck(Fault.USR1, Fault.FULL, Fault.KILL), long=True),
     "user-error": Drill(user_error),
     "divergence": Drill(divergence),
-    "bad-node": Drill(bad_node),
+    "bad-node": Drill(bad_node, long=True),
     "gives-up": Drill(gives_up, quick=False),
     "cancelled": Drill(cancelled, quick=False),
     "full-disk": Drill(full_disk),
-    "pipeline-usr1": Drill(pipeline_signals),
-    "chain": Drill(chain),
-    "time-limit": Drill(at_time_limit, quick=False),
+    "pipeline-usr1": Drill(pipeline_signals, long=True),
+    "chain": Drill(chain, long=True),
+    "time-limit": Drill(at_time_limit, quick=False, long=True),
     "start": Drill(start_time, quick=False, alone=True),
-    "preemption": Drill(_struck(Fault.PREEMPTION), alone=True),
-    "node-lost": Drill(_struck(Fault.NODE), alone=True),
+    "nodes-in-turn": Drill(_struck(Fault.PREEMPTION, Fault.NODE), alone=True),
+    "preemption": Drill(_struck(Fault.PREEMPTION), quick=False, alone=True),
+    "node-lost": Drill(_struck(Fault.NODE), quick=False, alone=True),
     "first-node-lost": Drill(_struck(Fault.FIRST_NODE), quick=False, alone=True),
 }

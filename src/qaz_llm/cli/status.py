@@ -16,17 +16,10 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """What a run is doing: state, step, loss, rate, time left, restarts and why."""
-    from qaz_llm.pipeline.chain.state import chain_state, describe_chain
-    from qaz_llm.pipeline.status import describe_status, find_status
-    from qaz_llm.train.status import STATUS_FILE
+    from qaz_llm.pipeline.status import describe, look_at
 
-    chain = chain_state(run_dir)
-    has_begun = not chain or (run_dir / STATUS_FILE).exists()
-    found = find_status(run_dir) if has_begun else {}
+    found = look_at(run_dir)
     if as_json:
-        print_json({**found, "chain": chain} if chain else found)
-        return
-    if has_begun:
-        typer.echo("\n".join(describe_status(found)))
-    if chain:
-        typer.echo("\n".join(["chain of jobs:", *describe_chain(chain)]))
+        print_json(found)
+    else:
+        typer.echo("\n".join(describe(found)))

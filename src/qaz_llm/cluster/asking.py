@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 ANSWER_S = 20.0
 MAX_ANSWER_BYTES = 16 << 20
+MOST_LINES = 20
+"""Of what a program says when it fails: sites explain in several lines why sbatch refuses a job."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +25,20 @@ class Answer:
 Ask = Callable[[Sequence[str]], Answer]
 
 
-def ask(command: Sequence[str], *, timeout_s: float = ANSWER_S) -> Answer:
-    """What a program writes to its standard output.
+def ask(command: Sequence[str], *, timeout_s: float = ANSWER_S, cwd: str | None = None) -> Answer:
+    """What a program writes to its standard output; `cwd` is the folder it runs in, by default this one.
 
     One that does not answer is killed and not waited for: a driver that hangs keeps even a killed process.
     """
     name = command[0]
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            cwd=cwd,
         )
     except FileNotFoundError:
         return Answer(None, f"no {name}", is_missing=True)
@@ -45,6 +52,6 @@ def ask(command: Sequence[str], *, timeout_s: float = ANSWER_S) -> Answer:
     text = out[:MAX_ANSWER_BYTES].decode("utf-8", errors="replace")
     if process.returncode != 0:
         lines = (err.decode("utf-8", errors="replace").strip() or text.strip()).splitlines()
-        said = lines[-1] if lines else f"exit code {process.returncode}"
+        said = "; ".join(lines[-MOST_LINES:]) if lines else f"exit code {process.returncode}"
         return Answer(None, f"{name}: {said}")
     return Answer(text)

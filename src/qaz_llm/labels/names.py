@@ -49,9 +49,17 @@ def shown(text: str) -> str:
     >>> print(shown("demo\\n\\x1b[2J\\u202e!"))
     demo\\n\\x1b[2J\\u202e!
     """
-    text = _SPACES.sub(" ", text[: MAX_CHARS + 1])
-    escaped = "".join(_escape(character) if _is_unfit(character) else character for character in text)
-    return escaped if len(escaped) <= MAX_CHARS else f"{escaped[: MAX_CHARS - 1]}…"
+    line = escaped(_SPACES.sub(" ", text[: MAX_CHARS + 1]))
+    return line if len(line) <= MAX_CHARS else f"{line[: MAX_CHARS - 1]}…"
+
+
+def escaped(text: str) -> str:
+    """A text of somebody else as it is, but what is not seen, or is obeyed by a terminal, as its escape.
+
+    >>> print(escaped("step 3\\r\\x1b[2J"))
+    step 3\\r\\x1b[2J
+    """
+    return "".join(_escape(character) if _is_unfit(character) else character for character in text)
 
 
 def quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The status of a run of any kind: a training's, or that of a whole job with the training it is at."""
+"""The status of a run of any kind: a training's, or that of a whole job with the training it is at and the jobs of its chain."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.cluster.restarts import Restart
+from qaz_llm.errors import DamagedFileError, InputError
+from qaz_llm.labels.names import escaped
+from qaz_llm.pipeline.chain.state import chain_state, describe_chain
 from qaz_llm.pipeline.config import TRAINING_STAGES
 from qaz_llm.progress import format_duration, format_share
 from qaz_llm.train.status import STATUS_FILE, read_status
@@ -21,15 +24,51 @@ IN_WORDS = {
 }
 
 
+def look_at(run_dir: Path) -> dict[str, Any]:
+    """All that a run folder tells: `find_status` where the run has begun, `chain` where jobs were submitted for it, and
+    `unread`, what of it could not be read.
+
+    Raises InputError or DamagedFileError where there is nothing to show, for the first of the reasons.
+    """
+    problems: list[InputError | DamagedFileError] = []
+    found: dict[str, Any] = {}
+    chain, unread = [], []
+    try:
+        chain, unread = chain_state(run_dir)
+    except DamagedFileError as error:
+        problems.append(error)
+    if not chain or (run_dir / STATUS_FILE).exists():
+        try:
+            found = find_status(run_dir)
+        except InputError as error:
+            problems.append(error)
+    if not found and not chain:
+        raise problems[0]
+    unread += [*found.pop("unread", []), *map(str, problems)]
+    return found | ({"chain": chain} if chain else {}) | ({"unread": unread} if unread else {})
+
+
+def describe(found: Mapping[str, Any]) -> Iterator[str]:
+    """What `look_at` found as lines for a person's terminal, which obeys none of what stands in them."""
+    lines = list(describe_status(found)) if "state" in found else []
+    if "chain" in found:
+        lines += ["chain of jobs:", *describe_chain(found["chain"])]
+    lines += [f"not read: {' '.join(problem.split())}" for problem in found.get("unread", ())]
+    yield from map(escaped, lines)
+
+
 def find_status(run_dir: Path) -> dict[str, Any]:
-    """`read_status` of a folder; of a job at a training stage, `training` is that one's.
+    """`read_status` of a folder; of a job at a training stage, `training` is that one's, or `unread` says what is wrong with it.
 
     Raises as `read_status`.
     """
     found = read_status(run_dir)
     stage = found.get("phase")
     if "stages" in found and stage in TRAINING_STAGES and (run_dir / stage / STATUS_FILE).is_file():
-        found["training"] = read_status(run_dir / stage)
+        try:
+            found["training"] = read_status(run_dir / stage)
+        except InputError as error:
+            found["unread"] = [str(error)]
     return found
 
 

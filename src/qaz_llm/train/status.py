@@ -27,6 +27,7 @@ from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.errors import DataError, InputError, WriteError
 from qaz_llm.io import read_json, write_json
 from qaz_llm.progress import get_logger
+from qaz_llm.train.status_shape import has_shape
 
 STATUS_FILE = "status.json"
 WRITE_EVERY_S = 3.0
@@ -35,9 +36,6 @@ SILENT_S = 900.0
 """A training that has written nothing for so long hangs, or is gone where it was on another host; it writes at each step."""
 STEPPING = ("training", "saving", "evaluation", "sampling")
 """Phases in which steps are to be expected; the others write when they begin and end, and may be long."""
-
-_KINDS: Mapping[str, type] = {"state": str, "phase": str, "started": str, "updated": str, "pid": int, "host": str}
-"""What every status.json has."""
 
 _logger = get_logger("status")
 
@@ -209,8 +207,7 @@ def _read_if_there(path: Path) -> dict[str, Any] | None:
         values = read_json(path)
     except DataError:
         return None
-    is_whole = isinstance(values, dict) and all(isinstance(values.get(key), kind) for key, kind in _KINDS.items())
-    return values if is_whole else None
+    return dict(values) if has_shape(values) else None
 
 
 def _finite(value: Any) -> Any:

@@ -24,7 +24,9 @@ class Slurm:
         self.fields = {"JobState": "RUNNING", "Reason": "None", "ExcNodeList": "(null)"}
         self.nodes = "n1\nn2\nn3"
         self.gres = "(null)"
-        self.tasks = 'for ((r = 0; r < ${2#--ntasks=}; r++)); do echo "0 1 n1" > "$QAZ_JOB_STATE/exit-$QAZ_RESTART-$r"; done'
+        self.tasks = (
+            'for ((r = 0; r < ${2#--ntasks=}; r++)); do echo "0 1 n1" > "$QAZ_JOB_STATE/exit-$QAZ_RESTART-$r"; done'
+        )
         """What srun does: here all tasks end well."""
         self.state = folder / "state" / "jobs" / "41"
         self.variables = {
@@ -287,12 +289,12 @@ def times(minutes: float, passed_s: float) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("minutes", "passed_s", "told", "expected"),
     [
-        (1, 0, "TERM", 45), (1, 30, "TERM", 15), (1, 50, "TERM", 0), (4, 60, "TERM", 120),
+        (1, 0, "TERM", 53), (1, 30, "TERM", 23), (1, 55, "TERM", 0), (4, 60, "TERM", 150),
         (5, 0, "TERM", 0), (1440, 10, "TERM", 0),  # notice in time, or somebody else's
         (1, 0, "USR1", 0), (1, 0, "HUP", 0),
     ],
 )  # fmt: skip
-def test_a_job_that_is_told_as_it_starts_goes_on_for_three_quarters_of_its_time(
+def test_a_job_that_is_told_as_it_starts_goes_on_for_most_of_its_time(
     slurm: Slurm, minutes: float, passed_s: float, told: str, expected: int
 ) -> None:
     slurm.fields |= times(minutes, passed_s)
@@ -309,7 +311,7 @@ def test_a_job_of_unknown_end_is_told_at_once(slurm: Slurm) -> None:
 def test_told_before_its_tasks_it_begins_them_all_the_same_where_it_was_told_too_early(slurm: Slurm) -> None:
     slurm.fields |= times(4, 0)
     begun = slurm.run("QAZ_TOLD=TERM; launch train c.yaml")
-    assert begun.returncode == 0 and "telling its tasks in 1" in begun.stdout and slurm.calls("srun")
+    assert begun.returncode == 0 and "telling its tasks in " in begun.stdout and slurm.calls("srun")
     slurm.fields |= times(1440, 0)
     assert slurm.run("QAZ_TOLD=TERM; launch train c.yaml").returncode == 75
     assert len(slurm.calls("srun ")) == 1 and slurm.calls("scontrol requeue")

@@ -26,7 +26,7 @@ def config(*overrides: str) -> RunConfig:
 
 
 def job(link: str, job_id: str) -> Job:
-    return Job(link, job_id, "2026-01-31T10:00:00+00:00", "slurm/pipeline.sh", f"{link}-{job_id}.out")
+    return Job(link, job_id, "2026-01-31T10:00:00+00:00", "slurm/pipeline.sh", f"{link}-{job_id}.out", (), ())
 
 
 def told(

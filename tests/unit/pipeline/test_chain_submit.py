@@ -10,12 +10,9 @@ from pathlib import Path
 import pytest
 
 from qaz_llm.config import load_config
-from qaz_llm.errors import InputError, WorkError
-from qaz_llm.pipeline.chain.links import Job
-from qaz_llm.pipeline.chain.log import noted_in_chain, read_endings
-from qaz_llm.pipeline.chain.slurm import size_options
-from qaz_llm.pipeline.chain.state import describe_chain, judged
-from qaz_llm.pipeline.chain.submit import Asked, Slurm, read_jobs, submit_chain
+from qaz_llm.errors import ConfigError, DamagedFileError, InputError, WorkError
+from qaz_llm.pipeline.chain.slurm import jobs_alive, size_options, submit
+from qaz_llm.pipeline.chain.submit import Asked, Slurm, submit_chain
 from qaz_llm.pipeline.config import RunConfig
 
 DEMO = Path(__file__).parents[3] / "configs" / "demo.yaml"
@@ -56,7 +53,7 @@ class Chain:
         self.run_dir, self.slurm = run_dir, Played()
 
     def submit(self, *overrides: str, dry_run: bool = False) -> list[str]:
-        given = (f"run_dir={self.run_dir}", *overrides)
+        given = (f"run_dir={json.dumps(str(self.run_dir))}", *overrides)  # quoted, as YAML
         asked = Asked(DEMO, given, 4, size_options((), {}))
         config = load_config(RunConfig, DEMO, given)
         return list(submit_chain(config, asked, dry_run=dry_run, slurm_=self.slurm.as_slurm()))
@@ -78,7 +75,8 @@ def test_each_job_waits_for_the_one_before_and_stands_in_the_list(chain: Chain) 
     assert waited == [None, *(f"--dependency=afterok:{101 + n}" for n in range(len(LINKS) - 1))]
     assert all("--kill-on-invalid-dep=yes" in line for line in chain.slurm.lines)
     listed = json.loads((chain.run_dir / "jobs.json").read_text())
-    assert set(listed[0]) == {"link", "job_id", "submitted", "script", "log", "arguments"}
+    assert set(listed[0]) == {"link", "job_id", "submitted", "script", "log", "arguments", "shares"}
+    assert [one["shares"] for one in listed[:2]] == [[0, 1, 2, 3], []]
     assert listed[0]["log"] == str(chain.run_dir / "jobs" / "corpus-parts-101_*.out")
     assert listed[1]["log"] == str(chain.run_dir / "jobs" / "corpus-102.out")
 
@@ -135,51 +133,60 @@ def test_the_folder_of_something_else_is_refused_before_anything_is_submitted(ch
     assert chain.slurm.lines == []
 
 
-# ----------------------------------------------------------------------------------------------- how the jobs stand
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"{}", "as a whole"), (b"null", "as a whole"), (b"7", "as a whole"), (b"[7]", "0: "), (b'[{"link": "cpt"}]', "0.job_id"),
+        (b'[{"link": "cpt", "job_id": 8', "not JSON"), (b"\xff\xfe[]", "not JSON"), (b"", "not JSON"),
+    ],
+)  # fmt: skip
+def test_a_damaged_list_of_jobs_is_named_and_nothing_is_submitted(chain: Chain, content: bytes, said: str) -> None:
+    chain.submit()
+    (chain.run_dir / "jobs.json").write_bytes(content)
+    before = len(chain.slurm.lines)
+    with pytest.raises(DamagedFileError, match=r"jobs\.json: ") as refused:
+        chain.submit()
+    assert said in refused.value.message and "squeue" in str(refused.value.hint) and refused.value.exit_code == 2
+    assert len(chain.slurm.lines) == before
 
 
-def job(link: str, job_id: str) -> Job:
-    return Job(link, job_id, "2026-01-31T10:00:00+00:00", "slurm/pipeline.sh", f"jobs/{link}-{job_id}.out")
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [("100 %j, 5%%", "100 %%j, 5%%%%"), ('it\'s "қазақ" [1]*', 'it\'s "қазақ" [1]*')],
+)
+def test_a_run_dir_keeps_its_name_among_sbatchs_patterns(tmp_path: Path, name: str, pattern: str) -> None:
+    """The oracle is sbatch(1), filename pattern: %% is a percent sign; a real Slurm was seen to take the other signs as they are."""
+    chain = Chain(tmp_path / name)
+    chain.submit()
+    outputs = [next(w for w in line if w.startswith("--output=")) for line in chain.slurm.lines]
+    assert outputs[:2] == [
+        f"--output={tmp_path}/{pattern}/jobs/corpus-parts-%A_%a.out", f"--output={tmp_path}/{pattern}/jobs/corpus-%j.out"
+    ]  # fmt: skip
+    logs = [job["log"] for job in json.loads((chain.run_dir / "jobs.json").read_text())]
+    assert logs[1] == f"{tmp_path}/{name}/jobs/corpus-102.out"
 
 
-def test_the_first_link_that_failed_is_named_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "1")
-    monkeypatch.setenv("QAZ_LINK", "corpus-parts")
-    monkeypatch.delenv("RANK", raising=False)
-    for task in ("0", "1"):
-        monkeypatch.setenv("SLURM_ARRAY_TASK_ID", task)
-        with noted_in_chain(tmp_path):
-            pass
-    for name in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("SLURM_JOB_ID", "2")
-    monkeypatch.setenv("QAZ_LINK", "corpus")
-    with pytest.raises(InputError), noted_in_chain(tmp_path):
-        raise InputError("a.jsonl: no such file", hint="check the path")
-    assert read_endings(tmp_path) == {"1": {"0": "done", "1": "done"}, "2": {"": "failed: a.jsonl: no such file"}}
-    jobs = [job("corpus-parts", "1"), job("corpus", "2"), job("cpt", "3")]
-    rows = list(judged(jobs, {}, read_endings(tmp_path)))
-    assert [row["state"] for row in rows] == ["done", "failed", "cancelled"]
-    assert rows[1]["why"] == "a.jsonl: no such file" and rows[2]["why"] == "corpus (job 2) failed before it"
-    text = "\n".join(describe_chain(rows))
-    assert "corpus stopped those behind it; its log: jobs/corpus-2.out" in text and "slurm/chain.sh" in text
+@pytest.mark.parametrize("name", ["back\\slash", "two\nlines", "a\x1b[2Jb", "a\x7fb"])
+def test_a_run_dir_that_no_pattern_can_name_is_refused(tmp_path: Path, name: str) -> None:
+    chain = Chain(tmp_path / name)
+    with pytest.raises(InputError, match="cannot lie in a folder with") as refused:
+        chain.submit()
+    assert "run_dir=runs/NAME" in str(refused.value.hint) and chain.slurm.lines == [] and not chain.run_dir.exists()
 
 
-def test_jobs_in_the_queue_killed_jobs_and_a_machine_without_slurm() -> None:
-    jobs = [job("corpus", "1"), job("cpt", "2"), job("eval", "3")]
-    at_work = list(judged(jobs, {"2": "RUNNING", "3": "PENDING"}, {"1": {"": "done"}}))
-    assert [row["state"] for row in at_work] == ["done", "running", "waiting"]
-    killed = list(judged(jobs, {}, {"1": {"": "done"}}))
-    assert [row["state"] for row in killed] == ["done", "gone", "cancelled"]
-    assert [row["state"] for row in judged(jobs, None, {"1": {"": "done"}})] == ["done", "unknown", "unknown"]
-    again = list(judged(jobs, {"1": "PENDING"}, {"1": {"": "stopped"}}))
-    assert again[0]["state"] == "waiting"
-
-
-def test_outside_a_chain_nothing_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("SLURM_")] + ["QAZ_LINK"]:
-        monkeypatch.delenv(name, raising=False)
-    with noted_in_chain(tmp_path):
-        pass
-    assert list(tmp_path.iterdir()) == []
-    assert read_jobs(tmp_path) == {}
+def test_slurms_own_commands_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs in its place: one that refuses in two lines, one that answers in bytes that are no text, none at all."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "sbatch").write_text(
+        "#!/bin/sh\necho 'sbatch: error: no account' >&2\necho 'ask the desk' >&2\nexit 1\n"
+    )
+    (tmp_path / "squeue").write_text("#!/bin/sh\nprintf '7 PENDING\\n8 RUNNING\\n8 PENDING\\n'\n")
+    for name in ("sbatch", "squeue"):
+        (tmp_path / name).chmod(0o755)
+    with pytest.raises(WorkError, match="no account; ask the desk") as refused:
+        submit(["sbatch", "a b"])
+    assert refused.value.hint == "the line was: sbatch 'a b'"
+    assert jobs_alive() == {"7": "PENDING", "8": "RUNNING"}
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match="no squeue on this machine"):
+        jobs_alive()

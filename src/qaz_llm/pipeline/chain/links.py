@@ -39,7 +39,9 @@ class Job:
     submitted: str
     script: str
     log: str
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[str, ...]
+    shares: tuple[int, ...]
+    """Of an array the numbers in it; empty for a single job."""
 
 
 @dataclass(frozen=True)
@@ -105,3 +107,18 @@ def steps_of(
             steps.append(Step(link, "submit", after=after, missing=lacking, stale=stale))
         after = link.name
     return tuple(steps)
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """`0-2,5` of 0, 1, 2, 5.
+
+    >>> ranges([0, 1, 2, 5])
+    '0-2,5'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)

@@ -4,15 +4,17 @@
     2026-01-31T10:20:40+00:00 eval-tasks job 84_3: failed: runs/a/eval.jsonl: the disk is full
     2026-01-31T10:20:40+00:00 eval-tasks job 84_3: its log: runs/a/jobs/eval-tasks-84_3.out
 
-A job that is killed writes nothing; `qaz status` then says that it is gone.
+A job that is killed writes nothing; `qaz status` then says that it is gone. Of lines that are no whole ones nothing is taken; they are
+counted.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +26,20 @@ JOBS_FOLDER = "jobs"
 LINK_VARIABLE = "QAZ_LINK"
 """Set in the jobs of a chain: the name of the link."""
 
-_LINE = re.compile(r"\S+ (?P<link>\S+) job (?P<job>\d+)(?:_(?P<task>\d+))?: (?P<how>done|stopped|failed: .*)")
+_LINE = re.compile(
+    r"\S+ (?P<link>\S+) job (?P<job>\d+)(?:_(?P<task>\d+))?: (?P<how>done|stopped|failed: .*|its log: .*)\n"
+)
+
+
+@dataclass(frozen=True)
+class Endings:
+    """How jobs ended, `done`, `stopped` or `failed: why`: by job id and number in its array (`` for a single job).
+
+    `unread`: lines that are not what a job writes.
+    """
+
+    of_jobs: Mapping[str, Mapping[str, str]]
+    unread: int = 0
 
 
 @contextmanager
@@ -49,15 +64,20 @@ def noted_in_chain(run_dir: Path) -> Iterator[None]:
     _add(run_dir, f"{link} job {name}: done")
 
 
-def read_endings(run_dir: Path) -> dict[str, dict[str, str]]:
-    """How the jobs ended, `done`, `stopped` or `failed: why`, by job id and number in its array (`` for a single job)."""
+def read_endings(run_dir: Path) -> Endings:
+    """How the jobs ended; of a job that wrote more than once the last word counts."""
     endings: dict[str, dict[str, str]] = {}
+    unread = 0
     path = run_dir / CHAIN_LOG
     if path.is_file():
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if match := _LINE.fullmatch(line):
-                endings.setdefault(match["job"], {})[match["task"] or ""] = match["how"]
-    return endings
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as stream:
+            for line in stream:
+                match = _LINE.fullmatch(line)
+                if match is None:
+                    unread += 1
+                elif not match["how"].startswith("its log"):
+                    endings.setdefault(match["job"], {})[match["task"] or ""] = match["how"]
+    return Endings(endings, unread)
 
 
 def _add(run_dir: Path, *lines: str) -> None:

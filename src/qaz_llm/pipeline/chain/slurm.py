@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from qaz_llm.cluster.asking import ask
 from qaz_llm.errors import ConfigError, InputError, WorkError
-from qaz_llm.pipeline.chain.links import Link, Size, Step
+from qaz_llm.pipeline.chain.links import Link, Size, Step, ranges
 
 SCRIPT = "slurm/pipeline.sh"
 """The job script of every link, below the project: it runs `qaz run` with the arguments it is given."""
@@ -26,7 +27,10 @@ VARIABLES: Mapping[Size, str] = {
 """Of slurm/site.env. A model is scored by one process, as in slurm/pipeline.sh; slurm/eval.sh uses all GPUs of a node."""
 WITHOUT_GPUS: frozenset[Size] = frozenset({"data", "tokenize"})
 
-PATIENCE_S = 60
+_NOT_IN_PATTERNS = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
+"""Not to be had in sbatch's `filename pattern`: a backslash switches its %j off, and logs are named on lines of other files."""
+
+PATIENCE_S = 60.0
 """Slurm's commands answer within seconds, or not at all."""
 
 
@@ -79,8 +83,7 @@ def sbatch_command(
 ) -> list[str]:
     """The sbatch line of a link; `after`: the id of the job it waits for."""
     link = step.link
-    array = [f"--array={_ranges(step.missing)}"] if link.shares else []
-    log = jobs_folder / (f"{link.name}-%A_%a.out" if link.shares else f"{link.name}-%j.out")
+    array = [f"--array={ranges(step.missing)}"] if link.shares else []
     exported = f"ALL,QAZ_LINK={link.name}" + (",QAZ_WITHOUT_GPUS=1" if link.size in WITHOUT_GPUS else "")
     return [
         "sbatch",
@@ -88,7 +91,7 @@ def sbatch_command(
         *([f"--dependency=afterok:{after}"] if after is not None else []),
         "--kill-on-invalid-dep=yes",
         f"--job-name=qaz-{link.name}",
-        f"--output={log}",
+        f"--output={log_pattern(link, jobs_folder)}",
         *array,
         f"--export={exported}",
         *shlex.split(options.get(link.size, "")),
@@ -100,6 +103,21 @@ def sbatch_command(
         link.stage,
         *(["--share", f"array/{link.shares}"] if link.shares else []),
     ]
+
+
+def check_run_dir(run_dir: Path) -> None:
+    """Raise InputError where sbatch could not be told of a log in this folder."""
+    if found := _NOT_IN_PATTERNS.search(str(run_dir)):
+        raise InputError(
+            f"run_dir {str(run_dir)!r}: the logs of Slurm's jobs cannot lie in a folder with {found.group()!r} in its name",
+            hint="choose one without backslashes, line ends and other control characters: run_dir=runs/NAME",
+        )
+
+
+def log_pattern(link: Link, jobs_folder: Path) -> str:
+    """Where sbatch is to put a link's logs; a % of the folder's own name is doubled, so that it stays one."""
+    folder = str(jobs_folder).replace("%", "%%")
+    return f"{folder}/{link.name}-{'%A_%a' if link.shares else '%j'}.out"
 
 
 def log_of(job_id: str, link: Link, jobs_folder: Path) -> str:
@@ -135,33 +153,14 @@ def cancel(job_ids: Sequence[str]) -> None:
 
 
 def _answer(command: Sequence[str], cwd: str | None = None) -> str:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=cwd, stdin=subprocess.DEVNULL
-        )
-    except FileNotFoundError as error:
+    answer = ask(command, timeout_s=PATIENCE_S, cwd=cwd)
+    if answer.is_missing:
         raise ConfigError(
-            f"no {command[0]} on this machine: a chain is jobs of Slurm",
+            f"{answer.why} on this machine: a chain is jobs of Slurm",
             hint="submit it on a login node; `qaz run CONFIG` does all stages here, in one process",
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise WorkError(f"{command[0]} has not answered for {PATIENCE_S} s", hint="try again; see `sinfo`") from error
-    if done.returncode != 0:
-        said = done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}"
-        raise WorkError(f"{shlex.join(command[:1])}: {said}", hint=f"the line was: {shlex.join(command)}")
-    return done.stdout
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """`0-2,5` of 0, 1, 2, 5.
-
-    >>> _ranges([0, 1, 2, 5])
-    '0-2,5'
-    """
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+        )
+    if answer.is_late:
+        raise WorkError(answer.why, hint="try again; see `sinfo`")
+    if answer.text is None:
+        raise WorkError(answer.why, hint=f"the line was: {shlex.join(command)}")
+    return answer.text

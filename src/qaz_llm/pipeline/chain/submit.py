@@ -1,6 +1,6 @@
 """Submit the jobs of a chain, those that are missing: no stage that is done, no job that waits or runs already.
 
-RUN_DIR/jobs.json   the last job of each link, in the chain's order: link, job_id, submitted, script, log, arguments
+RUN_DIR/jobs.json   the last job of each link, in the chain's order: link, job_id, submitted, script, log, arguments, shares
 RUN_DIR/jobs/       their logs
 """
 
@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from qaz_llm.errors import DataError, InputError, QazError
+from pydantic import TypeAdapter, ValidationError
+
+from qaz_llm.errors import DamagedFileError, InputError, QazError
 from qaz_llm.io import make_dir, read_json, write_json
 from qaz_llm.pipeline.chain import slurm
 from qaz_llm.pipeline.chain.links import Job, Link, Step, links_of, steps_of
@@ -57,6 +59,7 @@ def plan_chain(config: RunConfig, asked: Asked, jobs: Mapping[str, Job], alive: 
     stages = {stage.name: stage for stage in runner.stages}
     links = links_of(config, array=asked.array, tasks=len(choose_tasks(config.eval)))
     slurm.check_names(asked.options, links)
+    slurm.check_run_dir(config.run_dir)
     check_inputs(config, [stage for stage in runner.stages if not stage.distributed])
     planned = {stage.name: stage.action for stage in runner.plan(runner.stages, ())}
     done = [name for name, action in planned.items() if action == "unchanged"]
@@ -112,21 +115,29 @@ def submit_chain(
             slurm_.cancel(new)
             raise
         new.append(ids[link.name])
-        jobs[link.name] = _job(link, ids[link.name], config, asked)
+        jobs[link.name] = _job(step, ids[link.name], config, asked)
         write_jobs(config.run_dir, jobs, [one.link for one in steps])
         yield _line(link, f"job {ids[link.name]}" + (f", after {ids[step.after]}" if step.after is not None else ""))
 
 
 def read_jobs(run_dir: Path) -> dict[str, Job]:
-    """The last job of each link of a run, by the link's name; none where there was no chain. Raises DataError where damaged."""
+    """The last job of each link of a run, by the link's name; none where there was no chain.
+
+    Raises DamagedFileError where the file is not one that `write_jobs` wrote.
+    """
     path = run_dir / JOBS_FILE
     if not path.is_file():
         return {}
+    hint = "move it away: its jobs are then not known here; squeue shows those that wait or run"
     try:
-        jobs = [Job(**{**values, "arguments": tuple(values.get("arguments", ()))}) for values in read_json(path)]
-    except TypeError as error:
-        raise DataError(
-            f"{path}: is not what a chain wrote ({error})", hint="move it away; see squeue for the jobs"
+        jobs = TypeAdapter(tuple[Job, ...]).validate_python(read_json(path))
+    except DamagedFileError as error:
+        raise DamagedFileError(error.message, hint=hint) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "as a whole"
+        raise DamagedFileError(
+            f"{path}: not the list of jobs that a chain writes ({place}: {first['msg']})", hint=hint
         ) from error
     return {job.link: job for job in jobs}
 
@@ -159,10 +170,10 @@ def _command(config: RunConfig, asked: Asked, step: Step, ids: Mapping[str, str]
     )
 
 
-def _job(link: Link, job_id: str, config: RunConfig, asked: Asked) -> Job:
+def _job(step: Step, job_id: str, config: RunConfig, asked: Asked) -> Job:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    log = slurm.log_of(job_id, link, config.run_dir / JOBS_FOLDER)
-    return Job(link.name, job_id, now, slurm.SCRIPT, log, asked.arguments)
+    log = slurm.log_of(job_id, step.link, config.run_dir / JOBS_FOLDER)
+    return Job(step.link.name, job_id, now, slurm.SCRIPT, log, asked.arguments, step.missing)
 
 
 def _line(link: Link, what: str) -> str:

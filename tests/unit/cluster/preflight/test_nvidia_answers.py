@@ -113,5 +113,7 @@ def test_programs_are_asked() -> None:
     assert ask(["printf", "a"]) == Answer("a")
     assert ask(["no-such-program-here"]).is_missing
     assert ask(["sh", "-c", "echo why >&2; exit 3"]) == Answer(None, "sh: why")
+    assert ask(["sh", "-c", "echo a >&2; echo b >&2; exit 3"]) == Answer(None, "sh: a; b")
+    assert ask(["pwd"], cwd="/") == Answer("/\n")
     assert ask(["sh", "-c", "exit 3"]) == Answer(None, "sh: exit code 3")
     assert ask(["sleep", "60"], timeout_s=0.1).is_late
