@@ -88,6 +88,17 @@ def test_an_array_is_done_when_all_its_shares_have_said_so(
     assert (row["state"], row["why"] is None) == (state, not why) and why in str(row["why"])
 
 
+def test_a_job_behind_which_others_were_done_holds_up_none() -> None:
+    """Slurm begins a job when those before it ended well, so a word that was lost costs a row its state and no more."""
+    jobs = [job("corpus-parts", "1", 2), job("corpus", "2"), job("cpt", "3"), job("eval", "4")]
+    rows = list(judged(jobs, {}, Endings({"1": {"0": "done"}, "2": {"": "done"}, "3": {"": "failed: full"}})))
+    assert [row["state"] for row in rows] == ["gone", "done", "failed", "cancelled"]
+    assert (
+        rows[3]["why"] == "cpt (job 3) failed before it" and "none behind cpt begins" in list(describe_chain(rows))[-2]
+    )
+    assert len(list(describe_chain(rows[:2]))) == 2
+
+
 def test_a_job_that_was_cancelled_was_stopped_and_those_behind_it_are_out() -> None:
     jobs, ended = [job("cpt", "1"), job("eval", "2")], {"1": {"": "stopped"}}
     rows = list(judged(jobs, {}, Endings(ended)))

@@ -56,7 +56,9 @@ def judged(jobs: Sequence[Job], alive: Mapping[str, str] | None, endings: Ending
             stand = _ended(job, ended, is_asked=alive is not None)
             if stand.state == "gone" and not ended and broken is not None:
                 stand = Stand("cancelled", f"{broken[0].link} (job {broken[0].job_id}) {broken[1]} before it")
-        if stand.state in _BROKEN and broken is None:
+        if stand.state == "done":
+            broken = None  # what comes before it was done too, whatever was heard of it
+        elif stand.state in _BROKEN and broken is None:
             broken = job, _BROKEN[stand.state]
         yield {
             "link": job.link,
@@ -115,6 +117,7 @@ def describe_chain(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for row in rows:
         why = f": {row['why']}" if row["why"] else ""
         yield f"  {row['link']:<14} {row['state']}, job {row['job_id']}{why}"
-    if broken := next((row for row in rows if row["state"] in _BROKEN), None):
+    done = max((number for number, row in enumerate(rows) if row["state"] == "done"), default=-1)
+    if broken := next((row for row in rows[done + 1 :] if row["state"] in _BROKEN), None):
         yield f"  none behind {broken['link']} begins before it is done; its log: {broken['log']}"
         yield "  put it right, and give the same slurm/chain.sh line again: it submits what is missing"
