@@ -20,6 +20,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
@@ -27,6 +28,7 @@ from drills import runs, slurm
 from drills.slurm_list import DRILLS
 from drills.slurm_outcome import Outcome, Place
 from drills.slurm_page import page
+from qaz_llm import __version__
 from qaz_llm.io import read_json, write_json, write_text
 
 
@@ -91,7 +93,7 @@ class Series:
 
     def _hold_one(self, name: str) -> None:
         started = time.monotonic()
-        outcome = Outcome(name)
+        outcome = Outcome(name, held=f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {__version__}")
         self.place.clear(name)
         try:
             DRILLS[name].hold(self.place, outcome, random.Random(f"{name} {self.place.seed}"))

@@ -22,6 +22,8 @@ class Outcome:
     lost_steps: int = 0
     """The most steps that one fault made be done again."""
     seconds: float = 0.0
+    held: str = ""
+    """When, in UTC, and with which version."""
     checks: list[str] = field(default_factory=list)
     """What was found to be as it should."""
     problems: list[str] = field(default_factory=list)

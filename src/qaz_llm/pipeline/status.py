@@ -32,7 +32,8 @@ def look_at(run_dir: Path) -> dict[str, Any]:
     """
     problems: list[InputError | DamagedFileError] = []
     found: dict[str, Any] = {}
-    chain, unread = [], []
+    chain: list[dict[str, Any]] = []
+    unread: list[str] = []
     try:
         chain, unread = chain_state(run_dir)
     except DamagedFileError as error:
