@@ -126,7 +126,7 @@ requeue() {  # requeue REASON CODE: put this job back into the queue; the code i
     if [ "$state" = SIGNALING ]; then state=RUNNING; fi  # while Slurm is at sending a signal
     if [ "$state" = COMPLETING ] && [ "$(job_field Reason)" = TimeLimit ]; then state=RUNNING; fi  # it may go on
     if [ "$state" != RUNNING ]; then  # cancelled by a person, or Slurm itself puts it back
-        echo "job $QAZ_JOB: $reason; Slurm has ended it ($state), nothing is left to do" >&2
+        echo "job $QAZ_JOB: $reason; Slurm has ended it (${state:-it does not say how}), nothing is left to do" >&2
         exit "$code"
     fi
     count=$(in_vain)
