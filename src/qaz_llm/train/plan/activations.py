@@ -10,6 +10,7 @@ In numbers of a token, for a block of Llama's kind (h hidden, I intermediate, a 
                         eager: the probabilities                    a T     sdpa on packed rows: the mask as numbers, T
     feed-forward        gate, up, silu(gate)                        3 I
     adapters            between A and B                             r beside each projection
+                        in bf16: the input, cast for each of PEFT's adapters; kernels.adapters casts once for all
 
 which for h = 4 h/4 heads and I = 8/3 h is 34 bytes × h in 16 bit (Korthikanti et al. 2022, arXiv 2205.05198, equation 2) where a
 kernel fuses the norms. A number takes 4 bytes in float32. In bf16 it takes 2, but norms work in float32 on 4.
@@ -61,16 +62,18 @@ def count_activations(
     attention: str,
     packs: bool = True,
     lean_norms: bool = False,
+    fused_adapters: bool = False,
 ) -> Activations:
     """Bytes that a token of a row of `seq_len` leaves for the backward pass.
 
     `attention`: the implementation, `eager` keeps its matrix, `sdpa` a mask where rows are `packs`, documents and flash neither.
-    `lean_norms`: those of model/kernels/norms.py.
+    `lean_norms`: those of model/kernels/norms.py. `fused_adapters`: those of model/kernels/fused_adapters.py.
     """
     found = {a.block: a for a in structure.attentions}
     blocks = []
     for block, matrices in matrices_by_block(structure).items():
-        kept = _norm_bytes(structure, block, precision, lean_norms) + _projection_bytes(matrices, precision)
+        kept = _norm_bytes(structure, block, precision, lean_norms)
+        kept += _projection_bytes(matrices, precision, fused_adapters)
         kept += sum(_feed_forward_bytes(group, precision) for group in _groups(matrices))
         if block in found:
             kept += _attention_bytes(found[block], seq_len, precision, attention, packs)
@@ -98,9 +101,9 @@ def _groups(matrices: list[Matrix]) -> Iterator[list[Matrix]]:
         yield [matrix for matrix in matrices if matrix.parent == parent]
 
 
-def _projection_bytes(matrices: list[Matrix], precision: Precision) -> float:
+def _projection_bytes(matrices: list[Matrix], precision: Precision, fused: bool) -> float:
     """The inputs of projections: a shared one once, unless each has to cast it to 16 bit for itself, as projections do in
-    a stream of float32, and float32 adapters in any. A frozen matrix without an adapter keeps none."""
+    a stream of float32, and PEFT's float32 adapters in any. A frozen matrix without an adapter keeps none."""
     casts = precision.wide != precision.residual
     total = 0.0
     for group in _groups(matrices):
@@ -109,7 +112,8 @@ def _projection_bytes(matrices: list[Matrix], precision: Precision) -> float:
             if not (matrix.gets_gradient or matrix.rank):
                 continue
             total += matrix.uses * matrix.rank * precision.wide
-            if matrix.is_last or not shared_seen or casts or (matrix.rank and precision.wide == 2):
+            casts_alone = not fused and (casts or (matrix.rank and precision.wide == 2))
+            if matrix.is_last or not shared_seen or casts_alone:
                 total += matrix.uses * matrix.inputs * precision.wide
             shared_seen = shared_seen or not matrix.is_last
     return total

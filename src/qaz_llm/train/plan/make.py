@@ -26,6 +26,7 @@ from qaz_llm.train.plan.memory import count_memory
 from qaz_llm.train.plan.packages import check_packages
 from qaz_llm.train.plan.record import TrainPlan, checkpointed_blocks, layout_of
 from qaz_llm.train.plan.settle import begun_with, settle
+from qaz_llm.train.plan.settle_adapters import settle_adapters
 from qaz_llm.train.plan.sharing import SHARINGS, sharing_of
 from qaz_llm.train.ranks.sharding import uses_fsdp2
 from qaz_llm.train.rate.default import settle_lr
@@ -63,6 +64,8 @@ def make_plan(
     config, settled = settle(config, model_config, environment, device)
     _check_combination(config, device)
     deepspeed_path, stage = read_deepspeed(config, world_size=environment.world_size)
+    config, said = settle_adapters(config, stage)
+    settled += said
     counted = _count(config, model_config, new_tokens)
     _check_checkpointing(config, len(counted.structure.blocks))
     begun_lr = begun_with(config).get("lr") if config.lr == "auto" else None
@@ -116,6 +119,7 @@ def _left_to_the_plan(config: TrainConfig) -> frozenset[str]:
     asked = {
         "precision": config.precision,
         "attention": config.model.attn_implementation,
+        "adapters": config.kernels.adapters,
         "gradient_checkpointing": config.gradient_checkpointing,
         "lr": config.lr,
     }

@@ -169,6 +169,7 @@ def _passing(settings: TrainSettings, counted: CountedModel, layout: Layout) -> 
         attention=counted.attention,
         packs=settings.packing == "on",
         lean_norms=settings.kernels.norms == "on",
+        fused_adapters=settings.kernels.adapters == "on",
     ).kept(checkpointed=layout.checkpointed)
     parts = {"activations": tokens * per_token} | _loss_bytes(settings, counted, layout, tokens, precision)
     if (

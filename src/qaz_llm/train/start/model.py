@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import set_seed
 
+from qaz_llm.errors import ConfigError
 from qaz_llm.model.adapters import add_lora
 from qaz_llm.model.architecture import has_experts, make_model
 from qaz_llm.model.frozen import freeze_parts
+from qaz_llm.model.kernels.fused_adapters import fuse_adapters
 from qaz_llm.model.kernels.layers import compile_layers, compute_twice, multiply_in_8_bit
 from qaz_llm.model.kernels.new_rows import look_up_apart
 from qaz_llm.model.kernels.norms import keep_less
@@ -77,8 +79,21 @@ def make_model_to_train(plan: TrainPlan, run: PreparedRun) -> tuple[Any, tuple[i
     set_seed(config.seed)  # the adapters start from random numbers, the same on every rank and after a resume
     adapted = add_lora(model, **adapter.lora_options, new_tokens=new_tokens)
     look_up_apart(adapted)
+    if config.kernels.adapters == "on":
+        _fuse(adapted, asked="adapters" not in plan.auto)
     _compiled(adapted.get_base_model(), config)
     return adapted, new_tokens
+
+
+def _fuse(adapted: Any, *, asked: bool) -> None:
+    """Raises ConfigError where fused adapters were asked for by name and none can be."""
+    fused = fuse_adapters(adapted)
+    if asked and not fused.layers:
+        raise ConfigError(
+            f"kernels.adapters on: {type(adapted.get_base_model()).__name__}: {fused}",
+            hint="use kernels.adapters=auto, which leaves them to PEFT here",
+        )
+    _logger.info("%s", fused)
 
 
 def _compiled(model: Any, config: TrainConfig) -> Any:

@@ -22,6 +22,7 @@ from transformers import (
 from qaz_llm.model.adapters import add_lora
 from qaz_llm.model.choices import DOCUMENTS
 from qaz_llm.model.kernels.documents import register_documents
+from qaz_llm.model.kernels.fused_adapters import fuse_adapters
 from qaz_llm.model.kernels.norms import keep_less
 from qaz_llm.model.targets import find_targets
 from qaz_llm.train.batches.collate import document_bounds
@@ -125,6 +126,24 @@ def test_activations_with_attention_within_documents(name: str, how: str) -> Non
 @pytest.mark.parametrize("name", ["llama, tied", "qwen3, norms of heads", "phi-3, fused"])
 def test_activations_where_norms_keep_their_input_alone(name: str, how: str) -> None:
     _compare(name, how, "sdpa", lean_norms=True)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("name", ["llama, tied", "qwen3, norms of heads"])
+def test_activations_in_16_bit_where_adapters_are_fused_and_where_they_are_not(name: str, fused: bool) -> None:
+    """PEFT casts the input for each of its float32 adapters."""
+    model, structure = prepared(CONFIGS[name], "lora", "sdpa")
+    for parameter in model.parameters():
+        if not parameter.requires_grad:
+            parameter.data = parameter.data.bfloat16()
+    if fused:
+        fuse_adapters(model)
+    keep_less(model)
+    counted = count_activations(
+        structure, SEQ_LEN, Precision(2, 2), attention="sdpa", lean_norms=True, fused_adapters=fused
+    ).kept(checkpointed=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert counted * SEQ_LEN * ROWS == pytest.approx(packed_bytes(model, "sdpa"), rel=0.1)
 
 
 def _compare(name: str, how: str, attention: str, *, lean_norms: bool = False) -> None:
