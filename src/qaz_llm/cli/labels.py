@@ -1,4 +1,4 @@
-"""`qaz label FILE`, `qaz label keys` and `qaz verify FILE`."""
+"""`qaz label FILE`, `qaz label keys`, `qaz label watermark` and `qaz verify FILE`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from qaz_llm.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from qaz_llm.labels.verdicts import Segment, Verified
+    from qaz_llm.labels.watermark_score import WatermarkScore
 
-KEYS = "keys"
+KEYS, WATERMARK = "keys", "watermark"
 LABEL = " "
 """Name of the command that is meant where none is named."""
 SHOWN_CHARS = 40
@@ -24,10 +25,10 @@ Encoding = Annotated[
 
 
 class LabelGroup(TyperGroup):
-    """`qaz label FILE`, and `qaz label keys` beside it; a file named keys is ./keys."""
+    """`qaz label FILE`, and `qaz label keys` and `qaz label watermark` beside it; a file named keys is ./keys."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, args if args[:1] == [KEYS] else [LABEL, *args])
+        return super().parse_args(ctx, args if args[:1] in ([KEYS], [WATERMARK]) else [LABEL, *args])
 
 
 label_app = typer.Typer(cls=LabelGroup, add_completion=False, pretty_exceptions_enable=False)
@@ -108,11 +109,30 @@ def keys(
         typer.echo(f"keep off the server, in a safe: {out / ROOT_KEY}; whoever has it can sign in your name")
 
 
+@label_app.command(WATERMARK)
+def watermark(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the keys go.")],
+) -> None:
+    """Make the keys of a watermark in the choice of tokens: qaz serve --watermark FILE, qaz verify --watermark FILE."""
+    from qaz_llm.labels.watermark import make_watermark_keys
+
+    make_watermark_keys(out)
+    typer.echo(f"{out}: keys for `qaz serve --watermark` and `qaz verify --watermark`, readable by you alone")
+    typer.echo("keep them: marks made with them are found with them alone; whoever has them can forge marks")
+
+
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Any text file; - for standard input.")],
     trust: Annotated[
         list[Path] | None,
         typer.Option(metavar="ROOT.pem", help="A root that labels are trusted by; may be given again."),
+    ] = None,
+    watermark: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Look for the watermark of these keys as well; needs --tokenizer."),
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder of the model that may have written the text.")
     ] = None,
     encoding: Encoding = None,
     as_json: AsJson = False,
@@ -120,7 +140,8 @@ def verify(
     """Say of each piece of a text what its label says: trusted, valid, changed, or none.
 
     Ends with 0 where every label holds (with --trust: leads to a root given), 3 where there is no label, 4 where a label does
-    not hold, 5 where all hold and one leads to no root given. No label never means that a person wrote it.
+    not hold, 5 where all hold and one leads to no root given; a watermark that is found in a text without a label makes 0 of 3. No label
+    and no watermark never mean that a person wrote it.
     """
     from qaz_llm.labels.files import read_text_file
     from qaz_llm.labels.keys import read_roots
@@ -129,11 +150,43 @@ def verify(
     roots = read_roots(trust) if trust else None
     read = read_text_file(file, encoding)
     made = read_labels(read.text, roots=roots)
+    score = _score(read.text, watermark, tokenizer)
     if as_json:
-        print_json({"file": str(file), "encoding": read.encoding, **made.to_dict()})
+        marked = {"watermark": score.to_dict()} if score else {}
+        print_json({"file": str(file), "encoding": read.encoding, **made.to_dict(), **marked})
     else:
         _print(made)
-    raise typer.Exit(made.exit_code)
+        _print_score(score)
+    is_marked = score is not None and score.verdict == "found"
+    raise typer.Exit(0 if is_marked and not made.is_labelled else made.exit_code)
+
+
+def _score(text: str, keys_file: Path | None, tokenizer: Path | None) -> WatermarkScore | None:
+    from qaz_llm.errors import InputError
+
+    if keys_file is None and tokenizer is None:
+        return None
+    if keys_file is None or tokenizer is None:
+        raise InputError(
+            f"{'--watermark' if tokenizer is None else '--tokenizer'}: goes with"
+            f" {'--tokenizer' if tokenizer is None else '--watermark'}, and that is not given",
+            hint="qaz verify FILE --watermark KEYS_FILE --tokenizer MODEL_DIR",
+        )
+    from qaz_llm.labels.watermark import read_watermark_keys
+    from qaz_llm.labels.watermark_score import score_text
+    from qaz_llm.tokenizer.fast import load_fast_tokenizer
+
+    keys = read_watermark_keys(keys_file)
+    return score_text(text, load_fast_tokenizer(str(tokenizer)), keys)
+
+
+def _print_score(score: WatermarkScore | None) -> None:
+    from qaz_llm.labels.watermark_score import WATERMARK_MEANINGS
+
+    if score is None:
+        return
+    found = "" if score.z is None else f", z {score.z:.1f}, found from {score.threshold_z:.1f} on"
+    typer.echo(f"watermark: {score.verdict} ({score.tokens:,} tokens{found}), {WATERMARK_MEANINGS[score.verdict]}")
 
 
 def _print(made: Verified) -> None:

@@ -32,6 +32,13 @@ def serve(
     label_keys: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Label answers with the keys of `qaz label keys`.")
     ] = None,
+    watermark: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|off",
+            help="Mark answers in their choice of tokens, with the keys of `qaz label watermark`; transformers alone.",
+        ),
+    ] = "off",
     notice: Annotated[
         Literal["kk", "ru", "en"] | None, typer.Option(help="A warning in words behind every answer.")
     ] = None,
@@ -69,6 +76,7 @@ def serve(
         port=port,
         keys_file=keys_file,
         label_keys=label_keys,
+        watermark=None if watermark == "off" else Path(watermark).absolute(),
         notice=notice,
         limits=Limits(
             answer_tokens=answer_tokens,

@@ -61,6 +61,8 @@ class ServeConfig(StrictModel):
     """Keys of those who may ask, `name:key` or a key a line; beside it the variable QAZ_API_KEYS, keys with commas between."""
     label_keys: Path | None = None
     """A folder of `qaz label keys`: free text of answers gets a label. Without one it gets none, which each answer says."""
+    watermark: Path | None = None
+    """A file of `qaz label watermark`: every answer is marked in the choice of its tokens. transformers alone, started here."""
     notice: NoticeLanguage | None = None
     """A warning in words behind every answer, in this language; requests can ask for another."""
     start_s: float = Field(default=900.0, gt=0)

@@ -13,10 +13,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from qaz_llm.errors import InputError
-from qaz_llm.model.generation import SAMPLING
+from qaz_llm.io import read_json
+from qaz_llm.labels.watermark import read_watermark_keys
+from qaz_llm.model.generation import GENERATION_FILE, SAMPLING
 from qaz_llm.serve.config import ServeConfig
 from qaz_llm.serve.facts import ModelFacts
 from qaz_llm.serve.fields import Asked
@@ -39,7 +42,9 @@ class Launch:
 
 
 def check_engine(config: ServeConfig) -> None:
-    """Raise InputError where what an engine needs is not there."""
+    """Raise InputError where what an engine needs is not there, or where it cannot do what is asked."""
+    if config.watermark is not None:
+        _check_watermark(config, config.watermark)
     if config.upstream:
         return
     if config.engine == "llama":
@@ -59,10 +64,33 @@ def check_engine(config: ServeConfig) -> None:
         )
 
 
+def _check_watermark(config: ServeConfig, keys_file: Path) -> None:
+    if config.engine == "vllm":
+        raise InputError(
+            "--watermark: not for vllm, whose own watermark has other keys and takes them on the command line",
+            hint="start vLLM with its --watermark-config yourself and give --upstream URL --engine vllm; requests cannot switch it off",
+        )
+    if config.engine == "llama" or config.upstream:
+        what = "an engine that runs already" if config.upstream else "llama.cpp, which has no watermark"
+        raise InputError(
+            f"--watermark: not for {what}", hint="--engine transformers without --upstream can mark answers"
+        )
+    read_watermark_keys(keys_file)
+    settings = config.model / GENERATION_FILE
+    if settings.is_file() and read_json(settings).get("watermarking_config") is not None:
+        raise InputError(
+            f"{settings}: watermarking_config is set, and one of the two watermarks would take the other's place",
+            hint="take watermarking_config out of the file, or leave --watermark out",
+        )
+
+
 def launch_of(config: ServeConfig, facts: ModelFacts, port: int) -> Launch:
     """How an engine is started on the loopback address. vLLM's has not been tried here."""
     at = ("--host", LOOPBACK, "--port", str(port))
     folder = str(facts.folder)
+    if config.watermark is not None:
+        marking = (sys.executable, "-m", "qaz_llm.serve.marking_process", folder, str(port), str(config.watermark))
+        return Launch(marking, folder)
     if config.engine == "transformers":
         return Launch((sys.executable, "-c", _TRANSFORMERS, "serve", folder, *at, "--log-level", "error"), folder)
     key = secrets.token_urlsafe(32)

@@ -14,6 +14,7 @@ import orjson
 from qaz_llm.errors import InputError
 from qaz_llm.labels.keys import LabelKeys, open_keys
 from qaz_llm.labels.making import Labeller
+from qaz_llm.labels.watermark import SCHEME
 from qaz_llm.serve.notices import NOTICES, with_notice
 from qaz_llm.serve.refusals import Refused
 from qaz_llm.serve.said import Said
@@ -37,6 +38,8 @@ class AnswerLabels:
 
     keys: LabelKeys | None = None
     labeller: Labeller | None = None
+    has_watermark: bool = False
+    """Whether the engine marks what it writes in its choice of tokens."""
 
     def check(self, within_s: float) -> None:
         """Raise Refused (503) where the certificate ends before an answer that begins now: none goes out unlabelled unsaid."""
@@ -58,6 +61,8 @@ class AnswerLabels:
         field: dict[str, Any] = {"ai_generated": True, "c2pa": bool(label)}
         if why is not None:
             field["no_c2pa_because"] = why
+        if self.has_watermark:
+            field["watermark"] = SCHEME
         if beside or said.has_calls:
             field["beside"] = {key: bool(own) for key, own in beside.items()}
             field["beside"] |= {"tool_calls": False} if said.has_calls else {}
@@ -95,9 +100,9 @@ def is_json(text: str) -> bool:
         return False
 
 
-def open_labels(folder: Path | None, model: str) -> AnswerLabels:
+def open_labels(folder: Path | None, model: str, *, has_watermark: bool = False) -> AnswerLabels:
     """Raises InputError where the keys are not whole or their certificate has ended."""
     if folder is None:
-        return AnswerLabels()
+        return AnswerLabels(has_watermark=has_watermark)
     keys = open_keys(folder)
-    return AnswerLabels(keys, Labeller(keys, model=model))
+    return AnswerLabels(keys, Labeller(keys, model=model), has_watermark)

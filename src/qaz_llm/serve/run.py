@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from types import FrameType
 
 from qaz_llm.errors import InputError, QazError
+from qaz_llm.labels.watermark import SCHEME
 from qaz_llm.model.folder import check_model_folder
 from qaz_llm.progress import get_logger
 from qaz_llm.serve.config import ServeConfig
@@ -42,7 +43,7 @@ def serve(config: ServeConfig, *, open_to_all: bool = False) -> None:
     check_engine(config)
     from qaz_llm.serve.labelling import open_labels
 
-    labels = open_labels(config.label_keys, config.name)
+    labels = open_labels(config.label_keys, config.name, has_watermark=config.watermark is not None)
     with _listening(config.host, config.port) as listening:
         from qaz_llm.serve.app import make_app
         from qaz_llm.serve.facts import read_facts
@@ -50,9 +51,10 @@ def serve(config: ServeConfig, *, open_to_all: bool = False) -> None:
         facts = read_facts(config.model, config.window_tokens)
         host, port = listening.getsockname()[:2]
         _logger.info(
-            "%s at http://%s:%d/v1, window %s tokens, engine %s, keys: %s, label: %s, chat: %s",
+            "%s at http://%s:%d/v1, window %s tokens, engine %s, keys: %s, label: %s, watermark: %s, chat: %s",
             config.name, host, port, f"{facts.window_tokens:,}", config.engine, len(keys.names) or "none asked for",
             f"until {labels.keys.valid_until:%Y-%m-%d}" if labels.keys else "none (no --label-keys)",
+            SCHEME if config.watermark is not None else "none",
             "yes" if facts.has_template else "no, the model has no chat template",
         )  # fmt: skip
         _run(make_app(config, facts, keys, labels), listening)

@@ -15,10 +15,13 @@ from fake_engine import WINDOW, make_model_folder
 from served import ASK, KEY, Kept, Start, refused
 
 from qaz_llm.labels.reading import read_labels
+from qaz_llm.serve.answers import Part
 from qaz_llm.serve.config import Limits
+from qaz_llm.serve.fields import Asked
 from qaz_llm.serve.labelling import open_labels
 from qaz_llm.serve.notices import NOTICES
 from qaz_llm.serve.refusals import Refused
+from qaz_llm.serve.said import Said
 
 
 def test_an_answer_says_what_it_is_in_header_field_and_text(start: Start, roots: bytes) -> None:
@@ -87,6 +90,13 @@ def test_without_keys_the_answer_says_that_it_has_no_label(start: Start) -> None
             "c2pa": False,
             "no_c2pa_because": "no_label_keys",
         }
+
+
+def test_a_watermark_is_named_in_every_answer() -> None:
+    said = Said(Asked(is_chat=True))
+    said.take(Part("Сәлем"))
+    assert open_labels(None, "demo", has_watermark=True).behind(said).field["watermark"] == "synthid-text"
+    assert "watermark" not in open_labels(None, "demo").behind(said).field
 
 
 def test_json_and_calls_are_not_free_text(start: Start) -> None:
@@ -164,6 +174,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"presence_penalty": 1.0}, "presence_penalty"),
     ({"logit_bias": {"1": 5}}, "logit_bias"),
     ({"extra_body": {"watermark": False}}, "watermark"),
+    ({"extra_body": {"watermarking": False}}, "watermarking"),
+    ({"extra_body": {"watermarking_config": {}}}, "watermarking_config"),
+    ({"extra_body": {"generation_config": "{}"}}, "generation_config"),
     ({"extra_body": {"vllm_xargs": {"watermark": "off"}}}, "vllm_xargs"),
     ({"temperature": 3}, "temperature"),
     ({"max_tokens": 0}, "max_tokens"),

@@ -11,6 +11,10 @@ import pytest
 from fake_engine import make_model_folder
 
 from qaz_llm.cluster.environment import free_port
+from qaz_llm.labels.watermark import keys_of
+from qaz_llm.labels.watermark_score import score_ids
+from qaz_llm.serve.engines import generation_config
+from qaz_llm.serve.facts import read_facts
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,6 +43,24 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     (folder / "generation_config.json").write_text('{"do_sample": false, "pad_token_id": 0}')
     return folder
+
+
+@pytest.mark.parametrize("sampling", [{"temperature": 1.0}, {"temperature": 0.0}, {}])
+def test_whatever_a_request_asks_the_engine_marks(model: Path, sampling: dict[str, float]) -> None:
+    """The settings that the gateway sends leave the watermark out, and the model's own in memory have it."""
+    import torch
+    from transformers import GenerationConfig
+
+    from qaz_llm.serve.marking_process import marking_models, watermark_of
+
+    keys = keys_of(b"s" * 32)
+    models = marking_models(watermark_of(keys), force_model=str(model), device="cpu")
+    loaded, _ = models.load_model_and_processor(models.process_model_name(str(model)))
+    asked = GenerationConfig(**generation_config(sampling, 190, read_facts(model, None).settings))
+    torch.manual_seed(1)
+    ids = loaded.generate(torch.tensor([[5]]), generation_config=asked)[0, 1:].tolist()
+    assert score_ids(ids, keys).verdict == "found"
+    assert score_ids(ids, keys_of(b"o" * 32)).verdict == "none"
 
 
 @pytest.mark.slow

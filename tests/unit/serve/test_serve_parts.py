@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from qaz_llm.errors import InputError
 from qaz_llm.labels.keys import make_keys
+from qaz_llm.labels.watermark import make_watermark_keys
 from qaz_llm.serve.answers import BadAnswer
 from qaz_llm.serve.config import ServeConfig
 from qaz_llm.serve.engines import generation_config, launch_of
@@ -179,6 +180,18 @@ def test_what_a_start_refuses(tmp_path: Path) -> None:
         start(folder, upstream=("http://127.0.0.1:9",))
     with pytest.raises(InputError, match="is no GGUF"):
         start(folder, engine="llama")
+    make_watermark_keys(tmp_path / "mark")
+    with pytest.raises(InputError, match="which has no watermark"):
+        start(folder, engine="llama", watermark=tmp_path / "mark")
+    with pytest.raises(InputError, match="not for vllm"):
+        start(folder, engine="vllm", watermark=tmp_path / "mark")
+    with pytest.raises(InputError, match="an engine that runs already"):
+        start(folder, upstream=("http://127.0.0.1:9",), watermark=tmp_path / "mark")
+    with pytest.raises(InputError, match="no such file"):
+        start(folder, watermark=tmp_path / "none")
+    (folder / "generation_config.json").write_text('{"watermarking_config": {"bias": 0.0}}')
+    with pytest.raises(InputError, match="watermarking_config is set"):
+        start(folder, watermark=tmp_path / "mark")
     with pytest.raises(InputError, match="has 200 tokens"):
         start(folder, window_tokens=201, upstream=("http://127.0.0.1:9",))
     make_keys(tmp_path / "old", now=datetime.now(UTC) - timedelta(days=500))
