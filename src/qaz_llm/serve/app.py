@@ -28,7 +28,7 @@ READ = ["GET", "HEAD"]
 def make_app(config: ServeConfig, facts: ModelFacts, keys: Keys, labels: AnswerLabels) -> FastAPI:
     """The application; its engines are started when it is, and end with it."""
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
-    timeout = httpx2.Timeout(config.limits.request_s, connect=CONNECT_S)
+    timeout = httpx2.Timeout(None, connect=CONNECT_S)  # a request as a whole has its time in `Asking`
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

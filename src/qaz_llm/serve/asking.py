@@ -17,6 +17,7 @@ from qaz_llm.serve.events import events_of
 from qaz_llm.serve.faults import died, refusal_for, refusal_of
 from qaz_llm.serve.fields import Asked
 from qaz_llm.serve.refusals import Refused
+from qaz_llm.serve.waiting import Waiting
 from qaz_llm.serve.workers import Worker, Workers
 
 TRIES = 3
@@ -198,14 +199,13 @@ async def _at_most(chunks: AsyncIterator[bytes], limit: int, *, is_cut: bool = F
 
 async def _until(parts: AsyncGenerator[Part], seconds: float) -> AsyncGenerator[Part]:
     """The pieces that come within a time; then TimeoutError. It is raised where an engine is waited for, never where a client is."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    while True:
-        if loop.time() >= end:
-            raise TimeoutError
-        try:
-            async with asyncio.timeout_at(end):
-                part = await anext(parts)
-        except StopAsyncIteration:
-            return
-        yield part
+    waiting = Waiting(seconds, in_all=True)
+    try:
+        while True:
+            with waiting:
+                part = await anext(parts, None)
+            if part is None:
+                return
+            yield part
+    finally:
+        waiting.close()

@@ -13,9 +13,14 @@ from starlette.types import Receive, Scope, Send
 from qaz_llm.serve.labelling import HEADERS
 from qaz_llm.serve.refusals import Refused
 from qaz_llm.serve.shapes import dumped, event
+from qaz_llm.serve.waiting import Waiting
 
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+ALONE_S = 0.002
+"""How long pieces are written without a look at who else waits, and who has gone, in seconds."""
 
 
 class ClientGone(Exception):
@@ -27,7 +32,9 @@ class Outgoing:
 
     def __init__(self, send: Send, client_s: float) -> None:
         self._send = send
-        self._client_s = client_s
+        self._loop = asyncio.get_running_loop()
+        self._waiting = Waiting(client_s)
+        self._let_others = self._loop.time()
         self.status = 0
         self.has_request = asyncio.Event()
         """Set when the whole request was read: what comes from the client then is that it goes away."""
@@ -40,16 +47,21 @@ class Outgoing:
     async def write(self, data: bytes, *, is_last: bool = False) -> None:
         """A piece. Raises ClientGone where it is not taken in time."""
         try:
-            async with asyncio.timeout(self._client_s):
+            with self._waiting:
                 await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
         except TimeoutError as error:
             raise ClientGone("client_too_slow") from error
-        await asyncio.sleep(
-            0
-        )  # an engine's pieces may lie ready: who waits, and who has gone, is looked at between them
+        now = self._loop.time()
+        if now - self._let_others >= ALONE_S:  # an engine's pieces may lie ready: others have their turn between them
+            self._let_others = now
+            await asyncio.sleep(0)
 
     async def end(self) -> None:
         await self.write(b"", is_last=True)
+
+    def close(self) -> None:
+        """Nothing is written any more."""
+        self._waiting.close()
 
     async def whole(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
         """A JSON value as the whole answer."""
@@ -85,8 +97,11 @@ class WrittenBy(Response):
             for task in (writing, leaving):
                 if not task.done():
                     task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await writing
+            try:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await writing
+            finally:
+                out.close()
 
 
 async def _gone(receive: Receive, has_request: asyncio.Event) -> None:

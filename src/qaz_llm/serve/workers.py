@@ -28,6 +28,8 @@ LOOK_S = 0.25
 LOOK_UPSTREAM_S = 5.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 """Between two starts of an engine that dies again and again: twice as long each time."""
+ANSWER_S = 5.0
+"""How long an engine may take to say that it is there."""
 END_S = 5.0
 TAIL_BYTES = 4000
 TAIL_LINES = 6
@@ -176,7 +178,7 @@ class Workers:
         if self._config.engine == "transformers":
             return str(self._facts.folder)
         try:
-            answer = await self._client.get(f"{worker.url}/v1/models", headers=worker.headers)
+            answer = await self._client.get(f"{worker.url}/v1/models", headers=worker.headers, timeout=ANSWER_S)
             return str(answer.json()["data"][0]["id"])
         except (httpx2.HTTPError, ValueError, LookupError, TypeError) as error:
             raise InputError(
@@ -185,7 +187,7 @@ class Workers:
 
     async def _answers(self, worker: Worker) -> bool:
         try:
-            answer = await self._client.get(f"{worker.url}/health", headers=worker.headers, timeout=5.0)
+            answer = await self._client.get(f"{worker.url}/health", headers=worker.headers, timeout=ANSWER_S)
         except httpx2.HTTPError:
             return False
         return answer.status_code == 200
