@@ -59,7 +59,7 @@ def main() -> int:
     parser.add_argument("--texts", type=int, default=2000)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    made = {"texts": of_texts(arguments), "answers": []}
+    made: dict[str, Any] = {"texts": of_texts(arguments), "answers": []}
     print(f"unmarked Kazakh texts: {made['texts']}", flush=True)
     if arguments.answers:
         made["answers"] = list(of_answers(arguments))
