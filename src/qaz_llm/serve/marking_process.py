@@ -52,7 +52,7 @@ def marking_models(watermark: SynthIDTextWatermarkingConfig, **options: Any) -> 
     """Transformers' keeper of models; whatever it loads, and loads again, marks what it writes."""
     from transformers.cli.serving.model_manager import ModelManager
 
-    class MarkingModels(ModelManager):
+    class MarkingModels(ModelManager):  # type: ignore[misc]
         def load_model_and_processor(self, *args: Any, **kwargs: Any) -> Any:
             model, processor = super().load_model_and_processor(*args, **kwargs)
             model.generation_config.watermarking_config = watermark
@@ -66,7 +66,7 @@ def watermark_of(keys: WatermarkKeys) -> SynthIDTextWatermarkingConfig:
     import torch
     from transformers import SynthIDTextWatermarkingConfig
 
-    class Watermark(SynthIDTextWatermarkingConfig):
+    class Watermark(SynthIDTextWatermarkingConfig):  # type: ignore[misc]
         def construct_processor(self, vocab_size: int, device: Any) -> Any:
             processor = super().construct_processor(vocab_size, device)
             processor.sampling_table = torch.from_numpy(keys.table.astype("int64")).to(device)
