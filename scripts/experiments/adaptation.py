@@ -179,6 +179,22 @@ def train_in_two(place: Place, arm: Arm, seed: int, start: Path, steps: int, log
     return qaz("train", str(begun), log=log) + qaz("train", str(ended), log=log)
 
 
+def put_back(place: Place, arm: Arm, seed: int) -> dict[str, Any]:
+    """The model of another arm, which is trained where it is not there, with some of the base put back."""
+    assert arm.back is not None
+    name, weight = arm.back
+    run_arm(place, next(other for other in all_arms() if other.name == name), seed)
+    trained = read_json(place.result(name, seed))
+    out = place.work / "runs" / f"{arm.name}-s{seed}"
+    shutil.rmtree(out, ignore_errors=True)
+    merged_cpu_s = qaz(
+        "merge", str(place.work / "runs" / f"{name}-s{seed}" / "model"), str(out / "model"),
+        "--add", f"{place.models / arm.model}={weight}", log=place.work / "runs" / f"{arm.name}-s{seed}.log",
+    )  # fmt: skip
+    kept = {key: trained[key] for key in ("tokens", "steps", "flops_per_token", "grown_cpu_s")}
+    return {**kept, "train_cpu_s": round(trained["train_cpu_s"] + merged_cpu_s, 1), "model_dir": str(out / "model")}
+
+
 def train_peer(place: Place, arm: Arm, seed: int) -> dict[str, Any]:
     start, _ = start_of(place, arm)
     name = f"{arm.name}-s{seed}"
@@ -221,7 +237,8 @@ def run_arm(place: Place, arm: Arm, seed: int) -> None:
     if path.is_file():
         return
     print(f"{arm.name}, seed {seed}", flush=True)
-    facts = train_peer(place, arm, seed) if arm.is_peer else train_ours(place, arm, seed)
+    make = train_peer if arm.is_peer else put_back if arm.back else train_ours
+    facts = make(place, arm, seed)
     model = facts.pop("model_dir")
     scores = scores_of(place, model, f"{arm.name}-s{seed}")
     shutil.rmtree(place.work / "runs" / f"{arm.name}-s{seed}" / "checkpoints", ignore_errors=True)

@@ -17,7 +17,10 @@ REPLAY_FRAC = 0.3
 
 @dataclass(frozen=True)
 class Arm:
-    """One training. `new_tokens` 0: the old tokenizer; `swap`: new tokens take the ids of unused old ones."""
+    """One training. `new_tokens` 0: the old tokenizer; `swap`: new tokens take the ids of unused old ones.
+
+    `back`: no training, but the model of another arm, named, with so much of the base put back by `qaz merge`.
+    """
 
     name: str
     model: str = SMOLLM2
@@ -26,6 +29,7 @@ class Arm:
     replay_frac: float = REPLAY_FRAC
     is_peer: bool = False
     native_last: bool = False
+    back: tuple[str, float] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -73,6 +77,7 @@ def gemma_arms() -> tuple[Arm, ...]:
         Arm("gemma-main", GEMMA, settings=lr),
         Arm("gemma-swap", GEMMA, swap=True, settings=lr),
         Arm("gemma-old-tokenizer-lr-2e-5", GEMMA, new_tokens=0, settings={"lr": 2e-5}),
+        Arm("gemma-half-back", GEMMA, new_tokens=0, settings=lr, back=("gemma-old-tokenizer", 0.5)),
     )
 
 

@@ -11,7 +11,7 @@ instructions done, and the first answers as they came.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,11 @@ ANSWER_BYTES = 400
 
 SHOWN_ANSWERS = 10
 
+MORE_DIALOGUE = {"dialogues": 0.4, "sib200_kk": 0.02, "sib200_ru": 0.04, "sib200_en": 0.04, "mozilla_pairs": 0.15,
+                 "gov_pairs": 0.15, "kaznu_pairs": 0.1, "scratch_pairs": 0.1}  # fmt: skip
+"""Shares of tokens by source. As they lie, one dialogue in 130 is a Kazakh question with a Kazakh answer that is no translation, and one in
+seven a Kazakh request for Russian: so tuned, a model answers Kazakh in Russian."""
+
 
 def base(place: Place, seed: int) -> Path:
     return place.models / SMOLLM2
@@ -60,15 +65,17 @@ def merged(place: Place, seed: int, name: str, start: Callable[[Place, int], Pat
     return out
 
 
-def tuned(place: Place, seed: int, name: str, start: Callable[[Place, int], Path]) -> Path:
-    """`start` after one pass over the corpus's dialogues."""
+def tuned(
+    place: Place, seed: int, name: str, start: Callable[[Place, int], Path], shares: Mapping[str, float] | None = None
+) -> Path:
+    """`start` after TUNING_TOKENS of the corpus's dialogues, as they lie or by `shares` of their sources."""
     from qaz_llm.config import dump_yaml
 
     run_dir = place.work / "tuned" / f"{name}-s{seed}"
     steps = TUNING_TOKENS // (SEQ_LEN * ROWS * 2)
     values = {
         "method": "sft", "run_dir": str(run_dir), "model": {"checkpoint": str(start(place, seed))},
-        "data": {"mix": [{"name": "dialogues", "path": str(place.corpus), "weight": 1.0}]}, "seq_len": SEQ_LEN,
+        "data": {"mix": dialogue_mix(place, shares)}, "seq_len": SEQ_LEN,
         "micro_batch_size": ROWS, "grad_accum_steps": 2, "max_steps": steps, "lr": 5e-5, "warmup_steps": max(1, steps // 10),
         "seed": seed, "device": "cpu", "log_every_steps": 5, "checkpoint_every_steps": 20, "keep_checkpoints": 1,
         "eval_every_steps": steps, "heldout": sentences(place),
@@ -80,6 +87,13 @@ def tuned(place: Place, seed: int, name: str, start: Callable[[Place, int], Path
     return run_dir / "model"
 
 
+def dialogue_mix(place: Place, shares: Mapping[str, float] | None) -> list[dict[str, Any]]:
+    path = str(place.corpus)
+    if shares is None:
+        return [{"name": "dialogues", "path": path, "weight": 1.0}]
+    return [{"name": source, "path": path, "source": source, "weight": share} for source, share in shares.items()]
+
+
 def heldout_options(place: Place, *order: str) -> list[str]:
     files = sentences(place)
     return [word for code in order for word in ("--heldout", f"{code}={files[code]}")]
@@ -87,6 +101,10 @@ def heldout_options(place: Place, *order: str) -> list[str]:
 
 def sft(place: Place, seed: int) -> Path:
     return tuned(place, seed, "sft", adapted)
+
+
+def sft_more_dialogue(place: Place, seed: int) -> Path:
+    return tuned(place, seed, "sft-more-dialogue", adapted, MORE_DIALOGUE)
 
 
 def sft_of_base(place: Place, seed: int) -> Path:
@@ -119,6 +137,7 @@ WAYS: dict[str, Callable[[Place, int], Path]] = {
     "base": base,
     "adapted": adapted,
     "sft": sft,
+    "sft-more-dialogue": sft_more_dialogue,
     "quarter-back": quarter_back,
     "half-back": half_back,
     "searched-back": searched_back,
