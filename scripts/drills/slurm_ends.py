@@ -46,10 +46,10 @@ def divergence(place: Place, outcome: Outcome, _dice: random.Random) -> None:
     outcome.check(outcome.restarts == 0, "not requeued")
 
 
-SMALL_SHM = """#!/bin/sh
-# Stands before the command of each task: on one node /dev/shm is a file system of 64 MB, a quarter of what is asked for.
+FULL_SHM = """#!/bin/sh
+# Stands before the command of each task: on one node /dev/shm is full but for 64 MB, a quarter of what is asked for.
 if [ "$SLURMD_NODENAME" != "$QAZ_TEST_BAD_NODE" ]; then exec "$@"; fi
-exec unshare --mount sh -c 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"' sh "$@"
+exec unshare --mount sh -c 'mount -t tmpfs -o size=320m tmpfs /dev/shm && fallocate -l 256M /dev/shm/left && exec "$@"' sh "$@"
 """
 
 
@@ -60,7 +60,7 @@ def bad_node(place: Place, outcome: Outcome, _dice: random.Random) -> None:
     """
     outcome.shape = "2 × 1, 1 × 2"
     whole = slurm.weights(place.whole("struck", slurm.TWO_NODES, async_save="off"))  # two tasks, wherever they are
-    wrapper = _script(place.folder / "small-shm.sh", SMALL_SHM)
+    wrapper = _script(place.folder / "full-shm.sh", FULL_SHM)
     both = slurm.train(
         place.folder, place.values(f"{outcome.drill}-both"), slurm.TWO_NODES,
         QAZ_RUN_IN=str(wrapper), QAZ_TEST_BAD_NODE="n2",
