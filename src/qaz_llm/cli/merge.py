@@ -11,9 +11,12 @@ import typer
 
 from qaz_llm.cli.options import AsJson, TrustRemoteCode
 from qaz_llm.cli.printing import print_json, print_table
+from qaz_llm.errors import InputError
 
 if TYPE_CHECKING:
     from qaz_llm.pipeline.merge import MergeRequest
+
+KEEP_WITHIN = 0.05
 
 
 def merge(
@@ -36,8 +39,11 @@ def merge(
         typer.Option(metavar="NAME=FILE", help="Search how much to add: lowest bits per byte of the first text."),
     ] = None,
     keep_within: Annotated[
-        float, typer.Option(min=0.0, help="How much worse the other texts may get in the search (0.05: a twentieth).")
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            min=0.0, help="With --heldout: how much worse the other texts may get (0.05, a twentieth, unless given)."
+        ),
+    ] = None,
     as_json: AsJson = False,
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
@@ -49,13 +55,18 @@ def merge(
     """
     from qaz_llm.pipeline.merge import MergeRequest, merge_models
 
+    if keep_within is not None and not heldout:
+        raise InputError(
+            "--keep-within is of the search, which goes by --heldout, and that is not given",
+            hint="give the texts, --heldout NAME=FILE, or leave --keep-within out",
+        )
     request = MergeRequest(
         onto,
         tuple(_weighted(word) for word in add or ()),
         ref,
         tuple(revert or ()),
         tuple(_named(word) for word in heldout or ()),
-        keep_within,
+        KEEP_WITHIN if keep_within is None else keep_within,
         trust_remote_code,
     )
     _check_out(out, [onto, *(name for name, _ in request.adds), *([ref] if ref else [])])
@@ -76,7 +87,6 @@ def merge(
 
 def _check_out(out: Path, models: Sequence[str]) -> None:
     """Raise InputError where the result would take the place of a model that goes into it, or of anything else."""
-    from qaz_llm.errors import InputError
 
     place = out.expanduser().resolve()
     for name in models:
@@ -91,7 +101,6 @@ def _check_out(out: Path, models: Sequence[str]) -> None:
 
 def _check_heldout(request: MergeRequest) -> None:
     """Raise InputError where a held-out text would be left out of the search, or there is nothing to search."""
-    from qaz_llm.errors import InputError
 
     names = [name for name, _ in request.heldout]
     if twice := [name for name in names if names.count(name) > 1]:
@@ -104,7 +113,6 @@ def _check_heldout(request: MergeRequest) -> None:
 
 def _weighted(word: str) -> tuple[str, float]:
     """`MODEL=0.5` or `MODEL`; a path may hold an equals sign of its own."""
-    from qaz_llm.errors import InputError
 
     name, mark, number = word.rpartition("=")
     if not mark or Path(word).exists():
@@ -119,7 +127,6 @@ def _weighted(word: str) -> tuple[str, float]:
 
 
 def _named(word: str) -> tuple[str, str]:
-    from qaz_llm.errors import InputError
 
     name, mark, path = word.partition("=")
     if not (name and mark and path):

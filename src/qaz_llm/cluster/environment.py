@@ -133,19 +133,31 @@ def export_variables(environment: Environment) -> None:
     os.environ.update({name: str(value) for name, value in values.items()})
 
 
+def _number(env: Mapping[str, str], name: str, default: int | None = None) -> int:
+    """Raises ConfigError where a launcher's variable is no number."""
+    value = env.get(name)
+    if value is None and default is not None:
+        return default
+    try:
+        return int(value or "")
+    except ValueError:
+        raise ConfigError(
+            f"{name} is {value!r}, and a whole number was expected",
+            hint="start with torchrun --nproc-per-node N -m qaz_llm …, or srun; or unset what a launcher left behind",
+        ) from None
+
+
 def _read_ranks(env: Mapping[str, str]) -> tuple[Launcher, dict[str, int]]:
     if "RANK" in env and "WORLD_SIZE" in env:
         launcher: Launcher = "torchrun"
-        world_size, rank = int(env["WORLD_SIZE"]), int(env["RANK"])
-        local_rank = int(env.get("LOCAL_RANK", rank))
-        local_world_size = int(env.get("LOCAL_WORLD_SIZE", world_size))
+        world_size, rank = _number(env, "WORLD_SIZE"), _number(env, "RANK")
+        local_rank = _number(env, "LOCAL_RANK", rank)
+        local_world_size = _number(env, "LOCAL_WORLD_SIZE", world_size)
     elif "SLURM_STEP_NUM_TASKS" in env and "SLURM_PROCID" in env:
         launcher = "slurm"
-        world_size, rank = int(env["SLURM_STEP_NUM_TASKS"]), int(env["SLURM_PROCID"])
-        local_rank = int(env.get("SLURM_LOCALID", 0))
-        local_world_size = tasks_on_node(
-            env.get("SLURM_STEP_TASKS_PER_NODE", str(world_size)), int(env.get("SLURM_NODEID", 0))
-        )
+        world_size, rank = _number(env, "SLURM_STEP_NUM_TASKS"), _number(env, "SLURM_PROCID")
+        local_rank, node = _number(env, "SLURM_LOCALID", 0), _number(env, "SLURM_NODEID", 0)
+        local_world_size = tasks_on_node(env.get("SLURM_STEP_TASKS_PER_NODE", str(world_size)), node)
     else:
         return "alone", {"world_size": 1, "rank": 0, "local_rank": 0, "local_world_size": 1}
     if not 0 <= rank < world_size or not 0 <= local_rank < max(local_world_size, 1):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TOKENIZER_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken", "additional_chat_templates/*.jinja")
 """Of a model repository what configs and tokenizers are read from; weights' indexes are .json too."""
 WEIGHTS = ("model*.safetensors",)
+_PART = re.compile(r"(.*)-\d{5}-of-(\d{5})(\.safetensors)")
+MAX_PARTS = 10_000
 PAPERS = ("README.md", "LICEN[SC]E*", "NOTICE*", "USE_POLICY*")
 NOT_READ = ("training_args.json", "trainer_state.json", "onnx/*", "*.index.json.*")
 
@@ -185,9 +187,26 @@ def _of_model(need: Need, files: Mapping[str, RemoteFile]) -> set[str]:
     if need.weights and not any(_matches(path, WEIGHTS) for path in chosen):
         others = [path for path in files if path.endswith((".bin", ".pt", ".pth", ".gguf", ".safetensors"))]
         raise _UnknownError(f"it has no model.safetensors; it holds {', '.join(sorted(others)[:4]) or 'no weights'}")
+    if need.weights and "config.json" not in chosen:
+        raise _UnknownError("it has weights and no config.json, without which no library reads them")
+    if missing := _missing_parts(chosen):
+        raise _UnknownError(f"weights in parts, of which it lacks {', '.join(missing[:4])}")
     if not any(_matches(path, TOKENIZER_FILES) for path in chosen):
         raise _UnknownError("it has neither a config nor a tokenizer")
     return chosen
+
+
+def _missing_parts(paths: set[str]) -> list[str]:
+    """By the names of those that are there.
+
+    >>> _missing_parts({"model-00002-of-00002.safetensors", "config.json"})
+    ['model-00001-of-00002.safetensors']
+    """
+    parts = [match for path in paths if (match := _PART.fullmatch(path))]
+    whole = {
+        f"{m[1]}-{number:05d}-of-{m[2]}{m[3]}" for m in parts for number in range(1, min(int(m[2]), MAX_PARTS) + 1)
+    }
+    return sorted(whole - paths)
 
 
 def _of_set(need: Need, commit: str, files: Mapping[str, RemoteFile]) -> set[str]:

@@ -59,11 +59,11 @@ def fit_vocabulary(
     return None
 
 
-def check_rows(rows: int, tokens: int) -> None:
-    """Raises InputError where a model has fewer rows than its tokenizer has tokens."""
+def check_rows(rows: int, tokens: int, *, name: str = "") -> None:
+    """Raises InputError where a model, called `name` where there are several, has fewer rows than its tokenizer has tokens."""
     if tokens > rows:
         raise InputError(
-            f"the tokenizer has {tokens:,} tokens, the model {rows:,} embedding rows",
+            f"{name}{': ' if name else ''}the tokenizer has {tokens:,} tokens, the model {rows:,} embedding rows",
             hint="use the tokenizer that belongs to the checkpoint, or extend that one with `qaz tokenizer extend`",
         )
 

@@ -100,7 +100,7 @@ def merge_models(request: MergeRequest, out: Path) -> Merged:
         left = merge.difference.left_rows
         if left:
             _logger.info("%d tokens are not in all models: their rows stay as %s has them", left, request.onto)
-        if merge.is_nothing:
+        if merge.is_nothing and any(weight for _, weight in request.adds):
             _note("the difference that is added is zero everywhere: the models have the same weights", notes)
         if request.heldout:
             tried = search(merge, onto, request, heldout)
@@ -133,10 +133,15 @@ def odd_weights(adds: Sequence[tuple[str, float]]) -> Iterator[str]:
 
 
 def _load(name: str, request: MergeRequest) -> Source:
+    """Raises InputError also where its tokenizer has tokens that its table has no rows for."""
+    from qaz_llm.model.embeddings import count_rows
     from qaz_llm.model.load import load_model, load_tokenizer
+    from qaz_llm.model.vocabulary import check_rows
 
     trust = request.trust_remote_code
-    return Source(name, load_model(name, trust_remote_code=trust), load_tokenizer(name, trust_remote_code=trust))
+    source = Source(name, load_model(name, trust_remote_code=trust), load_tokenizer(name, trust_remote_code=trust))
+    check_rows(count_rows(source.model), len(source.tokenizer), name=name)
+    return source
 
 
 def _load_other(name: str, onto: Source, request: MergeRequest, notes: list[str]) -> Source:

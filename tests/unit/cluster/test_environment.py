@@ -108,3 +108,10 @@ def test_torch_is_asked_where_a_driver_could_be_and_only_there(monkeypatch: pyte
     if not Path("/dev/kfd").exists():
         monkeypatch.setattr("ctypes.CDLL", lacks)
         assert read_environment({}).device == "cpu"
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "RANK", "LOCAL_RANK"])
+@pytest.mark.parametrize("value", ["x", "", "1.5"])
+def test_a_launcher_s_variable_that_is_no_number_is_named(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is '{value}'"):
+        read_environment({"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"} | {name: value})

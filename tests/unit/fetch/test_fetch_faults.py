@@ -105,7 +105,7 @@ def test_names_that_no_repository_can_have_are_named(hub: FakeHub, config: Path,
         assert code == 2 and f"{name} (model): no such folder here, and no name that a repository" in err
 
 
-@pytest.mark.parametrize("path", ["../../x.json", "/x.json", "a/../../x.csv"])
+@pytest.mark.parametrize("path", ["../../x.json", "/x.json", "a/../../x.csv", "..\\x.json", f"{'x' * 300}.json"])
 def test_a_hub_that_names_files_outside_is_not_obeyed(
     hub: FakeHub, tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +130,24 @@ def test_a_repository_without_a_tokenizer_is_not_fetched_as_one(hub: FakeHub, tm
 
 
 # ---------------------------------------------------------------------------------------------------- again, and half way
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        ({name: MODEL[name] for name in ("tokenizer.json", "model.safetensors")}, "no config.json"),
+        (
+            {**MODEL, "model-00002-of-00003.safetensors": b"w", "model-00003-of-00003.safetensors": b"w"},
+            "lacks model-00001-of-00003.safetensors",
+        ),
+    ],
+)
+def test_a_model_that_no_library_could_load_is_not_called_whole(
+    hub: FakeHub, tmp_path: Path, files: dict[str, bytes], what: str
+) -> None:
+    hub.repos["models", "org/model"] = Repo(files)
+    with pytest.raises(InputError, match=what):
+        find([WHOLE], tmp_path)
 
 
 def test_a_second_fetch_of_less_keeps_what_was_fetched_before(hub: FakeHub, tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from qaz_llm.cli.merge import _check_heldout, _check_out, _weighted
+from qaz_llm.cli.merge import _check_heldout, _check_out, _weighted, merge
 from qaz_llm.errors import InputError
-from qaz_llm.pipeline.merge import MergeRequest
+from qaz_llm.pipeline.merge import MergeRequest, merge_models
 
 
 @pytest.fixture
@@ -55,3 +55,29 @@ def test_held_out_texts_have_names_of_their_own_and_something_to_search() -> Non
         _check_heldout(MergeRequest("m", (("n", 1.0),), heldout=(*texts, ("kk", "c.txt"))))
     with pytest.raises(InputError, match="nothing is added"):
         _check_heldout(MergeRequest("m", revert=("mlp",), heldout=texts))
+
+
+def test_a_table_with_fewer_rows_than_the_tokenizer_has_tokens_is_refused(tmp_path: Path) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    from qaz_llm.io import embedded_path, read_jsonl
+    from qaz_llm.tokenizer.base import train_base_tokenizer
+
+    texts = [row["text"] for row in read_jsonl(embedded_path("documents_ru.jsonl"))]
+    tokenizer: PreTrainedTokenizerFast = train_base_tokenizer(texts, vocab_size=400)
+    for name, rows in (("whole", len(tokenizer)), ("cut", len(tokenizer) - 30)):
+        config = LlamaConfig(
+            vocab_size=rows, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
+        )
+        LlamaForCausalLM(config).save_pretrained(tmp_path / name)
+        tokenizer.save_pretrained(tmp_path / name)
+    for onto, other in (("cut", "whole"), ("whole", "cut")):
+        request = MergeRequest(str(tmp_path / onto), ((str(tmp_path / other), 0.5),))
+        with pytest.raises(InputError, match=r"cut: the tokenizer has \d+ tokens, the model \d+ embedding rows"):
+            merge_models(request, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_limit_of_the_search_is_not_ignored_where_there_is_no_search(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--heldout, and that is not given"):
+        merge(str(model), tmp_path / "new", add=[str(model)], keep_within=0.1)
