@@ -22,7 +22,8 @@ from qaz_llm.fetch.verify import verify_folder
 from qaz_llm.io import hub as hub_module
 from qaz_llm.io import only_one
 
-MODEL = {"config.json": b"{}", "tokenizer.json": b"{}", "model.safetensors": b"weights" * 99, "own.py": b"code"}
+# Two files of the same bytes are one blob in the cache of the hub's libraries: which of both is sent would be chance.
+MODEL = {"config.json": b"{}", "tokenizer.json": b"{ }", "model.safetensors": b"weights" * 99, "own.py": b"code"}
 WHOLE = Need("org/model", "model", weights=True, code=True, why=("model.checkpoint",))
 WORDS = Need("org/model", "model", why=("tokenizer.base",))
 SET = {"kk/a.csv": "қар\n".encode(), "kk/b c.csv": b"2\n", "ru/a.csv": b"3\n", "README.md": b"# S"}
