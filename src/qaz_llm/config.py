@@ -138,6 +138,12 @@ def validate(cls: type[T], raw: RawConfig, where: str) -> T:
         ) from error
 
 
+def first_problem(error: ValidationError) -> tuple[str, str]:
+    """Where in a file of ours its first problem is, as `files.0.size` ("" where it is the whole), and what it is."""
+    first = error.errors(include_url=False)[0]
+    return ".".join(map(str, first["loc"])), first["msg"]
+
+
 def dump_yaml(values: Mapping[str, Any]) -> str:
     """Values as YAML text, keys in their order, letters unescaped."""
     from io import StringIO

@@ -17,6 +17,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from qaz_llm.config import first_problem
 from qaz_llm.errors import DamagedFileError
 from qaz_llm.fetch.inside import stays_inside
 from qaz_llm.fetch.look import Found, RemoteFile
@@ -117,13 +118,10 @@ def read_manifest(out: Path) -> Manifest | None:
     try:
         manifest = TypeAdapter(Manifest).validate_python(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise _damaged(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
-    paths, keys = (
-        (file.path for file in manifest.files()),
-        (" ".join(map(str, entry.key)) for entry in manifest.entries),
-    )
+        where, problem = first_problem(error)
+        raise _damaged(path, f"{where}: {problem}" if where else problem) from error
+    paths = (file.path for file in manifest.files())
+    keys = (" ".join(map(str, entry.key)) for entry in manifest.entries)
     for name, count in (Counter(paths) + Counter(keys)).items():
         if count > 1:
             raise _damaged(path, f"{name} is named {count} times")

@@ -176,10 +176,7 @@ def _training_size(section: AnyStage) -> str:
     mix = ""
     if isinstance(section, TextStage):
         whole = sum(section.mix.values())
-        mix = (
-            " ("
-            + ", ".join(f"{language} {format_share(w / whole, digits=3)}" for language, w in section.mix.items())
-            + ")"
-        )
+        shares = [f"{language} {format_share(w / whole, digits=3)}" for language, w in section.mix.items()]
+        mix = f" ({', '.join(shares)})"
     kind = "LoRA" if section.adapter.type == "lora" else "all weights"
     return f"{length}{mix}, {per_step:,} per step and process, {kind}"

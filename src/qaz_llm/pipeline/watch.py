@@ -17,6 +17,7 @@ from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.pipeline.heldout import read_heldout
 from qaz_llm.progress import without_progress
 from qaz_llm.records import EvalItem
+from qaz_llm.train.watching.texts import fingerprints_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -40,7 +41,7 @@ class HeldOut:
     @property
     def fingerprints(self) -> dict[str, str]:
         """By the name of each number what it is measured on: the texts, or the questions and how they are asked."""
-        found = {name: fingerprint_value(list(texts)) for name, texts in self.texts.items()}
+        found = fingerprints_of(self.texts)
         for task, items in self.questions:
             said = task.model_dump(mode="json", exclude_defaults=True)
             for language in dict.fromkeys(item.language for item in items):

@@ -11,9 +11,10 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from qaz_llm.errors import InputError
-from qaz_llm.model.one_base import Source, check_one_base, different_fields, different_kinds, remarks
+from qaz_llm.model.one_base import Source, check_one_base, different_fields, remarks
 from qaz_llm.tokenizer.base import train_base_tokenizer
 from qaz_llm.tokenizer.extend import extend_tokenizer
+from qaz_llm.tokenizer.kinds import different_kinds
 
 TEXTS = ["Мама мыла раму, а папа читал газету.", "The cat sat on the mat, and the dog lay in the fog."] * 20
 KAZAKH = ["Қазақстан Республикасының Конституциясы бойынша мемлекеттік тіл – қазақ тілі."] * 20

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.preflight.checks import check_node
+from qaz_llm.cluster.preflight.config import PreflightConfig
 from qaz_llm.cluster.preflight.facts import NodeFacts, to_json
 from qaz_llm.cluster.preflight.fault import settle
 from qaz_llm.cluster.preflight.findings import Finding
@@ -21,8 +21,12 @@ def look_at_this_node(
 ) -> tuple[NodeFacts, list[Finding]]:
     """The facts of this node and what is wrong with it."""
     facts = gather(environment, look.folders, keeps_to_cpu=look.keeps_to_cpu, pids=(os.getpid(),))
+    return facts, _findings(facts, look.config)
+
+
+def _findings(facts: NodeFacts, config: PreflightConfig) -> list[Finding]:
     unread = [Finding("note", facts.node, f"not checked: {what}") for what in facts.unread]
-    return facts, [*settle(check_node(facts, look.config), [facts.node]), *unread]
+    return [*settle(check_node(facts, config), [facts.node]), *unread]
 
 
 def check_this_node(environment: Environment, look: Look, *, gather: GatherFacts = gather_facts) -> None:
@@ -36,13 +40,10 @@ def check_this_node(environment: Environment, look: Look, *, gather: GatherFacts
     """
     if look.keeps_to_cpu or not look.config.nodes:
         return
-
-    def gathered(*args: Any, **kwargs: Any) -> NodeFacts:
-        return replace(gather(*args, **kwargs), shm_free_bytes=None)
-
-    facts, findings = look_at_this_node(environment, replace(look, folders={}), gather=gathered)
+    facts = replace(gather(environment, {}, pids=(os.getpid(),)), shm_free_bytes=None)
     if environment.device == "cpu" and not facts.expected_gpus:
         return
+    findings = _findings(facts, look.config)
     if not facts.in_slurm:
         findings = [replace(finding, kind="note") for finding in findings]
     conclude(findings, look, environment, nodes=[to_json(facts)])

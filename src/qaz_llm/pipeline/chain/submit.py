@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from qaz_llm.config import first_problem
 from qaz_llm.errors import DamagedFileError, InputError, QazError
 from qaz_llm.io import make_dir, read_json, write_json
 from qaz_llm.pipeline.chain import slurm
@@ -134,10 +135,9 @@ def read_jobs(run_dir: Path) -> dict[str, Job]:
     except DamagedFileError as error:
         raise DamagedFileError(error.message, hint=hint) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "as a whole"
+        place, problem = first_problem(error)
         raise DamagedFileError(
-            f"{path}: not the list of jobs that a chain writes ({place}: {first['msg']})", hint=hint
+            f"{path}: not the list of jobs that a chain writes ({place or 'as a whole'}: {problem})", hint=hint
         ) from error
     return {job.link: job for job in jobs}
 

@@ -94,9 +94,8 @@ class Heartbeat:
         with suppress(OSError, QazError):  # a folder that cannot be written is said by the checks that follow
             make_dir(self.folder)
             if self.environment.is_main:
-                for left in self.folder.glob(
-                    "rank-*.json"
-                ):  # of an earlier sitting; those of this one are written again
+                # Of an earlier sitting; those of this one are written again.
+                for left in self.folder.glob("rank-*.json"):
                     left.unlink(missing_ok=True)
         self._write()
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()

@@ -110,9 +110,9 @@ class EvalCallback(TrainerCallback):  # type: ignore[misc]  # transformers is no
         """Write the row; the best evaluation since then, why the run ends if it does, and which languages are forgotten."""
         run_dir, settings = self.watch.run_dir, self.watch.settings
         append_evaluation(run_dir, step, scores, self.texts)
-        self.watch.status.set(**shown_in_status(run_dir, settings))
-        found = forgetting.judge(run_dir, settings.forgetting).rises
-        return best_so_far(run_dir, settings), why_ended(run_dir, settings), found
+        best, judged = best_so_far(run_dir, settings), forgetting.judge(run_dir, settings.forgetting)
+        self.watch.status.set(**_in_status({"step": step, **scores}, best, judged, settings))
+        return best, why_ended(run_dir, settings), judged.rises
 
 
 def shown_in_status(run_dir: Path, settings: WatchConfig) -> dict[str, Any]:
@@ -124,12 +124,18 @@ def shown_in_status(run_dir: Path, settings: WatchConfig) -> dict[str, Any]:
     rows = read_metrics(run_dir / EVALS_FILE)
     if not rows or not rows[-1]["step"]:
         return {}
-    best, found = best_so_far(run_dir, settings), forgetting.judge(run_dir, settings.forgetting)
+    judged = forgetting.judge(run_dir, settings.forgetting)
+    return _in_status(rows[-1], best_so_far(run_dir, settings), judged, settings)
+
+
+def _in_status(
+    row: Mapping[str, Any], best: Best | None, judged: forgetting.Judged, settings: WatchConfig
+) -> dict[str, Any]:
     return {
-        "held_out": rows[-1],
+        "held_out": row,
         "best": {"by": best.by, "step": best.step, "value": best.value} if best is not None else None,
-        "forgetting": {rise.name: float(f"{rise.frac:.3g}") for rise in found.rises} or None,
-        "forgetting_not_judged": list(found.not_judged) or None,
+        "forgetting": {rise.name: float(f"{rise.frac:.3g}") for rise in judged.rises} or None,
+        "forgetting_not_judged": list(judged.not_judged) or None,
         "max_rise_frac": settings.forgetting.max_rise_frac,
     }
 

@@ -3,24 +3,13 @@
 from pathlib import Path
 
 import pytest
+from train_configs import make
 
-from qaz_llm.config import config_from_values, load_config
+from qaz_llm.config import load_config
 from qaz_llm.errors import ConfigError
 from qaz_llm.train.config import TrainConfig
 
 ROOT = Path(__file__).parents[4]
-ARCHITECTURE = {"hidden_size": 32, "num_layers": 2, "num_heads": 4, "intermediate_size": 64}
-
-
-def make(*overrides: str, **values) -> TrainConfig:
-    base = {
-        "run_dir": "r",
-        "method": "pretrain",
-        "seq_len": 64,
-        "model": {"architecture": ARCHITECTURE, "train_vocab_size": 400},
-        "data": {"mix": [{"name": "a", "path": "a.jsonl"}]},
-    }
-    return config_from_values(TrainConfig, base | values, where="test", overrides=overrides)
 
 
 def test_the_base_is_valid() -> None:

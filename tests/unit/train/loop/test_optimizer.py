@@ -6,7 +6,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from peft.optimizers import create_loraplus_optimizer
-from test_train_config import make
+from train_configs import make
 from two_layer_llama import tiny_llama
 
 from qaz_llm.config import config_from_values

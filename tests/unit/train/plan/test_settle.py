@@ -4,27 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from train_configs import going_on as config
 from transformers import LlamaConfig
 
 from qaz_llm.cluster.environment import Environment
-from qaz_llm.config import config_from_values
 from qaz_llm.errors import ConfigError
-from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.plan import settle as module
 from qaz_llm.train.plan.settle import settle
 
 LARGE = LlamaConfig(hidden_size=512, intermediate_size=1024, num_attention_heads=8, num_hidden_layers=2, vocab_size=99)
 TINY = LlamaConfig(hidden_size=64, intermediate_size=128, num_attention_heads=2, num_hidden_layers=2, vocab_size=99)
-
-
-def config(tmp_path: Path, *overrides: str) -> TrainConfig:
-    values = {
-        "run_dir": str(tmp_path / "run"),
-        "method": "cpt",
-        "model": {"checkpoint": "model"},
-        "data": {"mix": [{"name": "kk", "path": "kk.txt"}]},
-    }
-    return config_from_values(TrainConfig, values, where="here", overrides=list(overrides))
 
 
 @pytest.fixture

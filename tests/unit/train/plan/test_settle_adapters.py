@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from train_configs import going_on
 
-from qaz_llm.config import config_from_values
 from qaz_llm.errors import ConfigError
 from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.plan.settle_adapters import settle_adapters
@@ -19,13 +19,7 @@ REASONS = {
 
 
 def config(tmp_path: Path, *overrides: str) -> TrainConfig:
-    values = {
-        "run_dir": str(tmp_path / "run"),
-        "method": "cpt",
-        "model": {"checkpoint": "model"},
-        "data": {"mix": [{"name": "kk", "path": "kk.txt"}]},
-    }
-    return config_from_values(TrainConfig, values, where="here", overrides=["kernels.compile=off", *overrides])
+    return going_on(tmp_path, "kernels.compile=off", *overrides)
 
 
 def test_on_where_it_can_be_had_and_nothing_is_said(tmp_path: Path) -> None:

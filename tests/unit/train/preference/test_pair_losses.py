@@ -5,7 +5,7 @@ from math import exp, log
 import numpy as np
 import pytest
 import torch
-from test_train_config import make
+from train_configs import make
 
 from qaz_llm.errors import ConfigError
 from qaz_llm.records import IGNORE_INDEX

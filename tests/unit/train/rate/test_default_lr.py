@@ -3,24 +3,13 @@
 from pathlib import Path
 
 import pytest
+from train_configs import going_on as config
 
-from qaz_llm.config import config_from_values
 from qaz_llm.errors import ConfigError
-from qaz_llm.train.config import TrainConfig
 from qaz_llm.train.rate.default import default_lr, settle_lr
 
 GPT3 = {125e6: 6e-4, 760e6: 2.5e-4, 1.3e9: 2e-4, 6.7e9: 1.2e-4}
 """Learning rates by parameters, arXiv 2005.14165, table 2.1, of the sizes whose vocabulary counts little."""
-
-
-def config(tmp_path: Path, *overrides: str) -> TrainConfig:
-    values = {
-        "run_dir": str(tmp_path / "run"),
-        "method": "cpt",
-        "model": {"checkpoint": "model"},
-        "data": {"mix": [{"name": "kk", "path": "kk.txt"}]},
-    }
-    return config_from_values(TrainConfig, values, where="here", overrides=list(overrides))
 
 
 @pytest.mark.parametrize(("parameters", "lr"), GPT3.items())
