@@ -106,11 +106,14 @@ def _nonzero(counts: Counter[str] | None) -> Mapping[str, int]:
 def _repair_once(
     text: str, flags: int, mixed: Sequence[tuple[int, int, bool]], counts: Counter[str], keep_layout: bool
 ) -> str:
-    """The repairs that the flags ask for, each once; where the encoding was wrong, all others wait for the next round."""
+    """The repairs that the flags ask for, each once; where there were labels or the encoding was wrong, all others wait for
+    the next round, which finds mixed words where they then are."""
+    before = text
     if flags & kernels.SELECTORS:
         text = remove_tags(remove_labels(text, counts), counts)
+        if text != before:
+            return text
     if flags & (kernels.MOJIBAKE | kernels.OLD_KAZAKH):
-        before = text
         if flags & kernels.MOJIBAKE:
             text, counts["mojibake"] = _added(undo_mojibake(text), counts["mojibake"])
         if flags & kernels.OLD_KAZAKH:

@@ -16,6 +16,7 @@ from qaz_llm.language.legacy_fonts import undo_old_kazakh
 from qaz_llm.language.lookalikes import _cyrillic_word
 from qaz_llm.language.mojibake import undo_mojibake
 from qaz_llm.language.repair import _repair_once, repair_texts
+from qaz_llm.language.selectors import remove_labels, remove_tags
 
 TO_CYRILLIC = {**LATIN_TO_CYRILLIC, **GREEK_TO_CYRILLIC}
 TENS, ONES = ["", "X", "XX", "XXX"], ["", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"]
@@ -30,8 +31,10 @@ def plain_repair(text: str, keep_layout: bool = False) -> str:
     """Every repair on every text, and words of mixed alphabets by regular expressions, until nothing changes."""
     for _ in range(20):
         before = text
-        text = undo_old_kazakh(undo_mojibake(text)[0])[0]
-        if text != before:  # all else waits until the encoding is right
+        text = remove_tags(remove_labels(text, Counter()), Counter())
+        if text == before:
+            text = undo_old_kazakh(undo_mojibake(text)[0])[0]
+        if text != before:  # all else waits until labels are gone and the encoding is right
             continue
         hidden = hide_code(text)
         text = hidden.show("\n".join(map(plain_lookalikes, hidden.prose.split("\n"))))
@@ -192,6 +195,8 @@ TEXTS = st.one_of(
 @given(st.lists(TEXTS, max_size=6))
 @example(["я√п≤"])  # іИ read as KOI8-R, without a sign of a box
 @example(["–Р–≠–°", "–ê–≠–°"])  # АЭС read as mac-cyrillic and mac-roman
+@example(["A\ufe00\u03a4\u0400"])  # a mixed word behind a selector that goes
+@example(["а\ufe01 xxбiр мектеп"])  # whose place is another once it has gone
 @settings(max_examples=400, deadline=None)
 def test_repair_by_flags_is_plain_repair(texts: list[str]) -> None:
     texts = [text.replace("`", "'") for text in texts]  # code is looked at elsewhere: its words stay as they are
