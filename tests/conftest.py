@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("explore", print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+"""Made-up inputs are the same in every run, so that a change is judged by what it changes; `explore` looks for new ones."""
 
 
 @pytest.fixture(autouse=True)
