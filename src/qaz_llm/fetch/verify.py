@@ -1,8 +1,8 @@
 """A folder, once carried, beside its manifest: every byte that was fetched, and what lies there that nobody fetched.
 
 Refused is what stands where something fetched is read: a file in the commit of a model, below `sets/` or `wheels/`, a branch's name that
-stands for another commit, a link that leads out of the folder. What the hub's libraries keep for themselves (locks, names of branches,
-the bytes that links lead to) is theirs. All else is counted by place: it is read by nobody who asks for what was fetched.
+stands for another commit, a link that leads out of the folder. What the hub's libraries keep for themselves (kept.py, and the bytes that
+links lead to) is theirs. All else is counted by place: it is read by nobody who asks for what was fetched.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ from qaz_llm.fetch.folder import (
     ref_of,
 )
 from qaz_llm.fetch.inside import leads_out
+from qaz_llm.fetch.kept import is_kept_by_libraries
 from qaz_llm.io.hub import SETS
 from qaz_llm.labels.names import shown
 
-NO_CONTENT = {MANIFEST, LOCK, f"{HUB}/CACHEDIR.TAG", f"{HUB}/version.txt"}
-"""Of `qaz fetch` itself, and of the hub's libraries."""
+OWN = {MANIFEST, LOCK}
+"""Of `qaz fetch` itself."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,9 @@ def _commit_at(out: Path, ref: Path) -> str | None:
 
 
 def _kept_by_libraries(out: Path, manifest: Manifest, there: set[str]) -> set[str]:
-    kept = {path for path in there if path in NO_CONTENT or path.startswith(f"{HUB}/.locks/")}
-    repositories = {model_folder(entry.repo).as_posix() for entry in manifest.entries if entry.type == "model"}
-    kept |= {path for path in there for one in repositories if path.startswith((f"{one}/refs/", f"{one}/.no_exist/"))}
+    models = {model_folder(entry.repo).as_posix() for entry in manifest.entries if entry.type == "model"}
+    # a link in such a place was made by nobody's library
+    kept = OWN | {path for path in there if is_kept_by_libraries(path, models) and not (out / path).is_symlink()}
     links = [path for file in manifest.files() if (path := out / file.path).is_symlink() and not leads_out(path, out)]
     return kept | {path.resolve().relative_to(out.resolve()).as_posix() for path in links}
 

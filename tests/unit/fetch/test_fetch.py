@@ -64,6 +64,8 @@ def test_of_a_model_what_is_read_is_brought_and_nothing_else(hub: FakeHub, tmp_p
         name: (len(MODEL[name]), hashlib.sha256(MODEL[name]).hexdigest()) for name in WANTED
     }
     assert read_manifest(tmp_path) == manifest
+    seen = verify_folder(tmp_path)  # whatever the library of this version writes beside a model
+    assert (seen.files, seen.damage, seen.others) == (len(WANTED), (), {})
     assert downloads(hub) == sorted(WANTED)
     hub.requests.clear()
     assert bring(find([ANY], tmp_path), tmp_path) == manifest

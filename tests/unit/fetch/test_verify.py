@@ -70,6 +70,33 @@ def test_what_nobody_fetched_is_refused_where_it_would_be_read(folder: Path, pat
     assert verify_folder(folder).damage == (f"{path}: was not fetched, and would be read",)
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["sets/org/Қар мен су/.cache/huggingface/" + name for name in
+     ("CACHEDIR.TAG", ".gitignore", f"trees/{COMMIT}.json", "download/a/rows.csv.metadata", "download/rows.csv.lock")]
+    + [f"{MODEL}/trees/{COMMIT}.json", "xet/logs/a.log", ".check_for_update_done", "hub/version.txt"],
+)  # fmt: skip
+def test_what_the_hubs_library_keeps_for_itself_is_not_named_unless_it_is_a_link(
+    folder: Path, tmp_path: Path, path: str
+) -> None:
+    put(folder / path)
+    seen = verify_folder(folder)
+    assert (seen.damage, seen.others) == ((), {})
+    (folder / path).unlink()
+    (folder / path).symlink_to(put(tmp_path / "elsewhere"))
+    seen = verify_folder(folder)
+    assert len(seen.damage) + sum(seen.others.values()) == 1
+
+
+@pytest.mark.parametrize(
+    "path", [f"{MODEL}/trees/tmpab12.tmp", f"{MODEL}/trees/x.json", f"{MODEL}/blobs/ab.incomplete", "token"]
+)
+def test_what_a_killed_download_left_and_a_token_are_named(folder: Path, path: str) -> None:
+    put(folder / path)
+    seen = verify_folder(folder)
+    assert (seen.damage, sum(seen.others.values())) == ((), 1)
+
+
 def test_what_lies_elsewhere_is_counted_by_place(folder: Path) -> None:
     for path in (
         "hub/models--org--other/refs/main", f"hub/models--org--other/snapshots/{OTHER}/model.safetensors",
