@@ -23,6 +23,7 @@ from qaz_llm.io import (
     ShardWriter,
     atomic_dir,
     atomic_path,
+    check_output_file,
     check_replaceable,
     check_writable,
     code_fingerprint,
@@ -329,6 +330,57 @@ def test_only_a_folder_of_our_own_is_replaced(tmp_path: Path, monkeypatch: pytes
     for wrong in (tmp_path / "theirs", Path("theirs"), Path(), tmp_path / "theirs" / "thesis.tex"):
         with pytest.raises(InputError):
             check_replaceable(wrong, marker="m.json")
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    for wrong in (tmp_path / "link", Path("/proc/new"), tmp_path / "theirs" / "thesis.tex" / "sub"):
+        with pytest.raises(InputError):
+            check_replaceable(wrong, marker="m.json")
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_file_to_be_written_is_looked_at_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    check_output_file(tmp_path / "there")
+    check_output_file(tmp_path / "new" / "file", replaces=False)
+    for wrong, said in (
+        (tmp_path, "a folder is where a file is to be"), (Path(), "a folder is where"), (tmp_path / "link", "a link to"),
+        (tmp_path / "there" / "sub", "a file is where a folder"), (Path("/proc/x"), "cannot be written to"),
+        (Path("/proc/x/y"), "cannot be written to"),
+    ):  # fmt: skip
+        for replaces in (True, False):
+            with pytest.raises(InputError, match=said):
+                check_output_file(wrong, replaces=replaces)
+    with pytest.raises(InputError, match="is there already, and marks need it"):
+        check_output_file(tmp_path / "there", replaces=False, why="marks need it")
+
+
+def test_two_nodes_whose_processes_have_one_number_do_not_take_each_others_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second one does all of its work while the first has its file open."""
+    monkeypatch.setattr(os, "getpid", lambda: 17)
+    write_bytes, others = Path.write_bytes, [1]
+
+    def write(path: Path, data: bytes) -> int:
+        done = write_bytes(path, data)
+        if others.pop() if others else 0:
+            check_writable(tmp_path)
+        return done
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    check_writable(tmp_path)
+    with atomic_path(tmp_path / "a.txt") as first:
+        first.write_text("first")
+        with atomic_path(tmp_path / "a.txt") as second:
+            second.write_text("second")
+        assert (tmp_path / "a.txt").read_text() == "second"
+    with atomic_dir(tmp_path / "d") as one:
+        (one / "first").touch()
+        with atomic_dir(tmp_path / "d") as other:
+            (other / "second").touch()
+        assert names(tmp_path / "d") == ["second"]
+    assert names(tmp_path / "d") == ["first"]
+    assert names(tmp_path) == ["a.txt", "d"]
 
 
 def test_the_current_folder_can_be_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,12 +62,14 @@ def config_reference(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write the pages of all kinds there.")] = None,
 ) -> None:
     """Print what every key of a kind of config does, as Markdown."""
-    from qaz_llm.io import write_text
+    from qaz_llm.io import check_writable, write_text
     from qaz_llm.report.reference import pages
 
     made = pages(config_kinds())
     if kind is not None and kind not in made:
         raise InputError(f"{kind}: no such kind of config", hint=f"the kinds are: {', '.join(made)}")
+    if out is not None:
+        check_writable(out)
     chosen = made if kind is None else {kind: made[kind]}
     for name, page in chosen.items():
         if out is not None:

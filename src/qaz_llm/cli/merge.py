@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,9 +62,9 @@ def merge(
             hint="give the texts, --heldout NAME=FILE, or leave --keep-within out",
         )
     request = MergeRequest(
-        onto,
+        _model_in("MODEL", onto),
         tuple(_weighted(word) for word in add or ()),
-        ref,
+        ref if ref is None else _model_in("--ref", ref),
         tuple(revert or ()),
         tuple(_named(word) for word in heldout or ()),
         KEEP_WITHIN if keep_within is None else keep_within,
@@ -86,17 +87,19 @@ def merge(
 
 
 def _check_out(out: Path, models: Sequence[str]) -> None:
-    """Raise InputError where the result would take the place of a model that goes into it, or of anything else."""
+    """Raise InputError where the result would take the place of a model that goes into it, or of anything else, or cannot be written."""
+    from qaz_llm.io import check_writable
 
     place = out.expanduser().resolve()
     for name in models:
         model = Path(name).expanduser().resolve()
         if model.is_dir() and (model == place or model in place.parents or place in model.parents):
             raise InputError(f"{out}: is, holds or lies in {name}, which goes into it", hint="name a new folder")
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(
             f"{out}: there is something already, which would be lost", hint="name a new or an empty folder"
         )
+    check_writable(out.absolute().parent)
 
 
 def _check_heldout(request: MergeRequest) -> None:
@@ -116,14 +119,23 @@ def _weighted(word: str) -> tuple[str, float]:
 
     name, mark, number = word.rpartition("=")
     if not mark or Path(word).exists():
-        return word, 1.0
+        return _model_in("--add", word), 1.0
     try:
         weight = float(number)
     except ValueError:
         weight = math.nan
     if not math.isfinite(weight):
         raise InputError(f"--add {word}: {number} is no number to weigh with", hint="for instance --add MODEL=0.5")
-    return name, weight
+    return _model_in("--add", name, given=word), weight
+
+
+def _model_in(option: str, name: str, *, given: str | None = None) -> str:
+    """A name of a model. Raises InputError where it is empty: of a path that would be the current folder."""
+    if not name.strip():
+        raise InputError(
+            f"{option} {given or repr(name)}: names no model", hint="a folder or a hub's name, as --add MODEL=0.5"
+        )
+    return name
 
 
 def _named(word: str) -> tuple[str, str]:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from qaz_llm.errors import InputError
+
 Engine = Literal["transformers", "vllm", "llama"]
 
 
@@ -76,7 +78,7 @@ def serve(
         port=port,
         keys_file=keys_file,
         label_keys=label_keys,
-        watermark=None if watermark == "off" else Path(watermark).absolute(),
+        watermark=_keys_file(watermark),
         notice=notice,
         limits=Limits(
             answer_tokens=answer_tokens,
@@ -89,6 +91,13 @@ def serve(
         ),
     )
     run(config, open_to_all=open_to_all)
+
+
+def _keys_file(word: str) -> Path | None:
+    """None for `off`. An empty word, of a variable that is not set, is neither a file nor off."""
+    if not word:
+        raise InputError("--watermark: is empty", hint="give a file of `qaz label watermark`, or --watermark off")
+    return None if word == "off" else Path(word).absolute()
 
 
 def _name_of(folder: Path) -> str:

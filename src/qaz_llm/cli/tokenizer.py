@@ -65,7 +65,7 @@ def tokenizer_extend(
 ) -> None:
     """Add tokens learned from a corpus as new merges; no text gets longer, English stays as it is."""
     from qaz_llm.config import config_from_values
-    from qaz_llm.io import check_replaceable, check_writable
+    from qaz_llm.io import check_replaceable
     from qaz_llm.tokenizer.config import ExtensionConfig
     from qaz_llm.tokenizer.corpus import corpus_texts, first_text
     from qaz_llm.tokenizer.extension import EXTENSION_FILE
@@ -84,7 +84,6 @@ def tokenizer_extend(
         first_text(path)  # a missing file is found before any work
     kept = parse_keep_options(keep or (), language=language)
     check_replaceable(out, marker=EXTENSION_FILE)
-    check_writable(out.parent)
     cost = _cost_of(for_model) if for_model is not None else None
     extended, facts = make_from_files(load_fast_tokenizer(base), config, paths, keep=kept, cost=cost)
     extended.save(out)
@@ -141,14 +140,13 @@ def tokenizer_report(
     as_json: AsJson = False,
 ) -> None:
     """Tokens per word, bytes per token and words kept whole, over kk, ru and en."""
-    from qaz_llm.io import check_replaceable, check_writable
+    from qaz_llm.io import check_replaceable
     from qaz_llm.tokenizer import report_page
     from qaz_llm.tokenizer.report import compare_tokenizers, parse_text_options
 
     sources = parse_text_options(text)
     if out is not None:
         check_replaceable(out, marker=report_page.PLOT_FILE)
-        check_writable(out.parent)
     measured = compare_tokenizers(tokenizer, sources, aligned=aligned, morphemes=morphemes)
     if as_json:
         print_json({name: measures.to_dict() for name, measures in measured.items()})

@@ -92,8 +92,11 @@ def report(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The HTML file; else RUN_DIR/report.html.")] = None,
 ) -> None:
     """Write what a training did as one HTML file: losses, held-out numbers, speed, restarts, samples, config, versions."""
+    from qaz_llm.io import check_output_file
     from qaz_llm.train.report import write_report
 
+    if out is not None:
+        check_output_file(out)
     typer.echo(f"report: {write_report(run_dir, out or run_dir / 'report.html')}")
 
 

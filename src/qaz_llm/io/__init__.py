@@ -17,7 +17,15 @@ from qaz_llm.io.fingerprints import (
     sha256_of,
     size_in,
 )
-from qaz_llm.io.folders import LOCK_FILE, check_no_file, check_replaceable, check_writable, make_dir, only_one
+from qaz_llm.io.folders import (
+    LOCK_FILE,
+    check_no_file,
+    check_output_file,
+    check_replaceable,
+    check_writable,
+    make_dir,
+    only_one,
+)
 from qaz_llm.io.hub import (
     hub_endpoint,
     hub_hint,
@@ -77,6 +85,7 @@ __all__ = [
     "atomic_path",
     "cache_dir",
     "check_no_file",
+    "check_output_file",
     "check_replaceable",
     "check_writable",
     "code_fingerprint",

@@ -1,10 +1,11 @@
-"""Folders to write to: made, tried, held for one process."""
+"""Folders and files to write to: made, tried before long work, held for one process."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,6 +48,11 @@ def make_dir(path: Path) -> Path:
     return path
 
 
+def name_beside(path: Path, ending: str = "tmp") -> Path:
+    """A hidden name beside `path` that no other process has, on whatever machine: processes' numbers are the same on two nodes."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.{ending}")
+
+
 def check_no_file(path: Path) -> None:
     """Raise InputError as `make_dir` where a file is in the way, and make nothing: for plans of a run and dry runs."""
     with suppress(OSError):  # what may not be looked at is not known to be a file
@@ -66,7 +72,7 @@ def check_writable(path: Path) -> None:
     """
     try:
         make_dir(path)
-        probe = path / f".write-test-{os.getpid()}"
+        probe = name_beside(path / "write-test")
         with write_errors(path):
             probe.write_bytes(b"x")
             probe.unlink()
@@ -77,7 +83,8 @@ def check_writable(path: Path) -> None:
 
 
 def check_replaceable(path: Path, *, marker: str) -> None:
-    """Raise InputError where `path` is a file, or a folder with files in it but without `marker`, the sign of our own.
+    """Raise InputError where `path` is a file, a link to nothing, a folder with files in it but without `marker`, the sign of our own,
+    or where no folder can be made.
 
     Called before a folder that the user names is made with `atomic_dir`, which takes the place of what was there.
     """
@@ -85,6 +92,29 @@ def check_replaceable(path: Path, *, marker: str) -> None:
         raise InputError(f"{path}: holds other files, which would be lost", hint="name a new or an empty folder")
     if path.exists() and not path.is_dir():
         raise _file_in_the_way(path)
+    _check_no_dangling_link(path)
+    check_writable(path.absolute().parent)
+
+
+def check_output_file(path: Path, *, replaces: bool = True, why: str = "is not written over") -> None:
+    """Raise InputError where a file that the user names as output cannot be written: a folder, a link to nothing, a folder without leave.
+
+    Called before the work. With `replaces` False also where something lies there already; `why` says what keeps it.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: a folder is where a file is to be", hint=f"name a file in it, as {path / 'NAME'}")
+    _check_no_dangling_link(path)
+    if not replaces and os.path.lexists(path):
+        raise InputError(f"{path}: is there already, and {why}", hint="name a file that is not there yet")
+    check_writable(path.absolute().parent)
+
+
+def _check_no_dangling_link(path: Path) -> None:
+    """A link to nothing is somebody's, of a disk that is not there today; writing would take its place."""
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            f"{path}: is a link to {os.readlink(path)}, where nothing is", hint="name another, or remove the link"
+        )
 
 
 @contextmanager

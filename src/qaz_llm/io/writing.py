@@ -13,7 +13,7 @@ from typing import Any
 import zstandard
 
 from qaz_llm.errors import InputError
-from qaz_llm.io.folders import make_dir, write_errors
+from qaz_llm.io.folders import make_dir, name_beside, write_errors
 
 ZSTD_LEVEL = 3
 
@@ -22,7 +22,7 @@ ZSTD_LEVEL = 3
 def atomic_path(target: Path) -> Iterator[Path]:
     """A path beside `target` to write to; renamed to `target` when the block ends well, removed when it does not."""
     make_dir(target.parent)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary = name_beside(target)
     with write_errors(target):
         try:
             yield temporary
@@ -43,8 +43,8 @@ def atomic_dir(target: Path) -> Iterator[Path]:
     make_dir(target.parent)
     if target.exists() and not target.is_dir():
         raise InputError(f"{target}: a file is where a folder is to be", hint="choose another output folder")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    retired = target.with_name(f".{target.name}.{os.getpid()}.old.tmp")
+    temporary = name_beside(target)
+    retired = name_beside(target, "old.tmp")
     with write_errors(target):
         try:
             shutil.rmtree(temporary, ignore_errors=True)

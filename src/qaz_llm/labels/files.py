@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qaz_llm.data.readers.encodings import SAMPLE_BYTES, canonical_name, form_of_bytes
 from qaz_llm.errors import InputError
-from qaz_llm.io import write_text
+from qaz_llm.io import check_output_file, write_text
 from qaz_llm.labels.making import Labeller
 from qaz_llm.labels.names import quoted
 from qaz_llm.language.selectors import MAGIC, MARK
@@ -104,10 +104,10 @@ def _doubt_of(path: Path, data: bytes, text: str, named: str) -> str | None:
 def read_unlabelled(path: Path, out: Path, encoding: str | None = None) -> TextFile:
     """The text of a file that is to be labelled to `out`.
 
-    Raises InputError as `read_text_file`, where the text is empty or a page of HTML, and where `out` is there already.
+    Raises InputError as `read_text_file`, where the text is empty or a page of HTML, and where `out` is there already or cannot be
+    written.
     """
-    if out.exists():
-        raise InputError(f"{out}: is there already, and is not written over", hint="name another: --out FILE")
+    check_output_file(out, replaces=False)
     read = read_text_file(path, encoding)
     if path.suffix.lower() in _HTML_FILES or _PAGE.match(read.text):
         raise InputError(

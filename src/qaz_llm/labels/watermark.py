@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 from dataclasses import dataclass, field
 from hashlib import shake_256
 from pathlib import Path
@@ -22,7 +23,7 @@ from pydantic import ValidationError
 
 from qaz_llm.config import StrictModel
 from qaz_llm.errors import InputError
-from qaz_llm.io import atomic_path
+from qaz_llm.io import atomic_path, check_output_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,11 +67,9 @@ def keys_of(secret: bytes) -> WatermarkKeys:
 
 
 def make_watermark_keys(out: Path) -> None:
-    """Write a new secret to the file `out`, which nobody else can read. Raises InputError where there is something already."""
-    if out.exists():
-        raise InputError(
-            f"{out}: is there already, and marks made with it need it", hint="name a file that is not there yet"
-        )
+    """Write a new secret to the file `out`, which nobody else can read. Raises InputError where there is something already, or it cannot be
+    written."""
+    check_output_file(out, replaces=False, why="marks made with it need it")
     value = {"scheme": SCHEME, "secret": secrets.token_hex(SECRET_BYTES)}
     with (
         atomic_path(out) as temporary,
@@ -82,14 +81,24 @@ def make_watermark_keys(out: Path) -> None:
 def read_watermark_keys(path: Path) -> WatermarkKeys:
     """The keys in a file of `make_watermark_keys`.
 
-    Raises InputError where there is none, where others can read it, or where it holds something else; what it holds is never shown.
+    Raises InputError where there is none, where it holds something else, or where others can read it; what it holds is never shown.
     """
+    secret = _secret_in(path)
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise InputError(f"{path}: others can read these watermark keys", hint=f"chmod 600 {shlex.quote(str(path))}")
+    return keys_of(secret)
+
+
+def _secret_in(path: Path) -> bytes:
+    if path.is_dir():
+        raise InputError(f"{path}: a folder, not a file of watermark keys", hint=f"name the file; or {_MAKE}")
     if not path.is_file():
         raise InputError(f"{path}: there is no such file", hint=_MAKE)
-    if os.name == "posix" and path.stat().st_mode & 0o077:
-        raise InputError(f"{path}: others can read these watermark keys", hint=f"chmod 600 {path}")
-    with path.open("rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})", hint="check its permissions") from error
     try:
         found = _File.model_validate(_object_of(data))
         secret = bytes.fromhex(found.secret)
@@ -99,7 +108,7 @@ def read_watermark_keys(path: Path) -> WatermarkKeys:
         raise InputError(f"{path}: keys of another watermark than {SCHEME}", hint=_MAKE)
     if len(secret) != SECRET_BYTES:
         raise InputError(f"{path}: a secret of {len(secret)} bytes, expected {SECRET_BYTES}", hint=_MAKE)
-    return keys_of(secret)
+    return secret
 
 
 def _object_of(data: bytes) -> Any:

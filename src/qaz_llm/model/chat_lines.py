@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qaz_llm.errors import QazError
-from qaz_llm.io import write_jsonl
+from qaz_llm.io import check_output_file, write_jsonl
 from qaz_llm.model.chat import ChatSession
 
 HELP = (
@@ -72,9 +72,7 @@ class ChatLines:
             self._say(f"{HELP}\n")
 
     def _save(self, path: Path) -> None:
-        if path.exists():
-            self._say(f"{path}: is there already, and is not written over\n")
-            return
+        check_output_file(path, replaces=False)
         messages = self._session.messages()
         if self._label is not None:
             messages = [

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qaz_llm.cli.entry import app
+from qaz_llm.cli.serve import _keys_file
 from qaz_llm.errors import InputError
 from qaz_llm.labels.watermark import (
     DEPTH,
@@ -121,11 +122,32 @@ def test_a_file_of_keys_is_ours_alone_and_never_shown(tmp_path: Path) -> None:
 def test_what_is_no_file_of_keys_is_refused_without_a_word_of_it(tmp_path: Path, held: bytes) -> None:
     path = tmp_path / "keys"
     path.write_bytes(held)
-    path.chmod(0o600)
-    with pytest.raises(InputError) as caught:
-        read_watermark_keys(path)
-    assert "SECRET" not in str(caught.value)
-    assert "abab" not in str(caught.value)
+    for mode in (0o600, 0o644):  # other rights would not make keys of it
+        path.chmod(mode)
+        with pytest.raises(InputError) as caught:
+            read_watermark_keys(path)
+        assert "SECRET" not in str(caught.value)
+        assert "abab" not in str(caught.value)
+        assert "chmod" not in str(caught.value) and "qaz label watermark --out" in str(caught.value)
+
+
+def test_a_folder_is_said_to_be_one_and_an_empty_word_to_be_empty(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a folder, not a file of watermark keys"):
+        read_watermark_keys(tmp_path)
+    with pytest.raises(InputError, match="--watermark: is empty"):
+        _keys_file("")
+    assert (_keys_file("off"), _keys_file("/a/b")) == (None, Path("/a/b"))
+
+
+def test_a_link_to_nothing_and_a_folder_are_not_replaced(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "disk" / "keys")
+    for out, said in ((link, "is a link to"), (tmp_path, "a folder is where a file"), (Path("/proc/keys"), "/proc")):
+        with pytest.raises(InputError, match=said) as caught:
+            make_watermark_keys(out)
+        assert caught.value.exit_code == 2
+    assert link.is_symlink() and not link.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
 
 
 @pytest.fixture

@@ -38,6 +38,11 @@ def test_nothing_that_lies_there_is_lost(model: Path, tmp_path: Path) -> None:
     for out in (old, old / "config.json"):
         with pytest.raises(InputError, match="would be lost"):
             _check_out(out, [str(model)])
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    with pytest.raises(InputError, match="would be lost"):
+        _check_out(tmp_path / "link", [str(model)])
+    with pytest.raises(InputError, match="cannot be written to"):
+        _check_out(Path("/proc/merged"), [str(model)])
 
 
 def test_weights(model: Path) -> None:
@@ -46,6 +51,9 @@ def test_weights(model: Path) -> None:
     for number in ("nan", "inf", "half", ""):
         with pytest.raises(InputError, match="no number to weigh with"):
             _weighted(f"{model}={number}")
+    for word in ("=0.5", "", " ", " =1"):
+        with pytest.raises(InputError, match="names no model"):
+            _weighted(word)
 
 
 def test_held_out_texts_have_names_of_their_own_and_something_to_search() -> None:

@@ -30,7 +30,7 @@ from qaz_llm.evals.items.load import load_items, task_fingerprints
 from qaz_llm.evals.prompts.examples import Examples, load_examples
 from qaz_llm.evals.prompts.render import check_letters, render_context, render_requests
 from qaz_llm.evals.task import Scoring, TaskConfig, as_generated, choose_tasks
-from qaz_llm.io import fingerprint_value, make_dir, write_json, write_jsonl, write_text
+from qaz_llm.io import check_writable, fingerprint_value, make_dir, write_json, write_jsonl, write_text
 from qaz_llm.records import EvalItem
 from qaz_llm.tokenizer.start import start_id_of
 
@@ -57,6 +57,7 @@ def write_package(settings: EvalSettings, out: Path, *, start_token: str = "") -
     tasks = (
         tuple(map(as_generated, choose_tasks(settings))) if settings.formats == "generate" else choose_tasks(settings)
     )
+    check_writable(out)
     make_dir(out / "data")
     parts: list[Part] = []
     for task in tasks:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qaz_llm.errors import InputError, WorkError
-from qaz_llm.io import atomic_path, read_json
+from qaz_llm.io import atomic_path, check_output_file, check_writable, read_json
 from qaz_llm.model.export import name_of, whole_folder
 from qaz_llm.model.gguf.check import Check, compare_with_llama
 from qaz_llm.model.gguf.convert import INSTALL, Precision, check_convertible, convert, precision_of
@@ -62,6 +62,10 @@ def export_gguf(
         InputError: the model, its tokenizer or its end tokens have no faithful form in GGUF, or the converter is missing.
         WorkError: the converter failed, or what llama.cpp or transformers reads from the file is not the model; no file is left.
     """
+    if out.suffix == SUFFIX:
+        check_output_file(out)
+    else:
+        check_writable(out)
     with whole_folder(source, base, near=out) as folder:
         check_convertible(folder)
         if not (folder / "tokenizer.json").is_file():

@@ -187,6 +187,10 @@ class TrainSettings(StrictModel):
             )
         if self.method == "dpo" and self.kernels.loss == "in_blocks":
             raise ValueError("dpo needs the log-probability of each answer, from full logits; leave out kernels.loss")
+        if self.kernels.adapters == "on" and self.adapter.type != "lora":
+            raise ValueError(
+                f"kernels.adapters on: adapter.type {self.adapter.type} has no adapters to compute; leave it out, or take adapter.type=lora"
+            )
         for problem in (*part_problems(self), *of_optimizer, *self.preference.problems(self.method)):
             raise ValueError(problem)
         return self
