@@ -39,12 +39,18 @@ def config_show(
 ) -> None:
     """Print a config with its bases, overrides and defaults written out."""
     from qaz_llm.config import dump_yaml
+    from qaz_llm.io.secrets import SECRET, safe_values
+    from qaz_llm.labels.names import safe_lines
 
     _name, settings = load_any(config, overrides or [], kind)
+    values = settings.to_dict()
+    shown = safe_values(values, by_name=True)
     if as_json:
-        print_json(settings.to_dict())
+        print_json(shown)
     else:
-        typer.echo(dump_yaml(settings.to_dict()), nl=False)
+        typer.echo(safe_lines(dump_yaml(shown)), nl=False)
+    if shown != values:
+        typer.echo(f"<{SECRET}> stands for what lets somebody in; what is printed is no config to work with", err=True)
 
 
 @config_app.command("schema")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from qaz_llm.cli.options import AsJson, ConfigPath, DryRun, Overrides
-from qaz_llm.cli.printing import print_json
+from qaz_llm.cli.printing import print_json, print_row
 
 data_app = typer.Typer(no_args_is_help=True, help="Build a corpus, and look at what was kept and dropped.")
 
@@ -114,6 +113,7 @@ def data_show(
 ) -> None:
     """Page through the documents and conversations of a build, or follow one: what each step did, measured and decided."""
     from qaz_llm.data.show import show_documents, show_found
+    from qaz_llm.labels.names import safe_lines
 
     if id_ is None and url is None and find is None:
         rows = show_documents(
@@ -126,7 +126,7 @@ def data_show(
             offset=offset,
         )
         for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False) if as_json else _page_of(row))
+            print_row(row) if as_json else typer.echo(_page_of(row))
         return
     shown = show_found(
         folder,
@@ -143,11 +143,13 @@ def data_show(
     if as_json:
         print_json(shown.traces)
     else:
-        typer.echo("\n".join(shown.lines()))
+        typer.echo(safe_lines("\n".join(shown.lines())))
 
 
 def _page_of(row: Mapping[str, Any]) -> str:
     """One row: its facts on a line, then its text or turns."""
+    from qaz_llm.labels.names import safe_lines
+
     facts = "  ".join(f"{key}={value}" for key, value in row.items() if key not in {"text", "meta", "messages"})
     turns = [f"{message['role']}: {message['content']}" for message in row.get("messages", ())]
-    return f"{typer.style(facts, bold=True)}\n{row.get('text') or chr(10).join(turns)}\n"
+    return f"{typer.style(safe_lines(facts), bold=True)}\n{safe_lines(row.get('text') or chr(10).join(turns))}\n"

@@ -1,4 +1,7 @@
-"""What commands print: JSON for programs, tables and plans for people."""
+"""What commands print: JSON for programs, tables and plans for people.
+
+No password or token of an address is in it, and nothing that a terminal obeys: what is printed may be somebody else's.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,16 @@ if TYPE_CHECKING:
 
 
 def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    from qaz_llm.io.secrets import safe_values
+
+    print_row(safe_values(value), indent=2)
+
+
+def print_row(value: Any, *, indent: int | None = None) -> None:
+    """JSON as it is, on one line: for rows of a user's own texts, which an address more or less is a part of."""
+    from qaz_llm.labels.names import safe_json
+
+    typer.echo(safe_json(json.dumps(value, ensure_ascii=False, indent=indent, default=str)))
 
 
 def print_plan_of_training(made: TrainPlan, as_json: bool) -> None:
@@ -32,11 +44,14 @@ def print_table(headers: list[str], rows: list[list[str]]) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
+    from qaz_llm.io.secrets import safe_to_show
+    from qaz_llm.labels.names import safe_lines
+
     table = Table(
         *(Column(header, overflow="fold") for header in headers), box=None, header_style="bold", pad_edge=False
     )
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(safe_lines(safe_to_show(cell)) for cell in row))
     Console(width=None if sys.stdout.isatty() else 160, markup=False, emoji=False).print(table)
 
 

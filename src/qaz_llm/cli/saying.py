@@ -17,6 +17,7 @@ from qaz_llm.cluster.job import Said, first_said, job_state, say_first
 from qaz_llm.cluster.preemption import EXIT_LOST, EXIT_REQUEUE
 from qaz_llm.cluster.stopping import is_told
 from qaz_llm.io.secrets import safe_to_show
+from qaz_llm.labels.names import safe_lines
 
 WAIT_S = 15.0
 """Processes that start at one time come to the same error within seconds; some more where a disk is slow."""
@@ -28,8 +29,9 @@ LOOK_S = 0.1
 
 
 def say_error(message: str, code: int) -> None:
-    """Print the error this process ends with, unless it is the first one's, who says it. No password of an address is in it."""
-    message = safe_to_show(message)
+    """Print the error this process ends with, unless it is the first one's, who says it. No password of an address is in it,
+    and nothing that a terminal obeys: names of files are somebody's."""
+    message = safe_lines(safe_to_show(message))
     rank = int(os.environ.get("RANK", "0"))
     said = Said(message, code)
     if rank == 0:
@@ -43,7 +45,7 @@ def say_error(message: str, code: int) -> None:
 def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """As Python prints it where nothing caught the error, without passwords of addresses: a library's error quotes what it asked."""
     lines = traceback.format_exception(kind, error, trace)
-    print(safe_to_show("".join(lines)), end="", file=sys.stderr, flush=True)
+    print(safe_lines(safe_to_show("".join(lines))), end="", file=sys.stderr, flush=True)
 
 
 def _is_said_by_first(own: Said) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qaz_llm.evals.config import EvalConfig
 from qaz_llm.io import fingerprint_paths
-from qaz_llm.io.secrets import safe_to_show
+from qaz_llm.io.secrets import safe_to_show, safe_values
 from qaz_llm.provenance import git_commit
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def setting_of_config(config: EvalConfig) -> dict[str, Any]:
     }
     if config.server is not None:
         server = config.server
-        how = {"url": safe_to_show(server.url), "api": server.api, "body": server.body}
+        how = {"url": safe_to_show(server.url), "api": server.api, "body": safe_values(server.body, by_name=True)}
         return {**setting, "server": how, "chat_template": "the server's" if server.api == "chat" else "none"}
     return {**setting, "backend": config.backend}
 

@@ -113,7 +113,7 @@ def _check_no_dangling_link(path: Path) -> None:
     """A link to nothing is somebody's, of a disk that is not there today; writing would take its place."""
     if path.is_symlink() and not path.exists():
         raise InputError(
-            f"{path}: is a link to {os.readlink(path)}, where nothing is", hint="name another, or remove the link"
+            f"{path}: is a link to {path.readlink()}, where nothing is", hint="name another, or remove the link"
         )
 
 

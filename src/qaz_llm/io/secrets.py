@@ -15,6 +15,8 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 SECRET, EMAIL = "secret", "email"
 
@@ -71,6 +73,26 @@ def safe_to_show(text: str) -> str:
     'https://<secret>@hub.example.kz/api?token=<secret>&page=2 cannot be reached'
     """
     return _replace_in_addresses(text, Counter())
+
+
+def safe_values(value: Any, *, by_name: bool = False) -> Any:
+    """The same of each text in mappings and sequences; with `by_name` also what is a secret by the name it has there.
+
+    >>> safe_values({"url": "https://h/v1?key=abc", "body": {"password": "x y"}}, by_name=True)
+    {'url': 'https://h/v1?key=<secret>', 'body': {'password': '<secret>'}}
+    """
+    if isinstance(value, str):
+        return safe_to_show(value)
+    if isinstance(value, Mapping):
+        return {
+            key: f"<{SECRET}>"
+            if by_name and isinstance(one, str) and is_secret_value(str(key), one)
+            else safe_values(one, by_name=by_name)
+            for key, one in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [safe_values(one, by_name=by_name) for one in value]
+    return value
 
 
 class SafeRecord(logging.LogRecord):

@@ -20,6 +20,8 @@ UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\u
 """What Python calls printable and nobody sees: joiners, fillers, the blank of Braille and variation selectors."""
 _UNSEEN = re.compile(f"[{UNSEEN}]")
 _SPACES = re.compile(" {2,}")
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a terminal obeys, ends a line at or turns round, and halves of characters, which it cannot be sent; lines and tabs are none."""
 
 
 def check_name(name: str, option: str) -> str:
@@ -60,6 +62,25 @@ def escaped(text: str) -> str:
     step 3\\r\\x1b[2J
     """
     return "".join(_escape(character) if _is_unfit(character) else character for character in text)
+
+
+def safe_lines(text: str) -> str:
+    """A text of lines as it is, but what a terminal obeys as its escape: of a name or a line that is to stay one, take `escaped`.
+
+    >>> print(safe_lines("one\\n\\x1b[2Jtwo\\x9b1A"))
+    one
+    \\x1b[2Jtwo\\x9b1A
+    """
+    return _OBEYED.sub(lambda match: _escape(match[0]), text)
+
+
+def safe_json(text: str) -> str:
+    """JSON with the same characters as JSON's own escapes: it means what it meant.
+
+    >>> print(safe_json('{"a": "\\x9b1A"}'))
+    {"a": "\\u009b1A"}
+    """
+    return _OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def quoted(text: str) -> str:
