@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +27,11 @@ def chat(
     attn: Attn = "auto",
     trust_remote_code: TrustRemoteCode = False,
 ) -> None:
-    """Talk to a model, answers as they are made; /clear, /save FILE and /system TEXT between them, an empty line ends it."""
+    """Talk to a model, answers as they are made; /clear, /save FILE and /system TEXT between them, an empty line ends it.
+
+    Ctrl-C ends an answer, between answers the conversation.
+    """
+    from qaz_llm.errors import InputError, WorkError
     from qaz_llm.labels.keys import open_keys
     from qaz_llm.labels.making import Labeller
     from qaz_llm.model.chat import chat_session
@@ -45,8 +50,19 @@ def chat(
         from transformers import set_seed
 
         set_seed(seed)
-    lines = ChatLines(session, partial(typer.echo, nl=False), label=labeller.label_of if labeller else None)
+    has_person = sys.stdin.isatty()
+    if has_person:
+        with contextlib.suppress(ImportError):  # without it a terminal's line has 4,095 bytes, and more is lost unsaid
+            import readline  # noqa: F401
+    label = labeller.label_of if labeller else None
+    lines = ChatLines(session, partial(typer.echo, nl=False), label=label, goes_on=has_person)
     typer.echo(f"An AI answers, and may be wrong. {HELP}.", err=True)
-    with contextlib.suppress(EOFError):  # Ctrl-D ends it as an empty line does
+    try:
         while lines.answer(input("› ")):
             pass
+    except EOFError:  # Ctrl-D ends it as an empty line does
+        pass
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input: not UTF-8 ({error})", hint="save what is piped in as UTF-8") from error
+    except KeyboardInterrupt as error:
+        raise WorkError("interrupted; what was said is gone where it was not saved with /save") from error

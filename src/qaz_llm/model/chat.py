@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
+REPLACEMENT = "\ufffd"
+"""What a tokenizer decodes bytes to that are no letter."""
+
+
 class TooLongError(InputError):
     """A conversation that does not fit into the model's window."""
 
@@ -32,27 +36,39 @@ class ChatSession:
     """0 takes the likeliest token each time."""
     system: str | None = None
     turns: list[dict[str, str]] = field(default_factory=list)
+    cut_by: str | None = None
+    """What ended the last answer before the model did: words for a person; None where the model ended it."""
 
     def __call__(self, question: str, on_text: Callable[[str], None] | None = None) -> str:
         """The answer to a turn; `on_text` gets it in pieces while it is made. Labels in the question go.
+
+        Of an answer that is cut off, as `cut_by` then says, the bytes of a letter that was not finished are no part.
 
         Raises TooLongError where the conversation leaves no room for an answer.
         """
         import torch
 
+        self.cut_by = None
         turns = [*self.turns, {"role": "user", "content": without_labels(question)}]
         inputs = self._inputs(turns)
         length = inputs["input_ids"].shape[1]
         sampling = {"do_sample": True, "temperature": self.temperature} if self.temperature else {"do_sample": False}
+        room = self._room(length)
+        streamer = _streamer(self.tokenizer, on_text) if on_text is not None else None
         with torch.inference_mode():
             made_BL = self.model.generate(
                 **inputs,
                 **sampling,
-                max_new_tokens=self._room(length),
+                max_new_tokens=room,
                 pad_token_id=self.tokenizer.pad_token_id,
-                streamer=_streamer(self.tokenizer, on_text) if on_text is not None else None,
+                streamer=streamer,
             )
-        answer = str(self.tokenizer.decode(made_BL[0, length:], skip_special_tokens=True)).strip()
+        made = made_BL[0, length:].tolist()
+        if len(made) >= room and made[-1] not in self._ends():
+            self.cut_by = self._limit_words(room)
+        answer = _without_half(str(self.tokenizer.decode(made, skip_special_tokens=True)), self.cut_by).strip()
+        if streamer is not None and (rest := _without_half(streamer.rest, self.cut_by)) and on_text is not None:
+            on_text(rest)
         self.turns = [*turns, {"role": "assistant", "content": answer}]
         return answer
 
@@ -80,6 +96,17 @@ class ChatSession:
                 hint="some templates take no system turn: leave --system out",
             ) from error
         return {key: encoded[key].to(self.model.device) for key in ("input_ids", "attention_mask")}
+
+    def _ends(self) -> set[int]:
+        """The tokens that end an answer."""
+        settings = self.model.generation_config
+        given = self.tokenizer.eos_token_id if settings is None else settings.eos_token_id
+        return set(given if isinstance(given, list) else [given])
+
+    def _limit_words(self, room: int) -> str:
+        if room < self.max_new_tokens:
+            return "the model's window is full; begin anew: /clear"
+        return f"it has {room:,} tokens, the most that are asked for; longer ones: --max-new-tokens"
 
     def _room(self, length: int) -> int:
         """Most tokens of the answer: what is asked for, and what the window leaves."""
@@ -124,13 +151,22 @@ def chat_session(
     return ChatSession(tokenizer, model, max_new_tokens, temperature, system)
 
 
+def _without_half(text: str, cut_by: str | None) -> str:
+    """Of a text that was cut off: without what stands for bytes of a letter at its end whose others were not made."""
+    return text if cut_by is None else text.rstrip(REPLACEMENT)
+
+
 def _streamer(tokenizer: PreTrainedTokenizerFast, on_text: Callable[[str], None]) -> Any:
-    """Transformers' streamer of whole words, which hands its text on instead of printing it."""
+    """Transformers' streamer of whole words, which hands its text on instead of printing it; the last of it is kept in `rest`."""
     from transformers import TextStreamer
 
     class HandedOn(TextStreamer):  # type: ignore[misc]
+        rest = ""
+
         def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
-            if text:
+            if stream_end:
+                self.rest = text
+            elif text:
                 on_text(text)
 
     return HandedOn(tokenizer, skip_prompt=True, skip_special_tokens=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from qaz_llm.errors import QazError
 from qaz_llm.io import check_output_file, write_jsonl
+from qaz_llm.labels.names import safe_lines
 from qaz_llm.model.chat import ChatSession
 
 HELP = (
@@ -23,9 +24,15 @@ Say = Callable[[str], None]
 
 
 class ChatLines:
-    """Answers lines; `say` gets pieces of text with their line ends, `label` what stands behind an answer."""
+    """Answers lines; `say` gets pieces of text with their line ends, `label` what stands behind an answer.
 
-    def __init__(self, session: ChatSession, say: Say, *, label: Callable[[str], str] | None = None) -> None:
+    Ctrl-C ends an answer; with `goes_on`, where a person types, not the conversation.
+    """
+
+    def __init__(
+        self, session: ChatSession, say: Say, *, label: Callable[[str], str] | None = None, goes_on: bool = False
+    ) -> None:
+        self._goes_on = goes_on
         self._session = session
         self._say = say
         self._label = label
@@ -48,15 +55,26 @@ class ChatLines:
         said: list[str] = []
 
         def on_text(piece: str) -> None:
-            piece = piece if said else piece.lstrip()
+            piece = safe_lines(piece if said else piece.lstrip())
             if piece:
                 said.append(piece)
                 self._say(piece)
 
-        answer = self._session(question, on_text)
-        text = "".join(said)
-        # the label is for the text as it stands there, which may have white space at its end
-        self._say(f"{self._label(text) if self._label is not None and answer else ''}\n")
+        try:
+            self._session(question, on_text)
+        except KeyboardInterrupt:
+            self._end_of("".join(said), "stopped; this turn is not remembered")
+            if not self._goes_on:
+                raise
+            return
+        cut_by = self._session.cut_by
+        self._end_of("".join(said), f"cut off: {cut_by}" if cut_by is not None else None)
+
+    def _end_of(self, text: str, mark: str | None) -> None:
+        """The label, for the text as it stands there with white space at its end, and why the answer is not whole."""
+        self._say(f"{self._label(text) if self._label is not None and text.strip() else ''}\n")
+        if mark is not None:
+            self._say(f"[{mark}]\n")
 
     def _do(self, name: str, rest: str) -> None:
         rest = rest.strip()

@@ -89,7 +89,7 @@ class Gateway:
             with suppress(ClientGone):
                 await out.refuse(refused)
         except asyncio.CancelledError:
-            state["refused"] = "client_gone"
+            state["refused"] = "service_ended" if out.is_ended else "client_gone"
             raise
         except ClientDisconnect:
             state["refused"] = "client_gone"

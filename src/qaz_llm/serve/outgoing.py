@@ -36,6 +36,8 @@ class Outgoing:
         self._waiting = Waiting(client_s)
         self._let_others = self._loop.time()
         self.status = 0
+        self.is_ended = False
+        """Whether the service cuts it off, which ends."""
         self.has_request = asyncio.Event()
         """Set when the whole request was read: what comes from the client then is that it goes away."""
 
@@ -93,6 +95,9 @@ class WrittenBy(Response):
         leaving = asyncio.create_task(_gone(receive, out.has_request))
         try:
             await asyncio.wait((writing, leaving), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            out.is_ended = True
+            raise
         finally:
             for task in (writing, leaving):
                 if not task.done():

@@ -9,7 +9,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from types import FrameType
 
-from qaz_llm.errors import InputError, QazError
+from qaz_llm.errors import InputError
 from qaz_llm.labels.watermark import SCHEME
 from qaz_llm.model.folder import check_model_folder
 from qaz_llm.progress import get_logger
@@ -61,48 +61,22 @@ def serve(config: ServeConfig, *, open_to_all: bool = False) -> None:
 
 
 def _run(app: object, listening: socket.socket) -> None:
-    """Uvicorn on a socket that is bound already; what ends an engine's start ends it with that error."""
-    import uvicorn
+    """Answer on a socket that is bound already until a signal comes; what ends an engine's start ends it with that error."""
+    from qaz_llm.serve.ending import EndingServer
 
-    failed: list[QazError] = []
-    settings = uvicorn.Config(
-        _telling(app, failed),  # type: ignore[arg-type]
-        log_level="critical", access_log=False, timeout_graceful_shutdown=10, server_header=False, date_header=True,
-    )  # fmt: skip
+    server = EndingServer(app)
     before = signal.signal(signal.SIGTERM, _ended)  # uvicorn raises it again when it is done
     try:
         with suppress(KeyboardInterrupt, SystemExit):
-            uvicorn.Server(settings).run(sockets=[listening])
+            server.run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
-    if failed:
-        raise failed[0]
+    if server.failed is not None:
+        raise server.failed
 
 
 def _ended(_number: int, _frame: FrameType | None) -> None:
     """Told to end, and it did."""
-
-
-def _telling(app: object, failed: list[QazError]) -> object:
-    """The application with its start's error kept, of which uvicorn prints a traceback and says no more."""
-
-    async def told(scope, receive, send):  # type: ignore[no-untyped-def]
-        if scope["type"] != "lifespan":
-            await app(scope, receive, send)  # type: ignore[operator]
-            return
-        try:
-            async with app.router.lifespan_context(app) as state:  # type: ignore[attr-defined]
-                del state
-                await receive()
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
-        except QazError as error:
-            failed.append(error)
-            await send({"type": "lifespan.startup.failed", "message": ""})
-            return
-        await send({"type": "lifespan.shutdown.complete"})
-
-    return told
 
 
 def _listening(host: str, port: int) -> socket.socket:

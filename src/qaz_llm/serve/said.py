@@ -10,6 +10,9 @@ from qaz_llm.serve.cleaning import Cleaner
 from qaz_llm.serve.events import StopCutter
 from qaz_llm.serve.fields import Asked
 
+REPLACEMENT = "\ufffd"
+"""What engines decode bytes to that are no letter."""
+
 
 class Said:
     """An answer as far as it has gone out."""
@@ -20,6 +23,8 @@ class Said:
         self.usage: Any = None
         self.has_calls = False
         self._finish: str | None = None
+        self._half = ""
+        """What stands for bytes of a letter at the end, of which the others may not come."""
         self._cutter = StopCutter(asked.stop)
         self._cleaner = Cleaner(self.removed)
         self._texts: list[str] = []
@@ -37,13 +42,18 @@ class Said:
                 cleaner = self._cleaners.setdefault(key, Cleaner(self.removed))
                 others[key] = cleaner.feed(others[key])
                 self._beside.setdefault(key, []).append(others[key])
-        text = self._cutter.feed(self._cleaner.feed(part.text))
+        came = self._half + part.text
+        whole = came.rstrip(REPLACEMENT)
+        self._half = came[len(whole) :]
+        text = self._cutter.feed(self._cleaner.feed(whole))
         self._texts.append(text)
         return text, {key: held for key, held in others.items() if held}
 
     def rest(self) -> tuple[str, dict[str, str]]:
         """What waited, at the end of the answer."""
-        held = self._cutter.feed(self._cleaner.flush()) + self._cutter.flush()
+        half = "" if self._finish == "length" else self._half  # a letter that was cut off is none
+        self._half = ""
+        held = self._cutter.feed(self._cleaner.feed(half) + self._cleaner.flush()) + self._cutter.flush()
         self._texts.append(held)
         beside = {key: cleaner.flush() for key, cleaner in self._cleaners.items()}
         for key, text in beside.items():

@@ -31,6 +31,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 ANSWER_S = 5.0
 """How long an engine may take to say that it is there."""
 END_S = 5.0
+"""How long an engine may take to end, and once more when it is killed."""
 TAIL_BYTES = 4000
 TAIL_LINES = 6
 PORT_TAKEN = "address already in use"
@@ -97,6 +98,8 @@ class Workers:
         running = [
             worker.process for worker in self.all if worker.process is not None and worker.process.poll() is None
         ]
+        if running:
+            _logger.info("ending: engines (%d) have up to %g s", len(running), END_S)
         for process in running:
             process.terminate()
         end = time.monotonic() + END_S
@@ -105,7 +108,10 @@ class Workers:
         for process in running:
             if process.poll() is None:
                 process.kill()
-            process.wait()
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:  # in the kernel, of a disk or a driver that does not answer
+                _logger.warning("engine process %d does not end, and is left", process.pid)
 
     def choose(self, *, but: int | None = None) -> Worker:
         """The engine with the least to do, another than `but` where there is one. Raises Refused (503) where none can be asked."""
