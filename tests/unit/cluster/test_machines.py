@@ -64,6 +64,23 @@ def test_a_name_that_is_another_card_s_has_no_peak(name: str) -> None:
     assert peak_flops(name) is None
 
 
+CORES_AND_CLOCKS = {
+    "b200": (18944, 1965), "h200": (16896, 1980), "h200-nvl": (16896, 1785), "h100": (16896, 1980), "h100-pcie": (14592, 1755),
+    "h100-nvl": (16896, 1785), "gh200": (16896, 1980), "a100-80": (6912, 1410), "a100-40": (6912, 1410), "a30": (3584, 1440),
+    "a40": (10752, 1740), "a10": (9216, 1695), "a6000": (10752, 1800), "l40s": (18176, 2520), "l40": (18176, 2490),
+    "l4": (7424, 2040), "5090": (21760, 2407), "4090": (16384, 2520), "3090": (10496, 1695),
+}  # fmt: skip
+"""FP32 cores and boost clock in MHz by the makers' white papers."""
+
+
+@pytest.mark.parametrize("name", list(GPUS))
+def test_float32_by_cores_and_clock(name: str) -> None:
+    """A core multiplies and adds once a cycle; the sheets round."""
+    cores, mhz = CORES_AND_CLOCKS[name]
+    assert GPUS[name].fp32_flops == pytest.approx(2 * cores * mhz * 1e6, rel=0.012)
+    assert peak_flops(GPUS[name].names[0], "fp32") == GPUS[name].fp32_flops
+
+
 def test_no_two_cards_of_the_table_share_a_name() -> None:
     assert len({peak_flops(name) for name in ("NVIDIA H100 PCIe", "NVIDIA H100 NVL", "NVIDIA H100 80GB HBM3")}) == 3
     names = [name.lower() for gpu in GPUS.values() for name in gpu.names]

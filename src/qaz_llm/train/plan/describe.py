@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qaz_llm.progress import format_duration
 from qaz_llm.train.loop.schedule import warm_up_line
+from qaz_llm.train.plan.duration import peak_in_words
 
 if TYPE_CHECKING:
     from qaz_llm.train.plan.record import TrainPlan
@@ -44,7 +45,7 @@ def _machine(plan: TrainPlan) -> str:
     nodes = f" on {environment.num_nodes} node{'s' if environment.num_nodes > 1 else ''}"
     return (
         f"{environment.world_size} × {environment.device_name}{nodes}{joined}, {gib(environment.gpu_memory_bytes)} and "
-        f"{machine.peak_flops / 1e12:,.0f} TFLOP/s each ({machine.source})"
+        f"{peak_in_words(machine.peak_of(plan.config.precision), plan.config.precision)} each ({machine.source})"
     )
 
 

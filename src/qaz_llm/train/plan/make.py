@@ -100,7 +100,7 @@ def make_plan(
         memory=count_memory(config, counted, layout_of(config, counted, sharing, environment, device)),
         available_bytes=available,
         token_flops=_token_flops(config, counted),
-        speed=find_speed(environment, device, machine),
+        speed=find_speed(environment, device, config.precision, machine),
         disk=count_disk(config, counted, sharing, steps=steps, half=stores_bf16),
         sharing=sharing,
         zero_stage=stage,

@@ -157,6 +157,8 @@ class TrainPlan:
             "token_flops": asdict(self.token_flops)
             | {"model": self.token_flops.model, "hardware": self.token_flops.hardware},
             "speed_assumption": self.speed.assumption,
+            "precision": self.config.precision,
+            "peak_flops_per_s": self.speed.peak_flops,
             "currency": machine.currency if machine else None,
             "price_per_gpu_hour": machine.price_per_gpu_hour if machine else None,
             "interconnect": machine.interconnect if machine else None,

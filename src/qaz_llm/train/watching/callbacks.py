@@ -72,8 +72,8 @@ def _tracker_listeners(plan: TrainPlan, run: PreparedRun, done_steps: int, held:
 
 
 def _counts(plan: TrainPlan, run: PreparedRun, done_steps: int) -> Counts:
-    row_tokens_R = run.rows.row_tokens_R
-    before = read_metrics(plan.config.run_dir / METRICS_FILE)
+    config, row_tokens_R = plan.config, run.rows.row_tokens_R
+    before = read_metrics(config.run_dir / METRICS_FILE)
 
     def tokens_of_step(step: int) -> int:
         return int(row_tokens_R[run.sampler.rows_of_step(step, plan.rows_per_step)].sum())
@@ -83,5 +83,5 @@ def _counts(plan: TrainPlan, run: PreparedRun, done_steps: int) -> Counts:
         tokens_before=sum(tokens_of_step(step) for step in range(1, done_steps + 1)),
         seconds_before=before[-1]["seconds"] if before else 0.0,
         flops_per_token=plan.flops_per_token,
-        peak_flops=peak_flops(plan.environment.device_name) if plan.device == "cuda" else None,
+        peak_flops=peak_flops(plan.environment.device_name, config.precision) if plan.device == "cuda" else None,
     )

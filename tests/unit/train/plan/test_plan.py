@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from qaz_llm.cli.entry import app
 from qaz_llm.cluster.environment import Environment
+from qaz_llm.cluster.machines import Machine, describe_gpus, read_site
 from qaz_llm.config import config_from_values
 from qaz_llm.errors import ConfigError, InputError
 from qaz_llm.io import embedded_path, read_jsonl
@@ -35,7 +36,7 @@ LLAMA_8B = {
 }
 
 
-def plan(environment: Environment, *overrides: str, **values) -> TrainPlan:
+def plan(environment: Environment, *overrides: str, machine: Machine | None = None, **values) -> TrainPlan:
     base = {
         "run_dir": "r",
         "method": "pretrain",
@@ -47,7 +48,8 @@ def plan(environment: Environment, *overrides: str, **values) -> TrainPlan:
         "precision": "bf16",
         "gradient_checkpointing": True,
     }
-    return make_plan(config_from_values(TrainConfig, base | values, where="t", overrides=overrides), environment)
+    config = config_from_values(TrainConfig, base | values, where="t", overrides=overrides)
+    return make_plan(config, environment, machine=machine)
 
 
 def test_llama_3_8b_has_the_published_number_of_parameters() -> None:
@@ -55,7 +57,7 @@ def test_llama_3_8b_has_the_published_number_of_parameters() -> None:
 
 
 def test_a_gpu_without_a_sheet_s_peak_says_that_mfu_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qaz_llm.train.plan.duration._product_flops_per_s", lambda device: 1e12)
+    monkeypatch.setattr("qaz_llm.train.plan.duration._product_flops_per_s", lambda *_: 1e12)
     made = plan(dataclasses.replace(H200, device_name="NVIDIA A10G"))
     assert "note: MFU: not known, for want of a data sheet's peak of NVIDIA A10G" in describe_plan(made)
     assert "MFU" not in describe_plan(plan(H200))
@@ -70,6 +72,44 @@ def test_tokens_flops_and_time_by_hand() -> None:
     assert made.flops == made.flops_per_token * 100 * 4096 * 8
     blocks_again = 2 * (multiplied - 128256 * 4096) + attention / 3
     assert made.seconds == pytest.approx((made.flops + blocks_again * made.tokens) / (8 * 989e12 * 0.4), rel=1e-9)
+
+
+@pytest.mark.parametrize(("precision", "peak"), [("bf16", 989e12), ("fp32", 67e12)])
+def test_time_is_by_the_peak_of_the_run_s_precision_and_that_is_said(precision: str, peak: float) -> None:
+    """NVIDIA's H200 data sheet: 989 TFLOP/s dense in bf16, 67 in float32. Trainings here leave TF32 off."""
+    shown = {"bf16": "989 TFLOP/s in bf16", "fp32": "67.0 TFLOP/s in float32 without TF32"}[precision]
+    for machine in (None, describe_gpus("h200", gpus=8)):
+        made = plan(H200, f"precision={precision}", machine=machine)
+        assert made.flops_per_s == pytest.approx(0.4 * peak)
+        assert made.seconds == pytest.approx(made.tokens * made.token_flops.hardware / (8 * 0.4 * peak))
+        assert f"40% of {shown} assumed" in describe_plan(made)
+        values = made.to_dict()
+        assert values["precision"] == precision and values["peak_flops_per_s"] == peak
+    assert f"{shown} each (NVIDIA H200 data sheet" in describe_plan(made)
+
+
+def test_a_site_s_gpu_in_float32_needs_its_float32_peak(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text("gpu: toy\nmemory_gb: 96\npeak_tflops: 500\n")
+    assert plan(H200, "precision=bf16", machine=read_site(site)).flops_per_s == pytest.approx(200e12)
+    with pytest.raises(ConfigError, match="the float32 peak of toy is not known") as caught:
+        plan(H200, "precision=fp32", machine=read_site(site))
+    assert "peak_fp32_tflops" in str(caught.value.hint)
+    site.write_text(site.read_text() + "peak_fp32_tflops: 50\n")
+    assert plan(H200, "precision=fp32", machine=read_site(site)).flops_per_s == pytest.approx(20e12)
+
+
+def test_tf32_is_left_off_by_what_trainer_is_told(tmp_path: Path) -> None:
+    """The float32 peak is reckoned with because of this; torch is asked, not us."""
+    import torch
+
+    from qaz_llm.train.start.arguments import training_arguments
+
+    values = {"run_dir": str(tmp_path), "method": "cpt", "model": {"checkpoint": "m"}, "lr": 1e-3, "precision": "fp32",
+              "data": {"mix": [{"name": "kk", "path": "kk.txt"}]}}  # fmt: skip
+    config = config_from_values(TrainConfig, values, where="t", overrides=())
+    training_arguments(config, total_steps=1, on_cpu=True, world_size=1, deepspeed=None)
+    assert not torch.backends.cuda.matmul.allow_tf32 and torch.get_float32_matmul_precision() == "highest"
 
 
 def test_eight_gpus_hold_8b_in_full_only_when_sharded() -> None:
