@@ -58,10 +58,12 @@ def _shown(facts: Facts) -> dict[str, Any]:
 
 
 def _print_verdict(facts: Facts, found: Verdict) -> None:
+    from qaz_llm.cluster.installed import install_command
+
     typer.echo()
     for extra, packages in facts.extras.items():
-        what = f'-e "{facts.clone}[{extra}]"' if facts.clone is not None else f'"qaz-llm[{extra}]"'
-        typer.echo(f"extra {extra}: {', '.join(packages)} not installed; if wanted: pip install {what}")
+        to_type = install_command(packages, extra, source=facts.source)
+        typer.echo(f"extra {extra}: {', '.join(packages)} not installed; if wanted: {to_type}")
     typer.echo()
     for one in found.abilities:
         typer.echo(f"{'yes' if one.can else 'no ':4} {one.what}: {one.because}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, metadata, version
+from pathlib import Path
 
 DISTRIBUTION = "qaz-llm"
 FOR_DEVELOPERS = ("dev", "bench")
@@ -27,6 +28,24 @@ def missing_extras() -> Mapping[str, tuple[str, ...]]:
         return {}
     lacking = {name: missing_packages(name) for name in names if name not in FOR_DEVELOPERS}
     return {name: packages for name, packages in lacking.items() if packages}
+
+
+def source_tree() -> Path | None:
+    """The checkout that this code lies in, which is so where it was installed with `pip install -e`; None of a wheel's files."""
+    folder = Path(__file__).resolve().parents[3]
+    return folder if (folder / "pyproject.toml").is_file() else None
+
+
+def install_command(packages: Sequence[str], extra: str = "", *, source: Path | None) -> str:
+    """What to type for packages that are missing, as `missing_packages` names them: by the checkout where this is installed from
+    one, else each by its name, as a wheel need not come from an index that has this project.
+
+    >>> install_command(["numba>=0.63 (found 0.60.0)", "fastapi"], "serve", source=None)
+    'pip install "numba>=0.63" "fastapi"'
+    """
+    if source is not None:
+        return f'pip install -e "{source}[{extra}]"' if extra else f'pip install -e "{source}"'
+    return "pip install " + " ".join(f'"{package.partition(" (found")[0]}"' for package in packages)
 
 
 def _unmet(extra: str) -> Iterator[str]:

@@ -18,7 +18,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from qaz_llm.cluster.environment import Environment, read_environment
-from qaz_llm.cluster.installed import missing_extras, missing_packages
+from qaz_llm.cluster.installed import install_command, missing_extras, missing_packages, source_tree
+from qaz_llm.cluster.preflight.facts import NodeFacts
+from qaz_llm.cluster.preflight.gather import gather_facts
+from qaz_llm.cluster.preflight.signs import VISIBLE, Signs, read_signs
+from qaz_llm.cluster.preflight.unseen import driver_silence, torch_with_cuda, why_unseen
 from qaz_llm.errors import ConfigError
 from qaz_llm.io.paths import CORPUS_DIR_VARIABLE
 
@@ -30,7 +34,6 @@ DEMO_DISK_BYTES = 1 * GIB
 CPU_MEMORY_BYTES = 8 * GIB
 """SmolLM2-135M with its states in float32 is some 2.2 GiB, a corpus build and the activations come beside it."""
 CPU_DISK_BYTES = 10 * GIB
-DRIVER = Path("/proc/driver/nvidia/version")
 SITE = Path("slurm/site.env")
 
 
@@ -47,7 +50,12 @@ class Facts:
     is_writable: bool = True
     free_bytes: int = 0
     corpus: Path | None = None
-    has_driver: bool = False
+    source: Path | None = None
+    """The checkout that is installed here, as `cluster.installed.source_tree` finds it; None of a wheel."""
+    node: NodeFacts | None = None
+    """What driver and kernel say of GPUs that torch does not see; None where it sees them, or nothing says that there are any."""
+    hidden_by: str | None = None
+    """What hides GPUs from torch on purpose."""
     has_slurm: bool = False
     has_site: bool = False
 
@@ -89,6 +97,7 @@ def read_facts() -> Facts:
     here = Path.cwd()
     corpus = os.environ.get(CORPUS_DIR_VARIABLE)
     clone = _clone(here)
+    signs = read_signs()
     return Facts(
         environment=environment,
         torch_problem=problem,
@@ -98,10 +107,20 @@ def read_facts() -> Facts:
         is_writable=os.access(here, os.W_OK),
         free_bytes=shutil.disk_usage(here).free,
         corpus=Path(corpus) if corpus and Path(corpus).is_dir() else None,
-        has_driver=DRIVER.exists() or shutil.which("nvidia-smi") is not None,
+        source=source_tree(),
+        node=_unseen_gpus(environment, signs),
+        hidden_by=signs.hidden_by,
         has_slurm=shutil.which("sbatch") is not None,
         has_site=clone is not None and (clone / SITE).is_file(),
     )
+
+
+def _unseen_gpus(environment: Environment | None, signs: Signs) -> NodeFacts | None:
+    """The driver is asked only where torch sees nothing: one that hangs takes its time to say so."""
+    is_expected = signs.expected()[0] > 0 and signs.hidden_by is None
+    if environment is None or environment.device != "cpu" or not is_expected:
+        return None
+    return gather_facts(environment, {}, signs=signs)
 
 
 def verdict(facts: Facts) -> Verdict:
@@ -139,15 +158,28 @@ def _gpu(facts: Facts) -> Ability:
     if environment is not None and environment.device == "cuda":
         found = f"{environment.device_name}, {environment.gpu_memory_bytes / GIB:.0f} GiB"
         return Ability(name, what, True, found, f"qaz run {_config(facts, 'real_small_gpu')}")
-    if facts.has_driver and facts.torch_problem == "":
-        build = _version_of_torch()
-        release = build.partition("+")[0]
-        because = (
-            f"there is an NVIDIA driver, and torch {build} sees no GPU: it is a build for CPUs, or for a newer CUDA"
+    if environment is None:
+        return Ability(name, what, False, f"torch cannot be used ({facts.torch_problem})", _setup(facts))
+    if facts.hidden_by is not None:
+        return Ability(
+            name, what, False, f"GPUs, if there are any, are hidden by {facts.hidden_by}", f"unset {VISIBLE}"
         )
-        return Ability(name, what, False, because, f'pip install --force-reinstall --no-deps "torch=={release}"')
+    if facts.node is not None and facts.node.has_driver:
+        return Ability(name, what, False, *_why_no_gpu(facts.node))
     plan = f"qaz plan {_config(facts, 'train/cpt_8b_lora')} --gpu h200    # what it would take on one"
-    return Ability(name, what, False, "no NVIDIA driver was found", plan)
+    shown = f", though a GPU is there by {facts.node.expected_by}" if facts.node is not None else ""
+    return Ability(name, what, False, f"no NVIDIA driver was found{shown}", plan)
+
+
+def _why_no_gpu(node: NodeFacts) -> tuple[str, str | None]:
+    """A driver that does not answer comes first: no build of torch would see anything by it."""
+    unseen, silent = why_unseen(node), driver_silence(node)
+    if silent is None:
+        return f"an NVIDIA driver is there, and torch sees no GPU: {unseen.why}", unseen.to_type
+    return (silent if silent == unseen.why else f"{silent}; {unseen.why}"), _ASK_DRIVER
+
+
+_ASK_DRIVER = "nvidia-smi    # has to list the GPUs first: load or install the driver again, or restart the machine"
 
 
 def _cluster(facts: Facts) -> Ability:
@@ -168,7 +200,7 @@ _NO_CLONE = ("the configs are not below this folder", "cd DIR    # the folder th
 
 def _lacks(facts: Facts, memory_bytes: int, disk_bytes: int) -> Iterator[tuple[str, str | None]]:
     """What stands in the way, with what brings it, the first first."""
-    setup = "make setup" if facts.clone is not None and (facts.clone / "Makefile").is_file() else "pip install qaz-llm"
+    setup = _setup(facts)
     if facts.missing:
         more = f" and {len(facts.missing) - 3} more" if len(facts.missing) > 3 else ""
         yield f"packages are missing: {', '.join(facts.missing[:3])}{more}", setup
@@ -183,6 +215,15 @@ def _lacks(facts: Facts, memory_bytes: int, disk_bytes: int) -> Iterator[tuple[s
         yield f"{facts.free_bytes / GIB:.1f} GiB of disk are free, {disk_bytes // GIB} are needed", None
     if facts.clone is None:
         yield _NO_CLONE
+
+
+def _setup(facts: Facts) -> str:
+    """What brings the packages, by how this one is installed."""
+    if facts.source is not None and (facts.source / "Makefile").is_file():
+        return "make setup" if facts.source == Path.cwd() else f"make -C {facts.source} setup"
+    if facts.missing:
+        return install_command(facts.missing, source=facts.source)
+    return torch_with_cuda(_version_of_torch())
 
 
 def _machine(facts: Facts) -> str:

@@ -8,6 +8,7 @@ from qaz_llm.cluster.preflight.config import PreflightConfig
 from qaz_llm.cluster.preflight.facts import DiskFacts, GpuFacts, NodeFacts
 from qaz_llm.cluster.preflight.findings import Finding, joined
 from qaz_llm.cluster.preflight.signs import VISIBLE
+from qaz_llm.cluster.preflight.unseen import driver_silence, is_too_old, why_unseen
 
 Check = Callable[[NodeFacts, PreflightConfig], Iterator[Finding]]
 
@@ -38,11 +39,13 @@ def check_gpus_seen(node: NodeFacts, config: PreflightConfig) -> Iterator[Findin
     """Torch sees as many GPUs as the job was given or the node has, and as the node has processes."""
     seen, needed = node.visible_gpus, max(node.expected_gpus, node.processes)
     if seen == 0 and node.expected_gpus:
-        why, cause, hint = _why_unseen(node)
+        unseen = why_unseen(node)
         by = f" ({node.expected_by})" if node.expected_by else ""
-        said = f"; {node.driver_says}" if node.has_driver and node.driver_says and node.driver_says != why else ""
+        told = (driver_silence(node) or node.driver_says) if node.has_driver else ""
+        said = f"; {told}" if told and told != unseen.why else ""
         number = f"{node.expected_gpus} GPU{'s' if node.expected_gpus > 1 else ''}"
-        yield Finding("bad", node.node, f"expected {number}{by}, torch sees 0: {why}{said}", cause, hint)
+        what = f"expected {number}{by}, torch sees 0: {unseen.why}{said}"
+        yield Finding("bad", node.node, what, unseen.cause, unseen.hint)
     elif seen < needed:
         cause, hint = "", ""
         if node.expected_by == VISIBLE and not node.in_slurm:
@@ -51,24 +54,6 @@ def check_gpus_seen(node: NodeFacts, config: PreflightConfig) -> Iterator[Findin
             cause = "processes"
             hint = f"start a process for each GPU: --nproc-per-node {seen}, --ntasks-per-node={seen}"
         yield Finding("bad", node.node, f"{seen} GPUs seen, {needed} expected", cause, hint)
-
-
-_TO_CPU = "to keep to CPUs: device=cpu in the config, or CUDA_VISIBLE_DEVICES=''"
-
-
-def _why_unseen(node: NodeFacts) -> tuple[str, str, str]:
-    """Why torch sees none of a node's GPUs, what all nodes have in common by that, and what to type."""
-    if node.torch_cuda is None:
-        fix = f'pip install --force-reinstall --no-deps "torch=={node.torch.partition("+")[0]}"'
-        return f"torch {node.torch} is built for CPUs", "torch", f"{fix}; {_TO_CPU}"
-    if not node.has_driver:
-        why = "no NVIDIA driver is to be seen, neither nvidia-smi nor /dev/nvidia*"
-        return why, "driver", f"a container is given it by apptainer --nv, docker --gpus all; {_TO_CPU}"
-    if node.in_slurm and not node.is_given:
-        return "Slurm gave this job none", "given", f"ask for them: --gpus-per-node=N; {_TO_CPU}"
-    if _is_too_old(node):
-        return "the driver is older than torch's CUDA", "unseen by the driver", _TO_CPU
-    return node.driver_says or f"nvidia-smi shows {len(node.gpus)}, CUDA does not start", "", _TO_CPU
 
 
 def check_answers(node: NodeFacts, config: PreflightConfig) -> Iterator[Finding]:
@@ -106,21 +91,11 @@ def _not_ours(node: NodeFacts, gpu: GpuFacts) -> int:
 
 def check_driver(node: NodeFacts, config: PreflightConfig) -> Iterator[Finding]:
     """The driver knows the CUDA that torch was built with: its major version or a later one (CUDA Compatibility, NVIDIA)."""
-    if _is_too_old(node):
+    if is_too_old(node):
         driver = node.driver or "of unknown version"
         what = f"driver {driver} knows CUDA {node.driver_cuda}, torch was built with {node.torch_cuda}"
         hint = f"install torch for CUDA {node.driver_cuda} or older, or ask for nodes with a newer driver"
         yield Finding("bad", node.node, what, "CUDA", hint)
-
-
-def _is_too_old(node: NodeFacts) -> bool:
-    if node.driver_cuda is None or node.torch_cuda is None:
-        return False
-    return _major(node.driver_cuda) < _major(node.torch_cuda)
-
-
-def _major(version: str) -> int:
-    return int(version.partition(".")[0])
 
 
 def check_ecc(node: NodeFacts, config: PreflightConfig) -> Iterator[Finding]:

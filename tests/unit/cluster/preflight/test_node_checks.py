@@ -46,7 +46,10 @@ GOOD = NodeFacts(
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "hangs": ({"hangs": "nvidia-smi gave no answer for 20 s"}, "nvidia-smi gave no answer"),
     "lost": ({"visible_gpus": 7}, "7 GPUs seen, 8 expected"),
-    "dead": ({"visible_gpus": 0, "driver_says": "nvidia-smi: NVML"}, "expected 8 GPUs, torch sees 0: nvidia-smi: NVML"),
+    "dead": (
+        {"visible_gpus": 0, "driver_says": "nvidia-smi: NVML"},
+        "expected 8 GPUs, torch sees 0: the NVIDIA driver does not answer: nvidia-smi: NVML",
+    ),
     "kinds": (
         {"gpus": (*GPUS[:7], replace(GPUS[7], name="NVIDIA H100"))},
         "GPUs of several kinds: NVIDIA H100, NVIDIA H200",
