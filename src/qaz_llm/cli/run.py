@@ -45,25 +45,26 @@ def run(
         first = last = only
     elif share is not None:
         raise InputError("--share needs --only", hint="for instance --only corpus --share 0/16")
-    settings = load_config(RunConfig, config, overrides or ())
     if share is not None and only is not None:
-        with (
-            noted_in_chain(settings.run_dir),
-            stopped_by_signals(lambda name: what_is_saved(settings.run_dir, name)),
-        ):
-            made = run_share(settings, only, Share.parse(_of_array(share)))
+        with noted_in_chain():
+            settings = load_config(RunConfig, config, overrides or ())
+            with stopped_by_signals(lambda name: what_is_saved(settings.run_dir, name)):
+                made = run_share(settings, only, Share.parse(_of_array(share)))
         if is_main_process():
             typer.echo(made)
         return
     if dry_run:
+        settings = load_config(RunConfig, config, overrides or ())
         planned = plan_job(settings, first=first, last=last, forced=force or ())
         if as_json:
             print_json([vars(stage) for stage in planned])
         else:
             print_stages([vars(stage) for stage in planned])
         return
-    with noted_in_chain(settings.run_dir), stopped_by_signals(lambda name: what_is_saved(settings.run_dir, name)):
-        result = run_job(settings, first=first, last=last, forced=force or ())
+    with noted_in_chain():
+        settings = load_config(RunConfig, config, overrides or ())
+        with stopped_by_signals(lambda name: what_is_saved(settings.run_dir, name)):
+            result = run_job(settings, first=first, last=last, forced=force or ())
     if not is_main_process():
         return
     if as_json:

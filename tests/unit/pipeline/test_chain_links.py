@@ -110,7 +110,7 @@ def test_the_line_of_a_link() -> None:
     )
     assert command == [
         "sbatch", "--parsable", "--dependency=afterok:17", "--kill-on-invalid-dep=yes", "--job-name=qaz-cpt",
-        "--output=run/jobs/cpt-%j.out", "--export=ALL,QAZ_LINK=cpt", "-A", "lab", "--nodes=2", "--nodes=4", "--time=2:00",
+        "--output=run/jobs/cpt-%j.out", "--export=ALL,QAZ_LINK=cpt,QAZ_CHAIN_DIR=run", "-A", "lab", "--nodes=2", "--nodes=4", "--time=2:00",
         "slurm/pipeline.sh", "c.yaml", "cpt.lr=1", "--only", "cpt",
     ]  # fmt: skip
 

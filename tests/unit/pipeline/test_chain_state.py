@@ -12,10 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from qaz_llm.cli import app
-from qaz_llm.errors import DamagedFileError, InputError
+from qaz_llm.errors import ConfigError, DamagedFileError, InputError
 from qaz_llm.pipeline.chain import state as module
-from qaz_llm.pipeline.chain.links import Job
+from qaz_llm.pipeline.chain.links import Job, Link, Step
 from qaz_llm.pipeline.chain.log import Endings, noted_in_chain, read_endings
+from qaz_llm.pipeline.chain.slurm import sbatch_command
 from qaz_llm.pipeline.chain.state import describe_chain, judged
 from qaz_llm.pipeline.chain.submit import JOBS_FILE, read_jobs, write_jobs
 from qaz_llm.pipeline.status import describe, look_at
@@ -34,16 +35,17 @@ def states(jobs: list[Job], alive: Mapping[str, str] | None, ended: dict[str, di
 def test_the_first_link_that_failed_is_named_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "1")
     monkeypatch.setenv("QAZ_LINK", "corpus-parts")
+    monkeypatch.setenv("QAZ_CHAIN_DIR", str(tmp_path))
     monkeypatch.delenv("RANK", raising=False)
     for task in ("0", "1"):
         monkeypatch.setenv("SLURM_ARRAY_TASK_ID", task)
-        with noted_in_chain(tmp_path):
+        with noted_in_chain():
             pass
     for name in ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("SLURM_JOB_ID", "2")
     monkeypatch.setenv("QAZ_LINK", "corpus")
-    with pytest.raises(InputError), noted_in_chain(tmp_path):
+    with pytest.raises(InputError), noted_in_chain():
         raise InputError("a.jsonl: no such file", hint="check the path")
     ended = {"1": {"0": "done", "1": "done"}, "2": {"": "failed: a.jsonl: no such file"}}
     assert read_endings(tmp_path) == Endings(ended)
@@ -117,10 +119,39 @@ def test_lines_that_are_no_whole_ones_are_counted_and_not_believed(tmp_path: Pat
     assert read_endings(tmp_path) == Endings({"1": {"": "done"}, "3": {"": "failed: \ufffd\rx"}}, unread=5)
 
 
+@pytest.mark.parametrize("share", [(), ("--only", "corpus", "--share", "array/2")])
+def test_a_config_that_cannot_be_read_is_the_job_s_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: tuple[str, ...]
+) -> None:
+    """The variables are those of the line that sbatch was given, split at commas as sbatch does."""
+    run_dir = tmp_path / "runs, new" / "50%"
+    step = Step(Link("corpus", "corpus", "data"), "submit")
+    (exported,) = (
+        word.removeprefix("--export=ALL,")
+        for word in sbatch_command(
+            step, config=Path("c.yaml"), overrides=[], jobs_folder=run_dir / "jobs", options={}, after=None
+        )
+        if word.startswith("--export=")
+    )
+    for name, _, value in (part.partition("=") for part in exported.split(",")):
+        monkeypatch.setenv(name, value)
+    for name in ("RANK", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "c.yaml").write_text("run_dir: elsewhere\nmodle: {checkpoint: m}\n")
+    for number, name in (("7", "c.yaml"), ("8", "none.yaml")):
+        monkeypatch.setenv("SLURM_JOB_ID", number)
+        assert isinstance(CliRunner().invoke(app, ["run", str(tmp_path / name), *share]).exception, ConfigError)
+    rows = list(judged([job("corpus", "7"), job("cpt", "8")], {}, read_endings(run_dir)))
+    assert [row["state"] for row in rows] == ["failed", "failed"]
+    assert "problems in the configuration; " in rows[0]["why"] and "modle" in rows[0]["why"]
+    assert "none.yaml" in rows[1]["why"] and not (tmp_path / "elsewhere").exists()
+
+
 def test_outside_a_chain_nothing_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("SLURM_")] + ["QAZ_LINK"]:
         monkeypatch.delenv(name, raising=False)
-    with noted_in_chain(tmp_path):
+    monkeypatch.setenv("QAZ_CHAIN_DIR", str(tmp_path))
+    with noted_in_chain():
         pass
     assert list(tmp_path.iterdir()) == []
     assert read_jobs(tmp_path) == {}

@@ -11,6 +11,7 @@ from pathlib import Path
 from qaz_llm.cluster.asking import ask
 from qaz_llm.errors import ConfigError, InputError, WorkError
 from qaz_llm.pipeline.chain.links import Link, Size, Step, ranges
+from qaz_llm.pipeline.chain.log import job_variables
 
 SCRIPT = "slurm/pipeline.sh"
 """The job script of every link, below the project: it runs `qaz run` with the arguments it is given."""
@@ -84,7 +85,9 @@ def sbatch_command(
     """The sbatch line of a link; `after`: the id of the job it waits for."""
     link = step.link
     array = [f"--array={ranges(step.missing)}"] if link.shares else []
-    exported = f"ALL,QAZ_LINK={link.name}" + (",QAZ_WITHOUT_GPUS=1" if link.size in WITHOUT_GPUS else "")
+    exported = f"ALL,{job_variables(link.name, jobs_folder.parent)}" + (
+        ",QAZ_WITHOUT_GPUS=1" if link.size in WITHOUT_GPUS else ""
+    )
     return [
         "sbatch",
         "--parsable",
