@@ -32,7 +32,8 @@ def say_error(message: str, code: int) -> None:
     """Print the error this process ends with, unless it is the first one's, who says it. No password of an address is in it,
     and nothing that a terminal obeys: names of files are somebody's."""
     message = safe_lines(safe_to_show(message))
-    rank = int(os.environ.get("RANK", "0"))
+    written = os.environ.get("RANK", "0")
+    rank = int(written) if written.isdecimal() else 0  # what is no number may be the error that is said
     said = Said(message, code)
     if rank == 0:
         say_first(said)

@@ -10,6 +10,9 @@ Whatever starts a distributed run says so in environment variables, each in its 
     meeting place   MASTER_ADDR, _PORT  first of SLURM_STEP_NODELIST
 
 A batch script under Slurm also sees SLURM_NTASKS, though it is no task of a step: only the SLURM_STEP_ names count.
+
+A part of torchrun's names is refused where no step says the rest: a process that took itself to be alone would do all the work
+beside others that do the same. In a step some of them, as sites' scripts export them, have to agree with Slurm's.
 """
 
 from __future__ import annotations
@@ -158,7 +161,9 @@ def _read_ranks(env: Mapping[str, str]) -> tuple[Launcher, dict[str, int]]:
         world_size, rank = _number(env, "SLURM_STEP_NUM_TASKS"), _number(env, "SLURM_PROCID")
         local_rank, node = _number(env, "SLURM_LOCALID", 0), _number(env, "SLURM_NODEID", 0)
         local_world_size = tasks_on_node(env.get("SLURM_STEP_TASKS_PER_NODE", str(world_size)), node)
+        _check_agrees(env, {"RANK": rank, "WORLD_SIZE": world_size})
     else:
+        _check_nothing_left(env)
         return "alone", {"world_size": 1, "rank": 0, "local_rank": 0, "local_world_size": 1}
     if not 0 <= rank < world_size or not 0 <= local_rank < max(local_world_size, 1):
         raise ConfigError(
@@ -171,6 +176,31 @@ def _read_ranks(env: Mapping[str, str]) -> tuple[Launcher, dict[str, int]]:
         "local_rank": local_rank,
         "local_world_size": local_world_size,
     }
+
+
+_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+
+
+def _check_agrees(env: Mapping[str, str], of_step: Mapping[str, int]) -> None:
+    """Raises ConfigError where one of torchrun's names stands beside Slurm's and says something else."""
+    for name, value in of_step.items():
+        if name in env and _number(env, name) != value:
+            raise ConfigError(
+                f"{name} is {env[name]}, and this task's step says {value}",
+                hint=f"unset {name} in the job script: srun tells each task; or start torchrun, which sets RANK and WORLD_SIZE",
+            )
+
+
+def _check_nothing_left(env: Mapping[str, str]) -> None:
+    """Raises ConfigError where a launcher's variables are there in part."""
+    there = [name for name in _TORCHRUN if name in env]
+    if there and not (there == ["WORLD_SIZE"] and _number(env, "WORLD_SIZE") == 1):
+        shown = ", ".join(f"{name}={env[name]}" for name in there)
+        lacking = " and ".join(name for name in _TORCHRUN[:2] if name not in env)
+        raise ConfigError(
+            f"the environment has {shown} and no {lacking}: this is no process of torchrun, nor a task of srun",
+            hint=f"for several processes: torchrun --nproc-per-node N -m qaz_llm …, or srun; for this one alone: unset {' '.join(there)}",
+        )
 
 
 def tasks_on_node(spelling: str, node: int) -> int:

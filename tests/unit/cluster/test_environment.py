@@ -48,6 +48,40 @@ def test_a_batch_script_is_no_task_of_a_step() -> None:
     assert read_environment(batch).world_size == 1
 
 
+@pytest.mark.parametrize(
+    ("left", "lacking"),
+    [
+        ({"RANK": "3"}, "WORLD_SIZE"),
+        ({"RANK": "0"}, "WORLD_SIZE"),
+        ({"WORLD_SIZE": "4"}, "RANK"),
+        ({"LOCAL_RANK": "0"}, "RANK and WORLD_SIZE"),
+        ({"WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "h"}, "RANK"),
+        ({"WORLD_SIZE": "16", "SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_NTASKS": "16"}, "RANK"),
+    ],
+)
+def test_a_part_of_a_launcher_s_variables_is_refused(left: dict[str, str], lacking: str) -> None:
+    """Torch's env:// needs RANK and WORLD_SIZE; the last case is a batch script in which srun was forgotten."""
+    with pytest.raises(ConfigError, match=f" and no {lacking}: this is no process of torchrun") as caught:
+        read_environment(left)
+    mine = [name for name in left if not name.startswith(("SLURM", "MASTER"))]
+    assert str(caught.value.hint).endswith(f"unset {' '.join(sorted(mine, key=lambda name: name.startswith('LOCAL')))}")
+
+
+def test_what_names_one_process_is_one() -> None:
+    assert read_environment({"WORLD_SIZE": "1"}).launcher == "alone"
+    assert read_environment({"MASTER_ADDR": "h", "MASTER_PORT": "29500"}).launcher == "alone"
+
+
+def test_names_of_torchrun_in_a_step_agree_with_slurm_s() -> None:
+    """slurm/task.sh exports RANK for the shell; sites export WORLD_SIZE and LOCAL_RANK."""
+    for more in ({"RANK": "9"}, {"WORLD_SIZE": "16"}, {"LOCAL_RANK": "1"}):
+        assert read_environment({**SRUN, **more}) == read_environment(SRUN)
+    with pytest.raises(ConfigError, match="RANK is 0, and this task's step says 9"):
+        read_environment({**SRUN, "RANK": "0"})
+    with pytest.raises(ConfigError, match="WORLD_SIZE is 8, and this task's step says 16"):
+        read_environment({**SRUN, "WORLD_SIZE": "8"})
+
+
 def test_contradictions_are_refused() -> None:
     with pytest.raises(ConfigError, match="rank 5 of 4"):
         read_environment({"RANK": "5", "WORLD_SIZE": "4"})
