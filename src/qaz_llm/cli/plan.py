@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,17 +66,19 @@ def plan(
 
     if scaling:
         _check_scaling(nodes=nodes, site=site)
-        _print_scaling(_read(config, list(overrides or ())), gpu, gpus, network or NETWORK, as_json)
+        settings, notes = _read(config, list(overrides or ()))
+        _print_scaling(settings, notes, gpu, gpus, network or NETWORK, as_json)
         return
     if network is not None:
         raise ConfigError(
             "--network is for --scaling: a plan reckons no time for the network", hint="add --scaling, or leave it out"
         )
     machine = _machine(gpu, gpus, nodes, site)
-    settings = _read(config, list(overrides or ()))
+    settings, notes = _read(config, list(overrides or ()))
     names = _heldout_names(settings)
     check_watching(settings, has_eval=names is not None, names=names or ())
     made = make_plan(settings, machine.environment if machine else read_environment(), machine=machine, is_draft=True)
+    made = replace(made, notes=(*notes, *made.notes))
     if machine is None and not as_json:
         typer.echo("planned for this machine; for another: --gpu h200 --gpus 8 --nodes 1, or --site FILE")
     print_plan_of_training(made, as_json)
@@ -92,7 +96,9 @@ def _check_scaling(*, nodes: int | None, site: Path | None) -> None:
         )
 
 
-def _print_scaling(settings: TrainConfig, gpu: str | None, gpus: int | None, network: str, as_json: bool) -> None:
+def _print_scaling(
+    settings: TrainConfig, notes: Sequence[str], gpu: str | None, gpus: int | None, network: str, as_json: bool
+) -> None:
     from qaz_llm.cluster.links import find_network
     from qaz_llm.cluster.machines import describe_gpus
     from qaz_llm.train.plan import make_plan
@@ -101,6 +107,7 @@ def _print_scaling(settings: TrainConfig, gpu: str | None, gpus: int | None, net
 
     machine = describe_gpus(gpu or "h200")
     made = make_plan(settings, machine.environment, machine=machine, is_draft=True)
+    made = replace(made, notes=(*notes, *made.notes))
     counts = COUNTS if gpus is None else (gpus,)
     found = make_scaling(made, find_network(network), asked=settings, counts=counts)
     if as_json:
@@ -133,15 +140,15 @@ def _machine(gpu: str | None, gpus: int | None, nodes: int | None, site: Path | 
     return None
 
 
-def _read(path: Path, overrides: list[str]) -> TrainConfig:
-    """A training config; of a model folder one with the defaults for going on from it."""
+def _read(path: Path, overrides: list[str]) -> tuple[TrainConfig, list[str]]:
+    """A training config; of a model folder one with the defaults for going on from it, and what was changed in these, in words."""
     from qaz_llm.config import config_from_values, load_config
     from qaz_llm.model.folder import check_model_folder
     from qaz_llm.train.config import TrainConfig
 
     folder = path.parent if path.name == "config.json" else path
     if not folder.is_dir() or (folder is not path and not path.is_file()):
-        return load_config(TrainConfig, path, overrides)
+        return load_config(TrainConfig, path, overrides), []
     check_model_folder(folder, needs_weights=False)
     values = {
         "run_dir": "out/plan",
@@ -150,4 +157,19 @@ def _read(path: Path, overrides: list[str]) -> TrainConfig:
         "data": {"mix": [{"name": "text", "path": "text"}]},
         "precision": "bf16",
     }
-    return config_from_values(TrainConfig, values, where=str(path), overrides=overrides)
+    return _with_rows_that_fit(config_from_values(TrainConfig, values, where=str(path), overrides=overrides))
+
+
+def _with_rows_that_fit(config: TrainConfig) -> tuple[TrainConfig, list[str]]:
+    """With a shorter seq_len where the default is longer than what the model can hold; one that was given stays."""
+    from qaz_llm.model.load import load_config_of
+
+    if "seq_len" in config.model_fields_set:
+        return config, []
+    model = config.model
+    found = load_config_of(str(model.checkpoint), trust_remote_code=model.trust_remote_code, needs_weights=False)
+    longest = getattr(found, "max_position_embeddings", None)
+    if longest is None or longest >= config.seq_len:
+        return config, []
+    note = f"seq_len {longest}: the model has no more positions than that, the default is {config.seq_len}"
+    return config.model_copy(update={"seq_len": longest}), [note]

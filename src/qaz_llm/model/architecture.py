@@ -181,11 +181,18 @@ def _attentions_of(model_class: Any) -> dict[str, bool]:
 
 
 def choose_training_attention(
-    config: PretrainedConfig | LlamaSizes, *, packs: bool, on_gpu: bool, half: bool, trust_remote_code: bool = False
+    config: PretrainedConfig | LlamaSizes,
+    *,
+    packs: bool,
+    on_gpu: bool,
+    half: bool,
+    looks_here: bool = True,
+    trust_remote_code: bool = False,
 ) -> tuple[str, str | None]:
     """The attention of a training, and why, where that is worth a line.
 
-    `packs`: rows hold several documents, which must not see each other. `half`: 16 bit.
+    `packs`: rows hold several documents, which must not see each other. `half`: 16 bit. `looks_here`: a package that is
+    installed here may be used; False for a machine that is described.
     """
     plain = choose_attention(config, "auto", trust_remote_code=trust_remote_code)
     if not packs:
@@ -196,7 +203,8 @@ def choose_training_attention(
         why = why_not_on_gpu(config, half=half)
     if why is not None:
         return plain, f"attention within documents cannot be had, {why}"
-    if on_gpu and _attentions_of(model_class)["flash_attention_3"] and find_spec("flash_attn_interface") is not None:
+    has_flash_3 = looks_here and find_spec("flash_attn_interface") is not None
+    if on_gpu and _attentions_of(model_class)["flash_attention_3"] and has_flash_3:
         return "flash_attention_3", "the package is installed"
     return DOCUMENTS, "rows of several documents, without a mask"
 

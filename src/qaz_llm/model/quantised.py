@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 PACKAGE = "bitsandbytes"
 
 
-def check_quantised(device: str, *, sharded: bool) -> None:
-    """Raises ConfigError where 4 bits cannot be trained beside here."""
+def check_quantised(device: str, *, sharded: bool, looks_here: bool = True) -> None:
+    """Raises ConfigError where 4 bits cannot be trained beside here; `looks_here`: False for a machine that is described."""
     if device != "cuda":
         raise ConfigError(
             f"adapter.quantised nf4 needs a GPU, this run is on {device}",
             hint="leave adapter.quantised out (LoRA over weights in 16 bit with precision=bf16), or run it on a GPU",
         )
-    if find_spec(PACKAGE) is None:
+    if looks_here and find_spec(PACKAGE) is None:
         raise ConfigError(
             f"adapter.quantised nf4 needs the package {PACKAGE}, which is not installed",
             hint=f"pip install {PACKAGE}, or leave adapter.quantised out",

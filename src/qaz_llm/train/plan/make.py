@@ -23,7 +23,7 @@ from qaz_llm.train.plan.fit import fewest_checkpointed
 from qaz_llm.train.plan.flops import TokenFlops, count_flops
 from qaz_llm.train.plan.llama import count_llama
 from qaz_llm.train.plan.memory import count_memory
-from qaz_llm.train.plan.packages import check_packages
+from qaz_llm.train.plan.packages import assumed_packages, check_packages
 from qaz_llm.train.plan.record import TrainPlan, checkpointed_blocks, layout_of
 from qaz_llm.train.plan.settle import begun_with, settle
 from qaz_llm.train.plan.settle_adapters import settle_adapters
@@ -61,8 +61,8 @@ def make_plan(
     _check_length(config, model_config)
     auto = _left_to_the_plan(config)
     is_half = str(getattr(model_config, "dtype", None)).removeprefix("torch.") in ("bfloat16", "float16")
-    config, settled = settle(config, model_config, environment, device)
-    _check_combination(config, device)
+    config, settled = settle(config, model_config, environment, device, is_described=machine is not None)
+    _check_combination(config, device, looks_here=machine is None)
     deepspeed_path, stage = read_deepspeed(config, world_size=environment.world_size)
     config, said = settle_adapters(config, stage)
     settled += said
@@ -111,7 +111,12 @@ def make_plan(
         auto=auto,
         stores_bf16=stores_bf16,
         settled=tuple(settled),
-        notes=(*notes, *_limits(model_config, device), *_no_peak(environment, device, machine)),
+        notes=(
+            *notes,
+            *([assumed_packages(config)] if machine else ()),
+            *_limits(model_config, device),
+            *_no_peak(environment, device, machine),
+        ),
     )
 
 
@@ -224,12 +229,13 @@ def _device(device: str, environment: Environment) -> str:
     return environment.device if device == "auto" else device
 
 
-def _check_combination(config: TrainConfig, device: str) -> None:
+def _check_combination(config: TrainConfig, device: str, *, looks_here: bool) -> None:
     from qaz_llm.model.quantised import check_quantised
 
-    check_packages(config)
+    check_packages(config, looks_here=looks_here)
     if config.adapter.quantised:
-        check_quantised(device, sharded=config.distributed.deepspeed is not None or uses_fsdp2(config))
+        sharded = config.distributed.deepspeed is not None or uses_fsdp2(config)
+        check_quantised(device, sharded=sharded, looks_here=looks_here)
 
 
 def _model_config(model: ModelConfig, notes: list[str] | None) -> tuple[Any, tuple[int, ...]]:

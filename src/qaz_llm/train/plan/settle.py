@@ -35,30 +35,33 @@ FP8_CAPABILITY = (8, 9)
 
 
 def settle(
-    config: TrainConfig, model_config: Any, environment: Environment, device: str
+    config: TrainConfig, model_config: Any, environment: Environment, device: str, *, is_described: bool = False
 ) -> tuple[TrainConfig, list[str]]:
     """The config with every `auto` of these in what it comes to, and why, in lines.
+
+    `is_described`: the machine is another one than this, whose GPU and packages decide nothing then: that GPU is taken to have
+    bf16, and what a GPU's torch brings to be installed (`packages.assumed_packages` says so).
 
     Raises:
         ConfigError: what is asked for by name cannot be had here; names the nearest that can.
     """
     lines: list[str] = []
     before = begun_with(config)
-    precision, why = _precision(config, model_config, environment, device, before)
+    precision, why = _precision(config, model_config, environment, device, before, is_described)
     if why:
         lines.append(f"precision {precision}: {why}")
-    attention, why = _attention(config, model_config, device, precision, before)
+    attention, why = _attention(config, model_config, device, precision, before, is_described)
     if why:
         lines.append(f"attention {attention}: {why}")
     kernels = config.kernels
     if kernels.compile == "auto":
-        compiles, why = _compiles(config, device)
+        compiles, why = _compiles(config, device, is_described)
         kernels = kernels.model_copy(update={"compile": "on" if compiles else "off"})
         if why:
             lines.append(f"compile {kernels.compile}: {why}")
     if kernels.norms == "auto":
         kernels = kernels.model_copy(update={"norms": "off" if kernels.compile == "on" else "on"})
-    _refuse(config, model_config, device, precision)
+    _refuse(config, model_config, device, precision, is_described)
     model = config.model.model_copy(update={"attn_implementation": attention})
     return config.model_copy(update={"precision": precision, "model": model, "kernels": kernels}), lines
 
@@ -80,12 +83,19 @@ def begun_with(config: TrainConfig) -> Mapping[str, Any]:
 
 
 def _precision(
-    config: TrainConfig, model_config: Any, environment: Environment, device: str, before: Mapping[str, Any]
+    config: TrainConfig,
+    model_config: Any,
+    environment: Environment,
+    device: str,
+    before: Mapping[str, Any],
+    is_described: bool,
 ) -> tuple[str, str | None]:
     if config.precision != "auto":
         return config.precision, None
     if before.get("precision") in ("fp32", "bf16"):
         return str(before["precision"]), "as the run was begun"
+    if device == "cuda" and is_described:
+        return "bf16", "a GPU that is described is taken to have it"
     if device == "cuda":
         has = _gpu_has_bf16()
         return ("bf16", "the GPU has it") if has else ("fp32", "this GPU has no bf16")
@@ -101,7 +111,7 @@ def _precision(
 
 
 def _gpu_has_bf16() -> bool:
-    """Of a GPU that is described where none is, it is taken to be so."""
+    """Where none is, as in a plan of an environment that was made up, it is taken to be so."""
     if not may_have_gpu():
         return True
     import torch
@@ -136,7 +146,12 @@ def bf16_gain(hidden: int, intermediate: int, *, tokens: int = 1024) -> float:
 
 
 def _attention(
-    config: TrainConfig, model_config: Any, device: str, precision: str, before: Mapping[str, Any]
+    config: TrainConfig,
+    model_config: Any,
+    device: str,
+    precision: str,
+    before: Mapping[str, Any],
+    is_described: bool,
 ) -> tuple[str, str | None]:
     wanted, trust = config.model.attn_implementation, config.model.trust_remote_code
     if wanted == "auto" and before.get("attention"):
@@ -150,21 +165,22 @@ def _attention(
         packs=config.packing == "on",
         on_gpu=device == "cuda",
         half=precision == "bf16",
+        looks_here=not is_described,
         trust_remote_code=trust,
     )
 
 
-def _compiles(config: TrainConfig, device: str) -> tuple[bool, str | None]:
+def _compiles(config: TrainConfig, device: str, is_described: bool) -> tuple[bool, str | None]:
     if device == "cpu":
         return False, None
     if config.adapter.quantised:
         return False, "products with a quantised base cannot be compiled"
-    if find_spec("triton") is None:
+    if not is_described and find_spec("triton") is None:
         return False, "the package triton is not installed"
     return True, "each layer by itself, at the first step"
 
 
-def _refuse(config: TrainConfig, model_config: Any, device: str, precision: str) -> None:
+def _refuse(config: TrainConfig, model_config: Any, device: str, precision: str, is_described: bool) -> None:
     """Raises ConfigError for what cannot be had here."""
     attention = config.model.attn_implementation
     if attention.startswith("flash") and (device == "cpu" or precision == "fp32"):
@@ -181,11 +197,11 @@ def _refuse(config: TrainConfig, model_config: Any, device: str, precision: str)
             raise ConfigError(f"{DOCUMENTS} on a GPU: {why}", hint="use model.attn_implementation=auto")
     if config.kernels.fp8 != "off":
         _check_fp8(config, device, precision)
+        if not is_described:
+            _check_fp8_here(config)
 
 
 def _check_fp8(config: TrainConfig, device: str, precision: str) -> None:
-    import torch
-
     wanted = f"kernels.fp8 {config.kernels.fp8}"
     if device == "cpu":
         raise ConfigError(f"{wanted} needs a GPU", hint="use kernels.fp8=off")
@@ -193,6 +209,12 @@ def _check_fp8(config: TrainConfig, device: str, precision: str) -> None:
         raise ConfigError(f"{wanted} needs precision bf16", hint="use precision=bf16, or kernels.fp8=off")
     if config.adapter.quantised:
         raise ConfigError(f"{wanted} and adapter.quantised exclude each other", hint="use kernels.fp8=off")
+
+
+def _check_fp8_here(config: TrainConfig) -> None:
+    import torch
+
+    wanted = f"kernels.fp8 {config.kernels.fp8}"
     if find_spec("torchao") is None:
         raise ConfigError(
             f"{wanted} needs the package torchao, which is not installed",

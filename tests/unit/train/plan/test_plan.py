@@ -341,6 +341,60 @@ def test_a_rank_that_no_matrix_is_large_enough_for(tmp_path: Path) -> None:
     assert isinstance(run_plan(*arguments, f"adapter.r={largest + 1}").exception, ConfigError)
 
 
+@pytest.mark.parametrize("positions", [64, 512, 1024, 4096])
+def test_the_default_rows_of_a_model_folder_are_as_long_as_it_can_hold(tmp_path: Path, positions: int) -> None:
+    LlamaConfig(**SMALL, max_position_embeddings=positions).save_pretrained(tmp_path / "m")
+    arguments = [str(tmp_path / "m"), "--gpu", "h200", "max_steps=10", "micro_batch_size=2", "grad_accum_steps=1"]
+    values = json.loads(run_plan(*arguments, "--json").stdout)
+    assert values["tokens_per_step"] == 2 * min(positions, 1024)
+    said = [note for note in values["notes"] if note.startswith("seq_len")]
+    assert said == (
+        [f"seq_len {positions}: the model has no more positions than that, the default is 1024"]
+        if positions < 1024
+        else []
+    )
+    given = run_plan(*arguments, f"seq_len={positions + 1}").exception
+    assert isinstance(given, ConfigError) and f"exceeds the {positions} positions" in str(given)
+
+
+def test_a_described_machine_is_planned_without_this_one_s_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is installed here decides nothing: with and without every package the plan is the same, but for what it says of here."""
+    from qaz_llm.model import architecture, quantised
+    from qaz_llm.train.plan import packages, settle
+
+    folder = write(LlamaConfig(**SMALL), tmp_path)
+    start = {"method": "cpt", "model": {"checkpoint": str(folder)}, "seq_len": 64, "precision": "auto"}
+    asked = {**start, "adapter": {"type": "lora", "quantised": "nf4"}, "optimizer": {"states": "torchao_8bit"}}
+    made = {}
+    for name, spec in (("all", object()), ("none", None)):
+        for module in (architecture, quantised, packages, settle):
+            monkeypatch.setattr(module, "find_spec", lambda _name, spec=spec: spec)
+        made[name] = [plan(H200, machine=describe_gpus("h200"), **more) for more in (start, asked)]
+        if spec is None:
+            assert plan(H200, **start).config.kernels.compile == "off"  # the machine at hand
+            with pytest.raises(ConfigError, match="torchao, which is not installed"):
+                plan(H200, **asked)
+    for here, elsewhere in zip(made["all"], made["none"], strict=True):
+        assert (here.config, here.memory_bytes, here.settled) == (
+            elsewhere.config,
+            elsewhere.memory_bytes,
+            elsewhere.settled,
+        )
+    plain, more = made["none"]
+    assert plain.config.kernels.compile == "on" and "precision bf16: a GPU that is described" in "\n".join(more.settled)
+    assert (
+        "note: packages of the described machine: triton is taken to be installed there (triton is not here)"
+        in describe_plan(plain)
+    )
+    assert (
+        "bitsandbytes, torchao are taken to be installed there (bitsandbytes, torchao are not here)"
+        in describe_plan(more)
+    )
+    assert not any("packages of" in note for note in plan(H200).notes)
+
+
 def test_exit_1_where_it_does_not_fit_and_a_word_where_this_machine_is_meant(tmp_path: Path) -> None:
     LlamaConfig(**SMALL).save_pretrained(tmp_path / "m")
     (tmp_path / "site.yaml").write_text("gpu: toy\nmemory_gb: 0.5\npeak_tflops: 1\n")
