@@ -31,14 +31,20 @@ def same_model(one: dict[str, Any], other: dict[str, Any]) -> None:
         assert torch.equal(tensor, expected[name]), name
 
 
-@pytest.mark.parametrize("at", [2, 4])
-def test_an_evaluation_is_broken_off_and_made_up_for(settings, at: int) -> None:
-    """Also that of the last step, after which nothing would be left to do but to write the model."""
+@pytest.mark.parametrize(("at", "is_wrapped"), [(2, False), (4, False), (4, True)])
+def test_an_evaluation_is_broken_off_and_made_up_for(settings, at: int, is_wrapped: bool) -> None:
+    """Also that of the last step, after which nothing would be left to do but to write the model; and where a library makes an
+    error of its own of the interruption."""
 
     def on_eval(_model: Any, _tokenizer: Any, step: int) -> dict[str, float]:
         if step == at and not met:
             met.append(step)
-            told()
+            try:
+                told()
+            except BaseException as error:
+                if is_wrapped:
+                    raise RuntimeError("a kernel ended") from error
+                raise
         return {"kk": float(step)}
 
     met: list[int] = []

@@ -23,7 +23,7 @@ Nodes = Annotated[
 ]
 TrainingConfig = Annotated[
     Path | None,
-    typer.Option("--config", metavar="CONFIG", help="A training config: its `preflight` limits, its folders."),
+    typer.Option("--config", metavar="CONFIG", help="A training or run config: its `preflight` limits, its folders."),
 ]
 
 
@@ -79,9 +79,10 @@ def _look_at_nodes(config: Path | None, as_json: bool) -> None:
     from qaz_llm.cluster.environment import read_environment
     from qaz_llm.cluster.preflight.alone import look_at_this_node, rows_of
     from qaz_llm.cluster.preflight.verdict import error_of
-    from qaz_llm.train.start.others import examine, look_of
+    from qaz_llm.pipeline.looks import look_of_config
+    from qaz_llm.train.start.others import examine
 
-    environment, look = read_environment(), look_of(config)
+    environment, look = read_environment(), look_of_config(config)
     if environment.world_size > 1:
         examine(environment, look)
         return

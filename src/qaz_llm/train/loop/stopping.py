@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from qaz_llm.cluster.stopping import Stop, Told
+from qaz_llm.errors import QazError
 from qaz_llm.progress import get_logger
 from qaz_llm.train.loop.between_steps import is_due
 from qaz_llm.train.metrics import read_metrics
@@ -96,7 +97,10 @@ class BreakableCallback(TrainerCallback):  # type: ignore[misc]  # transformers 
         try:
             with self.flag.interruptible():
                 self.evaluation.on_step_end(args, state, control, **kw)
-        except Told:
+        except (Exception, Told) as error:
+            # A library may make an error of its own of what interrupted it; the step is to be saved all the same.
+            if self.flag.signal_name in (None, "SIGINT") or isinstance(error, QazError):
+                raise
             _logger.warning(
                 "the evaluation of step %d is broken off; the same command makes up for it", state.global_step
             )

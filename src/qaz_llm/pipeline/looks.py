@@ -1,0 +1,46 @@
+"""What `qaz doctor --nodes --config` looks at nodes by: a training's config, or that of a whole run, told apart by their keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qaz_llm.cluster.preflight.room import nearest_existing
+from qaz_llm.config import read_raw, validate
+from qaz_llm.errors import ConfigError
+from qaz_llm.io import fingerprint_value
+from qaz_llm.pipeline.config import RunConfig, training_stages
+from qaz_llm.train.config import TrainConfig
+from qaz_llm.train.start.others import look_of
+
+if TYPE_CHECKING:
+    from qaz_llm.cluster.preflight.nodes import Look
+
+
+def look_of_config(path: Path | None) -> Look:
+    """The look of the kind that shares more top-level keys with the file; without one by the limits' defaults.
+
+    Raises ConfigError as `load_config`, and where the training stages of a run have limits of their own each.
+    """
+    if path is None:
+        return look_of(None)
+    raw = read_raw(path)
+    of_run, of_training = (len(set(raw.values) & set(kind.model_fields)) for kind in (RunConfig, TrainConfig))
+    if of_run <= of_training:
+        return look_of(path)
+    return _look_of_run(validate(RunConfig, raw, str(path)), path)
+
+
+def _look_of_run(config: RunConfig, path: Path) -> Look:
+    from qaz_llm.cluster.preflight.nodes import Look
+
+    stages = training_stages(config)
+    limits = [getattr(config, name).preflight for name in stages]
+    if any(one != limits[0] for one in limits):
+        raise ConfigError(
+            f"{path}: `preflight` differs between its stages {', '.join(stages)}, and one look has one set of limits",
+            hint="give them the same, or look by a training config: qaz doctor --nodes --config TRAIN.yaml",
+        )
+    told = {"config": fingerprint_value(config.to_dict())}
+    folders = {"run_dir": nearest_existing(config.run_dir)}
+    return Look(limits[0], folders, told, keeps_to_cpu=config.device == "cpu")
