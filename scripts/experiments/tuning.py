@@ -43,10 +43,16 @@ ANSWER_BYTES = 400
 
 SHOWN_ANSWERS = 10
 
-MORE_DIALOGUE = {"dialogues": 0.4, "sib200_kk": 0.02, "sib200_ru": 0.04, "sib200_en": 0.04, "mozilla_pairs": 0.15,
-                 "gov_pairs": 0.15, "kaznu_pairs": 0.1, "scratch_pairs": 0.1}  # fmt: skip
-"""Shares of tokens by source. As they lie, one dialogue in 130 is a Kazakh question with a Kazakh answer that is no translation, and one in
-seven a Kazakh request for Russian: so tuned, a model answers Kazakh in Russian."""
+ONE_LANGUAGE = {
+    "dialogues": 0.25, "kaznerd_continued": 0.15, "gov_kk_continued": 0.05, "common_voice_kk_continued": 0.1,
+    "ud_ru_gsd_continued": 0.07, "ud_en_ewt_continued": 0.07, "sib200_ru": 0.02, "sib200_en": 0.02,
+    "mozilla_pairs": 0.1, "gov_pairs": 0.07, "kaznu_pairs": 0.06, "scratch_pairs": 0.04,
+}  # fmt: skip
+"""Shares of tokens by source: seven tenths are asked and answered in one language, four of them Kazakh. Without continuations and as they lie,
+one conversation in 130 is a Kazakh question with a Kazakh answer, and one in seven a Kazakh request for Russian."""
+
+CONTINUED = "_continued"
+"""How the names of sources of kind continuation end in configs/data/real_small.yaml."""
 
 
 def base(place: Place, seed: int) -> Path:
@@ -68,7 +74,7 @@ def merged(place: Place, seed: int, name: str, start: Callable[[Place, int], Pat
 def tuned(
     place: Place, seed: int, name: str, start: Callable[[Place, int], Path], shares: Mapping[str, float] | None = None
 ) -> Path:
-    """`start` after TUNING_TOKENS of the corpus's dialogues, as they lie or by `shares` of their sources."""
+    """`start` after TUNING_TOKENS of the corpus's dialogues, by `shares` of their sources (see `dialogue_mix`)."""
     from qaz_llm.config import dump_yaml
 
     run_dir = place.work / "tuned" / f"{name}-s{seed}"
@@ -88,9 +94,11 @@ def tuned(
 
 
 def dialogue_mix(place: Place, shares: Mapping[str, float] | None) -> list[dict[str, Any]]:
+    """Parts with their weights; without shares all sources but continuations, each by its size."""
     path = str(place.corpus)
     if shares is None:
-        return [{"name": "dialogues", "path": path, "weight": 1.0}]
+        sources = read_json(place.corpus / "manifest.json")["conversations"]["sources"]
+        shares = {name: made["words_out"] for name, made in sources.items() if not name.endswith(CONTINUED)}
     return [{"name": source, "path": path, "source": source, "weight": share} for source, share in shares.items()]
 
 
@@ -103,12 +111,12 @@ def sft(place: Place, seed: int) -> Path:
     return tuned(place, seed, "sft", adapted)
 
 
-def sft_more_dialogue(place: Place, seed: int) -> Path:
-    return tuned(place, seed, "sft-more-dialogue", adapted, MORE_DIALOGUE)
+def sft_one_language(place: Place, seed: int) -> Path:
+    return tuned(place, seed, "sft-one-language", adapted, ONE_LANGUAGE)
 
 
 def sft_of_base(place: Place, seed: int) -> Path:
-    return tuned(place, seed, "sft-of-base", base)
+    return tuned(place, seed, "sft-of-base", base, ONE_LANGUAGE)
 
 
 def quarter_back(place: Place, seed: int) -> Path:
@@ -130,14 +138,14 @@ def layers_back(place: Place, seed: int) -> Path:
 
 
 def sft_quarter_back(place: Place, seed: int) -> Path:
-    return merged(place, seed, "sft-quarter-back", sft, "--add", f"{base(place, seed)}=0.25")
+    return merged(place, seed, "sft-quarter-back", sft_one_language, "--add", f"{base(place, seed)}=0.25")
 
 
 WAYS: dict[str, Callable[[Place, int], Path]] = {
     "base": base,
     "adapted": adapted,
     "sft": sft,
-    "sft-more-dialogue": sft_more_dialogue,
+    "sft-one-language": sft_one_language,
     "quarter-back": quarter_back,
     "half-back": half_back,
     "searched-back": searched_back,

@@ -25,6 +25,7 @@ from qaz_llm.cluster.stopping import stopped_by_signals
 from qaz_llm.data.card import write_card
 from qaz_llm.data.chat.first_rows import check_conversation_sources
 from qaz_llm.data.chat.gather import gather_conversations
+from qaz_llm.data.chat.languages import answered_otherwise
 from qaz_llm.data.clean import Cleaner, make_cleaner
 from qaz_llm.data.cleaning import clean_parts
 from qaz_llm.data.config import DataConfig
@@ -105,7 +106,10 @@ class BuildResult:
                 f"{documents}, {kept}" if made["sources"] else f"{kept} kept",
                 *([f"dropped: {_reasons(made['dropped'])}"] if made["sources"] else []),
                 *([f"conversations dropped: {_reasons(conversations['dropped'])}"] if conversations["in"] else []),
-                *(f"note: {line}" for line in lines_of(made["notices"])),
+                *(
+                    f"note: {line}"
+                    for line in (*lines_of(made["notices"]), *answered_otherwise(conversations["sources"]))
+                ),
                 f"report: {self.out / 'report.html'}",
             ]
         )

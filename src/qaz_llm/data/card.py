@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.config import dump_yaml
+from qaz_llm.data.chat.languages import answered_otherwise
 from qaz_llm.data.licence_ledger import LEDGER, make_ledger
 from qaz_llm.data.licence_names import UNKNOWN
 from qaz_llm.data.notices import lines_of
@@ -21,6 +22,7 @@ TASKS: Mapping[str, str] = {
     "qa": "question-answering",
     "classification": "text-classification",
     "chat": "text-generation",
+    "continuation": "text-generation",
 }
 """The hub's task categories by kind of conversation source."""
 
@@ -104,6 +106,7 @@ def make_card(manifest: Mapping[str, Any]) -> str:
             f"- placeholders for personal data: {_list(manifest['pii'])}",
             f"- checked against {manifest['decontamination']['texts']:,} evaluation texts",
             *(f"- {line}" for line in lines_of(manifest.get("notices", ()))),
+            *(f"- {line}" for line in answered_otherwise(manifest["conversations"]["sources"])),
             "",
             "## Limits",
             "",

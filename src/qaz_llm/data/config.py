@@ -20,7 +20,7 @@ from pydantic import AfterValidator, Field, model_validator
 from qaz_llm.config import LanguageCode, LanguageOrAuto, StrictModel
 
 SourceFormat = Literal["auto", "jsonl", "parquet", "csv", "tsv", "text", "moses", "tmx", "wikipedia", "acts", "hub"]
-ConversationKind = Literal["chat", "parallel", "classification", "qa"]
+ConversationKind = Literal["chat", "parallel", "classification", "qa", "continuation"]
 LicenceRule = Literal["allow", "refuse"]
 LabelledPolicy = Literal["drop", "keep", "mark"]
 
@@ -302,7 +302,8 @@ class ConversationSourceConfig(StrictModel):
 
     Fields by kind: `chat`: messages_field (OpenAI or ShareGPT turns), or instruction/output, prompt/response or question_field
     and answer_field (Alpaca and the like); `parallel`: `texts` maps a language to its field, every pair both ways;
-    `classification`: text_field, label_field; `qa`: question_field, answer_field, context_field, or SQuAD's nested form.
+    `classification`: text_field, label_field; `qa`: question_field, answer_field, context_field, or SQuAD's nested form;
+    `continuation`: text_field.
     """
 
     name: str = Field(pattern=r"^[\w.-]+$")
@@ -310,8 +311,8 @@ class ConversationSourceConfig(StrictModel):
     path: str
     """A file, a glob or a folder (all files below it); `embedded:NAME`; for `hub` the name of a data set or a local copy."""
     kind: ConversationKind
-    """What its rows are: ready dialogues (`chat`), translations (`parallel`), labelled texts (`classification`), or questions
-    with answers (`qa`)."""
+    """What its rows are: ready dialogues (`chat`), translations (`parallel`), labelled texts (`classification`), questions
+    with answers (`qa`), or plain texts, of which the beginning is given and the rest is the answer (`continuation`)."""
     format: SourceFormat = "auto"
     """The format of its files; `auto` goes by their suffix."""
     language: LanguageOrAuto = "auto"
@@ -332,7 +333,7 @@ class ConversationSourceConfig(StrictModel):
     texts: Mapping[LanguageCode, str] = {}
     """Of `parallel`: the field of each language, for instance {kk: kk, ru: ru}. For `moses` the endings of the files."""
     text_field: str = "text"
-    """Of `classification`: the field with the text."""
+    """Of `classification` and `continuation`: the field with the text."""
     label_field: str = "category"
     """Of `classification`: the field with the label."""
     labels: Mapping[str, Mapping[LanguageCode, str]] = {}
@@ -350,9 +351,10 @@ class ConversationSourceConfig(StrictModel):
     min_score: float = 0.0
     """Pairs with a lower score, or with none, are dropped as `low_score`."""
     min_words: int = Field(default=1, ge=1)
-    """Of each side of a pair."""
+    """Of each side of a pair; of `continuation`, of what is given and of the rest."""
     max_words: int = Field(default=6000, ge=1)
-    """Of all turns together; what is longer (`too_long`) would be cut in the middle of an answer."""
+    """Of all turns together; what is longer (`too_long`) would be cut in the middle of an answer. Of `continuation`: of the text, from
+    which as many whole sentences are taken as fit."""
     max_length_ratio: float = Field(default=2.5, gt=1)
     """Pairs in which one side has this many times the letters of the other are misaligned."""
     max_items: int | None = Field(default=None, ge=1)

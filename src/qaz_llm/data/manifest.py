@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qaz_llm.data.chat.languages import asked_and_answered
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import REASONS, Decisions
 from qaz_llm.data.first_rows import note_files
@@ -113,6 +114,7 @@ class Ledger:
                 "words_out": 0,
                 "bytes_out": 0,
                 "dropped": Counter(),
+                "asked_answered": Counter(),
                 "licences": {},
                 "fingerprints": {},
                 "homepage": source.homepage,
@@ -200,6 +202,7 @@ class Ledger:
         entry["words_out"] += sizes["words"]
         entry["bytes_out"] += sizes["bytes"]
         entry["licences"].setdefault(conversation.licence, Counter()).update(conversations=1, **sizes)
+        entry["asked_answered"][asked_and_answered(conversation)] += 1
         self._counts["conversation_languages"][conversation.language] += 1
         self._counts["conversation_pii"].update(pii)
         self._counts["conversation_repairs"].update(repairs)

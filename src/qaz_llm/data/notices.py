@@ -16,6 +16,7 @@ from typing import Any
 
 MEANINGS: Mapping[str, str] = {
     "context_unused": "questions asked without the `context` of their rows (context_field: context puts it beside them)",
+    "continuations_shortened": "texts of which the first whole sentences are continued and the others left out (max_words)",
     "conversations_refused": "sources of conversations not read, their licence is refused",
     "dialect_recognised": "tables whose delimiter or quotes were recognised, not declared",
     "encoding_recognised": "files read in an encoding that was recognised, not declared",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -78,6 +78,12 @@ class InstructStage(TrainSettings):
 
     method: Literal["sft"] = "sft"
     """A checkpoint on dialogues; nothing else fits this stage."""
+    shares: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {},
+        description="share of the tokens of each source of `data.conversations`, by name, relative to the others; a source that is not "
+        "named is left out, which the log says; empty: all conversations as they lie",
+    )
+    max_passes: float = Field(4.0, gt=0, description="with shares: how often one conversation may be repeated")
 
 
 class PreferenceStage(TrainSettings):
@@ -148,6 +154,12 @@ class RunConfig(StrictModel):
                     raise ValueError(f"{name}.seq_len {section.seq_len} exceeds max_position_embeddings {longest}")
         if self.sft is not None and not self.data.conversations:
             raise ValueError("stage sft needs data.conversations; add a source, or set sft: null")
+        names = [source.name for source in self.data.conversations]
+        unknown = sorted(set(self.sft.shares if self.sft is not None else ()) - set(names))
+        if unknown:
+            raise ValueError(
+                f"sft.shares names {', '.join(unknown)}; the sources of data.conversations are {', '.join(names)}"
+            )
         return self
 
 

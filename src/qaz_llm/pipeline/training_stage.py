@@ -13,7 +13,7 @@ from qaz_llm.pipeline.inputs import base_model, folder_files, heldout_files, wit
 from qaz_llm.pipeline.layout import Layout
 from qaz_llm.pipeline.shares import forget_other_rows, packed_rows
 from qaz_llm.pipeline.stages import Stage
-from qaz_llm.progress import format_share, is_main_process
+from qaz_llm.progress import format_share, get_logger, is_main_process
 
 if TYPE_CHECKING:
     from qaz_llm.rows.config import MixEntry
@@ -29,8 +29,10 @@ KEYS_WITHOUT_EFFECT = (
 )
 """Keys of a training stage that may change without its result changing; a stage is not run again for them."""
 
-STAGE_KEYS = {"mix", "total_tokens", "max_passes", "pairs"}
+STAGE_KEYS = {"mix", "total_tokens", "max_passes", "pairs", "shares"}
 """Keys of a stage that say what it learns from; `data` of `qaz train` is made of them."""
+
+_logger = get_logger("run")
 
 AnyStage = TextStage | InstructStage | PreferenceStage
 
@@ -47,6 +49,8 @@ def training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
         watch = watch_bits(config) if section.eval_every_steps else None
         heldout, fingerprints = (watch.texts, watch.fingerprints) if watch else (None, None)
         plan = _plan(config, layout, name)
+        if left_out := _left_out(config, section):
+            _logger.warning(f"{name}.shares leaves out the conversations of {', '.join(left_out)}")
         result = train(plan, on_eval=watch, heldout=heldout, fingerprints=fingerprints)
         if is_main_process():
             forget_other_rows(plan.config)
@@ -73,11 +77,12 @@ def training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
 
 def _training_settings(section: TrainSettings) -> dict[str, Any]:
     """What decides a training's result. Of `watch`, keys that choose the model are named where they are not at their default,
-    so that a run begun before there were such keys goes on."""
+    as are shares of conversations, so that a run begun before there were such keys goes on."""
     default = type(section.watch)()
     choosing = {key: getattr(section.watch, key) for key in ("keep_best", "final_model", "patience", "min_gain")}
     chosen = {key: value for key, value in choosing.items() if value != getattr(default, key)}
-    return without(section.to_dict(), *KEYS_WITHOUT_EFFECT, "watch") | ({"watch": chosen} if chosen else {})
+    unused = ("shares", "max_passes") if isinstance(section, InstructStage) and not section.shares else ()
+    return without(section.to_dict(), *KEYS_WITHOUT_EFFECT, "watch", *unused) | ({"watch": chosen} if chosen else {})
 
 
 def _stages_before(config: RunConfig, name: str) -> tuple[str, ...]:
@@ -137,12 +142,26 @@ def _mix_values(config: RunConfig, layout: Layout, section: AnyStage) -> dict[st
     if isinstance(section, PreferenceStage):
         return {"mix": [pair.to_dict() for pair in _found_pairs(config, section)]}
     if isinstance(section, InstructStage):
-        return {"mix": [{"name": "conversations", "path": str(layout.corpus)}]}
+        return _conversation_mix(config, layout, section)
     entries = [
         {"name": language, "path": str(layout.corpus), "language": language, "weight": weight}
         for language, weight in section.mix.items()
     ]
     return {"mix": entries, "total_tokens": section.total_tokens, "max_passes": section.max_passes}
+
+
+def _conversation_mix(config: RunConfig, layout: Layout, section: InstructStage) -> dict[str, Any]:
+    path = str(layout.corpus)
+    if not section.shares:
+        return {"mix": [{"name": "conversations", "path": path}]}
+    entries = [{"name": name, "path": path, "source": name, "weight": share} for name, share in section.shares.items()]
+    return {"mix": entries, "max_passes": section.max_passes}
+
+
+def _left_out(config: RunConfig, section: AnyStage) -> list[str]:
+    """Sources of conversations that a stage's shares do not name."""
+    shares = section.shares if isinstance(section, InstructStage) else {}
+    return [source.name for source in config.data.conversations if shares and source.name not in shares]
 
 
 def _pair_files(config: RunConfig, section: AnyStage) -> list[Path]:

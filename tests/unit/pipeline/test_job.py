@@ -91,7 +91,7 @@ def test_every_hyperparameter_of_a_section_arrives() -> None:
     config = demo()
     for name in ("pretrain", "cpt", "sft"):
         section, made = getattr(config, name).to_dict(), train_config(config, Layout(RUN), name).to_dict()
-        for key in section.keys() - {"mix", "total_tokens", "max_passes"}:
+        for key in section.keys() - {"mix", "total_tokens", "max_passes", "shares"}:
             assert made[key] == section[key], (name, key)
 
 
@@ -100,6 +100,25 @@ def test_instruction_tuning_goes_on_from_continued_pretraining_with_its_tokenize
     assert made.model.checkpoint == str(RUN / "cpt" / "model") and made.model.tokenizer is None
     assert [(entry.path, entry.language) for entry in made.data.mix] == [(str(RUN / "corpus"), None)]
     assert made.adapter.type == "lora"
+
+
+def test_conversations_are_taken_by_the_shares_of_their_sources() -> None:
+    shares = {"dialogues": 3.0, "gov_pairs": 1.0}
+    overrides = [f"run_dir={RUN}", f"sft.shares={shares}", "sft.max_passes=2"]
+    made = train_config(load_config(RunConfig, ROOT / "configs/real_smollm2.yaml", overrides), Layout(RUN), "sft")
+    assert made.data.mix is not None and made.data.max_passes == 2
+    assert {(entry.source, entry.path, entry.weight) for entry in made.data.mix} == {
+        (name, str(RUN / "corpus"), share) for name, share in shares.items()
+    }
+
+
+def test_a_run_begun_before_there_were_shares_goes_on() -> None:
+    def settings(config: RunConfig) -> Any:
+        return next(stage.settings for stage in make_stages(config) if stage.name == "sft")
+
+    plain, name = settings(demo()), demo().data.conversations[0].name
+    assert not {"shares", "max_passes"} & plain.keys()
+    assert settings(demo(f"sft.shares={{{name}: 1}}")) != plain
 
 
 def test_preferences_are_learned_from_the_pairs_alone_by_the_model_of_the_stage_before(tmp_path: Path) -> None:

@@ -65,6 +65,17 @@ def test_what_does_not_fit_is_refused(base: dict[str, Any], change: dict[str, An
     assert words in str(error.value)
 
 
+def test_shares_of_conversations_name_sources_there_are() -> None:
+    source = {"name": "talks", "path": "embedded:dialogues.jsonl", "kind": "chat"}
+    data = {"sources": [SOURCE], "conversations": [source]}
+    assert check(FRESH | {"data": data, "sft": {"shares": {"talks": 2}}}).sft is not None
+    for shares, words in (({"talk": 1}, "sft.shares names talk; the sources of data.conversations are talks"),
+                          ({"talks": 0}, "greater than 0")):  # fmt: skip
+        with pytest.raises(ConfigError) as error:
+            check(FRESH | {"data": data, "sft": {"shares": shares}})
+        assert words in str(error.value)
+
+
 def test_demo_is_a_whole_run() -> None:
     demo = load_config(RunConfig, ROOT / "configs" / "demo.yaml")
     assert demo.pretrain is not None and demo.sft is not None

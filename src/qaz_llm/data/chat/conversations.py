@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from qaz_llm.data.chat.continuation import of_text
 from qaz_llm.data.chat.converters import (
     Made,
     clean_text,
@@ -93,6 +94,8 @@ def _of_row(
         case "qa":
             for suffix, question in questions_of(row.fields, source):
                 yield of_question(question, row_id + suffix, source, seed)
+        case "continuation":
+            yield of_text(row.fields, row_id, source, seed)
         case "chat":
             yield _of_dialogue(row.fields, row_id, source)
 

@@ -144,6 +144,7 @@ def _needed(source: ConversationSourceConfig) -> list[str]:
         "classification": [source.text_field, source.label_field],
         "qa": [source.question_field, source.answer_field],
         "chat": [],
+        "continuation": [source.text_field],
     }
     of_chat = ["messages_field", "question_field", "answer_field"] if source.kind == "chat" else []
     named = [_named(source, n) for n in ("context_field", "score_field", "licence_field", "id_field", *of_chat)]

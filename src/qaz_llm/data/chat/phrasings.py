@@ -128,3 +128,50 @@ ASK: Mapping[str, Sequence[str]] = {
         "Answer the question briefly from the text.\n\nText: {context}\n\nQuestion: {question}",
     ),
 }
+
+CONTINUE: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "text": {
+        "kk": (
+            "Мәтінді жалғастыр:\n{text}",
+            "Мына мәтіннің жалғасын жазып берші.\n\n{text}",
+            "{text}\n\nӘрі қарай не болғанын жаз.",
+            "Төмендегі мәтін әрі қарай қалай жалғасады?\n\n{text}",
+            "Мәтін былай басталады. Жалғасын жазыңыз.\n\n{text}",
+        ),
+        "ru": (
+            "Продолжи текст:\n{text}",
+            "Напиши продолжение этого текста.\n\n{text}",
+            "{text}\n\nНапиши, что дальше.",
+            "Как продолжается этот текст?\n\n{text}",
+            "Текст начинается так. Допишите его, пожалуйста.\n\n{text}",
+        ),
+        "en": (
+            "Continue this text:\n{text}",
+            "Write what comes next in this text.\n\n{text}",
+            "{text}\n\nPlease go on from here.",
+            "How does the following text go on?\n\n{text}",
+            "A text begins like this. Write the rest of it.\n\n{text}",
+        ),
+    },
+    "sentence": {
+        "kk": (
+            "Сөйлемді аяқта: {text}",
+            "Мына сөйлемнің соңын жазып бер:\n{text}",
+            "{text}\n\nСөйлемді аяқтаңыз.",
+            "Төмендегі сөйлем қалай аяқталады?\n\n{text}",
+        ),
+        "ru": (
+            "Закончи предложение: {text}",
+            "Допиши это предложение:\n{text}",
+            "{text}\n\nЗакончите, пожалуйста, предложение.",
+            "Чем заканчивается это предложение?\n\n{text}",
+        ),
+        "en": (
+            "Finish the sentence: {text}",
+            "Complete this sentence:\n{text}",
+            "{text}\n\nPlease finish the sentence.",
+            "How does the following sentence end?\n\n{text}",
+        ),
+    },
+}
+"""By what is to be continued, a text after its first sentence or one sentence, then by language."""

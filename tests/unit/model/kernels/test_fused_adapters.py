@@ -81,7 +81,9 @@ def assert_same(found: Any, expected: Any, near: float) -> None:
 
 
 @pytest.mark.parametrize("twice", [False, True])
-@pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 1e-5), (torch.float64, 1e-13)])  # float32: processors round differently
+@pytest.mark.parametrize(
+    ("dtype", "near"), [(torch.float32, 1e-5), (torch.float64, 1e-13)]
+)  # float32: processors round differently
 @pytest.mark.parametrize("name", CONFIGS)
 def test_results_and_gradients_are_pefts(name: str, dtype: torch.dtype, near: float, twice: bool) -> None:
     model = adapted(CONFIGS[name], dtype, twice=twice)
