@@ -8,7 +8,10 @@ Each arm and seed leaves one small file, RESULTS/ARM-sSEED.json (docs/results/ad
 processor seconds and the bits per byte of every sentence, which the table takes its intervals from.
 
 Equal compute: each arm has BUDGET_FLOPS, counted per token as `qaz plan` counts them. Growing a vocabulary is paid from it: its
-processor seconds, at what one core of the machine trains with in a second (FLOPS_PER_CPU_S).
+processor seconds, at what one core of the machine trains with in a second (TRL_VERSION = "1.16.0"
+"""What the arms of others were trained with; it is no part of `make setup`."""
+
+FLOPS_PER_CPU_S).
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +295,8 @@ def main() -> int:
     if unknown:
         parser.error(f"no arm {', '.join(sorted(unknown))}; the arms are {', '.join(known)}")
     chosen = [known[name] for name in options.only] if options.only else list(known.values())
+    if any(arm.is_peer for arm in chosen) and find_spec("trl") is None:
+        parser.error(f"the arms {', '.join(arm.name for arm in chosen if arm.is_peer)} need TRL: pip install --constraint constraints.txt 'trl=={TRL_VERSION}'")
     place.results.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         for arm in chosen:
