@@ -8,10 +8,7 @@ Each arm and seed leaves one small file, RESULTS/ARM-sSEED.json (docs/results/ad
 processor seconds and the bits per byte of every sentence, which the table takes its intervals from.
 
 Equal compute: each arm has BUDGET_FLOPS, counted per token as `qaz plan` counts them. Growing a vocabulary is paid from it: its
-processor seconds, at what one core of the machine trains with in a second (TRL_VERSION = "1.16.0"
-"""What the arms of others were trained with; it is no part of `make setup`."""
-
-FLOPS_PER_CPU_S).
+processor seconds, at what one core of the machine trains with in a second (FLOPS_PER_CPU_S).
 """
 
 from __future__ import annotations
@@ -39,6 +36,9 @@ ROOT = Path(__file__).parents[2]
 
 BUDGET_FLOPS = 2e14
 """About 230 thousand tokens of SmolLM2 with 8,000 tokens more: a quarter of an hour on two cores with bf16."""
+
+TRL_VERSION = "1.16.0"
+"""What the arms of others were trained with; it is no part of `make setup`."""
 
 FLOPS_PER_CPU_S = 1.5e11
 SEQ_LEN, ROWS = 512, 4
@@ -296,7 +296,9 @@ def main() -> int:
         parser.error(f"no arm {', '.join(sorted(unknown))}; the arms are {', '.join(known)}")
     chosen = [known[name] for name in options.only] if options.only else list(known.values())
     if any(arm.is_peer for arm in chosen) and find_spec("trl") is None:
-        parser.error(f"the arms {', '.join(arm.name for arm in chosen if arm.is_peer)} need TRL: pip install --constraint constraints.txt 'trl=={TRL_VERSION}'")
+        parser.error(
+            f"the arms {', '.join(arm.name for arm in chosen if arm.is_peer)} need TRL: pip install --constraint constraints.txt 'trl=={TRL_VERSION}'"
+        )
     place.results.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         for arm in chosen:
