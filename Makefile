@@ -1,5 +1,5 @@
 # make setup   create .venv with pinned packages        make demo    the main job on embedded text, then where its report lies
-# make check   lint, format, types                      make test    all tests
+# make check   lint, format, types                      make test    all tests but further combinations, which make test-all holds too
 # make real MODEL=smollm2|gemma3   a real model learns Kazakh from the text in $QAZ_CORPUS_DIR: a night on a CPU, may be interrupted
 # make slurm-test   the job scripts on a Slurm of two nodes on this machine, struck by faults: root, slurm-wlm and munge
 # make clean   remove .venv and runs/demo
@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install $(PIP_ARGS) --quiet --constraint constraints.txt
 RUN := HF_HUB_OFFLINE=1
 
-.PHONY: setup demo real real-arguments test slurm-test check format clean
+.PHONY: setup demo real real-arguments test test-all slurm-test check format clean
 
 setup: $(READY)
 
@@ -40,6 +40,9 @@ real: real-arguments setup
 	$(RUN) $(BIN)/qaz run configs/real_$(MODEL).yaml
 
 test: setup
+	$(RUN) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=30 -m "not thorough"
+
+test-all: setup
 	$(RUN) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=30
 
 slurm-test: setup

@@ -347,7 +347,7 @@ def in_process(
 # ------------------------------------------------------------------------------------------------------ interrupted
 
 
-@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("signal_", [pytest.param(signal.SIGINT, marks=pytest.mark.thorough), signal.SIGKILL])
 def test_interrupted_training_ends_with_the_same_weights(finished: Job, job: Job, signal_: signal.Signals) -> None:
     cpt = job.run_dir / "cpt"
     job.forget("cpt")
@@ -377,7 +377,7 @@ def test_the_run_folder_may_be_named_another_way_when_training_goes_on(job: Job)
     assert steps(moved.run_dir / "cpt") == list(range(1, CPT_STEPS + 1))
 
 
-@pytest.mark.parametrize("stage", ["corpus", "eval"])
+@pytest.mark.parametrize("stage", ["corpus", pytest.param("eval", marks=pytest.mark.thorough)])
 def test_interrupting_any_other_stage_leaves_nothing_half_trusted(finished: Job, job: Job, stage: str) -> None:
     job.forget(stage)
     started = job.run_dir / "stages" / f"{stage}.started.json"

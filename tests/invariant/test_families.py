@@ -28,7 +28,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 BEGIN, END = "<!-- table: written by tests/invariant/test_families.py -->", "<!-- end of table -->"
 SHORT = {"SmolLM2", "Qwen3-MoE", "Gemma 2", "Gemma 3, multimodal"}
 """Families that walk the whole way in the quick run: plain, with experts, without sdpa, inside another model."""
-WALKS = [name if name in SHORT else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
+WALKS = [
+    name if name in SHORT else pytest.param(name, marks=(pytest.mark.slow, pytest.mark.thorough)) for name in FAMILIES
+]
 NEW_TOKENS = 50
 
 

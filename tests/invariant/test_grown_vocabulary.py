@@ -160,11 +160,11 @@ def test_whole_tables_go_on_from_a_checkpoint(make_values: Any, tied: bool) -> N
     ("treatment", "tied", "kind"),
     [
         ("trainable_token_indices", True, "padded"),
-        ("trainable_token_indices", False, "swapped"),
-        ("modules_to_save", True, "appended"),
+        pytest.param("trainable_token_indices", False, "swapped", marks=pytest.mark.thorough),
+        pytest.param("modules_to_save", True, "appended", marks=pytest.mark.thorough),
         ("modules_to_save", False, "swapped"),
-        ("frozen", True, "swapped"),
-        ("frozen", False, "padded"),
+        pytest.param("frozen", True, "swapped", marks=pytest.mark.thorough),
+        pytest.param("frozen", False, "padded", marks=pytest.mark.thorough),
     ],
 )
 def test_an_adapter_under_zero_3_learns_what_it_learns_in_one_process(
@@ -195,7 +195,9 @@ def test_an_adapter_under_zero_3_learns_what_it_learns_in_one_process(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("tied", "kind"), [(True, "padded"), (False, "appended")])
+@pytest.mark.parametrize(
+    ("tied", "kind"), [pytest.param(True, "padded", marks=pytest.mark.thorough), (False, "appended")]
+)
 def test_full_training_under_zero_3_starts_with_the_rows_made_before(
     make_values: Any, extensions: dict[str, Path], tied: bool, kind: str
 ) -> None:
@@ -243,7 +245,7 @@ def one_step(model: Any) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("tied", [True, pytest.param(False, marks=pytest.mark.thorough)])
 def test_a_model_that_is_sharded_already_gets_the_same_rows(
     extensions: dict[str, Path], tmp_path: Path, tied: bool
 ) -> None:

@@ -14,6 +14,14 @@ ROOT = Path(__file__).parents[2]
 FAMILIES = ("llama", "gemma3")
 SPLITS = ((16, 1), (4, 4), (1, 16))
 """(micro_batch_size, grad_accum_steps)."""
+SPREAD = [
+    *(("llama", "zero3"), ("gemma3", "ddp"), ("gemma3", "fsdp2")),
+    *(
+        pytest.param(*pair, marks=pytest.mark.thorough)
+        for pair in (("llama", "ddp"), ("llama", "zero2"), ("gemma3", "zero2"), ("gemma3", "zero3"))
+    ),
+]
+"""Families and how two processes share the work."""
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +58,7 @@ def test_micro_batches(settings, families, family: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("family", "kind"), [*((f, k) for f in FAMILIES for k in ("ddp", "zero2", "zero3")), ("gemma3", "fsdp2")]
-)
+@pytest.mark.parametrize(("family", "kind"), SPREAD)
 def test_two_processes(settings, families, family: str, kind: str) -> None:
     one = sixteen(settings, families, family, "one", 16, 1)
     run_here(one)

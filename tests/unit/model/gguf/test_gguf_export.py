@@ -39,7 +39,13 @@ def test_ids_likeliest_tokens_ends_and_weights_are_those_of_the_folder(folder: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("steps", "ignore_merges"), [*NAMES, ((), False)])
+@pytest.mark.parametrize(
+    ("steps", "ignore_merges"),
+    [
+        ((), False),
+        *(pytest.param(*form, marks=() if n == "smollm" else pytest.mark.thorough) for form, n in NAMES.items()),
+    ],
+)
 def test_llama_cpp_cuts_by_each_name_as_the_tokenizer_does(
     steps: tuple[str, ...], ignore_merges: bool, tmp_path: Path
 ) -> None:
