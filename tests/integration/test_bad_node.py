@@ -93,6 +93,7 @@ def test_a_node_that_has_lost_a_gpu(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_node_that_computes_slowly(tmp_path: Path) -> None:
     codes, said = train(tmp_path, rates="flops=rates.flops / 1000", overrides=("preflight.slow_frac=0.1",))
     assert_ended_by(tmp_path, codes, said, "rank 1 computes")

@@ -31,7 +31,7 @@ MORE = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processes", [2, 4])
+@pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.thorough)])
 def test_the_bytes_of_a_step_are_those_that_were_counted(tmp_path: Path, processes: int) -> None:
     asked = ENGINES | (MORE if processes == 2 else {})
     script = Path(__file__).with_name("counted_trainings.py")

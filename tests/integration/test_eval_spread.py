@@ -74,6 +74,7 @@ def test_two_processes_write_what_one_writes(model: Path, tmp_path: Path) -> Non
     assert again == items and said.count("answered before") == 2
 
 
+@pytest.mark.thorough
 def test_torchrun_writes_what_one_process_writes(model: Path, tmp_path: Path) -> None:
     _said, items, _parity = evaluated(model, tmp_path / "one")
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

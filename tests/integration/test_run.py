@@ -423,6 +423,7 @@ def test_a_checkpoint_of_its_own_tokenizer_is_adapted(finished: Job, tmp_path: P
     assert rows % 16 == 0 and rows >= sizes[1]
 
 
+@pytest.mark.thorough
 def test_without_new_tokens_the_tokenizer_stays(job: Job) -> None:
     done = job.run("tokenizer.num_new_tokens=0", "cpt.max_steps=2", "sft=null")
     assert done.returncode == 0, done.stderr
@@ -433,6 +434,7 @@ def test_without_new_tokens_the_tokenizer_stays(job: Job) -> None:
     assert json.loads(texts[0])["model"] == json.loads(texts[1])["model"]
 
 
+@pytest.mark.thorough
 def test_two_processes_learn_what_one_learns(finished: Job, job: Job) -> None:
     """Two rows per step, on one process and on two: the same steps, the same losses."""
     same = ("cpt.max_steps=4", "cpt.eval_every_steps=2", "sft=null")

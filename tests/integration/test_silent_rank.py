@@ -76,7 +76,9 @@ CASES = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", list(CASES))
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=pytest.mark.thorough) if c in ("sleeps", "raises") else c for c in CASES]
+)
 def test_who_is_silent_is_named(tmp_path: Path, case: str) -> None:
     what, expected = CASES[case]
     with two_processes(tmp_path / "run", what) as (first, second):

@@ -64,7 +64,7 @@ def test_tiny_stands_alone_survives_being_killed_and_ends_once(tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 75), ("SIGINT", 1)])
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 75), pytest.param("SIGINT", 1, marks=pytest.mark.thorough)])
 def test_being_told_to_stop(tmp_path: Path, name: str, code: int) -> None:
     run_dir = tmp_path / "run"
     command = [*COMMAND, f"run_dir={run_dir}", "max_steps=4000"]

@@ -116,6 +116,7 @@ def test_wide_is_deep_is_padded(pairs) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_two_processes_are_one(pairs) -> None:
     alone, shared = pairs("alone", micro_batch_size=4), pairs("shared", micro_batch_size=1, grad_accum_steps=2)
     run_here(alone)

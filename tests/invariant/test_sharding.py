@@ -148,7 +148,7 @@ def test_fsdp2_killed_and_gone_on_with_by_two_and_by_one(settings) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("stage", "before", "after"), [(2, 2, 1), (3, 1, 2)])
+@pytest.mark.parametrize(("stage", "before", "after"), [pytest.param(2, 2, 1, marks=pytest.mark.thorough), (3, 1, 2)])
 def test_zero_goes_on_with_another_number_of_processes(settings, stage: int, before: int, after: int) -> None:
     """Weight decay is large, so that it shows where it reaches tensors that have none; the oracle is a run of one process."""
     config = {"deepspeed": str(ROOT / f"configs/deepspeed/zero{stage}.json")}

@@ -212,7 +212,7 @@ def test_merged_and_reloaded_is_what_was_in_memory(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", [2, 3])
+@pytest.mark.parametrize("stage", [pytest.param(2, marks=pytest.mark.thorough), 3])
 def test_zero_learns_what_one_process_learns(settings, stage: int) -> None:
     plain = settings("plain", micro_batch_size=4)
     config = Path(__file__).parents[2] / f"configs/deepspeed/zero{stage}.json"
@@ -224,6 +224,7 @@ def test_zero_learns_what_one_process_learns(settings, stage: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_lora_under_zero_3_with_new_rows(settings, base_model: Path, extended_tokenizer: Path) -> None:
     config = Path(__file__).parents[2] / "configs/deepspeed/zero3.json"
     common = {

@@ -123,6 +123,7 @@ def test_interrupted_in_the_warm_steps_and_after_is_uninterrupted(values: Any, l
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_two_processes_do_the_same(values: Any) -> None:
     one, two = values("one", max_steps=4), values("two", max_steps=4, micro_batch_size=2)
     run_here(one)

@@ -47,6 +47,7 @@ def test_the_more_layers_are_computed_twice_the_less_is_kept_and_the_gradients_s
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_compiled_layers_give_the_same_and_are_compiled_once_whatever_the_bounds() -> None:
     from torch._dynamo.utils import counters
 
