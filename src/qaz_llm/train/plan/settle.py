@@ -21,8 +21,8 @@ from qaz_llm.train.config import TrainConfig
 SMALLEST_HIDDEN = 256
 """Below this hidden size bf16 is not tried on a CPU: casting costs more than shorter products bring (docs/results/speed.md)."""
 
-SHORTEST_ROW = 512
-"""On a CPU, rows shorter than this are cheaper with a mask than document by document (docs/results/speed.md)."""
+SHORTEST_ROW = 256
+"""On a CPU, rows shorter than this take a mask: document by document they were not measured (docs/results/speed.md)."""
 
 LARGEST_SIDE = 1024
 """The trial multiplies matrices of the model's own sides, up to this."""

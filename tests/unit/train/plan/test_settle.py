@@ -71,7 +71,8 @@ def test_attention_by_rows_and_device(tmp_path: Path, gain) -> None:
     gain(1.0)
     for device, overrides, expected in (
         ("cpu", ("seq_len=1024",), "documents"),
-        ("cpu", ("seq_len=256",), "sdpa"),
+        ("cpu", ("seq_len=256",), "documents"),
+        ("cpu", ("seq_len=255",), "sdpa"),
         ("cpu", ("seq_len=1024", "packing=off"), "sdpa"),
         ("cuda", ("seq_len=256", "precision=bf16"), "documents"),
         ("cuda", ("seq_len=1024", "precision=fp32"), "sdpa"),
