@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qaz_llm.data.chat.languages import asked_and_answered
 from qaz_llm.data.config import DataConfig
 from qaz_llm.data.duplicates.dedup import REASONS, Decisions
 from qaz_llm.data.first_rows import note_files
@@ -193,7 +192,9 @@ class Ledger:
         self._counts["scripts"][script] += number
         self._counts["licences"][licence] += number
 
-    def keep_conversation(self, conversation: Conversation, pii: Mapping[str, int], repairs: Mapping[str, int]) -> None:
+    def keep_conversation(
+        self, conversation: Conversation, pii: Mapping[str, int], repairs: Mapping[str, int], asked_answered: str
+    ) -> None:
         entry = self._conversations[conversation.source]
         entry["in"] += 1
         entry["out"] += 1
@@ -202,7 +203,7 @@ class Ledger:
         entry["words_out"] += sizes["words"]
         entry["bytes_out"] += sizes["bytes"]
         entry["licences"].setdefault(conversation.licence, Counter()).update(conversations=1, **sizes)
-        entry["asked_answered"][asked_and_answered(conversation)] += 1
+        entry["asked_answered"][asked_answered] += 1
         self._counts["conversation_languages"][conversation.language] += 1
         self._counts["conversation_pii"].update(pii)
         self._counts["conversation_repairs"].update(repairs)
@@ -272,10 +273,18 @@ class Ledger:
                 "languages": _by_count(self._counts["conversation_languages"]),
                 "sources": conversations,
             },
-            "notices": self.notices.to_list(),
+            "notices": self._all_notices(),
             "code": code_fingerprint("data", "language"),
             "config": self._config.model_dump(mode="json", exclude={"out", "work", "workers", "root", "memory_gb"}),
         }
+
+    def _all_notices(self) -> list[dict[str, Any]]:
+        """The notices, and the sources of which rows were read and nothing is kept."""
+        notices = Notices()
+        notices.update(self.notices.to_list())
+        for name, entry in (*self._sources.items(), *self._conversations.items()):
+            notices.add("nothing_kept", name, entry["in"] if not entry["out"] else 0)
+        return notices.to_list()
 
 
 def _length_class(length: int) -> int:

@@ -25,6 +25,7 @@ MEANINGS: Mapping[str, str] = {
     "items_unmatchable": "evaluation items of which no text is long enough to be looked for",
     "licence_not_understood": "rows whose licence is not understood and counts as unknown",
     "no_address": "rows without an address, which cannot be held against the lists of opt_outs",
+    "nothing_kept": "rows read of sources of which nothing is kept",
     "repeated_document_ids": "documents whose id another one with other text has too, kept under a new id",
     "repeated_ids": "conversations whose id another one has too, kept under a new id",
     "unanswered_turns": "conversations kept without what was asked after their last answer",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from qaz_llm.data.chat.languages import NEITHER, answered_otherwise, by_language
+from qaz_llm.data.chat.languages import OTHER, UNTOLD, answered_otherwise, by_language
 from qaz_llm.data.manifest import read_manifest
 from qaz_llm.data.notices import meaning_of
 from qaz_llm.data.reasons import step_of, told
@@ -303,13 +303,14 @@ def _repairs(manifest: Mapping[str, Any]) -> Section:
 
 def _asked_and_answered(sources: Mapping[str, Mapping[str, Any]]) -> str:
     """By source and language of the question, how many are answered in which language."""
-    codes = (*LANGUAGE_NAMES, NEITHER)
+    codes = (*LANGUAGE_NAMES, OTHER, UNTOLD)
     rows = [
         [name, asked, *(answers[code] for code in codes)]
         for name, entry in sources.items()
         for asked, answers in by_language(entry.get("asked_answered", {})).items()
     ]
-    return table(["source", "asked in", *(f"answered in {code}" for code in codes)], rows)
+    answered = [*(f"answered in {code}" for code in LANGUAGE_NAMES), "in another language", "not told"]
+    return table(["source", "asked in", *answered], rows)
 
 
 def _conversations(manifest: Mapping[str, Any], examples: Mapping[str, list[Mapping[str, Any]]]) -> Section:

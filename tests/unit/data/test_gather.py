@@ -42,7 +42,9 @@ class Recorder:
     def read_conversations(self, source: str, fingerprints: Mapping[str, str]) -> None:
         self.files |= fingerprints
 
-    def keep_conversation(self, conversation: Conversation, pii: Mapping[str, int], repairs: Mapping[str, int]) -> None:
+    def keep_conversation(
+        self, conversation: Conversation, pii: Mapping[str, int], repairs: Mapping[str, int], asked_answered: str
+    ) -> None:
         self.kept[conversation.source] += 1
         self.pii.update(pii)
         self.repairs.update(repairs)

@@ -12,6 +12,7 @@ Continuing has examples wherever there is text.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -19,14 +20,21 @@ from typing import Any
 from qaz_llm.data.chat import phrasings
 from qaz_llm.data.chat.converters import Made, clean_text, draw, language_of, licence_of
 from qaz_llm.data.chat.identity import Example
+from qaz_llm.data.chat.languages import language_of_text
 from qaz_llm.data.config import ConversationSourceConfig
+from qaz_llm.data.protect.pii import redact_texts
 from qaz_llm.language.detectors import UNDETERMINED
-from qaz_llm.language.identify import identify
 from qaz_llm.language.segment import sentences, words
 from qaz_llm.records import Conversation, Message
 
-CUT_OFF = ("…", "...", ",", "-", "–", ":")
+CUT_OFF = ("…", "...", ",", ";", "-", "–", ":", "(", "«", "“")
 """What a text ends with that was cut: no answer to learn from."""
+
+MIN_GIVEN = 3
+"""Words of a sentence that is given by itself; `А.` and `1.` are no beginnings."""
+
+_NO_END = re.compile(r"(?:^|[\s(«])(?:\w{1,2}|\w\.(?:\w\.)*\w|\d+)[.…]?$")
+"""An end that is none of a sentence: an initial, a number, a short form such as ж., ғ., т.б. or б.з.б."""
 
 
 def of_text(row: Mapping[str, Any], row_id: str, source: ConversationSourceConfig, seed: int) -> Made:
@@ -43,7 +51,10 @@ def of_text(row: Mapping[str, Any], row_id: str, source: ConversationSourceConfi
     )
     example = Example("continuation", asked=(beginning,), answered=(rest,))
     notice = "continuations_shortened" if text != whole else None
-    return Made(conversation, _problem(whole, beginning, rest, language, source), example, repairs, notice)
+    reason = _problem(whole, text, beginning, rest, source)
+    if reason is None and language_of_text(text) not in {language, UNDETERMINED}:
+        reason = "wrong_language"
+    return Made(conversation, reason, example, repairs, notice, question=beginning)
 
 
 def whole_sentences(text: str, max_words: int) -> str:
@@ -64,33 +75,48 @@ def whole_sentences(text: str, max_words: int) -> str:
 
 
 def parted(text: str) -> tuple[str, str, str]:
-    """(what is given, the rest, `text` or `sentence`): after the first sentence, where that has no more than half of all words, else
-    after a third of the words.
+    """(what is given, the rest, `text` or `sentence`): behind the first sentences, where they have MIN_GIVEN words and no more than half
+    of all, else behind a third of the words.
 
-    >>> parted("Қар жауды. Жол жабылды. Мектеп ашылмады.")
-    ('Қар жауды.', 'Жол жабылды. Мектеп ашылмады.', 'text')
+    >>> parted("Түнде қар жауды. Жол жабылды. Мектеп ашылмады.")
+    ('Түнде қар жауды.', 'Жол жабылды. Мектеп ашылмады.', 'text')
     >>> parted("Көктемде құстар жылы жақтан қайтып келеді")
     ('Көктемде құстар', 'жылы жақтан қайтып келеді', 'sentence')
     """
-    found = sentences(text)
-    if len(found) > 1 and 2 * len(words(found[0])) <= len(words(text)):
-        end = text.index(found[0]) + len(found[0])
-        return text[:end].strip(), text[end:].strip(), "text"
+    found = [sentence for sentence in sentences(text) if not _NO_END.search(sentence)]
+    asks = "text" if len(found) > 1 else "sentence"
+    end = 0
+    for sentence in sentences(text)[:-1]:
+        end = text.index(sentence, end) + len(sentence)
+        given = len(words(text[:end]))
+        if given >= MIN_GIVEN and not _NO_END.search(sentence):
+            if 2 * given <= len(words(text)):
+                return text[:end].strip(), text[end:].strip(), "text"
+            break
     pieces = text.split(" ")
     third = max(1, round(len(pieces) / 3))
-    return " ".join(pieces[:third]), " ".join(pieces[third:]), "sentence"
+    return " ".join(pieces[:third]), " ".join(pieces[third:]), asks
 
 
-def _problem(whole: str, beginning: str, rest: str, language: str, source: ConversationSourceConfig) -> str | None:
-    """Why a text is nothing to be continued; what costs most last."""
+def _problem(whole: str, text: str, beginning: str, rest: str, source: ConversationSourceConfig) -> str | None:
+    """Why a text is nothing to be continued."""
     if not whole.strip():
         return "missing_text"
-    if not beginning and not rest:
+    if not text:
         return "too_long"  # its first sentence alone has more than max_words
-    if min(len(words(beginning)), len(words(rest))) < source.min_words:
+    if min(map(_count_words, (beginning, rest))) < source.min_words:
         return "too_few_words"
-    if rest.rstrip().endswith(CUT_OFF):
+    if text == whole and rest.rstrip().endswith(CUT_OFF):
         return "cut_off"
-    if identify(f"{beginning} {rest}").main not in {language, UNDETERMINED}:
-        return "wrong_language"
-    return None
+    return "cut_in_personal_data" if _cuts_personal_data(text, beginning, rest) else None
+
+
+def _count_words(text: str) -> int:
+    """Words with a letter; a number is none that a language could be learned from."""
+    return sum(any(map(str.isalpha, word)) for word in words(text))
+
+
+def _cuts_personal_data(text: str, beginning: str, rest: str) -> bool:
+    """Whether what is found in the text is no longer found in its parts: a telephone number of which each has a half."""
+    whole, *parts = ("".join(found.text.split()) for found in redact_texts([text, beginning, rest]))
+    return whole != "".join(parts)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import heapq
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -32,6 +31,7 @@ from qaz_llm.data.chat.dialogues import dialogue_problem, without_unanswered
 from qaz_llm.data.chat.first_rows import dialogue_fields, first_rows, rows_of_source
 from qaz_llm.data.chat.identity import Example
 from qaz_llm.data.chat.ids import ConversationIds
+from qaz_llm.data.chat.languages import prose_of
 from qaz_llm.data.chat.shapes import shape_of_rows, turns_of
 from qaz_llm.data.chat.texts import said, with_message_texts
 from qaz_llm.data.config import ConversationSourceConfig
@@ -107,7 +107,7 @@ def _of_dialogue(row: Mapping[str, Any], row_id: str, source: ConversationSource
     messages = without_unanswered(cleaned)
     answers = tuple(message.content for message in messages if message.role == "assistant")
     questions = (message.content for message in messages if message.role == "user")
-    language = language_of(row, source, _prose_of(answers), _prose_of(questions))
+    language = language_of(row, source, prose_of(answers), prose_of(questions))
     conversation = Conversation(row_id, messages, source.name, language, licence_of(row, source), turns.tools)
     reason = turns.problem or dialogue_problem(messages)
     notice = "unanswered_turns" if len(messages) < len(cleaned) else None
@@ -125,17 +125,8 @@ def _example_of(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]])
     return Example("chat", (*asked, *described), tuple(answered))
 
 
-_FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)|`[^`\n]+`", re.MULTILINE | re.DOTALL)
-_CODE_LINE = re.compile(r"^(?:[ \t]+\S.*|.*[(){}=;<>].*)$", re.MULTILINE)
-
-
-def _prose_of(texts: Iterable[str]) -> str:
-    """The texts without code, which reads as English."""
-    return _CODE_LINE.sub("", _FENCED.sub("", "\n".join(texts)))
-
-
 def _limited(made: Made, source: ConversationSourceConfig) -> Made:
-    if made.reason is not None:
+    if made.reason is not None or source.kind == "continuation":  # which takes as much of a text as fits
         return made
     length = sum(len(message.content.split()) for message in made.conversation.messages)
     return replace(made, reason="too_long") if length > source.max_words else made

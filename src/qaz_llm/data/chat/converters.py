@@ -55,6 +55,8 @@ class Made:
     """What of its row was left out, as notices call it."""
     repeats_id: str | None = None
     """The id that its row shares with an earlier one, where it was given another for that."""
+    question: str | None = None
+    """What is asked, where the turn that asks it holds a passage too."""
     unused: tuple[str, ...] = ()
     """Keys of its row, and as `turn.KEY` of its turns, that are used for nothing."""
 
@@ -229,7 +231,8 @@ def of_question(row: Mapping[str, Any], row_id: str, source: ConversationSourceC
     elif question and not answer and isinstance(given, list | Mapping):
         reason = "unanswerable"  # SQuAD 2 has questions whose text does not answer them: an empty list of answers
     notice = "context_unused" if not context_field and _is_text(row.get("context")) else None
-    return Made(conversation, reason, Example("qa", asked=(question, context), answered=(answer,)), repairs, notice)
+    example = Example("qa", asked=(question, context), answered=(answer,))
+    return Made(conversation, reason, example, repairs, notice, question=question)
 
 
 def _is_text(value: Any) -> bool:

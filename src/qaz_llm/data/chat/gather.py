@@ -18,6 +18,7 @@ from typing import Any
 from qaz_llm.data.chat.conversations import make_conversations
 from qaz_llm.data.chat.converters import Made
 from qaz_llm.data.chat.identity import Example, differ_in_what_matters
+from qaz_llm.data.chat.languages import asked_and_answered
 from qaz_llm.data.chat.texts import texts_of, with_texts
 from qaz_llm.data.clean import SAMPLE_CHARS, Cleaner
 from qaz_llm.data.config import ConversationSourceConfig, DataConfig
@@ -59,7 +60,7 @@ def gather_conversations(config: DataConfig, cleaner: Cleaner, ledger: Ledger, s
                 if number in copies:
                     drop(conversation, "near_duplicate", {"of": copies[number]})
                 else:
-                    ledger.keep_conversation(conversation, row["pii"], row["repairs"])
+                    ledger.keep_conversation(conversation, row["pii"], row["repairs"], row["asked_answered"])
                     kept.write(row["conversation"])
         finally:
             waiting.unlink(missing_ok=True)
@@ -107,9 +108,10 @@ def _judge_all(
         if made.notice is not None:
             ledger.notices.add(made.notice, source)
         marked = {"machine_made": True} if config.labelled == "mark" and made.repairs.get("label") else {}
-        write(
-            {"conversation": {**made.conversation.to_row(), **marked}, "pii": dict(pii), "repairs": dict(made.repairs)}
-        )
+        write({
+            "conversation": {**made.conversation.to_row(), **marked}, "pii": dict(pii), "repairs": dict(made.repairs),
+            "asked_answered": asked_and_answered(made.conversation, made.question),
+        })  # fmt: skip
         compared.add(made)
     return compared
 
