@@ -218,9 +218,7 @@ def _watched(stop: Stop, message: Callable[[str], str]) -> Iterator[None]:
 
 def _end_after_grace(stop: Stop, number: signal.Signals, message: Callable[[str], str]) -> None:
     is_interrupt = number is signal.SIGINT
-    if not is_interrupt:
-        stop.wait_until_free()
-    if _is_over_in_time(stop, number):
+    if _is_over_in_time(stop, number, waits_while_held=not is_interrupt):
         return
     line = INTERRUPTED if is_interrupt else message(number.name)
     if os.environ.get("RANK", "0") == "0":  # all processes of a run are told at one time
@@ -228,10 +226,18 @@ def _end_after_grace(stop: Stop, number: signal.Signals, message: Callable[[str]
     os._exit(EXIT_INTERRUPTED if is_interrupt else EXIT_REQUEUE)
 
 
-def _is_over_in_time(stop: Stop, number: signal.Signals) -> bool:
-    """Wait GRACE_S for the outermost block to end, and hand the main thread a signal again that it could not take yet."""
+def _is_over_in_time(stop: Stop, number: signal.Signals, *, waits_while_held: bool) -> bool:
+    """Wait GRACE_S for the outermost block to end, and hand the main thread a signal again that it could not take yet.
+
+    With `waits_while_held` the time counts anew each time the signal is let go: an evaluation that it broke off is between two
+    holds, and what is saved behind it may take longer.
+    """
     end = time.monotonic() + GRACE_S
     while (left := end - time.monotonic()) > 0:
+        if waits_while_held and stop.is_held:
+            stop.wait_until_free()
+            end = time.monotonic() + GRACE_S
+            continue
         if stop.is_over.wait(min(TRY_AGAIN_S, left)):
             return True
         if stop.is_put_off.is_set():

@@ -170,3 +170,30 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
     while status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z" and time.monotonic() < limit:
         time.sleep(0.02)
     assert time.monotonic() < limit
+
+
+HELD_TWICE = """
+import time
+from qaz_llm.cluster import stopping
+stopping.GRACE_S = 0.5
+with stopping.stopped_by_signals(lambda name: f"stopped by {name}: nothing is saved") as stop:
+    stop.hold()
+    print("begun", flush=True)
+    while stop.signal_name is None:  # a step
+        time.sleep(0.01)
+    time.sleep(0.2)  # who watches waits until it is let go
+    try:
+        with stop.interruptible():  # an evaluation, broken off as it begins
+            pass
+    except stopping.Told:
+        time.sleep(3 * stopping.GRACE_S)  # what is saved takes longer than the grace
+    print("saved", flush=True)
+    stop.let_go()
+"""
+
+
+def test_what_is_saved_behind_an_evaluation_that_was_broken_off_may_take_longer_than_the_grace() -> None:
+    process = begun(HELD_TWICE)
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (stdout, stderr, process.returncode) == ("saved\n", "", 0)
