@@ -385,7 +385,7 @@ def test_interrupting_any_other_stage_leaves_nothing_half_trusted(finished: Job,
     assert code == 1
     assert "Traceback" not in stderr
     errors = [line for line in stderr.splitlines() if line.startswith("error")]
-    assert errors == ["error: interrupted; run the same command again to go on where it stopped"]
+    assert errors == ["error: interrupted; run the same command again to go on where it stopped"], stderr
     assert not (job.run_dir / "stages" / f"{stage}.json").exists()
     statuses = job.statuses()
     assert statuses[stage] in {"done", "resumed"}
