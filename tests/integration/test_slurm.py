@@ -91,12 +91,12 @@ def test_an_array_that_fails_is_not_merged_and_goes_on_to_the_bytes_of_one_build
         row["text"] for name in ("kk_a", "kk_b", "en") for row in read_jsonl(embedded_path(f"documents_{name}.jsonl"))
     ]
     write_jsonl(tmp_path / "large.jsonl", [{"text": text} for text in texts])
-    whole = gzip.compress("".join(json.dumps({"text": text}) + "\n" for text in texts[:40]).encode())
+    whole = gzip.compress("".join(json.dumps({"text": text}) + "\n" for text in texts * 4).encode())
     torn = tmp_path / "torn.jsonl.gz"
     torn.write_bytes(whole)
     config = write_config(tmp_path, "out", torn=torn)
     plan = json.loads(slurm(sys.executable, "-m", "qaz_llm", "data", "build", str(config), "--dry-run", "--json"))
-    torn.write_bytes(whole[: len(whole) // 2])  # a dry run would name it
+    torn.write_bytes(whole[:-100])  # behind the first rows, at which every share looks
     broken = (len(plan["tasks"]) - 1) % 3
     assert len(plan["tasks"]) > 6
 
