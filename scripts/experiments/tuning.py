@@ -43,13 +43,11 @@ ANSWER_BYTES = 400
 
 SHOWN_ANSWERS = 10
 
-ONE_LANGUAGE = {
-    "dialogues": 0.25, "kaznerd_continued": 0.15, "gov_kk_continued": 0.05, "common_voice_kk_continued": 0.1,
-    "ud_ru_gsd_continued": 0.07, "ud_en_ewt_continued": 0.07, "sib200_ru": 0.02, "sib200_en": 0.02,
-    "mozilla_pairs": 0.1, "gov_pairs": 0.07, "kaznu_pairs": 0.06, "scratch_pairs": 0.04,
-}  # fmt: skip
-"""Shares of tokens by source: seven tenths are asked and answered in one language, four of them Kazakh. Without continuations and as they lie,
-one conversation in 130 is a Kazakh question with a Kazakh answer, and one in seven a Kazakh request for Russian."""
+ONE_LANGUAGE = ROOT / "configs/real_smollm2.yaml"
+"""Whose `sft.shares` by source the ways in one language take: seven tenths of the tokens are asked and answered in one, four of them Kazakh.
+Without continuations and as they lie, one conversation in 130 is a Kazakh question with a Kazakh answer, and one in seven a Kazakh request for
+Russian."""
+
 
 CONTINUED = "_continued"
 """How the names of sources of kind continuation end in configs/data/real_small.yaml."""
@@ -102,6 +100,13 @@ def dialogue_mix(place: Place, shares: Mapping[str, float] | None) -> list[dict[
     return [{"name": source, "path": path, "source": source, "weight": share} for source, share in shares.items()]
 
 
+def shares_in_one_language() -> dict[str, float]:
+    from ruamel.yaml import YAML
+
+    shares: dict[str, float] = YAML(typ="safe", pure=True).load(ONE_LANGUAGE)["sft"]["shares"]
+    return shares
+
+
 def heldout_options(place: Place, *order: str) -> list[str]:
     files = sentences(place)
     return [word for code in order for word in ("--heldout", f"{code}={files[code]}")]
@@ -112,11 +117,11 @@ def sft(place: Place, seed: int) -> Path:
 
 
 def sft_one_language(place: Place, seed: int) -> Path:
-    return tuned(place, seed, "sft-one-language", adapted, ONE_LANGUAGE)
+    return tuned(place, seed, "sft-one-language", adapted, shares_in_one_language())
 
 
 def sft_of_base(place: Place, seed: int) -> Path:
-    return tuned(place, seed, "sft-of-base", base, ONE_LANGUAGE)
+    return tuned(place, seed, "sft-of-base", base, shares_in_one_language())
 
 
 def quarter_back(place: Place, seed: int) -> Path:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from qaz_llm.data.chat import phrasings
@@ -65,13 +65,21 @@ def whole_sentences(text: str, max_words: int) -> str:
     """
     if len(words(text)) <= max_words:
         return text
-    end = taken = 0
-    for sentence in sentences(text):
+    kept = taken = 0
+    for sentence, end in _with_ends(text):
         taken += len(words(sentence))
         if taken > max_words:
             break
+        kept = end
+    return text[:kept]
+
+
+def _with_ends(text: str) -> Iterator[tuple[str, int]]:
+    """Each sentence, and where in the text it ends."""
+    end = 0
+    for sentence in sentences(text):
         end = text.index(sentence, end) + len(sentence)
-    return text[:end]
+        yield sentence, end
 
 
 def parted(text: str) -> tuple[str, str, str]:
@@ -83,19 +91,15 @@ def parted(text: str) -> tuple[str, str, str]:
     >>> parted("Көктемде құстар жылы жақтан қайтып келеді")
     ('Көктемде құстар', 'жылы жақтан қайтып келеді', 'sentence')
     """
-    found = [sentence for sentence in sentences(text) if not _NO_END.search(sentence)]
-    asks = "text" if len(found) > 1 else "sentence"
-    end = 0
-    for sentence in sentences(text)[:-1]:
-        end = text.index(sentence, end) + len(sentence)
-        given = len(words(text[:end]))
-        if given >= MIN_GIVEN and not _NO_END.search(sentence):
-            if 2 * given <= len(words(text)):
-                return text[:end].strip(), text[end:].strip(), "text"
-            break
+    found = list(_with_ends(text))
+    ends = [end for sentence, end in found if not _NO_END.search(sentence)]
+    last = found[-1][1] if found else 0
+    first = next((end for end in ends if end < last and len(words(text[:end])) >= MIN_GIVEN), None)
+    if first is not None and 2 * len(words(text[:first])) <= len(words(text)):
+        return text[:first].strip(), text[first:].strip(), "text"
     pieces = text.split(" ")
     third = max(1, round(len(pieces) / 3))
-    return " ".join(pieces[:third]), " ".join(pieces[third:]), asks
+    return " ".join(pieces[:third]), " ".join(pieces[third:]), "text" if len(ends) > 1 else "sentence"
 
 
 def _problem(whole: str, text: str, beginning: str, rest: str, source: ConversationSourceConfig) -> str | None:
