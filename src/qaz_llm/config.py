@@ -125,6 +125,11 @@ def read_raw(path: Path, overrides: Sequence[str] = ()) -> RawConfig:
     return RawConfig(values, origins)
 
 
+def likeliest_kind(raw: RawConfig, kinds: Mapping[str, type[StrictModel]]) -> str:
+    """The name of the kind that shares the most top-level keys with a config; of equal ones the first."""
+    return max(kinds, key=lambda name: len(set(raw.values) & set(kinds[name].model_fields)))
+
+
 def validate(cls: type[T], raw: RawConfig, where: str) -> T:
     """The frozen config of raw values. Raises ConfigError listing every problem."""
     text = json.dumps(raw.values, default=str)

@@ -104,12 +104,12 @@ def config_kinds() -> dict[str, type[StrictModel]]:
 
 def load_any(path: Path, overrides: list[str], kind: str | None) -> tuple[str, StrictModel]:
     """Load a config of a kind that is named, or that shares the most top-level keys with it."""
-    from qaz_llm.config import read_raw, validate
+    from qaz_llm.config import likeliest_kind, read_raw, validate
 
     kinds = config_kinds()
     raw = read_raw(path, overrides)
     if kind is None:
-        kind = max(kinds, key=lambda name: len(set(raw.values) & set(kinds[name].model_fields)))
+        kind = likeliest_kind(raw, kinds)
     elif kind not in kinds:
         raise InputError(f"--kind {kind}: no such kind of config", hint=f"the kinds are: {', '.join(kinds)}")
     return kind, validate(kinds[kind], raw, str(path))

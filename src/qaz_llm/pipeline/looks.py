@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qaz_llm.cluster.preflight.room import nearest_existing
-from qaz_llm.config import read_raw, validate
+from qaz_llm.config import likeliest_kind, read_raw, validate
 from qaz_llm.errors import ConfigError
 from qaz_llm.io import fingerprint_value
 from qaz_llm.pipeline.config import RunConfig, training_stages
@@ -25,8 +25,7 @@ def look_of_config(path: Path | None) -> Look:
     if path is None:
         return look_of(None)
     raw = read_raw(path)
-    of_run, of_training = (len(set(raw.values) & set(kind.model_fields)) for kind in (RunConfig, TrainConfig))
-    if of_run <= of_training:
+    if likeliest_kind(raw, {"train": TrainConfig, "run": RunConfig}) == "train":
         return look_of(path)
     return _look_of_run(validate(RunConfig, raw, str(path)), path)
 

@@ -31,6 +31,8 @@ LINK_VARIABLE = "QAZ_LINK"
 FOLDER_VARIABLE = "QAZ_CHAIN_DIR"
 """Set beside it: the run folder, percent-encoded, as sbatch cuts what it is told to export at commas. A job whose config cannot be
 read knows its folder by this alone."""
+MOST_LINES = 6
+"""Of an error, how many are noted."""
 
 _LINE = re.compile(
     r"\S+ (?P<link>\S+) job (?P<job>\d+)(?:_(?P<task>\d+))?: (?P<how>done|stopped|failed: .*|its log: .*)\n"
@@ -83,9 +85,6 @@ def _in_one_line(error: BaseException) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     more = f"; and {len(lines) - MOST_LINES} more" if len(lines) > MOST_LINES else ""
     return "; ".join(lines[:MOST_LINES]) + more
-
-
-MOST_LINES = 6
 
 
 def read_endings(run_dir: Path) -> Endings:
