@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from qaz_llm.errors import QazError
 from qaz_llm.io import read_json
 from qaz_llm.records import LANGUAGE_NAMES
 
@@ -26,7 +27,11 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     pairs = [word.partition("=") for word in sys.argv[1:]]
-    found = [(label, read_json(Path(folder) / "parity.json")) for label, _, folder in pairs]
+    try:
+        found = [(label, read_json(Path(folder) / "parity.json")) for label, _, folder in pairs]
+    except (QazError, OSError) as error:
+        print(f"error: {error}\n  → name the folders that `qaz eval run --out` wrote", file=sys.stderr)
+        return 2
     tasks = dict.fromkeys(task for _, parity in found for task in parity["scores"])
     print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}")
     for task in tasks:
