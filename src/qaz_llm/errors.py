@@ -34,6 +34,10 @@ class ConfigError(UserError):
     """A configuration file or an override that cannot be accepted."""
 
 
+class NoGpuError(ConfigError):
+    """What was asked for needs a GPU, and this process has none. Whose fault that is, other processes of the run may tell."""
+
+
 class InputError(UserError):
     """A file, folder, model or argument the user named is missing or is not what it was said to be."""
 

@@ -66,13 +66,15 @@ def train(
     from qaz_llm.train.plan import make_plan
     from qaz_llm.train.run import train as train_model
     from qaz_llm.train.start.libraries import import_trainer
+    from qaz_llm.train.start.others import plan_beside_others
 
     if dry_run and find_lr:
         raise InputError("--dry-run trains nothing, and --find-lr trains a few steps", hint="leave one of them out")
     settings, watch = _settings(config, overrides)
     if not dry_run:
         import_trainer()  # before a plan of a checkpoint imports more of transformers than is used
-    plan = make_plan(settings, read_environment())
+    environment = read_environment()
+    plan = make_plan(settings, environment) if dry_run else plan_beside_others(settings, environment)
     if dry_run:
         print_plan_of_training(plan, as_json)
         if not plan.fits:  # as `qaz plan` says it

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from qaz_llm.errors import ConfigError
+from qaz_llm.errors import ConfigError, NoGpuError
 from qaz_llm.model.frozen import blocks_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ PACKAGE = "bitsandbytes"
 def check_quantised(device: str, *, sharded: bool, looks_here: bool = True) -> None:
     """Raises ConfigError where 4 bits cannot be trained beside here; `looks_here`: False for a machine that is described."""
     if device != "cuda":
-        raise ConfigError(
+        raise NoGpuError(
             f"adapter.quantised nf4 needs a GPU, this run is on {device}",
             hint="leave adapter.quantised out (LoRA over weights in 16 bit with precision=bf16), or run it on a GPU",
         )

@@ -17,6 +17,7 @@ from qaz_llm.io import CORPUS_DIR_VARIABLE, check_no_file, check_writable, make_
 from qaz_llm.pipeline.config import RunConfig
 from qaz_llm.pipeline.job import check_inputs, make_stages
 from qaz_llm.pipeline.layout import Layout
+from qaz_llm.pipeline.looks import check_beside_others
 from qaz_llm.pipeline.stages import STAGES_FOLDER, PlannedStage, Stage, StageResult, StageRunner, read_stage_manifests
 from qaz_llm.progress import format_duration, get_logger, is_main_process, log_to_file
 from qaz_llm.provenance import git_commit, package_versions
@@ -58,6 +59,7 @@ def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: S
 
     Raises:
         InputError: unknown stage names, a run folder that cannot be written, missing input files.
+        BadNodeError: of several nodes that are to train some are not fit.
         QazError: whatever a stage raises; what it had done is kept, and the next run goes on from there.
     """
     runner = _runner(config, forced)
@@ -70,7 +72,7 @@ def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: S
         )
     export_variables(environment)
     check_own(config.run_dir, runner.stages)
-    check_inputs(config, selected)
+    check_beside_others(config, selected)
     layout = Layout(config.run_dir)
     with ExitStack() as held:
         if is_main_process():

@@ -43,12 +43,14 @@ def training_stage(config: RunConfig, layout: Layout, name: str) -> Stage:
     before = _stages_before(config, name)
 
     def work() -> Mapping[str, Any]:
+        from qaz_llm.cluster.environment import read_environment
         from qaz_llm.pipeline.watch import watch_bits
         from qaz_llm.train.run import train
+        from qaz_llm.train.start.others import plan_beside_others
 
         watch = watch_bits(config) if section.eval_every_steps else None
         heldout, fingerprints = (watch.texts, watch.fingerprints) if watch else (None, None)
-        plan = _plan(config, layout, name)
+        plan = plan_beside_others(train_config(config, layout, name), read_environment())
         if left_out := _left_out(config, section):
             _logger.warning(f"{name}.shares leaves out the conversations of {', '.join(left_out)}")
         result = train(plan, on_eval=watch, heldout=heldout, fingerprints=fingerprints)

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 from qaz_llm.cluster.preflight.config import PreflightConfig
 from qaz_llm.cluster.preflight.facts import NodeFacts, RankFacts
 from qaz_llm.cluster.preflight.findings import Finding, joined
 
+BY_DEVICE = ("config",)
+"""Fingerprints of what depends on the device: the config as it was settled there, or was asked for where none could be."""
+
 
 def check_agreement(ranks: Sequence[RankFacts]) -> Iterator[Finding]:
-    """The same code, packages and config as the first process; `ranks` in order, the first one first."""
-    first = ranks[0]
+    """The same code, packages and config as the first process, or the first on its device; `ranks` in order, the first one first."""
     names = dict.fromkeys(name for rank in ranks for name in rank.fingerprints)
+    yield from _compared(ranks, [name for name in names if name not in BY_DEVICE])
+    for device in dict.fromkeys(rank.device for rank in ranks):
+        yield from _compared([rank for rank in ranks if rank.device == device], BY_DEVICE)
+
+
+def _compared(ranks: Sequence[RankFacts], names: Iterable[str]) -> Iterator[Finding]:
+    first = ranks[0]
     for name in names:
         others = [rank for rank in ranks if rank.fingerprints.get(name) != first.fingerprints.get(name)]
         if others:
@@ -36,12 +45,26 @@ def _how(name: str, first: RankFacts, other: RankFacts) -> str:
     return f" ({of_other or 'less'}, not {of_first or 'that'})"
 
 
-def check_devices(ranks: Sequence[RankFacts]) -> Iterator[Finding]:
-    """A node without a GPU among nodes with one would train on its CPU, and the others wait for it."""
-    if not any(rank.device == "cuda" for rank in ranks):
-        return
-    for node in dict.fromkeys(rank.node for rank in ranks if rank.device != "cuda"):
-        yield Finding("bad", node, "torch sees no GPU, and those of other nodes it sees")
+def check_devices(ranks: Sequence[RankFacts], nodes: Sequence[NodeFacts] = ()) -> Iterator[Finding]:
+    """All processes train on the same. One without a GPU among others with theirs would train on its CPU, or not at all.
+
+    Where none has one, it is what was asked for that needs it; but not on those of `nodes` that should have some, which
+    `check_gpus_seen` names.
+    """
+    blind: dict[str, list[RankFacts]] = {}
+    for rank in ranks:
+        if rank.device != "cuda":
+            blind.setdefault(rank.node, []).append(rank)
+    seeing = next((rank for rank in ranks if rank.device == "cuda"), None)
+    dead = {node.node for node in nodes if node.expected_gpus and not node.visible_gpus}
+    for node, here in blind.items():
+        lacking = next((rank for rank in here if rank.lacks), None)
+        if seeing is not None:
+            number = "rank" if len(here) == 1 else "ranks"
+            numbers = joined([str(rank.rank) for rank in here], 16)
+            yield Finding("bad", node, f"torch sees no GPU in {number} {numbers}, and one in {seeing.place}")
+        elif lacking is not None and node not in dead:
+            yield Finding("bad", node, lacking.lacks, "device", lacking.hint)
 
 
 def check_kinds(nodes: Sequence[NodeFacts]) -> Iterator[Finding]:

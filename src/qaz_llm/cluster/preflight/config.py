@@ -15,7 +15,7 @@ class PreflightConfig(StrictModel):
     """What is asked of every node before a training of several processes begins. A run may be resumed with other values."""
 
     nodes: bool = True
-    """Look at every node, and measure how fast its processes compute and talk, before anything is loaded; false: only at the folder of the run."""
+    """Look at every node, and measure how fast its processes compute and talk, before anything is loaded; false: only at the folder of the run, and whether all processes train on the same kind of device."""
     wait_s: float = Field(default=300.0, gt=0)
     """All processes have to come within so many seconds of the first one, and answer within as many; those that do not are named."""
     gpu_used_gb: AtLeast0 = 2.0

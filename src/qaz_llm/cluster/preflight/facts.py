@@ -122,6 +122,9 @@ class RankFacts:
     pid: int
     device: str
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    lacks: str = ""
+    """Why it cannot begin: what it was asked for needs a GPU, and it has none."""
+    hint: str = ""
 
     @property
     def place(self) -> str:

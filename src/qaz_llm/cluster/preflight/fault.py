@@ -8,6 +8,7 @@ A node is left out of a job where another one would do. What no node can do is n
     a folder is another one                  theirs            the path's: no disk that nodes share
     fewer GPUs than processes                theirs            the command's
     torch sees none: built for CPUs, no driver in the container, none given by Slurm     theirs     the command's
+    what was asked for needs a GPU           theirs            the config's
     the driver is older than torch's CUDA    theirs            the installation's
     /dev/shm was made too small              theirs            the container's
     a dead driver, ECC, Xid, others' processes, a full /dev/shm, slowness    theirs    theirs, up to half of three or more

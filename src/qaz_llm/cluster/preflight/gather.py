@@ -16,7 +16,7 @@ from qaz_llm.cluster.preflight.facts import DiskFacts, NodeFacts, RankFacts
 from qaz_llm.cluster.preflight.kernel_log import read_xids
 from qaz_llm.cluster.preflight.nvidia import driver_cuda, read_cards
 from qaz_llm.cluster.preflight.signs import Signs, read_signs
-from qaz_llm.errors import QazError
+from qaz_llm.errors import NoGpuError, QazError
 from qaz_llm.io import check_writable, fingerprint_paths
 from qaz_llm.provenance import package_versions
 
@@ -26,8 +26,8 @@ _OF_A_DISK = (errno.ENOSPC, errno.EROFS, errno.EIO)
 """What ails a disk, unlike permissions, quotas and files in the way, which are of the path."""
 
 
-def gather_rank(environment: Environment, given: Mapping[str, str]) -> RankFacts:
-    """What this process says of itself; `given` are fingerprints of what it was told to do."""
+def gather_rank(environment: Environment, given: Mapping[str, str], lacking: NoGpuError | None = None) -> RankFacts:
+    """What this process says of itself; `given` are fingerprints of what it was told to do, `lacking` why it cannot."""
     return RankFacts(
         rank=environment.rank,
         local_rank=environment.local_rank,
@@ -36,6 +36,8 @@ def gather_rank(environment: Environment, given: Mapping[str, str]) -> RankFacts
         pid=os.getpid(),
         device=environment.device,
         fingerprints={"code": _package_fingerprint(), "packages": _versions(), **given},
+        lacks=lacking.message if lacking else "",
+        hint=(lacking.hint or "") if lacking else "",
     )
 
 

@@ -129,22 +129,22 @@ def open_meeting(environment: Environment, *, wait_s: float) -> Meeting:
     """
     from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
-    store = _store(environment, wait_s)
+    is_served = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    is_server = environment.is_main and not is_served
+    store = _store(environment.master_addr, environment.master_port, is_server, wait_s)
     number = store.add(f"meetings/{environment.rank}", 1)
     return Meeting(PrefixStore(f"qaz/{number}", store), environment, wait_s=wait_s)
 
 
 @cache
-def _store(environment: Environment, wait_s: float) -> Store:
+def _store(address: str, port: int, is_server: bool, wait_s: float) -> Store:
     from torch.distributed import DistError, PrefixStore, TCPStore  # type: ignore[attr-defined]
 
-    is_served = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    is_server = environment.rank == 0 and not is_served
-    place = f"{environment.master_addr}:{environment.master_port}"
+    place = f"{address}:{port}"
     try:
         store = TCPStore(
-            environment.master_addr,
-            environment.master_port,
+            address,
+            port,
             is_master=is_server,
             timeout=timedelta(seconds=wait_s),
             wait_for_workers=False,

@@ -36,7 +36,7 @@ from qaz_llm.cluster.preflight.meeting import AbsentError, Meeting, where_absent
 from qaz_llm.cluster.preflight.rates import RankRates, describe_rates, floors_of, judge_rates, rates_from_json
 from qaz_llm.cluster.preflight.record import note_look
 from qaz_llm.cluster.preflight.verdict import EXIT_BAD_NODE, error_of, write_bad_nodes
-from qaz_llm.errors import QazError
+from qaz_llm.errors import NoGpuError, QazError
 from qaz_llm.io import make_dir
 from qaz_llm.progress import get_logger
 
@@ -53,7 +53,7 @@ class Look:
     """What a run is to be looked at by: its folders by what they are, and fingerprints of what it was told to do.
 
     `record`: the folder that preflight.json goes to, None for no file. `keeps_to_cpu`: the run does by its config, whatever
-    GPUs there are.
+    GPUs there are. `lacking`: why this process cannot begin; the look then ends with an error.
     """
 
     config: PreflightConfig
@@ -61,6 +61,7 @@ class Look:
     fingerprints: Mapping[str, str]
     record: Path | None = None
     keeps_to_cpu: bool = False
+    lacking: NoGpuError | None = None
 
 
 def look_at_nodes(
@@ -82,8 +83,7 @@ def look_at_nodes(
             _judge_nodes(meeting, environment, look, gather)
         return
     go = meeting.hear("go")
-    if look.config.nodes:
-        meeting.give("facts", _facts(environment, look, go, gather))
+    meeting.give("facts", _facts(environment, look, go, gather))
     meeting.hear("fit")
 
 
@@ -91,20 +91,20 @@ def _judge_nodes(meeting: Meeting, environment: Environment, look: Look, gather:
     """What the first process does."""
     started = time.monotonic()
     came = _gathered(meeting, environment, "came", "did not come", {})
-    if not look.config.nodes:
-        meeting.tell("go", {})
-        meeting.tell("fit", True)
-        return
-    with _tokens(look.folders) as tokens:
+    with _tokens(look.folders if look.config.nodes else {}) as tokens:
         go = {"time": time.time(), "tokens": tokens}
         meeting.tell("go", go)
         meeting.give("facts", _facts(environment, look, go, gather))
         given = _gathered(meeting, environment, "facts", "came, but gave no answer", dict(enumerate(came)))
     ranks = [rank_from_json(facts["rank"]) for facts in given]
     nodes = [_with_pids(node_from_json(facts["node"]), ranks) for facts in given if facts["node"] is not None]
-    conclude(judge_facts(ranks, nodes, look.config), look, environment, nodes=[to_json(node) for node in nodes])
-    many = "s" if len(nodes) > 1 else ""
-    _logger.info("preflight: %d node%s fit, in %.1f s", len(nodes), many, time.monotonic() - started)
+    if look.config.nodes:
+        conclude(judge_facts(ranks, nodes, look.config), look, environment, nodes=[to_json(node) for node in nodes])
+        many = "s" if len(nodes) > 1 else ""
+        _logger.info("preflight: %d node%s fit, in %.1f s", len(nodes), many, time.monotonic() - started)
+    else:  # processes of two kinds would wait for each other all the same
+        found = settle(list(check_devices(ranks)), {rank.node for rank in ranks})
+        conclude(found, replace(look, record=None), environment)
     meeting.tell("fit", True)
 
 
@@ -112,7 +112,7 @@ def judge_facts(ranks: Sequence[RankFacts], nodes: Sequence[NodeFacts], config: 
     """All that is wrong with the processes and nodes of a run."""
     found = [
         *(finding for node in nodes for finding in check_node(node, config)),
-        *check_devices(ranks),
+        *check_devices(ranks, nodes),
         *check_kinds(nodes),
         *check_shared(nodes),
         *check_clocks(nodes, config),
@@ -149,10 +149,10 @@ def _judge_rates(rates: Sequence[RankRates], look: Look, environment: Environmen
 
 
 def _facts(environment: Environment, look: Look, go: Mapping[str, Any], gather: GatherFacts) -> dict[str, Any]:
-    """What a process gives: what it says of itself, and its node's first one what the node does."""
+    """What a process gives: what it says of itself, and its node's first one what the node does, where nodes are looked at."""
     ahead_s = time.time() - go["time"]
-    rank = gather_rank(environment, look.fingerprints)
-    if environment.local_rank != 0:
+    rank = gather_rank(environment, look.fingerprints, look.lacking)
+    if environment.local_rank != 0 or not look.config.nodes:
         return {"rank": to_json(rank), "node": None}
     node = gather(environment, look.folders, keeps_to_cpu=look.keeps_to_cpu, clock_ahead_s=ahead_s)
     disks = tuple(_as_seen(disk, go["tokens"].get(disk.what)) for disk in node.disks)

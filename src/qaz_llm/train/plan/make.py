@@ -7,7 +7,7 @@ from typing import Any
 
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.machines import Machine, peak_flops
-from qaz_llm.errors import ConfigError, InputError
+from qaz_llm.errors import ConfigError, InputError, NoGpuError
 from qaz_llm.io import check_no_file
 from qaz_llm.model.config import ModelConfig
 from qaz_llm.model.llama_sizes import LlamaSizes, sizes_of
@@ -50,7 +50,7 @@ def make_plan(
         is_draft: plan with a config.json alone; text, tokenizer and weights that are not at hand become notes.
 
     Raises:
-        ConfigError: what the config asks for this machine cannot do.
+        ConfigError: what the config asks for this machine cannot do; NoGpuError where that is for want of a GPU.
         InputError: a model, tokenizer or text that is not there; a file where run_dir is to be.
     """
     check_no_file(config.run_dir)
@@ -197,7 +197,7 @@ def check_machine(settings: TrainSettings, device: str, environment: Environment
     """What can be said of a training before its model and text exist: the device is there, and a DeepSpeed file that fits.
 
     Raises:
-        ConfigError: one of them is not.
+        ConfigError: one of them is not; NoGpuError where it is the device.
     """
     _device(device, environment)
     read_deepspeed(settings, world_size=environment.world_size)
@@ -223,9 +223,7 @@ def _check_checkpointing(config: TrainConfig, layers: int) -> None:
 
 def _device(device: str, environment: Environment) -> str:
     if device == "cuda" and environment.device != "cuda":
-        raise ConfigError(
-            "device: cuda was asked for, but torch sees no GPU here", hint="use device=auto or device=cpu"
-        )
+        raise NoGpuError("device: cuda was asked for, but torch sees no GPU here", hint="use device=auto or device=cpu")
     return environment.device if device == "auto" else device
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.cluster.environment import Environment, may_have_gpu
-from qaz_llm.errors import ConfigError, QazError
+from qaz_llm.errors import ConfigError, NoGpuError, QazError
 from qaz_llm.io import read_json
 from qaz_llm.model.architecture import choose_attention, choose_training_attention, why_not_on_gpu
 from qaz_llm.model.choices import DOCUMENTS
@@ -184,11 +184,12 @@ def _refuse(config: TrainConfig, model_config: Any, device: str, precision: str,
     """Raises ConfigError for what cannot be had here."""
     attention = config.model.attn_implementation
     if attention.startswith("flash") and (device == "cpu" or precision == "fp32"):
-        raise ConfigError(
+        kind = NoGpuError if device == "cpu" else ConfigError
+        raise kind(
             f"{attention} needs a GPU and precision bf16", hint="use model.attn_implementation=auto, or documents"
         )
     if attention == "flex_attention" and device == "cpu":
-        raise ConfigError(
+        raise NoGpuError(
             "flex_attention learns on a GPU alone", hint="use model.attn_implementation=auto, or documents"
         )
     if attention == DOCUMENTS and device == "cuda":
@@ -204,7 +205,7 @@ def _refuse(config: TrainConfig, model_config: Any, device: str, precision: str,
 def _check_fp8(config: TrainConfig, device: str, precision: str) -> None:
     wanted = f"kernels.fp8 {config.kernels.fp8}"
     if device == "cpu":
-        raise ConfigError(f"{wanted} needs a GPU", hint="use kernels.fp8=off")
+        raise NoGpuError(f"{wanted} needs a GPU", hint="use kernels.fp8=off")
     if precision != "bf16":
         raise ConfigError(f"{wanted} needs precision bf16", hint="use precision=bf16, or kernels.fp8=off")
     if config.adapter.quantised:

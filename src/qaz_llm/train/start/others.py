@@ -11,6 +11,7 @@ from qaz_llm.cluster.preflight.config import PreflightConfig
 from qaz_llm.cluster.preflight.findings import joined
 from qaz_llm.cluster.preflight.room import nearest_existing
 from qaz_llm.cluster.preflight.verdict import DifferentProcessesError
+from qaz_llm.errors import NoGpuError
 from qaz_llm.io import fingerprint_value
 from qaz_llm.train.config import DistributedConfig
 
@@ -38,12 +39,32 @@ def meet_others(plan: TrainPlan) -> Meeting | None:
 
         check_this_node(_as_trained(plan), look_at(plan.config))
         return None
+    return meet(_as_trained(plan), look_at(plan.config))
+
+
+def plan_beside_others(config: TrainConfig, environment: Environment) -> TrainPlan:
+    """`make_plan` for a training that follows. A process that lacks a GPU for it tells the others, who would wait for it, and all end
+    by what they have in common: its node is named where others have their GPUs, and it is the config's fault where none has.
+
+    Raises as `make_plan` and `meet_others`.
+    """
+    from qaz_llm.train.plan import make_plan
+
+    try:
+        return make_plan(config, environment)
+    except NoGpuError as error:
+        if environment.world_size > 1 and environment.device == "cpu" and config.device != "cpu":
+            meet(environment, replace(look_at(config), lacking=error))
+        raise
+
+
+def meet(environment: Environment, look: Look) -> Meeting:
+    """Meet all processes, and look at their nodes. Raises as `meet_others`."""
     from qaz_llm.cluster.preflight.meeting import open_meeting
     from qaz_llm.cluster.preflight.nodes import look_at_nodes
 
-    environment = _as_trained(plan)
-    meeting = open_meeting(environment, wait_s=plan.config.preflight.wait_s)
-    look_at_nodes(meeting, environment, look_at(plan.config))
+    meeting = open_meeting(environment, wait_s=look.config.wait_s)
+    look_at_nodes(meeting, environment, look)
     return meeting
 
 
@@ -58,13 +79,11 @@ def measure_others(meeting: Meeting | None, plan: TrainPlan) -> None:
 
 def examine(environment: Environment, look: Look) -> None:
     """Look at all nodes and measure them, as before a training, without one. Raises as `meet_others` and `measure_others`."""
-    from qaz_llm.cluster.preflight.meeting import open_meeting
-    from qaz_llm.cluster.preflight.nodes import look_at_nodes, measure_nodes
+    from qaz_llm.cluster.preflight.nodes import measure_nodes
     from qaz_llm.train.ranks.distributed import start_process_group, stop_process_group
 
     environment = replace(environment, device="cpu") if look.keeps_to_cpu else environment
-    meeting = open_meeting(environment, wait_s=look.config.wait_s)
-    look_at_nodes(meeting, environment, look)
+    meeting = meet(environment, look)
     on_cpu, minutes = environment.device == "cpu", DistributedConfig().timeout_minutes
     start_process_group(environment, on_cpu=on_cpu, sharded=False, timeout_minutes=minutes, store=meeting.store)
     try:
@@ -96,7 +115,7 @@ def look_at(config: TrainConfig) -> Look:
 
     cache = config.data.cache_dir
     folders = {"run_dir": config.run_dir, **({"data.cache_dir": cache} if cache is not None else {})}
-    told = {"config": fingerprint_value(config.to_dict())}
+    told = {"config": fingerprint_value(config.to_dict()), "device": config.device}
     return Look(config.preflight, folders, told, record=config.run_dir, keeps_to_cpu=config.device == "cpu")
 
 

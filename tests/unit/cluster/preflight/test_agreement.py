@@ -14,6 +14,7 @@ from qaz_llm.cluster.preflight.agreement import (
 )
 from qaz_llm.cluster.preflight.config import PreflightConfig
 from qaz_llm.cluster.preflight.facts import DiskFacts, GpuFacts, NodeFacts, RankFacts
+from qaz_llm.cluster.preflight.fault import settle
 
 RANKS = [
     RankFacts(n, n % 2, f"n{n // 2}", f"n{n // 2}", n, "cuda", {"code": "a", "packages": "torch 2.13, peft 0.20"})
@@ -42,6 +43,38 @@ def test_a_node_without_gpus_among_others_is_bad() -> None:
     found = list(check_devices([*RANKS[:6], replace(RANKS[6], device="cpu"), replace(RANKS[7], device="cpu")]))
     assert [(f.kind, f.node) for f in found] == [("bad", "n3")]
     assert list(check_devices([replace(rank, device="cpu") for rank in RANKS])) == []
+
+
+def test_the_processes_without_a_gpu_are_named_be_they_on_a_node_with_some() -> None:
+    (found,) = check_devices([*RANKS[:5], replace(RANKS[5], device="cpu", lacks="no GPU"), *RANKS[6:]])
+    assert (found.kind, found.node) == ("bad", "n2")
+    assert found.what == "torch sees no GPU in rank 5, and one in rank 0 on n0"
+    (first,) = check_devices([replace(rank, device="cpu") for rank in RANKS[:2]] + RANKS[2:])
+    assert first.node == "n0" and first.what == "torch sees no GPU in ranks 0, 1, and one in rank 2 on n1"
+
+
+def test_what_needs_a_gpu_where_none_has_one_is_what_was_asked_for() -> None:
+    lacking = [replace(rank, device="cpu", lacks="cuda was asked for", hint="use auto") for rank in RANKS]
+    (said,) = settle(list(check_devices(lacking)), [f"n{n}" for n in range(4)])
+    assert (said.kind, said.node, said.hint) == ("input", None, "use auto")
+    assert said.what == "cuda was asked for (on all 4 nodes: n0, n1, n2, n3)"
+    dead = [NodeFacts(f"n{n}", "h", expected_gpus=8) for n in range(4)]  # which check_gpus_seen names, with the reason
+    assert list(check_devices(lacking, dead)) == []
+
+
+def test_a_config_is_compared_among_those_on_one_device() -> None:
+    """What `auto` comes to differs between a GPU and a CPU, which is no fault of the config."""
+    ranks = [
+        replace(rank, device=device, fingerprints={"config": config, "device": "auto"})
+        for rank, device, config in zip(RANKS, ["cuda", "cpu", "cuda", "cpu"], "abab", strict=False)
+    ]
+    assert list(check_agreement(ranks)) == []
+    other = replace(ranks[3], fingerprints={"config": "c", "device": "auto"})
+    (found,) = check_agreement([*ranks[:3], other])
+    assert found.what == "config: rank 3 on n1 has not as rank 1 on n0 (c, not b)"
+    told = replace(ranks[3], fingerprints={"config": "b", "device": "cpu"})
+    (found,) = check_agreement([*ranks[:3], told])
+    assert found.kind == "different" and found.what == "device: rank 3 on n1 has not as rank 0 on n0 (cpu, not auto)"
 
 
 def test_the_rarer_kind_of_gpu_is_named() -> None:

@@ -20,7 +20,7 @@ from qaz_llm.cluster.preflight.facts import DiskFacts, NodeFacts
 from qaz_llm.cluster.preflight.meeting import FollowedError, Meeting, where_absent
 from qaz_llm.cluster.preflight.nodes import Look, look_at_nodes
 from qaz_llm.cluster.preflight.verdict import BadNodeError, DifferentProcessesError
-from qaz_llm.errors import InputError, QazError, WorkError
+from qaz_llm.errors import InputError, NoGpuError, QazError, WorkError
 
 WAIT_S = 20.0
 LOST_S = 0.3
@@ -34,8 +34,13 @@ def run(
     wait_s: float = WAIT_S,
     bad: dict[str, dict[str, Any]] | None = None,
     config: tuple[str, ...] = ("c",),
+    blind: tuple[int, ...] | None = None,
+    looks: bool = True,
 ) -> list[QazError | None]:
-    """What each of so many nodes, of one process each, ends with. `bad`: facts of a node; `config`: fingerprints in turn."""
+    """What each of so many nodes, of one process each, ends with. `bad`: facts of a node; `config`: fingerprints in turn.
+
+    `blind`: ranks that were asked for a GPU and see none, which others do. `looks`: preflight.nodes.
+    """
     from torch.distributed import HashStore
 
     store = HashStore()
@@ -45,7 +50,10 @@ def run(
         look = Look(
             PreflightConfig(wait_s=wait_s), {"run_dir": tmp_path / "run"}, {"config": config[rank % len(config)]}
         )
-        look = replace(look, record=tmp_path / "run")
+        look = replace(look, record=tmp_path / "run", config=PreflightConfig(wait_s=wait_s, nodes=looks))
+        if blind is not None:
+            here = replace(here, device="cpu" if rank in blind else "cuda")
+            look = replace(look, lacking=NoGpuError("no GPU here", hint="use cpu") if rank in blind else None)
 
         def gather(
             environment: Environment, folders: dict[str, Path], *, keeps_to_cpu: bool, **known: Any
@@ -169,6 +177,41 @@ def test_a_process_that_never_comes_is_named(tmp_path: Path, monkeypatch: pytest
     assert isinstance(first, BadNodeError) and "n2: rank 2 did not come within 0 s" in str(first)
     assert isinstance(second, FollowedError)
     assert (tmp_path / "state" / "bad-nodes").read_text().startswith("n2\t")
+
+
+@pytest.mark.parametrize("looks", [True, False])
+@pytest.mark.parametrize("blind", [0, 1, 2])
+def test_a_node_that_lacks_a_gpu_for_what_all_were_asked_comes_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blind: int, looks: bool
+) -> None:
+    """Its config is another one, as it could not be settled there, and the others' is not to blame."""
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path / "state"))
+    configs = tuple("as asked" if rank == blind else "settled" for rank in range(3))
+    found = run(tmp_path, nodes=3, blind=(blind,), config=configs, looks=looks)
+    assert [error.exit_code for error in found if error is not None] == [69] * 3
+    seeing = 1 if blind == 0 else 0
+    what = f"torch sees no GPU in rank {blind}, and one in rank {seeing} on n{seeing}"
+    assert isinstance(found[0], BadNodeError) and f"n{blind}: {what}" in str(found[0])
+    assert (tmp_path / "state" / "bad-nodes").read_text() == f"n{blind}\t{what}\n"
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_where_no_node_has_a_gpu_the_user_asked_for_too_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: bool
+) -> None:
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path / "state"))
+    first, second = run(tmp_path, blind=(0, 1), looks=looks)
+    assert isinstance(first, InputError) and str(first).count("no GPU here") == 1 and "use cpu" in str(first)
+    assert isinstance(second, FollowedError) and second.exit_code == 2 and str(second) == str(first)
+    assert not list((tmp_path / "state").iterdir())
+
+
+def test_nodes_that_are_not_to_be_looked_at_are_not(tmp_path: Path) -> None:
+    bad = {"n1": {"hangs": "nvidia-smi gave no answer for 20 s"}}
+    assert run(tmp_path, bad=bad, looks=False) == [None, None]
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_lost_first_process_is_said(tmp_path: Path) -> None:
