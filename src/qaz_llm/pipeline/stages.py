@@ -24,6 +24,7 @@ from qaz_llm.cluster.job import note_progress
 from qaz_llm.data.share import Share
 from qaz_llm.errors import DataError, InputError, WorkError
 from qaz_llm.io import code_fingerprint, fingerprint_input, fingerprint_value, read_json, write_json
+from qaz_llm.pipeline.waiting import wait_for_stage
 from qaz_llm.progress import format_duration, get_logger, is_main_process
 
 Status = Literal["done", "unchanged", "resumed"]
@@ -187,12 +188,12 @@ class StageRunner:
             _logger.info("%s: unchanged, skipped", label)
             return StageResult(stage.name, "unchanged", manifest["seconds"], manifest["summary"])
         self.on_stage(stage.name, number, total)
-        fingerprint = self.fingerprint(stage)
+        parts = self._parts(stage)
         if not is_main_process() and not stage.distributed:
-            return self._wait_for(stage, fingerprint)
+            return self._wait_for(stage, parts)
         resume = action == "resume" and not force
         if is_main_process():
-            self._prepare(stage, fingerprint, keep=resume)
+            self._prepare(stage, parts, keep=resume)
             estimate = stage.estimate_s()
             expected = f", about {format_duration(estimate)}" if estimate is not None else ""
             _logger.info(
@@ -202,9 +203,9 @@ class StageRunner:
         summary = dict(stage.work())
         seconds = round(time.monotonic() - started, 2)
         if not is_main_process():  # the next stage's fingerprint needs this one's manifest
-            return self._wait_for(stage, fingerprint)
+            return self._wait_for(stage, parts)
         status: Status = "resumed" if resume else "done"
-        self._complete(stage, fingerprint, summary, seconds, status)
+        self._complete(stage, parts, summary, seconds, status)
         _logger.info("%s: done in %s; %s", label, format_duration(seconds), _in_words(summary))
         return StageResult(stage.name, status, seconds, summary)
 
@@ -230,14 +231,14 @@ class StageRunner:
         """The outputs of a manifest that are not there, or not with the size they had."""
         return [name for name, size in manifest["outputs"].items() if _size(self.run_dir / name) != size]
 
-    def _prepare(self, stage: Stage, fingerprint: str, *, keep: bool) -> None:
+    def _prepare(self, stage: Stage, parts: Mapping[str, str], *, keep: bool) -> None:
         self._manifest_path(stage.name).unlink(missing_ok=True)
         if not keep and stage.folder.exists():
             _empty(stage.folder, stage.shared.folders if stage.shared is not None else ())
-        write_json(self._started_path(stage.name), {"fingerprint": fingerprint, "parts": self._parts(stage)})
+        write_json(self._started_path(stage.name), {"fingerprint": fingerprint_value(parts), "parts": parts})
 
     def _complete(
-        self, stage: Stage, fingerprint: str, summary: Mapping[str, Any], seconds: float, status: Status
+        self, stage: Stage, parts: Mapping[str, str], summary: Mapping[str, Any], seconds: float, status: Status
     ) -> None:
         made = [(path, folder) for folder in (stage.folder, *stage.also) for path in folder.rglob("*")]
         files = sorted(
@@ -251,8 +252,8 @@ class StageRunner:
         manifest = {
             "stage": stage.name,
             "status": status,
-            "fingerprint": fingerprint,
-            "parts": self._parts(stage),
+            "fingerprint": fingerprint_value(parts),
+            "parts": parts,
             "settings": stage.settings,
             "seconds": seconds,
             "summary": summary,
@@ -263,12 +264,15 @@ class StageRunner:
         self._started_path(stage.name).unlink(missing_ok=True)
         note_progress(f"stage {stage.name}")
 
-    def _wait_for(self, stage: Stage, fingerprint: str) -> StageResult:
-        while True:
-            manifest = self.manifest(stage.name)
-            if manifest is not None and manifest["fingerprint"] == fingerprint and not self._missing(manifest):
-                return StageResult(stage.name, "done", manifest["seconds"], manifest["summary"])
-            time.sleep(0.5)
+    def _wait_for(self, stage: Stage, parts: Mapping[str, str]) -> StageResult:
+        manifest = wait_for_stage(
+            stage.name,
+            parts,
+            lambda: _read_if_whole(self._started_path(stage.name)),
+            lambda: self.manifest(stage.name),
+            is_whole=lambda manifest: not self._missing(manifest),
+        )
+        return StageResult(stage.name, "done", manifest["seconds"], manifest["summary"])
 
     # ----------------------------------------------------------------------------------------------- fingerprints
 
