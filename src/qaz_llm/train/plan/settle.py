@@ -19,7 +19,8 @@ from qaz_llm.model.choices import DOCUMENTS
 from qaz_llm.train.config import TrainConfig
 
 SMALLEST_HIDDEN = 256
-"""Below this hidden size bf16 is not tried on a CPU: casting costs more than shorter products bring (docs/results/speed.md)."""
+"""Below this hidden size a CPU takes neither bf16, whose casting costs more than shorter products bring, nor norms that keep their
+input alone, which save nothing there and cost a twentieth of the time (docs/results/speed.md)."""
 
 SHORTEST_ROW = 256
 """On a CPU, rows shorter than this take a mask: document by document they were not measured (docs/results/speed.md)."""
@@ -60,7 +61,7 @@ def settle(
         if why:
             lines.append(f"compile {kernels.compile}: {why}")
     if kernels.norms == "auto":
-        kernels = kernels.model_copy(update={"norms": "off" if kernels.compile == "on" else "on"})
+        kernels = kernels.model_copy(update={"norms": _norms(model_config, device, kernels.compile)})
     _refuse(config, model_config, device, precision, is_described)
     model = config.model.model_copy(update={"attn_implementation": attention})
     return config.model_copy(update={"precision": precision, "model": model, "kernels": kernels}), lines
@@ -178,6 +179,12 @@ def _compiles(config: TrainConfig, device: str, is_described: bool) -> tuple[boo
     if not is_described and find_spec("triton") is None:
         return False, "the package triton is not installed"
     return True, "each layer by itself, at the first step"
+
+
+def _norms(model_config: Any, device: str, compiles: str) -> str:
+    """Norms that keep their input alone (kernels.norms), but where layers are compiled, or on a CPU too small for it."""
+    is_tiny = device == "cpu" and int(getattr(model_config, "hidden_size", 0) or 0) < SMALLEST_HIDDEN
+    return "off" if compiles == "on" or is_tiny else "on"
 
 
 def _refuse(config: TrainConfig, model_config: Any, device: str, precision: str, is_described: bool) -> None:

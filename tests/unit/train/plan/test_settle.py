@@ -112,3 +112,21 @@ def test_what_cannot_be_had_here_is_one_message(tmp_path: Path, overrides: tuple
     with pytest.raises(ConfigError, match=message) as caught:
         settle(config(tmp_path, *overrides), LARGE, Environment(), "cpu")
     assert "use " in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "override", "expected"),
+    [
+        (LARGE, "cpu", "device=auto", "on"),
+        (TINY, "cpu", "device=auto", "off"),
+        (TINY, "cpu", "kernels.norms=on", "on"),
+        (TINY, "cuda", "kernels.compile=off", "on"),
+        (LARGE, "cpu", "kernels.compile=on", "off"),
+    ],
+)
+def test_norms_keep_their_input_alone_where_that_saves_something(
+    tmp_path: Path, gain, model: LlamaConfig, device: str, override: str, expected: str
+) -> None:
+    gain(1.0)
+    settled, _ = settle(config(tmp_path, override), model, Environment(), device, is_described=device == "cuda")
+    assert settled.kernels.norms == expected
