@@ -17,7 +17,7 @@ import qaz_llm
 PACKAGE = Path(qaz_llm.__file__).parent
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("records", "config", "progress", "provenance"),
+    ("records", "config", "progress", "provenance", "installed"),
     ("io",),
     ("language", "report", "cluster"),
     ("data", "tokenizer"),

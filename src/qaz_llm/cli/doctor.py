@@ -58,7 +58,7 @@ def _shown(facts: Facts) -> dict[str, Any]:
 
 
 def _print_verdict(facts: Facts, found: Verdict) -> None:
-    from qaz_llm.cluster.installed import install_command
+    from qaz_llm.installed import install_command
 
     typer.echo()
     for extra, packages in facts.extras.items():

@@ -18,12 +18,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from qaz_llm.cluster.environment import Environment, read_environment
-from qaz_llm.cluster.installed import install_command, missing_extras, missing_packages, source_tree
 from qaz_llm.cluster.preflight.facts import NodeFacts
 from qaz_llm.cluster.preflight.gather import gather_facts
 from qaz_llm.cluster.preflight.signs import VISIBLE, Signs, read_signs
 from qaz_llm.cluster.preflight.unseen import driver_silence, torch_with_cuda, why_unseen
 from qaz_llm.errors import ConfigError
+from qaz_llm.installed import install_command, missing_extras, missing_packages, source_tree
 from qaz_llm.io.paths import CORPUS_DIR_VARIABLE
 
 GIB = 2**30
@@ -51,7 +51,7 @@ class Facts:
     free_bytes: int = 0
     corpus: Path | None = None
     source: Path | None = None
-    """The checkout that is installed here, as `cluster.installed.source_tree` finds it; None of a wheel."""
+    """The checkout that is installed here, as `installed.source_tree` finds it; None of a wheel."""
     node: NodeFacts | None = None
     """What driver and kernel say of GPUs that torch does not see; None where it sees them, or nothing says that there are any."""
     hidden_by: str | None = None

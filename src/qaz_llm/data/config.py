@@ -279,7 +279,7 @@ class LanguagePolicy(StrictModel):
     """Documents mixed of kk, ru and en stay whole, or become one document for each run of sentences in one language."""
     model: str | None = None
     """A language model in fastText's format (lid.176.ftz, GlotLID's model.bin), asked of doubtful pieces in the place of
-    py3langid. Needs `pip install 'qaz-llm[fasttext]'`."""
+    py3langid. Needs the extra `fasttext`."""
 
 
 class LicencePolicy(StrictModel):

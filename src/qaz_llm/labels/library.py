@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from qaz_llm.errors import InputError
+from qaz_llm.installed import how_to_install
 
 EXTRA = "serve"
 
@@ -13,6 +14,4 @@ def need_label_libraries() -> None:
     """Raise InputError, with what to install, where c2patxt or cryptography is not there."""
     missing = [name for name in ("c2patxt", "cryptography") if find_spec(name) is None]
     if missing:
-        raise InputError(
-            f"labels need {' and '.join(missing)}, which is not installed", hint=f"pip install 'qaz-llm[{EXTRA}]'"
-        )
+        raise InputError(f"labels need {' and '.join(missing)}, which is not installed", hint=how_to_install(EXTRA))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from qaz_llm.errors import ConfigError
+from qaz_llm.installed import how_to_install
 from qaz_llm.language.langid_model import identifier
 
 UNDETERMINED = "und"
@@ -111,5 +112,5 @@ def _fasttext() -> Any:
     except ImportError as error:
         raise ConfigError(
             "languages.model: reading a fastText model needs a package that is not installed",
-            hint="pip install 'qaz-llm[fasttext]'    (or: pip install fasttext-predict)",
+            hint=how_to_install("fasttext"),
         ) from error

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from types import FrameType
 
 from qaz_llm.errors import InputError
+from qaz_llm.installed import how_to_install
 from qaz_llm.labels.watermark import SCHEME
 from qaz_llm.model.folder import check_model_folder
 from qaz_llm.progress import get_logger
@@ -32,7 +33,7 @@ def serve(config: ServeConfig, *, open_to_all: bool = False) -> None:
     if config.engine == "transformers" and not config.upstream and find_spec("openai") is None:
         missing.append("openai")
     if missing:
-        raise InputError(f"serving needs {', '.join(missing)}", hint="pip install 'qaz-llm[serve]'")
+        raise InputError(f"serving needs {', '.join(missing)}", hint=how_to_install("serve"))
     keys = read_keys(config.keys_file)
     if not keys.names and not open_to_all and not _is_loopback(config.host):
         raise InputError(

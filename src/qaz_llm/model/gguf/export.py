@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qaz_llm.errors import InputError, WorkError
+from qaz_llm.installed import how_to_install
 from qaz_llm.io import atomic_path, check_output_file, check_writable, read_json
 from qaz_llm.model.export import name_of, whole_folder
 from qaz_llm.model.gguf.check import Check, compare_with_llama
-from qaz_llm.model.gguf.convert import INSTALL, Precision, check_convertible, convert, precision_of
+from qaz_llm.model.gguf.convert import Precision, check_convertible, convert, precision_of
 from qaz_llm.model.gguf.llama import has_llama
 from qaz_llm.model.gguf.stops import read_stops
 from qaz_llm.model.gguf.texts import ARABIC, LATIN, check_texts
@@ -86,7 +87,10 @@ def export_gguf(
                     )
                 else:
                     checks.append(
-                        Check(None, f"token ids, likeliest tokens, ends: not compared, no llama.cpp ({INSTALL})")
+                        Check(
+                            None,
+                            f"token ids, likeliest tokens, ends: not compared, no llama.cpp ({how_to_install('gguf')})",
+                        )
                     )
                 _refuse_failed(target, checks)
                 file.replace(temporary)

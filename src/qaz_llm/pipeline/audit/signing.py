@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qaz_llm.errors import InputError
+from qaz_llm.installed import how_to_install
 from qaz_llm.io import make_dir, sha256_of, write_text
 from qaz_llm.progress import get_logger
 
@@ -52,7 +53,7 @@ def load_key(path: Path) -> Ed25519PrivateKey:
         InputError: cryptography is missing, or the file holds no such key.
     """
     if find_spec("cryptography") is None:
-        raise InputError("--sign needs cryptography, which is not installed", hint="pip install 'qaz-llm[audit]'")
+        raise InputError("--sign needs cryptography, which is not installed", hint=how_to_install("audit"))
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 

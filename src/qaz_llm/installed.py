@@ -32,7 +32,7 @@ def missing_extras() -> Mapping[str, tuple[str, ...]]:
 
 def source_tree() -> Path | None:
     """The checkout that this code lies in, which is so where it was installed with `pip install -e`; None of a wheel's files."""
-    folder = Path(__file__).resolve().parents[3]
+    folder = Path(__file__).resolve().parents[2]
     return folder if (folder / "pyproject.toml").is_file() else None
 
 
@@ -46,6 +46,15 @@ def install_command(packages: Sequence[str], extra: str = "", *, source: Path | 
     if source is not None:
         return f'pip install -e "{source}[{extra}]"' if extra else f'pip install -e "{source}"'
     return "pip install " + " ".join(f'"{package.partition(" (found")[0]}"' for package in packages)
+
+
+def how_to_install(extra: str) -> str:
+    """What to type for what an extra lacks here.
+
+    >>> how_to_install("serve").startswith("pip install")
+    True
+    """
+    return install_command(missing_packages(extra) or (f"{DISTRIBUTION}[{extra}]",), extra, source=source_tree())
 
 
 def _unmet(extra: str) -> Iterator[str]:
