@@ -18,6 +18,7 @@ from qaz_llm.serve.gateway import Gateway
 from qaz_llm.serve.keys import Keys
 from qaz_llm.serve.labelling import HEADERS, AnswerLabels
 from qaz_llm.serve.outgoing import WrittenBy
+from qaz_llm.serve.reaching import trusted_certificates
 from qaz_llm.serve.refusals import Refused
 from qaz_llm.serve.workers import Workers
 
@@ -32,7 +33,8 @@ def make_app(config: ServeConfig, facts: ModelFacts, keys: Keys, labels: AnswerL
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as client:
+        verify = trusted_certificates()
+        async with httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False, verify=verify) as client:
             workers = Workers(config, facts, client)
             app.state.gateway = Gateway(config, facts, keys, labels, workers, client)
             try:

@@ -22,6 +22,7 @@ from qaz_llm.serve.config import ServeConfig
 from qaz_llm.serve.engines import LOOPBACK, Launch, launch_of
 from qaz_llm.serve.facts import ModelFacts
 from qaz_llm.serve.keys import VARIABLE
+from qaz_llm.serve.reaching import why_not
 from qaz_llm.serve.refusals import Refused
 
 LOOK_S = 0.25
@@ -174,8 +175,9 @@ class Workers:
 
     async def _meet(self, worker: Worker) -> None:
         """Look for an engine that runs already."""
-        if not await self._answers(worker):
-            raise InputError(f"{worker.url}: no engine answers there", hint="start it first, and check the address")
+        fault = await why_not(self._client, worker.url, worker.headers, timeout_s=ANSWER_S)
+        if fault is not None:
+            raise InputError(f"{worker.url}: {fault.what}", hint=fault.hint)
         worker.model = self._config.upstream_model or await self._model_at(worker)
         _set_up(worker, True)
 
@@ -192,11 +194,7 @@ class Workers:
             ) from error
 
     async def _answers(self, worker: Worker) -> bool:
-        try:
-            answer = await self._client.get(f"{worker.url}/health", headers=worker.headers, timeout=ANSWER_S)
-        except httpx2.HTTPError:
-            return False
-        return answer.status_code == 200
+        return await why_not(self._client, worker.url, worker.headers, timeout_s=ANSWER_S) is None
 
     # ------------------------------------------------------------------------------------------------------ watching
 
