@@ -62,6 +62,12 @@ def test_commands_clear_the_history_and_change_the_system_turn() -> None:
     assert talk("/system")[1].system is None
 
 
+def test_answers_that_were_cut_off_are_told_where_they_are_saved(tmp_path: Path) -> None:
+    said, _, _ = talk("ұзақ", "сәлем", f"/save {tmp_path / 'a'}", "/clear", "сәлем", f"/save {tmp_path / 'b'}")
+    first, second = said.split(f"{tmp_path / 'b'}")
+    assert "[of its answers 1 were cut off" in first and "cut off" not in second
+
+
 def test_what_was_said_is_saved_once_with_labels(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     said, _, _ = talk("сәлем", f"/save {path}", f"/save {path}", label=lambda text: f"⟨{text}⟩")
