@@ -1,4 +1,4 @@
-"""The results as one Markdown table, each arm against the base and against what others do, with intervals over sentences and seeds."""
+"""The results as Markdown tables: each arm, and against the base, what others do and the main arm, with intervals over sentences and seeds."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ Results = Mapping[str, Sequence[Mapping[str, Any]]]
 
 DRAWS, LEVEL = 2_000, 0.95
 PEER = "trl"
+MAIN = "main"
+"""The arm that the others differ from in one thing each."""
 
 Scores = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
 """By task and language the bits and the bytes of each sentence."""
@@ -77,7 +79,7 @@ def shown(found: tuple[float, float, float]) -> str:
 
 
 def print_table(folder: Path) -> None:
-    """Two tables: bits per byte of each arm, and each arm against what others do (Kazakh) and against the base (Russian, English)."""
+    """Two tables: bits per byte of each arm, and each arm against the base, what others do and the main one."""
     results = read_results(folder)
     print_bits(results)
     print()
@@ -103,10 +105,9 @@ def print_comparisons(results: Results) -> None:
     print("| --- " * (len(COLUMNS) + 2) + "|")
     for name, rows in arms.items():
         model = rows[0]["arm"]["model"]
-        others = {
-            "base": results.get(f"start-{model}"),
-            PEER: results.get(PEER) if model.startswith("smollm2") else None,
-        }
+        others = {"base": results.get(f"start-{model}")}
+        if model.startswith("smollm2"):
+            others |= {PEER: results.get(PEER), MAIN: results.get(MAIN) if name != PEER else None}
         for against, other in others.items():
             if other and against != name:
                 scores, theirs = [[row["scores"] for row in of] for of in (rows, other)]
