@@ -17,16 +17,16 @@ from qaz_llm.evals.task import TaskConfig
 from qaz_llm.records import EvalItem, ItemScore, Scored
 
 SENTENCES: Mapping[str, str] = {
-    "cut": "longer than the model's window; the start token and the end of the context were kept",
-    "changed": "not given back by the tokenizer (unknown or folded letters), or hold one of its control tokens spelled out, so the model was asked about another text",
+    "cut": "are longer than the model's window; the start token and the end of the context were kept",
+    "changed": "are not given back by the tokenizer (unknown or folded letters), or hold one of its control tokens spelled out, so the model was asked about another text",
     "one_choice": "get one and the same choice, whatever is asked, so that the score is how often that one is right",
     "tie": "have several best choices; the first of them was taken",
     "few_grades": "are too few for a correlation to have an interval",
     "uneven_grades": "have grades of different lengths in tokens, so that the longer ones are found less likely",
     "no_spread": "are graded all alike, by the model or by people: there is no correlation, and it counts as 0",
-    "prompt_cut": "prompts are longer than the model's window; the first token and the end were kept",
-    "unfinished": "answers were ended by the limit of their length: wrong, but for translations, which are scored as they are",
-    "unread": "answers name no choice or no number, which counts as wrong",
+    "prompt_cut": "have prompts longer than the model's window; the first token and the end were kept",
+    "unfinished": "have answers that were ended by the limit of their length: a translation is scored as it is, any other counts as wrong",
+    "unread": "have answers that name no choice or no number, which counts as wrong",
     "no_answer": "got no answer, which counts as wrong",
     "refused": "were refused by the server (too long, or a filter), which counts as wrong",
     "no_twin": "have no twin in the other languages, so they are in no gap",
