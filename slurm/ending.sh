@@ -142,8 +142,17 @@ requeue() {  # requeue REASON CODE: put this job back into the queue; the code i
         echo "job $QAZ_JOB: Slurm does not requeue it (was it submitted with --no-requeue?)" >&2
         exit "$code"
     fi
-    if [ "${#later[@]}" -gt 0 ]; then patiently scontrol update JobId="$QAZ_JOB" "${later[@]}"; fi
+    if [ "${#later[@]}" -gt 0 ]; then change_waiting_job "${later[@]}"; fi
     exit "$code"
+}
+
+change_waiting_job() {  # change_waiting_job NAME=VALUE...: while it is still ending Slurm refuses, and KillWait later this shell is killed
+    local try
+    for try in {1..40}; do
+        if scontrol update JobId="$QAZ_JOB" "$@" 2>/dev/null; then return 0; fi
+        sleep 0.5
+    done
+    echo "job $QAZ_JOB: Slurm did not take $*; it may start at once or on the same node, and find out again" >&2
 }
 
 leave_out_bad_nodes() {  # add them to the job's ExcNodeList; ends the job where too few would be left

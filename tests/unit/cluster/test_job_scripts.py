@@ -24,6 +24,8 @@ class Slurm:
         self.fields = {"JobState": "RUNNING", "Reason": "None", "ExcNodeList": "(null)"}
         self.nodes = "n1\nn2\nn3"
         self.gres = "(null)"
+        self.refusals = 0
+        """How often `scontrol update` is refused, as of a job that is still ending."""
         self.tasks = (
             'for ((r = 0; r < ${2#--ntasks=}; r++)); do echo "0 1 n1" > "$QAZ_JOB_STATE/exit-$QAZ_RESTART-$r"; done'
         )
@@ -47,7 +49,8 @@ class Slurm:
         shown = "".join(f" {key}={value}" for key, value in self.fields.items())
         calls = self.folder / "calls"
         commands = {
-            "scontrol": f'echo "scontrol $*" >> {calls}; case "$2" in job) echo "JobId=41{shown} x";; hostnames) tr , "\\n" <<<"$3";; esac',
+            "scontrol": f'echo "scontrol $*" >> {calls}; case "$2" in job) echo "JobId=41{shown} x";; hostnames) tr , "\\n" <<<"$3";; esac; '
+            f'[ "$1" != update ] || [ "$(grep -c "^scontrol update" {calls})" -gt {self.refusals} ]',
             "scancel": f'echo "scancel $*" >> {calls}',
             "sbatch": f'echo "sbatch $*" >> {calls}',
             "srun": f'echo "srun $*" >> {calls}; env | grep -E "^(SLURM_(CPUS|GPU|TRES)|MASTER)" >> {calls}; {self.tasks}',
@@ -333,6 +336,19 @@ def test_a_bad_node_is_left_out_from_then_on(slurm: Slurm) -> None:
         "scontrol requeue 41",
         "scontrol update JobId=41 ExcNodeList=n2,n9",
     ]  # only a job that waits can be changed
+
+
+@pytest.mark.parametrize(("refusals", "asked"), [(3, 4), (99, 40)])
+def test_a_job_that_is_still_ending_is_asked_again_at_once_before_slurm_kills_this_shell(
+    slurm: Slurm, refusals: int, asked: int
+) -> None:
+    """KillWait after a requeue the shell is gone: with ten seconds between two tries the node was not left out."""
+    slurm.refusals = refusals
+    bad = 'sleep() { :; }; printf "n2\\tbroken\\n" > "$QAZ_JOB_STATE/bad-nodes"; echo "69 1 n2" > "$QAZ_JOB_STATE/exit-0-0"; end_job 69'
+    done = slurm.run(bad, SLURM_NTASKS="1")
+    assert len(slurm.calls("scontrol update")) == asked
+    assert ("Slurm did not take ExcNodeList=n2" in done.stderr) == (refusals > asked)
+    assert done.returncode == 69
 
 
 def test_too_few_nodes_left_end_the_job(slurm: Slurm) -> None:
