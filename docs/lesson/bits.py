@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 RUN = "runs/demo"
+if not Path(RUN, "cpt", "model").is_dir():
+    sys.exit(f"{RUN}: алдымен / сначала / first: make demo")
 MODELS = {"before": f"{RUN}/pretrain/model", "after": f"{RUN}/cpt/model"}
 sentence = sys.argv[1] if len(sys.argv) > 1 else "Балалар мектепке барады."
 logging.disable_progress_bar()

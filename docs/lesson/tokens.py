@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from transformers import AutoTokenizer
 
 RUN = "runs/demo"
+if not Path(RUN, "cpt", "model").is_dir():
+    sys.exit(f"{RUN}: алдымен / сначала / first: make demo")
 SENTENCES = (
     "Біз мектепте қазақ тілін үйренеміз.",
     "Мы учим казахский язык в школе.",

@@ -131,6 +131,14 @@ def test_a_failing_command_and_a_line_that_is_not_printed_are_seen(tmp_path: Pat
             follow(page, tmp_path / "folder", slow=False)
 
 
+@pytest.mark.parametrize("name", ["tokens.py", "bits.py"])
+def test_a_script_of_the_lesson_says_that_the_demo_comes_first(name: str, tmp_path: Path) -> None:
+    script = [sys.executable, str(ROOT / "docs" / "lesson" / name)]
+    done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "make demo" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_the_pictures_are_those_of_their_script() -> None:
     from importlib.util import module_from_spec, spec_from_file_location
 

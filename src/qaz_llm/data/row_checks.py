@@ -12,7 +12,7 @@ from qaz_llm.data.config import SourceConfig
 from qaz_llm.data.fields import getter, has_field, kind_of
 from qaz_llm.data.notices import Notices
 from qaz_llm.data.readers import Row, Shape, shape_of
-from qaz_llm.data.readers.shapes import COUNTING
+from qaz_llm.data.readers.shapes import COUNTING, FORMAT_BY_SUFFIX
 from qaz_llm.data.tasks import Task
 from qaz_llm.errors import InputError
 
@@ -96,14 +96,10 @@ def checked(rows: Iterator[Row], place: Place, source: SourceConfig, seen: Seen)
     for name in (*text_fields, source.id_field, source.url_field, source.licence_field, source.opt_out_field):
         if name and readable and not any(has_field(fields, name) for fields in readable):
             shorter = name in found  # the header has it
+            way_out = "the rows have fewer values: set delimiter" if shorter else _other_fields(place, source)
             raise InputError(
                 f"source {source.name}, {place.name}: no field {name!r} in the first {len(readable)} rows{place.how}",
-                hint=f"the fields found are: {', '.join(found)}; "
-                + (
-                    "the rows have fewer values: set delimiter"
-                    if shorter
-                    else "set text_field or id_field to one of them"
-                ),
+                hint=f"the fields found are: {', '.join(found)}; {way_out}",
             )
     for name in text_fields:
         kinds = {kind_of(value) for value in map(getter(name), readable) if value is not None}
@@ -114,6 +110,16 @@ def checked(rows: Iterator[Row], place: Place, source: SourceConfig, seen: Seen)
                 hint=f"the fields found are: {', '.join(found)}; a field inside an object is named a.b",
             )
     return chain(first, rows)
+
+
+def _other_fields(place: Place, source: SourceConfig) -> str:
+    """What to do where a field has another name here: of several files the others may have theirs, and one key cannot name both."""
+    way_out = "set text_field or id_field to one of them"
+    ending = Path(place.name).suffix
+    if ending not in FORMAT_BY_SUFFIX or any(sign in source.path for sign in "*?["):
+        return way_out
+    pattern = f"{source.path.rstrip('/')}/{'**/' if '/' in place.name else ''}*{ending}"
+    return f"{way_out}; where other files of the folder have other fields, make a source of each kind (path: {pattern})"
 
 
 def check_share(seen: Seen, task: Task, *, is_only_file: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,22 @@ def test_every_file_of_a_folder_is_looked_at(tmp_path: Path) -> None:
         jsonl(tmp_path / f"{number}.jsonl", [{"text" if number < 4 else "body": "бір"}])
     with pytest.raises(InputError, match=r"4\.jsonl: no field 'text'"):
         check(config_of({"path": str(tmp_path)}))
+
+
+@pytest.mark.parametrize("below", ["", "2024"])
+def test_where_files_of_a_folder_have_other_fields_the_way_out_that_is_named_works(tmp_path: Path, below: str) -> None:
+    jsonl(tmp_path / "posts.jsonl", [{"text": "бір"}])
+    (tmp_path / below).mkdir(exist_ok=True)
+    (tmp_path / below / "table.csv").write_text("id;мәтін\n1;екі\n", encoding="utf-8")
+    for field in ("text", "мәтін"):  # neither name does for both files
+        with pytest.raises(InputError, match="no field") as caught:
+            check(config_of({"path": str(tmp_path), "text_field": field}))
+        named = re.search(r"a source of each kind \(path: (.*)\)", caught.value.hint or "")
+        assert named is not None
+        check(config_of({"path": named.group(1), "text_field": "мәтін" if field == "text" else "text"}))
+    with pytest.raises(InputError) as caught:
+        check(config_of({"path": str(tmp_path / below / "table.csv")}))
+    assert "a source of each kind" not in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(
