@@ -39,6 +39,7 @@ def run(
     from qaz_llm.pipeline.chain.log import noted_in_chain
     from qaz_llm.pipeline.config import RunConfig
     from qaz_llm.pipeline.run import plan_job, run_job, run_share, what_is_saved
+    from qaz_llm.train.start.others import telling_first
 
     if only is not None:
         _check_alone(first=first, last=last, dry_run=dry_run, share=share)
@@ -62,7 +63,8 @@ def run(
             print_stages([vars(stage) for stage in planned])
         return
     with noted_in_chain():
-        settings = load_config(RunConfig, config, overrides or ())
+        with telling_first():
+            settings = load_config(RunConfig, config, overrides or ())
         with stopped_by_signals(lambda name: what_is_saved(settings.run_dir, name)):
             result = run_job(settings, first=first, last=last, forced=force or ())
     if not is_main_process():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,11 +67,12 @@ def train(
     from qaz_llm.train.plan import make_plan
     from qaz_llm.train.run import train as train_model
     from qaz_llm.train.start.libraries import import_trainer
-    from qaz_llm.train.start.others import plan_beside_others
+    from qaz_llm.train.start.others import plan_beside_others, telling_first
 
     if dry_run and find_lr:
         raise InputError("--dry-run trains nothing, and --find-lr trains a few steps", hint="leave one of them out")
-    settings, watch = _settings(config, overrides)
+    with nullcontext() if dry_run else telling_first():
+        settings, watch = _settings(config, overrides)
     if not dry_run:
         import_trainer()  # before a plan of a checkpoint imports more of transformers than is used
     environment = read_environment()

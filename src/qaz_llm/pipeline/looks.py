@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from qaz_llm.pipeline.config import RunConfig, training_stages
 from qaz_llm.pipeline.job import check_inputs
 from qaz_llm.pipeline.stages import Stage
 from qaz_llm.train.config import TrainConfig
-from qaz_llm.train.start.others import look_of, meet
+from qaz_llm.train.start.others import look_of, meet, telling_first
 
 if TYPE_CHECKING:
     from qaz_llm.cluster.preflight.nodes import Look
@@ -46,11 +47,13 @@ def check_beside_others(config: RunConfig, stages: Sequence[Stage]) -> None:
     environment = read_environment()
     trained = [stage.name for stage in stages if stage.distributed]
     lacking: NoGpuError | None = None
+    meets = bool(trained) and environment.world_size > 1 and config.device != "cpu"
     try:
-        check_inputs(config, stages)
+        with telling_first(but=NoGpuError) if meets else nullcontext():
+            check_inputs(config, stages)
     except NoGpuError as error:
         lacking = error
-    if trained and environment.world_size > 1 and config.device != "cpu":
+    if meets:
         limits = getattr(config, trained[0]).preflight
         meet(environment, Look(limits, {}, {"device": config.device}, lacking=lacking))
     if lacking is not None:

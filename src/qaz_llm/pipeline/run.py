@@ -21,6 +21,7 @@ from qaz_llm.pipeline.looks import check_beside_others
 from qaz_llm.pipeline.stages import STAGES_FOLDER, PlannedStage, Stage, StageResult, StageRunner, read_stage_manifests
 from qaz_llm.progress import format_duration, get_logger, is_main_process, log_to_file
 from qaz_llm.provenance import git_commit, package_versions
+from qaz_llm.train.start.others import telling_first
 from qaz_llm.train.status import STATUS_FILE, reported_status
 
 _logger = get_logger("run")
@@ -62,8 +63,10 @@ def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: S
         BadNodeError: of several nodes that are to train some are not fit.
         QazError: whatever a stage raises; what it had done is kept, and the next run goes on from there.
     """
-    runner = _runner(config, forced)
-    selected = runner.select(first, last)
+    with telling_first():
+        runner = _runner(config, forced)
+        selected = runner.select(first, last)
+        check_own(config.run_dir, runner.stages)
     environment = read_environment()
     if forced and environment.world_size > 1:
         raise InputError(
@@ -71,7 +74,6 @@ def run_job(config: RunConfig, *, first: str | None, last: str | None, forced: S
             hint="force the stage in a run of one process, then start this one",
         )
     export_variables(environment)
-    check_own(config.run_dir, runner.stages)
     check_beside_others(config, selected)
     layout = Layout(config.run_dir)
     with ExitStack() as held:

@@ -24,7 +24,7 @@ from qaz_llm.cluster.job import note_progress
 from qaz_llm.data.share import Share
 from qaz_llm.errors import DataError, InputError, WorkError
 from qaz_llm.io import code_fingerprint, fingerprint_input, fingerprint_value, read_json, write_json
-from qaz_llm.pipeline.waiting import wait_for_stage
+from qaz_llm.pipeline.waiting import FirstProcess, wait_for_stage
 from qaz_llm.progress import format_duration, get_logger, is_main_process
 
 Status = Literal["done", "unchanged", "resumed"]
@@ -271,6 +271,7 @@ class StageRunner:
             lambda: _read_if_whole(self._started_path(stage.name)),
             lambda: self.manifest(stage.name),
             is_whole=lambda manifest: not self._missing(manifest),
+            first=FirstProcess(self.run_dir),
         )
         return StageResult(stage.name, "done", manifest["seconds"], manifest["summary"])
 

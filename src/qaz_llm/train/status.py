@@ -5,7 +5,7 @@
      "sittings": [{"started": …, "ended": …, "step": 80, "job_id": "81", "how": "preempted", "message": …}],
      "restarts": [{"time": …, "reason": …, "progress": …}], "stragglers": [], "ranks": {"forward_s": {…}}}
 
-`state` is `running`, or how it ended: `done`, `preempted`, `interrupted`, `failed`. The first process writes the file whole,
+`state` is `running`, or how it ended: `done`, `preempted`, `interrupted`, `failed` (with the `exit_code`). The first process writes the file whole,
 at most every WRITE_EVERY_S but at once when the phase changes. `sittings` are the earlier ones: each restart and why.
 `restarts` are those of the Slurm job, by its batch script; `ranks` and `stragglers` are those of the last row of metrics.
 A process that is killed writes nothing more, so whoever reads the file judges whether it can still be true (`read_status`).
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from qaz_llm.cluster.preemption import PreemptedError
-from qaz_llm.errors import DataError, InputError, WriteError
+from qaz_llm.errors import DataError, InputError, QazError, WriteError
 from qaz_llm.io import read_json, write_json
 from qaz_llm.progress import get_logger
 from qaz_llm.train.status_shape import has_shape
@@ -105,7 +105,7 @@ def reported_status(
             case KeyboardInterrupt():
                 ending["state"] = "interrupted"
             case _:
-                ending["state"] = "failed"
+                ending |= {"state": "failed", "exit_code": error.exit_code if isinstance(error, QazError) else 1}
         ending["message"] = str(error) or type(error).__name__
         raise
     finally:

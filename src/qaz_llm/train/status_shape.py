@@ -70,6 +70,7 @@ class _Status(_Shape):
     mfu_frac: FiniteFloat | None = None
     left_s: FiniteFloat | None = None
     message: str | None = None
+    exit_code: int | None = None
     held_out: _HeldOut | None = None
     best: _Best | None = None
     ranks: dict[str, _Rank] | None = None

@@ -14,6 +14,15 @@ BY_DEVICE = ("config",)
 """Fingerprints of what depends on the device: the config as it was settled there, or was asked for where none could be."""
 
 
+OF_START = ("number of processes", "preflight.nodes")
+"""Fingerprints of what has to be the same for the processes to go on together at all: with others they wait for each other for ever."""
+
+
+def check_start(ranks: Sequence[RankFacts]) -> Iterator[Finding]:
+    """As many processes, and the same look at the nodes, by each process; a part of `check_agreement`."""
+    yield from _compared(ranks, OF_START)
+
+
 def check_agreement(ranks: Sequence[RankFacts]) -> Iterator[Finding]:
     """The same code, packages and config as the first process, or the first on its device; `ranks` in order, the first one first."""
     names = dict.fromkeys(name for rank in ranks for name in rank.fingerprints)

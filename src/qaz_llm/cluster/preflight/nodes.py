@@ -18,11 +18,13 @@ from qaz_llm.cluster.environment import Environment
 from qaz_llm.cluster.job import job_state
 from qaz_llm.cluster.nodelist import expand_nodelist
 from qaz_llm.cluster.preflight.agreement import (
+    OF_START,
     check_agreement,
     check_clocks,
     check_devices,
     check_kinds,
     check_shared,
+    check_start,
     check_unread,
 )
 from qaz_llm.cluster.preflight.bandwidth import measure
@@ -102,8 +104,8 @@ def _judge_nodes(meeting: Meeting, environment: Environment, look: Look, gather:
         conclude(judge_facts(ranks, nodes, look.config), look, environment, nodes=[to_json(node) for node in nodes])
         many = "s" if len(nodes) > 1 else ""
         _logger.info("preflight: %d node%s fit, in %.1f s", len(nodes), many, time.monotonic() - started)
-    else:  # processes of two kinds would wait for each other all the same
-        found = settle(list(check_devices(ranks)), {rank.node for rank in ranks})
+    else:  # processes that were started otherwise, or are of two kinds, would wait for each other all the same
+        found = settle([*check_start(ranks), *check_devices(ranks)], {rank.node for rank in ranks})
         conclude(found, replace(look, record=None), environment)
     meeting.tell("fit", True)
 
@@ -151,7 +153,8 @@ def _judge_rates(rates: Sequence[RankRates], look: Look, environment: Environmen
 def _facts(environment: Environment, look: Look, go: Mapping[str, Any], gather: GatherFacts) -> dict[str, Any]:
     """What a process gives: what it says of itself, and its node's first one what the node does, where nodes are looked at."""
     ahead_s = time.time() - go["time"]
-    rank = gather_rank(environment, look.fingerprints, look.lacking)
+    of_start = dict(zip(OF_START, (str(environment.world_size), str(look.config.nodes).lower()), strict=True))
+    rank = gather_rank(environment, {**of_start, **look.fingerprints}, look.lacking)
     if environment.local_rank != 0 or not look.config.nodes:
         return {"rank": to_json(rank), "node": None}
     node = gather(environment, look.folders, keeps_to_cpu=look.keeps_to_cpu, clock_ahead_s=ahead_s)

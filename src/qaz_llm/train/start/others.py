@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qaz_llm.cluster.preemption import PreemptedError
 from qaz_llm.cluster.preflight.config import PreflightConfig
 from qaz_llm.cluster.preflight.findings import joined
 from qaz_llm.cluster.preflight.room import nearest_existing
 from qaz_llm.cluster.preflight.verdict import DifferentProcessesError
-from qaz_llm.errors import NoGpuError
+from qaz_llm.errors import ConfigError, NoGpuError, QazError
 from qaz_llm.io import fingerprint_value
 from qaz_llm.train.config import DistributedConfig
 
@@ -51,10 +53,31 @@ def plan_beside_others(config: TrainConfig, environment: Environment) -> TrainPl
     from qaz_llm.train.plan import make_plan
 
     try:
-        return make_plan(config, environment)
+        with telling_first(but=NoGpuError):
+            return make_plan(config, environment)
     except NoGpuError as error:
         if environment.world_size > 1 and environment.device == "cpu" and config.device != "cpu":
             meet(environment, replace(look_at(config), lacking=error))
+        raise
+
+
+@contextmanager
+def telling_first(*, but: type[QazError] = PreemptedError) -> Iterator[None]:
+    """Around what each process does before all meet: the first one is told the error of another, and ends by it, and so do all. It
+    would wait for that one, and take its node for a bad one. Errors of the kind `but` are not told.
+
+    What all processes meet alike the first says itself, at once. Where it ends by an error of its own the launcher ends the others.
+    """
+    from qaz_llm.cluster.environment import launched_processes, read_environment
+    from qaz_llm.cluster.preflight.meeting import tell_first
+
+    try:
+        yield
+    except QazError as error:
+        if not isinstance(error, but | PreemptedError):
+            with suppress(ConfigError):  # the launcher's variables contradict each other: there is no first one
+                if launched_processes() > 1:
+                    tell_first(read_environment(), error)
         raise
 
 

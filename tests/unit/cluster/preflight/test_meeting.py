@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from qaz_llm.cluster.environment import Environment
+from qaz_llm.cluster.environment import Environment, free_port
 from qaz_llm.cluster.nodelist import expand_nodelist
 from qaz_llm.cluster.preemption import LostError
 from qaz_llm.cluster.preflight.config import PreflightConfig
 from qaz_llm.cluster.preflight.facts import DiskFacts, NodeFacts
-from qaz_llm.cluster.preflight.meeting import FollowedError, Meeting, where_absent
+from qaz_llm.cluster.preflight.meeting import FollowedError, Meeting, open_meeting, tell_first, where_absent
 from qaz_llm.cluster.preflight.nodes import Look, look_at_nodes
 from qaz_llm.cluster.preflight.verdict import BadNodeError, DifferentProcessesError
 from qaz_llm.errors import InputError, NoGpuError, QazError, WorkError
@@ -36,10 +36,13 @@ def run(
     config: tuple[str, ...] = ("c",),
     blind: tuple[int, ...] | None = None,
     looks: bool = True,
+    others_look: bool | None = None,
+    others_count: int | None = None,
 ) -> list[QazError | None]:
     """What each of so many nodes, of one process each, ends with. `bad`: facts of a node; `config`: fingerprints in turn.
 
     `blind`: ranks that were asked for a GPU and see none, which others do. `looks`: preflight.nodes.
+    `others_look`, `others_count`: preflight.nodes and the number of processes, as all but the first have them.
     """
     from torch.distributed import HashStore
 
@@ -51,6 +54,10 @@ def run(
             PreflightConfig(wait_s=wait_s), {"run_dir": tmp_path / "run"}, {"config": config[rank % len(config)]}
         )
         look = replace(look, record=tmp_path / "run", config=PreflightConfig(wait_s=wait_s, nodes=looks))
+        if rank and others_look is not None:
+            look = replace(look, config=PreflightConfig(wait_s=wait_s, nodes=others_look))
+        if rank and others_count is not None:
+            here = replace(here, world_size=others_count)
         if blind is not None:
             here = replace(here, device="cpu" if rank in blind else "cuda")
             look = replace(look, lacking=NoGpuError("no GPU here", hint="use cpu") if rank in blind else None)
@@ -214,9 +221,78 @@ def test_nodes_that_are_not_to_be_looked_at_are_not(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("looks", [True, False])
+def test_processes_of_which_some_leave_the_look_out_do_not_go_on(tmp_path: Path, looks: bool) -> None:
+    """One would measure, and the other not: each would wait for the other."""
+    first, second = run(tmp_path, looks=looks, others_look=not looks)
+    assert isinstance(first, DifferentProcessesError) and "preflight.nodes: rank 1 on n1 has not" in str(first)
+    assert isinstance(second, FollowedError) and second.exit_code == 2
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_processes_that_count_themselves_otherwise_do_not_go_on(tmp_path: Path, looks: bool) -> None:
+    first, second = run(tmp_path, looks=looks, others_count=3)
+    assert isinstance(first, DifferentProcessesError) and "number of processes: rank 1 on n1 has not" in str(first)
+    assert "(3, not 2)" in str(first) and isinstance(second, FollowedError)
+
+
 def test_a_lost_first_process_is_said(tmp_path: Path) -> None:
     (alone,) = run(tmp_path, nodes=2, absent=(0,), wait_s=LOST_S)
     assert type(alone) is LostError and "the first process, at 127.0.0.1:29500, has said nothing" in str(alone)
+
+
+def test_who_ends_before_it_comes_ends_all_and_its_node_is_not_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the store that the first process serves, as plain processes do."""
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("QAZ_JOB_STATE", str(tmp_path / "state"))
+    monkeypatch.delenv("TORCHELASTIC_USE_AGENT_STORE", raising=False)
+    port, mistake = free_port(), InputError("no such config file", hint="give a path")
+
+    def one(rank: int) -> QazError | None:
+        here = Environment(world_size=3, rank=rank, launcher="slurm", node=f"n{rank}", master_port=port)
+        if rank == 2:
+            tell_first(here, mistake)
+            return mistake
+        try:
+            meeting = open_meeting(here, wait_s=WAIT_S)
+            look_at_nodes(meeting, here, Look(PreflightConfig(wait_s=WAIT_S), {}, {}))
+        except QazError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(3) as pool:
+        first, second, _ = pool.map(one, range(3))
+    assert str(first) == f"rank 2 on n2: {mistake}" == str(second)
+    assert isinstance(first, FollowedError) and isinstance(second, FollowedError)
+    assert first.exit_code == second.exit_code == 2 and not list((tmp_path / "state").iterdir())
+
+
+def test_the_first_process_stays_until_the_others_know_why_it_ends() -> None:
+    """It may serve the store, which goes with it."""
+    from torch.distributed import HashStore
+
+    store = HashStore()
+    first, second = (Meeting(store, Environment(world_size=3, rank=rank), wait_s=WAIT_S) for rank in range(2))
+    second.give("came", "n1")  # and rank 2 has not
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(second.hear, "go")
+        first.end(InputError("a mistake"))
+        assert store.check(["heard/1"])
+        assert isinstance(heard.exception(), FollowedError)
+
+
+def test_a_meeting_place_where_nobody_is_takes_no_torch_to_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's own wait hears no signal, and ends with a page of frames."""
+    import torch.distributed
+
+    monkeypatch.setattr(torch.distributed, "TCPStore", None)
+    here = Environment(world_size=2, rank=1, master_port=free_port())
+    with pytest.raises(
+        LostError, match=r"the first process \(rank 0\) was not there within 0 s \(Connection refused\)"
+    ):
+        open_meeting(here, wait_s=LOST_S)
 
 
 def test_where_the_absent_are() -> None:
