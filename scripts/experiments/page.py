@@ -27,6 +27,13 @@ LEAD = "Less is better. Lines are 95 % intervals over sentences and seeds."
 PICTURE_WIDTH, HEAD_PX, CHART_PX = 860, 175, 150
 """Of the picture: its width, what stands above the charts, and of a chart all but its rows."""
 
+SHOWN = {
+    "main": "main: 8,000 new tokens", "old-tokenizer": "no new tokens", "plus-4000": "4,000 new tokens",
+    "plus-16000": "16,000 new tokens", "replay-0": "no Russian, no English text", "replay-10": "5 % Russian, 5 % English text",
+    "trl": "TRL's trainer, its defaults", "trl-lr1e-4": "TRL's trainer, our rate",
+}  # fmt: skip
+"""Arms in words, where their names do not say it; each differs from the main one in that alone."""
+
 LANGUAGES = {"kk": "Kazakh", "ru": "Russian", "en": "English"}
 Results = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -49,8 +56,9 @@ def forests(results: Results, model: str) -> list[str]:
 
 
 def _shown(name: str) -> str:
-    """An arm by its name; a start by what it is."""
-    return f"{name.rpartition('-plus')[2]} tokens more, untrained" if name.startswith("start-") else name
+    """An arm in words; a start by what it is."""
+    is_start = name.startswith("start-")
+    return f"{int(name.rpartition('-plus')[2]):,} new tokens, untrained" if is_start else SHOWN.get(name, name)
 
 
 def _model_of(rows: Sequence[Mapping[str, Any]]) -> str:
