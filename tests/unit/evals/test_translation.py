@@ -107,7 +107,7 @@ def test_swapped_columns_are_seen_before_a_model_is_loaded() -> None:
 def test_without_sacrebleu_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     translation._metrics.cache_clear()
     monkeypatch.setitem(sys.modules, "sacrebleu.metrics", None)
-    with pytest.raises(InputError, match=r"qaz-llm\[translation\]"):
+    with pytest.raises(InputError, match=r"pip install .*\[translation\]"):
         check_translations([TASK], {TASK.name: []})
     translation._metrics.cache_clear()
 
