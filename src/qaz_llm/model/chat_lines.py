@@ -36,8 +36,8 @@ class ChatLines:
         self._session = session
         self._say = say
         self._label = label
-        self._cut_off: list[str] = []
-        """The answers so far that are not whole."""
+        self._cut_off = 0
+        """How many of the answers so far are not whole."""
 
     def answer(self, line: str) -> bool:
         """Answer a line, or do what it says; False where it ends the conversation."""
@@ -71,7 +71,7 @@ class ChatLines:
             return
         cut_by = self._session.cut_by
         if cut_by is not None:
-            self._cut_off.append(self._session.messages()[-1]["content"])
+            self._cut_off += 1
         self._end_of("".join(said), f"cut off: {cut_by}" if cut_by is not None else None)
 
     def _end_of(self, text: str, mark: str | None) -> None:
@@ -84,7 +84,7 @@ class ChatLines:
         rest = rest.strip()
         if name == "clear":
             self._session.clear()
-            self._cut_off.clear()
+            self._cut_off = 0
             self._say("forgotten\n")
         elif name == "system":
             self._session.system = rest or None
@@ -97,7 +97,6 @@ class ChatLines:
     def _save(self, path: Path) -> None:
         check_output_file(path, replaces=False)
         messages = self._session.messages()
-        broken = sum(turn["role"] == "assistant" and turn["content"] in self._cut_off for turn in messages)
         if self._label is not None:
             messages = [
                 {**turn, "content": turn["content"] + self._label(turn["content"])}
@@ -107,5 +106,7 @@ class ChatLines:
             ]
         write_jsonl(path, [{"messages": messages}])
         self._say(f"{path}: {len(messages)} turns{', answers labelled' if self._label is not None else ''}\n")
-        if broken:
-            self._say(f"[of its answers {broken} were cut off: a model that learns from them learns to stop midway]\n")
+        if self._cut_off:
+            self._say(
+                f"[of its answers {self._cut_off} were cut off: a model that learns from them learns to stop midway]\n"
+            )
